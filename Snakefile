@@ -1,0 +1,37 @@
+"""Convscope: see what a convolutional network has learned. One config file in, a whole set of figures out."""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+# A study stands alone: where another config file is named, the default one is not read at all.
+if not workflow.overwrite_configfiles:
+
+    configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/models.smk"
+include: "rules/activations.smk"
+include: "rules/filters.smk"
+include: "rules/cams.smk"
+include: "rules/gallery.smk"
+
+
+localrules:
+    all,
+    figures,
+    index,
+
+
+rule all:
+    default_target: True
+    input:
+        "results/index.html",
+
+
+rule figures:
+    input:
+        rules.gallery.input,

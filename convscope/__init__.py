@@ -1,0 +1,10 @@
+"""Convscope: see what a convolutional network has learned.
+
+A library of pure functions on arrays and models. It knows nothing of Snakemake and invents no paths.
+"""
+
+import os
+
+# Keras reads this once, at its first import; the explanation methods use TensorFlow's gradient tape.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

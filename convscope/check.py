@@ -1,0 +1,200 @@
+"""Checks across a study's configuration: every name must lead somewhere, before any work is done."""
+
+from pathlib import Path
+from typing import Any
+
+from convscope.ascent.presets import settings_from
+from convscope.errors import UserError, nearest
+from convscope.layer_names import layers_of
+
+_IMAGE_SOURCES = ("dataset", "files", "folder")
+
+
+def check_study(config: dict[str, Any]) -> None:
+    """Check that every name in a completed configuration (see `config.complete`) leads somewhere.
+
+    Datasets, splits, models, image sets, classes, layers where they can be known without loading a network, folders, files.
+
+    Raises:
+        UserError: the first that does not: its key, its value, the nearest valid one.
+    """
+    for name, dataset in config["datasets"].items():
+        _check_dataset(f"datasets.{name}", dataset)
+    for name, model in config["models"].items():
+        _check_model(f"models.{name}", model, config["datasets"])
+    for model, splits in config["evaluations"].items():
+        key = f"evaluations.{model}"
+        _among(f"{key}", "model", model, config["models"])
+        for split in splits:
+            dataset, _, part = split.partition("/")
+            _check_split(key, dataset, part, config["datasets"])
+    for name, image_set in config["image_sets"].items():
+        _check_image_set(f"image_sets.{name}", image_set, config)
+    for stage in ("activations", "filters", "cams"):
+        for model, settings in config[stage].items():
+            key = f"{stage}.{model}"
+            _among(key, "model", model, config["models"])
+            for image_set in settings.get("images", []):
+                _among(f"{key}.images", "image set", image_set, config["image_sets"])
+            _check_layers(key, settings, config["models"][model])
+    for model, settings in config["filters"].items():
+        try:
+            settings_from(settings)
+        except UserError as error:
+            raise UserError(f"filters.{model}: {str(error).removeprefix('filters: ')}") from None
+    for model, settings in config["cams"].items():
+        _check_class(f"cams.{model}", settings, model, config)
+
+
+def splits_of(dataset: dict[str, Any]) -> list[str]:
+    """The splits a dataset of the configuration has; ["all"] where it is not divided."""
+    return list(dataset.get("images_per_class") or dataset.get("splits") or {"all": ""})
+
+
+def classes_of(dataset: dict[str, Any]) -> list[str] | None:
+    """The classes of a dataset as far as they are known before it is there."""
+    if dataset["source"] == "drawn_pets":
+        return ["cat", "dog"]
+    if dataset.get("classes"):
+        return list(dataset["classes"])
+    if dataset["source"] == "path":
+        folder = Path(dataset["path"]).expanduser()
+        if dataset.get("splits"):
+            folder = folder / next(iter(dataset["splits"].values()))
+        if folder.is_dir():
+            return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+    return None
+
+
+def classes_of_model(model: dict[str, Any], datasets: dict[str, Any]) -> list[str] | None:
+    """The classes of a model as far as they are known before it is there."""
+    if model["source"] == "train":
+        return classes_of(datasets[model["dataset"]])
+    return model.get("classes")
+
+
+def _among(key: str, what: str, name: str, valid: Any) -> None:
+    if name not in valid:
+        raise UserError(f"{key}: {what} '{name}' does not exist; {nearest(name, valid)}")
+
+
+def _check_dataset(key: str, dataset: dict[str, Any]) -> None:
+    if dataset.get("splits") and dataset.get("images_per_class"):
+        raise UserError(f"{key}: splits and images_per_class exclude each other; keep one")
+    if dataset["source"] != "path":
+        return
+    folder = Path(dataset["path"]).expanduser()
+    _check_folder(f"{key}.path", folder)
+    for split, part in (dataset.get("splits") or {}).items():
+        _check_folder(f"{key}.splits.{split}", folder / part)
+        for name in dataset.get("classes", []):
+            _check_folder(f"{key}.classes", folder / part / name)
+    if not dataset.get("splits"):
+        for name in dataset.get("classes", []):
+            _check_folder(f"{key}.classes", folder / name)
+
+
+def _check_folder(key: str, folder: Path) -> None:
+    if folder.is_dir():
+        return
+    parent = folder.parent
+    siblings = sorted(entry.name for entry in parent.iterdir() if entry.is_dir()) if parent.is_dir() else []
+    hint = nearest(folder.name, siblings) if siblings else "check the path"
+    raise UserError(f"{key}: the folder '{folder}' does not exist; {hint}")
+
+
+def _check_file(key: str, path: str) -> None:
+    if not Path(path).expanduser().is_file():
+        raise UserError(f"{key}: the file '{path}' does not exist; check the path")
+
+
+def _check_model(key: str, model: dict[str, Any], datasets: dict[str, Any]) -> None:
+    if model["source"] == "train":
+        _among(f"{key}.dataset", "dataset", model["dataset"], datasets)
+        for split in ("train", "validation"):
+            if split not in splits_of(datasets[model["dataset"]]):
+                raise UserError(
+                    f"{key}.dataset: training needs a split '{split}', which datasets.{model['dataset']} does not have"
+                )
+    if model["source"] == "file":
+        _check_file(f"{key}.path", model["path"])
+    if model["source"] == "application" and model["weights"] != "imagenet":
+        _check_file(f"{key}.weights", model["weights"])
+    if model["source"] == "preset":
+        if model.get("folder"):
+            _check_folder(f"{key}.folder", Path(model["folder"]).expanduser())
+        if model["preset"].startswith((".", "/", "~")):
+            folder = Path(model["preset"]).expanduser()
+            _check_folder(f"{key}.preset", folder)
+            _check_file(f"{key}.preset", str(folder / "config.json"))
+
+
+def _check_split(key: str, dataset: str, split: str, datasets: dict[str, Any]) -> None:
+    _among(key, "dataset", dataset, datasets)
+    _among(key, f"split of '{dataset}'", split, splits_of(datasets[dataset]))
+
+
+def _check_image_set(key: str, settings: dict[str, Any], config: dict[str, Any]) -> None:
+    given = [source for source in _IMAGE_SOURCES if source in settings]
+    if len(given) != 1:
+        raise UserError(
+            f"{key}: name one of {', '.join(_IMAGE_SOURCES)}" + (f", not {' and '.join(given)}" if given else "")
+        )
+    for path in settings.get("files", []):
+        _check_file(f"{key}.files", path)
+    if "folder" in settings:
+        _check_folder(f"{key}.folder", Path(settings["folder"]).expanduser())
+    if "evaluation" in settings and "dataset" not in settings:
+        raise UserError(f"{key}: an evaluation's group needs the keys dataset and split")
+    if "dataset" not in settings:
+        return
+    if "split" not in settings:
+        raise UserError(
+            f"{key}: the key 'split' is missing (one of {', '.join(splits_of(config['datasets'].get(settings['dataset'], {})))})"
+        )
+    _check_split(key, settings["dataset"], settings["split"], config["datasets"])
+    known = classes_of(config["datasets"][settings["dataset"]])
+    for name in settings.get("classes", []) if known else []:
+        _among(f"{key}.classes", "class", name, known)
+    if "evaluation" in settings:
+        model = settings["evaluation"]
+        _among(f"{key}.evaluation", "evaluation", model, config["evaluations"])
+        split = f"{settings['dataset']}/{settings['split']}"
+        _among(f"{key}", f"evaluation of '{model}' on", split, config["evaluations"][model])
+        if "group" not in settings:
+            raise UserError(f"{key}: the key 'group' is missing (errors, correct, false_negatives:<class> ...)")
+        group, _, name = settings["group"].partition(":")
+        if name and known:
+            _among(f"{key}.group", f"class of {group}", name, known)
+
+
+def _check_layers(key: str, settings: dict[str, Any], model: dict[str, Any]) -> None:
+    known = layers_of(model)
+    if known is None:
+        return
+    names = [layer.name for layer in known]
+    blocks = {layer.block for layer in known}
+    wanted = settings.get("layers", "all")
+    for name in [] if wanted == "all" else wanted:
+        if name not in blocks:
+            _among(f"{key}.layers", "layer", name, names)
+
+
+def _check_class(key: str, settings: dict[str, Any], name: str, config: dict[str, Any]) -> None:
+    wanted = settings["class"]
+    if wanted == "true":
+        for image_set in settings["images"]:
+            if "files" in config["image_sets"][image_set]:
+                raise UserError(
+                    f"{key}.class: 'true' needs labels, and image set '{image_set}' has none; use predicted or a class name"
+                )
+    if wanted in ("predicted", "true", "all"):
+        return
+    classes = classes_of_model(config["models"][name], config["datasets"])
+    if classes is None:
+        return
+    if isinstance(wanted, int):
+        if not 0 <= wanted < len(classes):
+            raise UserError(f"{key}.class: index {wanted} is outside 0..{len(classes) - 1}")
+    else:
+        _among(f"{key}.class", "class", wanted, [*classes, "predicted", "true", "all"])

@@ -1,0 +1,109 @@
+"""Checking and completing a study's configuration. Imports nothing heavy: it runs every time the workflow is read."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from convscope.errors import UserError, nearest
+
+SCHEMA = Path(__file__).parent.parent / "schemas" / "config.schema.yaml"
+
+
+def load_schema(path: Path = SCHEMA) -> dict[str, Any]:
+    """The JSON schema of a study's configuration."""
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+def complete(config: dict[str, Any], schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A copy of the configuration, checked against the schema, with its defaults filled in.
+
+    Raises:
+        UserError: the first mistake, as "key.key: what is wrong; what is valid".
+    """
+    schema = schema or load_schema()
+    errors = sorted(
+        Draft202012Validator(schema).iter_errors(config), key=lambda e: (len(e.absolute_path), str(e.absolute_path))
+    )
+    if errors:
+        raise UserError(_explain(errors[0], schema))
+    result = copy.deepcopy(config)
+    _fill(result, schema, schema)
+    return result
+
+
+def _resolve(schema: Any, root: dict[str, Any]) -> dict[str, Any]:
+    while isinstance(schema, dict) and "$ref" in schema:
+        target: Any = root
+        for part in schema["$ref"].removeprefix("#/").split("/"):
+            target = target[part]
+        schema = {**target, **{key: value for key, value in schema.items() if key != "$ref"}}
+    return schema
+
+
+def _branch(value: Any, options: list[Any], root: dict[str, Any]) -> int | None:
+    """The alternative a value means: the one with its `source`."""
+    for index, option in enumerate(options):
+        known = _resolve(option, root).get("properties", {}).get("source", {}).get("const")
+        if isinstance(value, dict) and known is not None and value.get("source") == known:
+            return index
+    return None
+
+
+def _fill(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> None:
+    schema = _resolve(schema, root)
+    if not isinstance(value, dict):
+        return
+    if "oneOf" in schema:
+        chosen = _branch(value, schema["oneOf"], root)
+        if chosen is not None:
+            _fill(value, schema["oneOf"][chosen], root)
+        return
+    for key, part in schema.get("properties", {}).items():
+        resolved = _resolve(part, root)
+        if key not in value and "default" in resolved:
+            value[key] = copy.deepcopy(resolved["default"])
+        if key in value:
+            _fill(value[key], resolved, root)
+    further = schema.get("additionalProperties")
+    if isinstance(further, dict):
+        for key in value.keys() - schema.get("properties", {}).keys():
+            _fill(value[key], further, root)
+
+
+def _explain(error: ValidationError, root: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in error.absolute_path) or "the top level"
+    if error.validator == "oneOf":
+        options = error.schema["oneOf"]
+        chosen = _branch(error.instance, options, root)
+        if chosen is not None:
+            inner = [found for found in error.context or [] if found.schema_path[0] == chosen]
+            return _explain(min(inner, key=lambda e: len(e.absolute_path)), root)
+        sources = [_resolve(option, root).get("properties", {}).get("source", {}).get("const") for option in options]
+        if all(sources):
+            given = error.instance.get("source") if isinstance(error.instance, dict) else error.instance
+            return f"{where}.source: '{given}' is unknown; {nearest(str(given), sources)}"
+        inner = [found for found in error.context or [] if found.validator != "type"]
+        return (
+            _explain(inner[0], root) if inner else f"{where}: {error.instance!r} is not valid: {_meaning(error.schema)}"
+        )
+    if error.validator == "additionalProperties":
+        known = error.schema.get("properties", {})
+        unknown = next(key for key in error.instance if key not in known)
+        return f"{where}: unknown key '{unknown}'; {nearest(unknown, known)}"
+    if error.validator == "required":
+        missing = next(key for key in error.validator_value if key not in error.instance)
+        return f"{where}: the key '{missing}' is missing ({_meaning(error.schema.get('properties', {}).get(missing, {}), root)})"
+    if error.validator in ("enum", "const"):
+        valid = error.validator_value if error.validator == "enum" else [error.validator_value]
+        return f"{where}: '{error.instance}' is not valid; {nearest(str(error.instance), map(str, valid))}"
+    return f"{where}: {error.message} ({_meaning(error.schema, root)})"
+
+
+def _meaning(schema: dict[str, Any], root: dict[str, Any] | None = None) -> str:
+    if root is not None:
+        schema = _resolve(schema, root)
+    return str(schema.get("description", "see schemas/config.schema.yaml")).rstrip(".")

@@ -1,0 +1,272 @@
+"""Downloads that go on where they stopped, are checked, and fail with one line that says what to do by hand."""
+
+import contextlib
+import json
+import os
+import re
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import requests
+import urllib3
+
+from convscope.errors import UserError
+from convscope.files import sha256_of
+
+OnProgress = Callable[[int, int | None], None]
+
+_BLOCK = 1 << 18
+_ENOUGH_TO_GO_ON = 1 << 16
+_LONGEST_PAUSE = 30.0
+_TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
+
+
+class _Passing(Exception):
+    """What went wrong may be mended by trying again."""
+
+
+class _Final(Exception):
+    """What went wrong will go wrong again."""
+
+
+def download(
+    url: str,
+    path: str | os.PathLike[str],
+    sha256: str | None = None,
+    max_bytes: int | None = None,
+    retries: int = 5,
+    timeout: tuple[float, float] = (15.0, 60.0),
+    progress: OnProgress | None = None,
+    pause: float = 1.0,
+) -> Path:
+    """Fetch a file, resuming an earlier attempt.
+
+    What has arrived waits in `<path>.part`; the next attempt (also of a later run) asks for the rest, and starts over
+    where the server cannot give it or the file has changed there. `path` appears only when complete and checked. A file
+    already at `path` is kept when its checksum is right, or when there is none to compare.
+
+    Args:
+        url: http, https or file.
+        path: where it goes.
+        sha256: hexadecimal checksum the content must have.
+        max_bytes: refuse anything larger.
+        retries: failures in a row (lost connections, 5xx, too short an answer) before giving up.
+        timeout: seconds for connecting, and for each wait for data.
+        progress: called with (bytes so far, bytes in all or None).
+        pause: seconds before the first retry; doubled for each further one.
+
+    Returns:
+        `path`.
+
+    Raises:
+        UserError: one line with the url, what happened, and what to do by hand.
+    """
+    path = Path(path)
+    if path.is_file() and (sha256 is None or sha256_of(path) == sha256.lower()):
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    state = path.with_name(path.name + ".part.json")
+    report = progress or (lambda done, total: None)
+    try:
+        scheme = urllib.parse.urlsplit(url).scheme.lower()
+        if scheme == "file":
+            _copy(url, part, max_bytes, report)
+        elif scheme in ("http", "https"):
+            _fetch_with_retries(url, part, state, sha256, max_bytes, retries, timeout, report, pause)
+        else:
+            raise _Final(f"'{scheme or url}' is not http, https or file")
+        _verify(part, sha256)
+    except _Final as error:
+        part.unlink(missing_ok=True)
+        state.unlink(missing_ok=True)
+        raise UserError(_advice(url, path, str(error), sha256)) from None
+    except (_Passing, OSError) as error:
+        raise UserError(_advice(url, path, _one_line(error), sha256)) from None
+    state.unlink(missing_ok=True)
+    part.replace(path)
+    return path
+
+
+def _fetch_with_retries(
+    url: str,
+    part: Path,
+    state: Path,
+    sha256: str | None,
+    max_bytes: int | None,
+    retries: int,
+    timeout: tuple[float, float],
+    report: OnProgress,
+    pause: float,
+) -> None:
+    failures = 0
+    resumed_wrongly = False
+    with requests.Session() as session:
+        while True:
+            before = _size(part)
+            try:
+                _fetch(session, url, part, state, sha256, max_bytes, timeout, report)
+                if before and not resumed_wrongly and sha256 and sha256_of(part) != sha256.lower():
+                    # The old piece may be of another file: once, all of it again.
+                    resumed_wrongly = True
+                    part.unlink()
+                    continue
+                return
+            except (_Passing, requests.RequestException) as error:
+                if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.TooManyRedirects):
+                    raise _Final(_one_line(error)) from None
+                # A connection that brings something before it breaks may break any number of times.
+                failures = 1 if _size(part) - before >= _ENOUGH_TO_GO_ON else failures + 1
+                if failures > retries:
+                    raise _Passing(_one_line(error) + (f" (tried {failures} times)" if failures > 1 else "")) from None
+                time.sleep(min(pause * 2 ** (failures - 1), _LONGEST_PAUSE))
+
+
+def _fetch(
+    session: requests.Session,
+    url: str,
+    part: Path,
+    state: Path,
+    sha256: str | None,
+    max_bytes: int | None,
+    timeout: tuple[float, float],
+    report: OnProgress,
+) -> None:
+    have = _size(part)
+    known = _read_state(state)
+    # Without a sign of the version, the rest of a changed file could be joined to the start of the old one.
+    if have and (known.get("url") != url or not (known.get("version") or sha256)):
+        have = 0
+    # Compressed on the way, the bytes would be neither the file's nor countable.
+    headers = {"Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+        if known.get("version"):
+            headers["If-Range"] = known["version"]
+    with session.get(url, headers=headers, stream=True, timeout=timeout) as answer:
+        status = answer.status_code
+        if status == 416 and have:
+            if re.fullmatch(rf"bytes \*/{have}", answer.headers.get("Content-Range", "").strip()):
+                return  # nothing is missing
+            part.unlink()
+            raise _Passing("the server holds less than was downloaded before")
+        if status in _TRY_AGAIN:
+            raise _Passing(f"the server answered {status} {answer.reason}")
+        if status not in (200, 206):
+            raise _Final(f"the server answered {status} {answer.reason}")
+        start, total = _range(answer) if status == 206 else (0, _length(answer))
+        if start != have and status == 206:
+            part.unlink(missing_ok=True)
+            raise _Passing("the server sent another part of the file than it was asked for")
+        if max_bytes is not None and total is not None and total > max_bytes:
+            raise _Final(f"it has {total} bytes and max_bytes is {max_bytes}")
+        _write_state(state, url, answer)
+        _save(answer, part, start, total, max_bytes, report)
+
+
+def _save(
+    answer: requests.Response, part: Path, start: int, total: int | None, max_bytes: int | None, report: OnProgress
+) -> None:
+    done = start
+    with part.open("r+b" if start else "wb") as stream:
+        stream.truncate(start)
+        stream.seek(start)
+        for block in _blocks(answer, total):
+            done += len(block)
+            if max_bytes is not None and done > max_bytes:
+                raise _Final(f"it has more than max_bytes = {max_bytes} bytes")
+            stream.write(block)
+            report(done, total)
+    if total is not None and done < total:
+        raise _Passing(f"the connection ended after {done} of {total} bytes")
+
+
+def _blocks(answer: requests.Response, total: int | None) -> Iterator[bytes]:
+    try:
+        # The raw stream: a server that labels a .tar.gz as compressed on the way must not have it unpacked.
+        yield from answer.raw.stream(_BLOCK, decode_content=False)
+    except urllib3.exceptions.TimeoutError:
+        raise _Passing("no more data in time") from None
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        if total is None:  # else the count says it better
+            raise _Passing(f"the connection broke: {_innermost(error)}") from None
+
+
+def _range(answer: requests.Response) -> tuple[int, int | None]:
+    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", answer.headers.get("Content-Range", "").strip())
+    if not match:
+        return -1, None
+    return int(match[1]), int(match[2]) + 1 if match[3] == "*" else int(match[3])
+
+
+def _length(answer: requests.Response) -> int | None:
+    length = answer.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else None
+
+
+def _copy(url: str, part: Path, max_bytes: int | None, report: OnProgress) -> None:
+    source = Path(urllib.request.url2pathname(urllib.parse.urlsplit(url).path))
+    try:
+        total = source.stat().st_size
+        if max_bytes is not None and total > max_bytes:
+            raise _Final(f"it has {total} bytes and max_bytes is {max_bytes}")
+        with source.open("rb") as stream, part.open("wb") as target:
+            while block := stream.read(_BLOCK):
+                target.write(block)
+                report(target.tell(), total)
+    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        raise _Final(f"{error.strerror}: {source}") from None
+
+
+def _verify(part: Path, sha256: str | None) -> None:
+    if sha256 is None:
+        return
+    found = sha256_of(part)
+    if found != sha256.lower():
+        raise _Final(f"its checksum is {found} and should be {sha256.lower()}")
+
+
+def _size(part: Path) -> int:
+    return part.stat().st_size if part.is_file() else 0
+
+
+def _read_state(state: Path) -> dict[str, str]:
+    with contextlib.suppress(OSError, ValueError):
+        value = json.loads(state.read_text(encoding="utf-8"))
+        if isinstance(value, dict):
+            return value
+    return {}
+
+
+def _write_state(state: Path, url: str, answer: requests.Response) -> None:
+    tag = answer.headers.get("ETag", "")
+    # A weak tag does not promise equal bytes, and If-Range must not carry one.
+    version = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
+    state.write_text(json.dumps({"url": url, "version": version}), encoding="utf-8")
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, requests.exceptions.Timeout):
+        return "no answer in time"
+    if isinstance(error, requests.exceptions.SSLError):
+        return f"no secure connection: {_innermost(error)}"
+    if isinstance(error, requests.exceptions.ConnectionError):
+        return f"no connection: {_innermost(error)}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _innermost(error: BaseException) -> str:
+    """The cause, without the wrappers' object addresses."""
+    text = " ".join(str(error).split())
+    found = re.findall(r"(?:\[Errno -?\d+\] |: )([A-Z][\w ,.'-]+)", text)
+    return found[-1].strip(" '") if found else text[:200]
+
+
+def _advice(url: str, path: Path, what: str, sha256: str | None) -> str:
+    check = f" (sha256 {sha256})" if sha256 else ""
+    return f"cannot download {url}: {what}; by hand: download it elsewhere{check} and put it at {path}"

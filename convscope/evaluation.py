@@ -1,0 +1,189 @@
+"""Judging a classifier on labelled pictures: predictions and numbers."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from convscope.errors import BadImage, UserError, nearest
+from convscope.images import load_images
+from convscope.model_spec import ModelSpec
+
+Array = npt.NDArray[Any]
+
+
+def predict(
+    model: keras.Model,
+    spec: ModelSpec,
+    paths: Sequence[str],
+    *,
+    batch_size: int = 32,
+    threads: int = 1,
+    after_batch: Callable[[int], None] = lambda images: None,
+) -> tuple[Array, list[tuple[str, str]]]:
+    """Logits of pictures, decoded a batch at a time.
+
+    Args:
+        model: a canonical network.
+        spec: its facts.
+        paths: picture files.
+        batch_size: pictures a forward pass.
+        threads: decoders at work at the same time.
+        after_batch: called with the number of pictures just done.
+
+    Returns:
+        float32 (len(paths), units), a row of NaN where a picture cannot be read; and (path, reason) of those.
+    """
+    units = int(model.outputs[0].shape[-1])
+    logits = np.full((len(paths), units), np.nan, dtype=np.float32)
+    bad: list[tuple[str, str]] = []
+    for start in range(0, len(paths), batch_size):
+        chunk = list(paths[start : start + batch_size])
+        pixels, readable = _load(chunk, spec, threads, bad)
+        if readable:
+            # Padded to full size: another batch size would compile the network again.
+            filled = np.concatenate([pixels, np.repeat(pixels[:1], batch_size - len(pixels), axis=0)])
+            found = np.asarray(model.predict_on_batch(spec.preprocess(filled)))[: len(readable)]
+            logits[[start + index for index in readable]] = found
+        after_batch(len(chunk))
+    return logits, bad
+
+
+def _load(
+    paths: list[str], spec: ModelSpec, threads: int, bad: list[tuple[str, str]]
+) -> tuple[npt.NDArray[np.uint8], list[int]]:
+    resize: Any = spec.resize
+    try:
+        return load_images(paths, spec.input_size, resize, threads=threads), list(range(len(paths)))
+    except BadImage:
+        pass
+    # One of them is bad: take the batch apart to keep the others.
+    images, readable = [], []
+    for index, path in enumerate(paths):
+        try:
+            images.append(load_images([path], spec.input_size, resize)[0])
+            readable.append(index)
+        except BadImage as error:
+            bad.append((path, str(error).removeprefix(f"{path}: ")))
+    return np.array(images, dtype=np.uint8), readable
+
+
+def label_map(spec: ModelSpec, dataset_classes: Sequence[str]) -> list[int]:
+    """For each class of a data set, in label order, its index among the model's classes.
+
+    Classes are matched by name, without regard to case and to a plural s ("Cats" is "cat"). Where no name fits but
+    there are as many as the model has, the order counts: class 0 of the one is class 0 of the other.
+
+    Raises:
+        UserError: some names fit and others do not, or none does and the numbers differ.
+    """
+    plain = {_plain(name): index for index, name in enumerate(spec.classes)}
+    found = [plain.get(_plain(name)) for name in dataset_classes]
+    if all(index is None for index in found) and len(dataset_classes) == len(spec.classes):
+        return list(range(len(spec.classes)))
+    for name, index in zip(dataset_classes, found, strict=True):
+        if index is None:
+            raise UserError(f"model '{spec.name}' has no class '{name}' of the data set; {nearest(name, spec.classes)}")
+    return [index for index in found if index is not None]
+
+
+def _plain(name: str) -> str:
+    return name.strip().lower().removesuffix("s")
+
+
+def prediction_rows(
+    spec: ModelSpec, paths: Sequence[str], classes: Sequence[str], labels: Sequence[int], logits: Array
+) -> list[dict[str, Any]]:
+    """Rows of the table of predictions: truth, prediction, confidence, probability and score (logit) of every class."""
+    probabilities, scores = spec.probabilities(logits), spec.class_scores(logits)
+    rows = []
+    for path, name, label, p, score in zip(paths, classes, labels, probabilities, scores, strict=True):
+        predicted = int(score.argmax())
+        row: dict[str, Any] = {
+            "path": path,
+            "class": name,
+            "label": label,
+            "predicted": spec.classes[predicted],
+            "predicted_label": predicted,
+            "correct": predicted == label if label >= 0 else None,
+            "confidence": _round(p[predicted]),
+        }
+        row |= {f"p_{known}": _round(value) for known, value in zip(spec.classes, p, strict=True)}
+        row |= {f"score_{known}": _round(value) for known, value in zip(spec.classes, score, strict=True)}
+        rows.append(row)
+    return rows
+
+
+def prediction_columns(spec: ModelSpec) -> list[str]:
+    """Columns of the table of predictions, in order."""
+    known = ["path", "class", "label", "predicted", "predicted_label", "correct", "confidence"]
+    return known + [f"{kind}_{name}" for kind in ("p", "score") for name in spec.classes]
+
+
+def _round(value: Any) -> float:
+    return float(f"{float(value):.6g}")
+
+
+def metrics(spec: ModelSpec, labels: Sequence[int], logits: Array) -> dict[str, Any]:
+    """Numbers on labelled predictions.
+
+    Args:
+        spec: names the classes.
+        labels: true class indices, all at least 0.
+        logits: (N, units), finite.
+
+    Returns:
+        `images`, `accuracy`, `no_information_rate` (share of the most frequent class: what always guessing it gives),
+        `loss` (mean cross-entropy, nats), `roc_auc` (of class 1, or the macro mean of one class against the rest; None
+        where a class has no pictures), `classes` (precision, recall, f1, support of each), `confusion` (rows: truth,
+        columns: prediction, counts).
+    """
+    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
+
+    truth = np.asarray(labels, dtype=int)
+    count = len(spec.classes)
+    if not len(truth):
+        return {"images": 0, "accuracy": None, "no_information_rate": None, "loss": None, "roc_auc": None}
+    scores = spec.class_scores(logits).astype(np.float64)
+    probabilities = spec.probabilities(logits)
+    predicted = scores.argmax(axis=1)
+    every = list(range(count))
+    precision, recall, f1, support = precision_recall_fscore_support(truth, predicted, labels=every, zero_division=0)
+    confusion = confusion_matrix(truth, predicted, labels=every)
+    return {
+        "images": len(truth),
+        "accuracy": float((predicted == truth).mean()),
+        "no_information_rate": float(np.bincount(truth, minlength=count).max() / len(truth)),
+        "loss": _cross_entropy(spec, truth, scores),
+        "roc_auc": _auc(truth, probabilities, scores, count, roc_auc_score),
+        "classes": {
+            name: {
+                "precision": float(precision[i]),
+                "recall": float(recall[i]),
+                "f1": float(f1[i]),
+                "support": int(support[i]),
+            }
+            for i, name in enumerate(spec.classes)
+        },
+        "confusion": confusion.tolist(),
+    }
+
+
+def _cross_entropy(spec: ModelSpec, truth: Array, scores: Array) -> float:
+    if spec.head == "binary":
+        # log(1 + exp(-z)) of the true class's score: from logits, so that a sure error does not become infinite.
+        return float(np.logaddexp(0, -scores[np.arange(len(truth)), truth]).mean())
+    largest = scores.max(axis=1, keepdims=True)
+    log_sum = largest[:, 0] + np.log(np.exp(scores - largest).sum(axis=1))
+    return float((log_sum - scores[np.arange(len(truth)), truth]).mean())
+
+
+def _auc(truth: Array, probabilities: Array, scores: Array, count: int, roc_auc_score: Any) -> float | None:
+    if len(set(truth.tolist())) < count:
+        return None
+    if count == 2:
+        # Scores rank as probabilities do, but never tie at 1.0.
+        return float(roc_auc_score(truth, scores[:, 1] - scores[:, 0]))
+    return float(np.mean([roc_auc_score(truth == c, probabilities[:, c]) for c in range(count)]))

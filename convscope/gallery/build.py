@@ -1,0 +1,243 @@
+"""Renders the pages of a study's gallery, and the list of studies."""
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from convscope.errors import UserError
+from convscope.files import atomic_path, write_json, write_text
+from convscope.gallery.collect import Heatmaps, Layer, Model, Study, collect
+from convscope.gallery.names import Names, link, slug
+from convscope.gallery.pictures import banner, strip
+from convscope.gallery.tables import number, read_object
+
+_HERE = Path(__file__).parent
+_STATIC = ("gallery.css", "gallery.js")
+_PAGES = ("model_*.html", "layer_*.html", "images_*.html")
+_UNKNOWN = "\u2013"
+_PICTURES = ("strip_*.jpg", "banner_*.jpg")
+
+
+def _percent(value: Any, digits: int = 1) -> str:
+    known = number(value)
+    return _UNKNOWN if known is None else f"{100 * known:.{digits}f} %"
+
+
+def _value(value: Any) -> str:
+    """A setting or a measure as people write it: no long tails of digits, yes and no, lists with commas."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ", ".join(_value(entry) for entry in value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if value is None:
+        return _UNKNOWN
+    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) and abs(value) >= 10000 else str(value)
+
+
+def _preprocessing(spec: dict[str, Any]) -> str:
+    """What a model does to pixel values 0..255, as a formula: channels that are treated alike are written once."""
+    scale, offset = ([number(part) for part in spec.get(key) or []] for key in ("scale", "offset"))
+    if set(scale) <= {1.0} and set(offset) <= {0.0}:
+        return "none: pixels in 0..255"
+    times, plus = (_value(part[0]) if len(set(part)) == 1 else f"({_value(part)})" for part in (scale, offset))
+    return f"pixels \u00d7 {times} + {plus}".replace("+ -", "\u2212 ")
+
+
+def _words(key: str) -> str:
+    return str(key).replace("_", " ")
+
+
+def _environment() -> Environment:
+    # Everything is escaped: names of files, classes and models are data, whatever they look like.
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(percent=_percent, value=_value, words=_words, slug=slug, preprocessing=_preprocessing)
+    return environment
+
+
+class _Site:
+    """One gallery being written: knows the name of every page and the address of every file."""
+
+    def __init__(self, study: Study, folder: Path) -> None:
+        self.study, self.folder = study, folder
+        self.names, self.picture_names = Names(), Names()
+        self.written: set[Path] = set()
+        self.pictures: dict[tuple[str, ...], Path] = {}
+        self.environment = _environment()
+        self.environment.globals.update(
+            study=study,
+            url=lambda path: link(path, folder),
+            short=lambda path: link_text(path, study.folder),
+            page=self.page,
+            picture=lambda *parts: self.pictures.get(parts),
+            styles=None,
+            home=link(folder.parent.parent / "index.html", folder),
+        )
+
+    def page(self, *parts: str) -> str:
+        """File name of the page of a model, a layer or a model's image set."""
+        return f"{self.names(*parts)}.html"
+
+    def render(self, template: str, name: str, **values: Any) -> None:
+        path = self.folder / name
+        write_text(path, self.environment.get_template(template).render(**values))
+        self.written.add(path)
+
+    def make_pictures(self) -> None:
+        for model in self.study.models:
+            drawn = [layer for layer in model.shown_layers if layer.grid and layer.grid.patterns]
+            for layer in drawn:
+                path = self._picture("strip", model.name, layer.name)
+                if layer.grid:
+                    strip(layer.grid, path)
+            if drawn:
+                banner(drawn, self._picture("banner", model.name))
+
+    def _picture(self, *parts: str) -> Path:
+        path = self.folder / "pictures" / f"{self.picture_names(*parts)}.jpg"
+        self.pictures[parts] = path
+        self.written.add(path)
+        return path
+
+    def remove_stale(self) -> None:
+        """Delete pages and pictures of models, layers and sets that the study no longer has."""
+        stale = [path for pattern in _PAGES for path in self.folder.glob(pattern)]
+        stale += [path for pattern in _PICTURES for path in (self.folder / "pictures").glob(pattern)]
+        for path in sorted(set(stale) - self.written):
+            path.unlink()
+
+
+def link_text(path: Path, folder: Path) -> str:
+    """A file's place inside the results folder, to read (not to click)."""
+    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
+
+
+def build_gallery(results: Path, config: dict[str, Any], out: Path) -> Study:
+    """Write a study's gallery: `out` (index.html), its other pages, pictures and styles beside it, and study.json.
+
+    The same results give the same bytes. Pages of things the study no longer has are removed. `out` is written last.
+
+    Args:
+        results: the study's folder; every link is relative, so the whole results folder can be moved.
+        config: the study's config (see `collect`).
+        out: the first page, usually `results/<study>/gallery/index.html`.
+
+    Returns:
+        What was shown.
+
+    Raises:
+        UserError: the results folder is missing, or a table in it is damaged.
+    """
+    study = collect(results, config)
+    site = _Site(study, out.parent)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    for name in _STATIC:
+        write_text(out.parent / name, (_HERE / "static" / name).read_text(encoding="utf-8"))
+    site.make_pictures()
+    for model in study.models:
+        _model_pages(site, model)
+    site.remove_stale()
+    hero = study_hero(site)
+    write_json(out.parent / "study.json", _card(site, hero))
+    site.render("study.html.j2", out.name, hero=hero)
+    return study
+
+
+def _model_pages(site: _Site, model: Model) -> None:
+    site.render("model.html.j2", site.page("model", model.name), model=model)
+    shown = model.shown_layers
+    for position, layer in enumerate(shown):
+        before: Layer | None = shown[position - 1] if position else None
+        after: Layer | None = shown[position + 1] if position + 1 < len(shown) else None
+        name = site.page("layer", model.name, layer.name)
+        site.render("layer.html.j2", name, model=model, layer=layer, before=before, after=after)
+    for heatmaps in model.heatmaps:
+        name = site.page("images", model.name, heatmaps.image_set)
+        site.render("images.html.j2", name, model=model, heatmaps=heatmaps, classes=_classes(model, heatmaps))
+
+
+def _classes(model: Model, heatmaps: Heatmaps) -> dict[str, int]:
+    """How many images of each true class, in the model's order of classes; "" counts those of unknown class."""
+    counts: dict[str, int] = {}
+    for image in heatmaps.images:
+        counts[image.class_name] = counts.get(image.class_name, 0) + 1
+    order = [str(name) for name in model.spec.get("classes", [])]
+    return dict(sorted(counts.items(), key=lambda c: (order.index(c[0]) if c[0] in order else len(order), c[0])))
+
+
+def study_hero(site: _Site) -> Path | None:
+    """The picture that stands for a study: a model's banner, else a sheet of heatmaps, else a contact sheet."""
+    study = site.study
+    candidates: list[Path | None] = [site.pictures.get(("banner", model.name)) for model in study.models]
+    candidates += [sheet for model in study.models for heatmaps in model.heatmaps for sheet in heatmaps.sheets[:1]]
+    candidates += [dataset.contact_sheet for dataset in study.datasets]
+    return next((path for path in candidates if path), None)
+
+
+def _card(site: _Site, hero: Path | None) -> dict[str, Any]:
+    """What the list of studies needs to know; addresses are relative to the gallery's folder."""
+    study = site.study
+    return {
+        "study": study.name,
+        "title": study.title,
+        "hero": link(hero, site.folder) if hero else None,
+        "counts": {
+            "images": sum(dataset.total for dataset in study.datasets),
+            "unreadable": sum(len(dataset.bad) for dataset in study.datasets),
+            "models": len(study.models),
+            "layers": sum(len(model.shown_layers) for model in study.models),
+            "heatmaps": sum(len(heatmaps.images) for model in study.models for heatmaps in model.heatmaps),
+        },
+    }
+
+
+def build_index(studies: list[Path], out: Path) -> list[Path]:
+    """Write the list of studies.
+
+    Args:
+        studies: `study.json` files of galleries; the galleries found beside `out` (`*/gallery/study.json`) are added.
+        out: the page, usually `results/index.html`.
+
+    Returns:
+        The files shown, sorted by title.
+
+    Raises:
+        UserError: one of `studies` is missing or damaged.
+    """
+    absent = [path for path in studies if not path.is_file()]
+    if absent:
+        raise UserError(f"{absent[0]}: no such study.json; build that study's gallery first")
+    found = {path.resolve(): path for path in [*sorted(out.parent.glob("*/gallery/study.json")), *studies]}
+    cards = []
+    for path in found.values():
+        value = read_object(path)
+        hero = value.get("hero")
+        cards.append(
+            {
+                "file": path,
+                "title": str(value.get("title") or path.parent.parent.name),
+                "study": str(value.get("study") or path.parent.parent.name),
+                "counts": dict(value.get("counts") or {}),
+                "href": link(path.parent / "index.html", out.parent),
+                # Already an address, encoded when the gallery was written.
+                "hero": f"{link(path.parent, out.parent)}/{hero}" if hero else None,
+            }
+        )
+    cards.sort(key=lambda card: (str(card["title"]), str(card["study"]), str(card["href"])))
+    environment = _environment()
+    # One file that stands alone: the page has no folder of its own to keep styles in.
+    styles = Markup((_HERE / "static" / "gallery.css").read_text(encoding="utf-8"))  # noqa: S704 (our own file)
+    page = environment.get_template("index.html.j2").render(cards=cards, styles=styles)
+    with atomic_path(out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    return [Path(str(card["file"])) for card in cards]

@@ -1,0 +1,399 @@
+"""Reads a study's results folder and its config into plain records. Whatever was not made is simply absent."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from convscope.errors import UserError
+from convscope.gallery.tables import chosen, existing, folders, number, read_object, read_table, scalars, truth
+
+
+@dataclass(frozen=True)
+class BadFile:
+    """A file that could not be read as a picture."""
+
+    path: str
+    reason: str
+    split: str = ""
+    class_name: str = ""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset: `counts[class][split]` is a number of readable images."""
+
+    name: str
+    splits: tuple[str, ...]
+    counts: dict[str, dict[str, int]]
+    bad: tuple[BadFile, ...]
+    contact_sheet: Path | None
+    files: tuple[Path, ...]
+
+    @property
+    def total(self) -> int:
+        """Readable images in all splits."""
+        return sum(sum(by_split.values()) for by_split in self.counts.values())
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model judged on one split: `metrics` are single values, `confusion[truth][predicted]` counts images."""
+
+    dataset: str
+    split: str
+    images: int
+    accuracy: float | None
+    metrics: dict[str, Any]
+    confusion: dict[str, dict[str, int]]
+    figures: tuple[Path, ...]
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """One cell of a filter grid: its top-left corner in pixels, the filter it shows, the last objective."""
+
+    filter: int
+    left: int
+    top: int
+    objective: float | None
+    dead: bool
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A picture of filter patterns, used as a sprite; `cell`, `width` and `height` in pixels."""
+
+    path: Path
+    width: int
+    height: int
+    cell: int
+    patterns: tuple[Pattern, ...]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One row of the model's layers.csv; `picture` is the filter grid, `grid` its geometry where the file names it."""
+
+    name: str
+    facts: dict[str, str]
+    picture: Path | None = None
+    grid: Grid | None = None
+    objective: Path | None = None
+
+    @property
+    def has_page(self) -> bool:
+        """Whether there is anything to show of the layer."""
+        return self.picture is not None
+
+
+@dataclass(frozen=True)
+class Sheets:
+    """The channel sheets of one image, by depth: pairs of layer and picture."""
+
+    image: str
+    sheets: tuple[tuple[str, Path], ...]
+
+
+@dataclass(frozen=True)
+class Activations:
+    """What the layers of a model answer to one image set."""
+
+    image_set: str
+    figures: tuple[Path, ...]
+    images: tuple[Sheets, ...]
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Explained:
+    """One image of a set with its heatmap; `confidence` in 0..1, `correct` is None where the truth is unknown."""
+
+    id: str
+    path: str
+    class_name: str
+    predicted: str
+    confidence: float | None
+    correct: bool | None
+    target: str
+    score: float | None
+    empty: bool
+    photo: Path | None
+    overlay: Path | None
+
+
+@dataclass(frozen=True)
+class Heatmaps:
+    """A model's Grad-CAM over an image set."""
+
+    model: str
+    image_set: str
+    images: tuple[Explained, ...]
+    bad: tuple[BadFile, ...]
+    sheets: tuple[Path, ...]
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A named list of images; `bad` are those left out because they could not be read."""
+
+    name: str
+    count: int
+    bad: tuple[BadFile, ...]
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model and everything that was made of it."""
+
+    name: str
+    spec: dict[str, Any]
+    training: dict[str, Any]
+    epochs: int
+    curves: Path | None
+    summary: str
+    layers: tuple[Layer, ...]
+    evaluations: tuple[Evaluation, ...]
+    activations: tuple[Activations, ...]
+    heatmaps: tuple[Heatmaps, ...]
+    files: tuple[Path, ...] = field(default=())
+
+    @property
+    def shown_layers(self) -> tuple[Layer, ...]:
+        """The layers that have filter patterns, by depth."""
+        return tuple(layer for layer in self.layers if layer.has_page)
+
+
+@dataclass(frozen=True)
+class Study:
+    """All that a gallery shows."""
+
+    name: str
+    title: str
+    folder: Path
+    datasets: tuple[Dataset, ...]
+    models: tuple[Model, ...]
+    image_sets: tuple[ImageSet, ...]
+
+
+def collect(results: Path, config: dict[str, Any]) -> Study:
+    """Read what is there of a study.
+
+    Args:
+        results: the study's folder (`results/<study>`).
+        config: its config; it chooses and orders datasets, models and image sets. An empty one shows all that is found.
+
+    Raises:
+        UserError: the folder is missing, or one of its tables is damaged.
+    """
+    if not results.is_dir():
+        raise UserError(f"{results}: no such results folder; run the study first")
+    name = str(config.get("study") or results.name)
+    sets = _image_sets(results / "image_sets", config.get("image_sets"))
+    bad = {image_set.name: image_set.bad for image_set in sets}
+    models = chosen(config.get("models"), folders(results / "models"))
+    datasets = chosen(config.get("datasets"), folders(results / "datasets"))
+    return Study(
+        name=name,
+        title=str(config.get("title") or name),
+        folder=results,
+        datasets=tuple(_dataset(results / "datasets" / dataset) for dataset in datasets),
+        models=tuple(_model(results, model, config, bad) for model in models),
+        image_sets=sets,
+    )
+
+
+def _bad_files(path: Path) -> tuple[BadFile, ...]:
+    rows = read_table(path, ("path", "reason"))
+    return tuple(BadFile(row["path"], row["reason"], row.get("split", ""), row.get("class", "")) for row in rows)
+
+
+def _files(*paths: Path) -> tuple[Path, ...]:
+    return tuple(path for path in paths if path.is_file())
+
+
+def _dataset(folder: Path) -> Dataset:
+    classes = [str(name) for name in read_object(folder / "classes.json").get("classes", [])]
+    rows = read_table(folder / "images.csv", ("split", "class"))
+    usual = ("train", "validation", "test")
+    splits = sorted({row["split"] for row in rows}, key=lambda s: (usual.index(s) if s in usual else len(usual), s))
+    counts: dict[str, dict[str, int]] = {name: dict.fromkeys(splits, 0) for name in classes}
+    for row in rows:
+        by_split = counts.setdefault(row["class"] or "unknown", dict.fromkeys(splits, 0))
+        by_split[row["split"]] += 1
+    return Dataset(
+        name=folder.name,
+        splits=tuple(splits),
+        counts=counts,
+        bad=_bad_files(folder / "bad.csv"),
+        contact_sheet=existing(folder / "contact_sheet.png"),
+        files=_files(folder / "images.csv", folder / "bad.csv"),
+    )
+
+
+def _image_sets(folder: Path, config: Any) -> tuple[ImageSet, ...]:
+    found = sorted(path.name.removesuffix(".csv") for path in folder.glob("*.csv")) if folder.is_dir() else []
+    # `x.bad.csv` is the table of x's unreadable files, unless there is no x: then it is a set called `x.bad`.
+    found = [name for name in found if not (name.endswith(".bad") and name.removesuffix(".bad") in found)]
+    result = []
+    for name in chosen(config, found):
+        table, bad = folder / f"{name}.csv", folder / f"{name}.bad.csv"
+        result.append(ImageSet(name, len(read_table(table)), _bad_files(bad), _files(table, bad)))
+    return tuple(result)
+
+
+def _model(results: Path, name: str, config: dict[str, Any], bad: dict[str, tuple[BadFile, ...]]) -> Model:
+    folder = results / "models" / name
+    layers = tuple(_layer(results / "filters" / name, row) for row in read_table(folder / "layers.csv", ("name",)))
+    summary = folder / "summary.txt"
+    wanted = (config.get("evaluations") or {}).get(name)
+    evaluated = folders(results / "evaluation" / name)
+    evaluations = chosen([str(entry).replace("/", ".") for entry in wanted or []], evaluated)
+    sets = list(config.get("image_sets") or [])
+    return Model(
+        name=name,
+        spec=read_object(folder / "model.json"),
+        training=scalars(read_object(folder / "training.json")),
+        epochs=len(read_table(folder / "history.csv")),
+        curves=existing(folder / "curves.png"),
+        summary=summary.read_text(encoding="utf-8", errors="replace") if summary.is_file() else "",
+        layers=layers,
+        evaluations=tuple(_evaluation(results / "evaluation" / name / entry) for entry in evaluations),
+        activations=tuple(
+            _activations(results / "activations" / name / entry, [layer.name for layer in layers])
+            for entry in chosen(sets, folders(results / "activations" / name))
+        ),
+        heatmaps=tuple(
+            _heatmaps(results / "cams" / name / entry, name, bad.get(entry, ()))
+            for entry in chosen(sets, folders(results / "cams" / name))
+            if (results / "cams" / name / entry / "gradcam.csv").is_file()
+        ),
+        files=_files(folder / "model.keras", folder / "model.json", folder / "layers.csv", folder / "history.csv"),
+    )
+
+
+def _layer(filters: Path, row: dict[str, str]) -> Layer:
+    picture = existing(filters / f"filters_for_layer_{row['name']}.png")
+    return Layer(
+        name=row["name"],
+        facts={key: value for key, value in row.items() if key != "name"},
+        picture=picture,
+        grid=read_grid(picture) if picture else None,
+        objective=existing(filters / f"objective_{row['name']}.png"),
+    )
+
+
+def read_grid(path: Path) -> Grid | None:
+    """The geometry of a filter grid, from the PNG's text metadata "grid"; None where the file does not carry it.
+
+    Cell k's top-left corner is `margin + (k % columns) * (cell + margin)` from the left and the same of `k // columns`
+    from the top, in pixels.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            text = image.info.get("grid")
+    except OSError as error:
+        raise UserError(f"{path}: not a readable picture ({error}); delete the file and run again") from None
+    if not text:
+        return None
+    value = json.loads(text)
+    columns, cell, margin = int(value["columns"]), int(value["cell"]), int(value["margin"])
+    dead, last = set(value.get("dead", [])), value.get("objective", [])
+    patterns = tuple(
+        Pattern(
+            filter=int(index),
+            left=margin + (k % columns) * (cell + margin),
+            top=margin + (k // columns) * (cell + margin),
+            objective=number(last[k]) if k < len(last) else None,
+            dead=index in dead,
+        )
+        for k, index in enumerate(value["filters"])
+    )
+    return Grid(path, width, height, cell, patterns)
+
+
+def _evaluation(folder: Path) -> Evaluation:
+    dataset, _, split = folder.name.rpartition(".")
+    rows = read_table(folder / "predictions.csv", ("class", "predicted"))
+    metrics = read_object(folder / "metrics.json")
+    confusion: dict[str, dict[str, int]] = {}
+    right, judged = 0, 0
+    for row in rows:
+        # `predicted` is the class's name beside `class`, or its index where `predicted_label` holds the name.
+        answer = _class_name(row)
+        by_answer = confusion.setdefault(row["class"] or "unknown", {})
+        by_answer[answer] = by_answer.get(answer, 0) + 1
+        correct = truth(row.get("correct"))
+        judged += correct is not None
+        right += correct is True
+    accuracy = number(metrics.get("accuracy"))
+    return Evaluation(
+        dataset=dataset,
+        split=split,
+        images=len(rows) or int(number(metrics.get("images")) or 0),
+        accuracy=accuracy if accuracy is not None or not judged else right / judged,
+        metrics={key: entry for key, entry in scalars(metrics).items() if key not in {"accuracy", "images"}},
+        confusion=confusion,
+        figures=tuple(sorted(folder.glob("*.png"))),
+        files=_files(folder / "predictions.csv", folder / "metrics.json"),
+    )
+
+
+def _class_name(row: dict[str, str]) -> str:
+    """The predicted class's name, whichever of the two columns holds the index."""
+    predicted, label = row.get("predicted", ""), row.get("predicted_label", "")
+    return label if label and not label.lstrip("-").isdigit() and predicted.lstrip("-").isdigit() else predicted
+
+
+def _activations(folder: Path, depth: list[str]) -> Activations:
+    order = {name: position for position, name in enumerate(depth)}
+    images = []
+    for image in folders(folder / "sheets"):
+        sheets = [(_sheet_layer(path.stem, order), path) for path in (folder / "sheets" / image).glob("*.png")]
+        sheets.sort(key=lambda sheet: (order.get(sheet[0], len(order)), sheet[0]))
+        images.append(Sheets(image, tuple(sheets)))
+    figures = [*folder.glob("*.png"), *(folder / "sheets").glob("*.png")]
+    return Activations(
+        image_set=folder.name,
+        figures=tuple(sorted(figures, key=lambda path: (path.name != "sparsity.png", path.name))),
+        images=tuple(images),
+        files=_files(*sorted(folder.glob("*.h5")), folder / "sparsity.csv"),
+    )
+
+
+def _sheet_layer(stem: str, order: dict[str, int]) -> str:
+    """The layer a sheet shows: its file is called after it, perhaps with its depth in front (`03_conv2`)."""
+    depth, _, rest = stem.partition("_")
+    return rest if stem not in order and depth.isdigit() and rest in order else stem
+
+
+def _heatmaps(folder: Path, model: str, bad: tuple[BadFile, ...]) -> Heatmaps:
+    def picture(name: str) -> Path | None:
+        return existing(folder / name) if name else None
+
+    table = folder / "gradcam.csv"
+    images = tuple(
+        Explained(
+            id=row["id"],
+            path=row["path"],
+            class_name=row.get("class", ""),
+            predicted=_class_name(row),
+            confidence=number(row.get("confidence")),
+            correct=truth(row.get("correct")),
+            target=row.get("target", ""),
+            score=number(row.get("score")),
+            empty=truth(row.get("empty")) is True,
+            photo=picture(row.get("thumbnail", "")),
+            overlay=picture(row.get("overlay", "")),
+        )
+        for row in read_table(table, ("id", "path", "predicted"))
+    )
+    sheets = sorted((folder / "gradcam").glob("sheet_*.png"), key=lambda path: (len(path.name), path.name))
+    files = _files(table, *sorted(folder.glob("*.h5")))
+    return Heatmaps(model, folder.name, images, bad, tuple(sheets), files)

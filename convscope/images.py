@@ -1,0 +1,195 @@
+"""Reading pictures of every kind as RGB, and fitting them to a network's input: the same pixels in every step.
+
+Sizes are (height, width) everywhere in this library; only the lines that talk to PIL turn them round.
+"""
+
+import os
+import struct
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+
+from convscope.errors import BadImage
+
+Resize = Literal["crop", "stretch", "pad"]
+RESIZE_CHOICES: tuple[Resize, ...] = ("crop", "stretch", "pad")
+MAX_PIXELS = 100_000_000
+# MPO, the stereo cameras' JPEG, is opened by the JPEG reader.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
+SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+
+# The one filter. PIL's bilinear widens its support when shrinking, so small pictures do not alias.
+_FILTER = Image.Resampling.BILINEAR
+# Sizes are checked here against `max_pixels`, damage is an error here: PIL's warnings would only repeat both.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+# Named with `formats`, a reader that PIL does not load by itself is a KeyError: these two have to be imported.
+_READERS = (TiffImagePlugin, WebPImagePlugin)
+
+_ORIENTATION_TAG = 0x0112
+_ORIENTATIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """Read a picture as RGB.
+
+    The EXIF orientation is applied, transparency is laid over white, CMYK and palettes are converted, 16-bit gray is
+    scaled (not clipped), an animation gives its first frame. Colour profiles are ignored.
+
+    Args:
+        path: a JPEG, PNG, GIF, BMP, WEBP, TIFF or MPO file; its content counts, not its name.
+        max_pixels: larger pictures are refused by their header, before anything is decoded. PIL refuses anything
+            above 178 million pixels by itself.
+
+    Returns:
+        uint8 (H, W, 3), 0..255, RGB.
+
+    Raises:
+        BadImage: the file cannot be read as a picture; the text is the reason, without the path.
+    """
+    path = Path(path)
+    try:
+        with path.open("rb") as stream:
+            if not stream.read(1):
+                raise BadImage("empty file")
+            stream.seek(0)
+            with Image.open(stream, formats=FORMATS) as picture:
+                width, height = picture.size
+                if width * height > max_pixels:
+                    raise BadImage(f"too large: {width}x{height} pixels, the limit is {max_pixels}")
+                picture.load()
+                return np.array(_upright(_to_rgb(picture), _orientation(picture)), dtype=np.uint8)
+    except BadImage:
+        raise
+    except UnidentifiedImageError:
+        raise BadImage("not a picture (JPEG, PNG, GIF, BMP, WEBP or TIFF)") from None
+    except FileNotFoundError:
+        raise BadImage("no such file") from None
+    except IsADirectoryError:
+        raise BadImage("a folder, not a file") from None
+    except PermissionError:
+        raise BadImage("no permission to read it") from None
+    except Image.DecompressionBombError:
+        raise BadImage(f"too large: more pixels than PIL decodes safely, the limit is {max_pixels}") from None
+    except MemoryError:
+        raise BadImage("too large for the memory of this machine") from None
+    except (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, struct.error) as error:
+        # Decoders raise nearly anything on damaged files; whatever it is, this one picture is bad and no more.
+        reason = " ".join(str(error).split()).replace(str(path), path.name) or type(error).__name__
+        raise BadImage(f"damaged: {reason}") from None
+
+
+def fit_image(image: NDArray[np.uint8], size: tuple[int, int], resize: Resize = "crop") -> NDArray[np.uint8]:
+    """Resize a picture with the library's one filter (PIL bilinear, antialiased).
+
+    Args:
+        image: uint8 (H, W, 3).
+        size: (height, width) wanted.
+        resize: "crop" cuts the centre to the wanted shape first, "stretch" ignores the shape, "pad" keeps the whole
+            picture and fills up with black.
+
+    Returns:
+        uint8 (height, width, 3), a new array.
+    """
+    height, width = image.shape[:2]
+    to_height, to_width = size
+    if resize not in RESIZE_CHOICES:
+        raise ValueError(f"resize is '{resize}', not one of {', '.join(RESIZE_CHOICES)}")
+    if (height, width) == (to_height, to_width):
+        return image.copy()
+    picture = Image.fromarray(image)
+    if resize == "stretch":
+        return np.array(picture.resize((to_width, to_height), _FILTER))
+    if resize == "crop":
+        # The box is not rounded to pixels: the crop and the resize are one operation.
+        scale = min(height / to_height, width / to_width)
+        top, left = (height - scale * to_height) / 2, (width - scale * to_width) / 2
+        box = (max(left, 0.0), max(top, 0.0), min(width - left, float(width)), min(height - top, float(height)))
+        return np.array(picture.resize((to_width, to_height), _FILTER, box=box))
+    scale = min(to_height / height, to_width / width)
+    inner_height = min(max(round(height * scale), 1), to_height)
+    inner_width = min(max(round(width * scale), 1), to_width)
+    top, left = (to_height - inner_height) // 2, (to_width - inner_width) // 2
+    padded = np.zeros((to_height, to_width, 3), np.uint8)
+    padded[top : top + inner_height, left : left + inner_width] = np.asarray(
+        picture.resize((inner_width, inner_height), _FILTER)
+    )
+    return padded
+
+
+def load_images(
+    paths: Sequence[str | os.PathLike[str]], size: tuple[int, int], resize: Resize = "crop", threads: int = 1
+) -> NDArray[np.uint8]:
+    """Read and fit many pictures.
+
+    Returns:
+        uint8 (N, height, width, 3) in the order of `paths`.
+
+    Raises:
+        BadImage: one of them cannot be read; the text names it.
+    """
+    batch = np.zeros((len(paths), *size, 3), np.uint8)
+
+    def load(index: int) -> None:
+        try:
+            batch[index] = fit_image(read_image(paths[index]), size, resize)
+        except BadImage as error:
+            raise BadImage(f"{paths[index]}: {error}") from None
+
+    if threads <= 1 or len(paths) < 2:
+        for index in range(len(paths)):
+            load(index)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(load, range(len(paths))))
+    return batch
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    mode = picture.mode
+    if mode == "RGB" and "transparency" not in picture.info:
+        return picture
+    if mode.startswith("I"):
+        return _from_integers(np.asarray(picture))
+    if mode == "F":
+        raise BadImage("floating-point pixels, whose range is unknown")
+    if mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in picture.info:
+        opaque = picture.convert("LA").convert("RGBA") if mode == "La" else picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, (255, 255, 255, 255)), opaque).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _from_integers(values: NDArray[np.generic]) -> Image.Image:
+    # PIL's own conversion clips 16-bit gray at 255, which turns nearly everything white.
+    wide = values.astype(np.int64)
+    if wide.min() < 0 or wide.max() > 65535:
+        raise BadImage("32-bit integer pixels, whose range is unknown")
+    return Image.fromarray(((wide + 128) // 257).astype(np.uint8)).convert("RGB")
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        value = picture.getexif().get(_ORIENTATION_TAG, 1)
+    except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error):
+        return 1  # a damaged EXIF block beside sound pixels
+    return value if isinstance(value, int) else 1
+
+
+def _upright(picture: Image.Image, orientation: int) -> Image.Image:
+    operation = _ORIENTATIONS.get(orientation)
+    return picture if operation is None else picture.transpose(operation)

@@ -1,0 +1,120 @@
+"""What every script of the pipeline does around its work: arguments, log file, threads, progress, errors for people.
+
+A script defines `main(args)` and ends with `run(main, parser)`. Libraries are imported inside `main`: the number of
+threads must be known before TensorFlow starts, and `--help` answers at once.
+"""
+
+import argparse
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from convscope.errors import UserError
+
+_SECONDS_BETWEEN_LINES = 15.0
+_terminal: IO[str] | None = None
+_title = ""
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """An argument parser with the arguments every job has: --log, --threads, --seed."""
+    result = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    result.add_argument("--log", type=Path, help="file for everything this job prints")
+    result.add_argument("--threads", type=int, default=1, help="threads the job may use (default: 1)")
+    result.add_argument("--seed", type=int, default=0, help="the study's seed (default: 0)")
+    return result
+
+
+def set_threads(threads: int) -> None:
+    """Bound the thread pools of TensorFlow, OpenMP and BLAS. Call before they are imported."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+        os.environ[name] = str(threads)
+    os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+
+
+def run(main: Callable[[argparse.Namespace], None], arguments: argparse.ArgumentParser) -> None:
+    """Run a script's `main`: log to --log, show progress on the terminal, end with one line on a user's mistake."""
+    global _terminal, _title
+    args = arguments.parse_args()
+    set_threads(args.threads)
+    _title = Path(sys.argv[0]).stem
+    if args.log:
+        args.log.parent.mkdir(parents=True, exist_ok=True)
+        _terminal = os.fdopen(os.dup(2), "w", buffering=1)
+        with args.log.open("w") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    try:
+        main(args)
+    except UserError as error:
+        _fail(str(error))
+    except Exception as error:
+        traceback.print_exc()
+        where = f" (the whole story is in {args.log})" if args.log else ""
+        _fail(f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}{where}")
+
+
+def _fail(message: str) -> None:
+    line = f"{_title}: error: {message}"
+    print(line, file=sys.stderr, flush=True)
+    if _terminal:
+        print(line, file=_terminal)
+    raise SystemExit(1)
+
+
+def say(message: str) -> None:
+    """Write one line to the job's log."""
+    print(f"{time.strftime('%H:%M:%S')} {message}", flush=True)
+
+
+class Progress:
+    """Progress of long work: a bar on a terminal, a readable line a step in the log.
+
+    Args:
+        total: how many steps the work has.
+        what: what is being done ("filters of block3_sepconv1").
+        unit: what one step is ("images").
+    """
+
+    def __init__(self, total: int, what: str, unit: str = "steps") -> None:
+        self.total, self.what, self.unit = total, what, unit
+        self.done = 0
+        self._started = time.monotonic()
+        self._last_shown = 0.0
+        say(f"{what}: {total} {unit}")
+
+    def step(self, count: int = 1, note: str = "") -> None:
+        """Record `count` finished steps."""
+        self.done += count
+        elapsed = time.monotonic() - self._started
+        left = elapsed / max(self.done, 1) * (self.total - self.done)
+        text = f"{self.what}: {self.done}/{self.total} {self.unit}, {_duration(elapsed)} so far, {_duration(left)} left"
+        text += f", {note}" if note else ""
+        say(text)
+        self._show(text)
+
+    def _show(self, text: str) -> None:
+        if _terminal is None:
+            return
+        now = time.monotonic()
+        finished = self.done >= self.total
+        if _terminal.isatty():
+            filled = round(20 * self.done / max(self.total, 1))
+            bar = "#" * filled + "." * (20 - filled)
+            print(f"\r\x1b[K[{bar}] {text}", end="\n" if finished else "", file=_terminal, flush=True)
+        elif finished or now - self._last_shown > _SECONDS_BETWEEN_LINES:
+            self._last_shown = now
+            print(f"  {text}", file=_terminal)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

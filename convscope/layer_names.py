@@ -1,0 +1,178 @@
+"""Which convolution and pooling layers a model of the config will have, known before it is trained or downloaded.
+
+No TensorFlow here: the workflow asks this while it plans.
+"""
+
+import dataclasses
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+# The 41-layer Xception (Chollet, 1610.02357): filters of each block's convolutions, and which blocks halve the size.
+XCEPTION_FILTERS: tuple[tuple[int, ...], ...] = (
+    (32, 64),
+    (128, 128),
+    (256, 256),
+    (728, 728),
+    *((728, 728, 728),) * 8,
+    (728, 1024),
+    (1536, 2048),
+)
+XCEPTION_POOLING = tuple(block in (2, 3, 4, 13) for block in range(1, 15))
+CONVNET_FILTERS = (32, 64, 128, 256, 512)
+MINI_XCEPTION_FILTERS = (32, 64, 128, 256, 512)
+CONV_TYPES = ("Conv2D", "SeparableConv2D", "DepthwiseConv2D", "Conv2DTranspose")
+POOL_TYPES = ("MaxPooling2D", "AveragePooling2D")
+_XCEPTION_PRESETS = ("xception_41_imagenet",)
+_BLOCK = re.compile(r"^(conv\d+_block\d+|(?:block|stage|group|layer)_?\d+[a-z]?)(?=_|$)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """A convolution or pooling layer: name, block, role ("conv", "shortcut", "pool"), filters (0 where unknown)."""
+
+    name: str
+    block: str
+    role: str
+    filters: int
+
+
+def scaled(filters: int, width: float) -> int:
+    """Number of filters at a width factor: rounded, at least 16.
+
+    TensorFlow 2.21 on x86 writes outside its memory in the backward pass of a strided 1x1 convolution of 8 channels or fewer.
+    """
+    return max(16, round(filters * width))
+
+
+def block_of(name: str) -> str:
+    """The block that a layer's name tells (`block3` of `block3_sepconv1`), or an empty string."""
+    found = _BLOCK.match(name)
+    return found[1] if found else ""
+
+
+def layers_of(settings: Mapping[str, Any]) -> list[Layer] | None:
+    """Convolution and pooling layers of a model by its part of the config, shallow to deep.
+
+    Returns:
+        None where that cannot be known before the model is there (a download, a class of its own, a missing file).
+    """
+    source = settings.get("source")
+    if source == "train":
+        return _trained(str(settings.get("architecture", "convnet")), float(settings.get("width", 1.0)))
+    if source == "preset":
+        return _preset(str(settings["preset"]), settings.get("folder"))
+    if source == "file":
+        return _file(Path(settings["path"]))
+    return None
+
+
+def layer_names(settings: Mapping[str, Any]) -> list[str] | None:
+    """Names of the layers of `layers_of`, or None."""
+    known = layers_of(settings)
+    return None if known is None else [layer.name for layer in known]
+
+
+def _trained(architecture: str, width: float) -> list[Layer] | None:
+    if architecture == "convnet":
+        result = []
+        for number, base in enumerate(CONVNET_FILTERS, start=1):
+            filters = scaled(base, width)
+            result.append(Layer(f"conv{number}", f"stage{number}", "conv", filters))
+            if number < len(CONVNET_FILTERS):
+                result.append(Layer(f"pool{number}", f"stage{number + 1}", "pool", filters))
+        return result
+    if architecture == "mini_xception":
+        result = [Layer("stem_conv", "stage1", "conv", scaled(32, width))]
+        for number, base in enumerate(MINI_XCEPTION_FILTERS, start=1):
+            block, filters = f"block{number}", scaled(base, width)
+            result += [Layer(f"{block}_sepconv{i}", block, "conv", filters) for i in (1, 2)]
+            result.append(Layer(f"{block}_residual_conv", block, "shortcut", filters))
+            result.append(Layer(f"{block}_pool", block, "pool", filters))
+        return result
+    if architecture == "xception":
+        filters_of = [[scaled(filters, width) for filters in block] for block in XCEPTION_FILTERS]
+        return xception_layers(filters_of, XCEPTION_POOLING)
+    return None
+
+
+def xception_layers(filters_of: Sequence[Sequence[int]], pooling: Sequence[bool]) -> list[Layer]:
+    """Layers of a keras-hub `XceptionBackbone` with these filters (a list a block) and pooling blocks."""
+    result: list[Layer] = []
+    before = 0
+    for number, (filters, pool) in enumerate(zip(filters_of, pooling, strict=True), start=1):
+        block = f"block{number}"
+        kind = "conv" if number == 1 else "sepconv"
+        result += [Layer(f"{block}_{kind}{i}", block, "conv", n) for i, n in enumerate(filters, start=1)]
+        if 1 < number < len(filters_of) and filters[-1] != before:
+            result.append(Layer(f"{block}_residual_conv", block, "shortcut", filters[-1]))
+        if pool:
+            result.append(Layer(f"{block}_pool", block, "pool", filters[-1]))
+        before = filters[-1]
+    return result
+
+
+def _preset(preset: str, folder: str | None) -> list[Layer] | None:
+    for place in (Path(preset), *([Path(folder) / preset] if folder else [])):
+        if (place / "config.json").is_file():
+            return _from_config(json.loads((place / "config.json").read_text()))
+    if preset.rstrip("/").rpartition("/")[2] in _XCEPTION_PRESETS:
+        return xception_layers(XCEPTION_FILTERS, XCEPTION_POOLING)
+    return None
+
+
+def _file(path: Path) -> list[Layer] | None:
+    config = read_file_config(path)
+    return None if config is None else _from_config(config)
+
+
+def read_file_config(path: Path) -> dict[str, Any] | None:
+    """The config inside a `.keras` or `.h5` file; None where there is none or the file is no such file."""
+    try:
+        if path.suffix == ".keras":
+            with zipfile.ZipFile(path) as archive:
+                return dict(json.loads(archive.read("config.json")))
+        import h5py
+
+        with h5py.File(path, "r", locking=False) as stored:
+            config = stored.attrs["model_config"]
+        return dict(json.loads(config.decode() if isinstance(config, bytes) else config))
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def _from_config(config: Mapping[str, Any]) -> list[Layer] | None:
+    try:
+        layers = list(_walk(config))
+    except _Unknown:
+        return None
+    # Layers of the same name are renamed when nested networks are opened; only the real graph tells how.
+    return layers if len({layer.name for layer in layers}) == len(layers) else None
+
+
+class _Unknown(Exception):
+    pass
+
+
+def _walk(entry: Mapping[str, Any]) -> Iterator[Layer]:
+    kind, config = entry.get("class_name", ""), entry.get("config", {})
+    if kind == "XceptionBackbone":
+        yield from xception_layers(config["stackwise_conv_filters"], config["stackwise_pooling"])
+    elif isinstance(config, list):  # Sequential as Keras 2 before 2.3 wrote it
+        for inner in config:
+            yield from _walk(inner)
+    elif "layers" in config:
+        for inner in config["layers"]:
+            yield from _walk(inner)
+    elif "backbone" in config:
+        yield from _walk(config["backbone"])
+    elif kind in CONV_TYPES or kind in POOL_TYPES:
+        name = config["name"]
+        shortcut = kind == "Conv2D" and ("residual" in name or "shortcut" in name)
+        role = "pool" if kind in POOL_TYPES else "shortcut" if shortcut else "conv"
+        yield Layer(name, block_of(name), role, int(config.get("filters") or 0))
+    elif str(entry.get("registered_name") or "").startswith("keras_hub>"):
+        raise _Unknown

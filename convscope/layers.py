@@ -1,0 +1,162 @@
+"""The table of a network's convolution and pooling layers: sizes, the ReLU that follows, which ones are shortcuts."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import keras
+from keras import tree
+
+from convscope import networks
+from convscope.layer_names import CONV_TYPES, block_of
+from convscope.model_spec import ModelSpec
+
+_TRANSPARENT = {
+    "BatchNormalization",
+    "Identity",
+    "Dropout",
+    "SpatialDropout2D",
+    "GroupNormalization",
+    "LayerNormalization",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class LayerRow:
+    """One convolution or pooling layer.
+
+    `block` is what the name tells, else the stage: 1 at full size, one more for each halving.
+    `height`, `width`, `channels` are of its output at the model's input size. `relu` is the ReLU that its output
+    reaches through normalisation only: another layer's name, its own where the ReLU is inside, or empty. `role` is
+    "conv", "shortcut" (a 1x1 convolution that carries a block's input past the block) or "pool".
+    """
+
+    name: str
+    block: str
+    type: str
+    filters: int
+    kernel: str
+    height: int
+    width: int
+    channels: int
+    relu: str
+    role: str
+
+
+def layer_table(model: keras.Model, spec: ModelSpec) -> list[LayerRow]:
+    """The convolution and pooling layers of a network in order of depth; nested networks are seen through."""
+    flat = networks.flatten(model, input_shape=(*spec.input_size, 3))
+    graph = _Graph(flat)
+    rows: list[LayerRow] = []
+    seen: set[str] = set()
+    strides: dict[int, int] = {}
+    for node in networks.nodes_in_order(flat):
+        operation, output = node.operation, node.outputs[0]
+        before = max((strides.get(id(tensor), 1) for tensor in node.input_tensors), default=1)
+        strides[id(output)] = before * _stride(operation)
+        kind = type(operation).__name__
+        is_conv = kind in CONV_TYPES
+        if not (is_conv or "Pooling2D" in kind) or len(output.shape) != 4 or operation.name in seen:
+            continue
+        seen.add(operation.name)
+        height, width, channels = (int(size) for size in output.shape[1:])
+        window = getattr(operation, "kernel_size", None) or getattr(operation, "pool_size", None) or ()
+        rows.append(
+            LayerRow(
+                name=operation.name,
+                block=block_of(operation.name) or f"stage{1 + round(math.log2(strides[id(output)]))}",
+                type=kind,
+                filters=channels,
+                kernel="x".join(map(str, window)),
+                height=height,
+                width=width,
+                channels=channels,
+                relu=graph.relu_after(node) if is_conv else "",
+                role=("shortcut" if graph.is_shortcut(node) else "conv") if is_conv else "pool",
+            )
+        )
+    return rows
+
+
+def _stride(operation: Any) -> int:
+    strides = getattr(operation, "strides", 1) or 1
+    return max(strides) if isinstance(strides, tuple | list) else int(strides)
+
+
+class _Graph:
+    def __init__(self, flat: keras.Model) -> None:
+        self.takers: dict[int, list[Any]] = {}
+        self.makers: dict[int, Any] = {}
+        for node in networks.nodes_in_order(flat):
+            for tensor in node.input_tensors:
+                self.takers.setdefault(id(tensor), []).append(node)
+            for tensor in node.outputs:
+                self.makers[id(tensor)] = node
+
+    def relu_after(self, node: Any) -> str:
+        if _is_relu(node.operation):
+            return str(node.operation.name)
+        if getattr(getattr(node.operation, "activation", None), "__name__", "linear") != "linear":
+            return ""
+        for after in self._behind(node):
+            if _is_relu(after.operation):
+                return str(after.operation.name)
+        return ""
+
+    def _behind(self, node: Any) -> Iterator[Any]:
+        """The calls that take a node's output, directly or after normalisation only; nearest first."""
+        waiting = [node]
+        while waiting:
+            for after in self.takers.get(id(waiting.pop(0).outputs[0]), []):
+                yield after
+                if type(after.operation).__name__ in _TRANSPARENT:
+                    waiting.append(after)
+
+    def is_shortcut(self, node: Any) -> bool:
+        operation = node.operation
+        if type(operation).__name__ != "Conv2D" or tuple(operation.kernel_size) != (1, 1):
+            return False
+        if "residual" in operation.name or "shortcut" in operation.name:
+            return True
+        source = node.input_tensors[0]
+        for after in self._behind(node):
+            if type(after.operation).__name__ != "Add":
+                continue
+            # Every way into the sum except our own: does one come from our input, through other convolutions?
+            return any(
+                self._reaches(tensor, source, node)
+                for tensor in after.input_tensors
+                if not self._comes_from(tensor, node)
+            )
+        return False
+
+    def _comes_from(self, tensor: Any, node: Any) -> bool:
+        while tensor is not node.outputs[0]:
+            maker = self.makers.get(id(tensor))
+            if maker is None or type(maker.operation).__name__ not in _TRANSPARENT:
+                return False
+            tensor = maker.input_tensors[0]
+        return True
+
+    def _reaches(self, tensor: Any, source: Any, without: Any) -> bool:
+        waiting, seen = [(tensor, False)], set()
+        while waiting:
+            current, convolved = waiting.pop()
+            if current is source:
+                if convolved:
+                    return True
+                continue
+            maker = self.makers.get(id(current))
+            if maker is None or maker is without or (id(current), convolved) in seen:
+                continue
+            seen.add((id(current), convolved))
+            convolved = convolved or type(maker.operation).__name__ in CONV_TYPES
+            waiting += [(before, convolved) for before in tree.flatten(maker.input_tensors)]
+        return False
+
+
+def _is_relu(operation: Any) -> bool:
+    if type(operation).__name__ in ("ReLU", "Relu", "Relu6"):
+        return True
+    return getattr(getattr(operation, "activation", None), "__name__", "") in ("relu", "relu6")

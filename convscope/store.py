@@ -1,0 +1,102 @@
+"""HDF5 artifacts: self-describing files that a reader with h5py alone understands."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from convscope.files import atomic_path
+
+_LIBRARIES = ("keras", "tensorflow", "numpy", "h5py")
+TEXT = h5py.string_dtype()
+
+
+@contextlib.contextmanager
+def create(path: str | os.PathLike[str], **attributes: Any) -> Iterator[h5py.File]:
+    """Create an HDF5 file that appears under its name when it is whole. Attributes that are not plain are kept as JSON."""
+    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="latest") as file:
+        for key, value in attributes.items():
+            file.attrs[key] = value if isinstance(value, (str, int, float)) else json.dumps(value, sort_keys=True)
+        file.attrs["libraries"] = json.dumps({name: version(name) for name in _LIBRARIES}, sort_keys=True)
+        yield file
+
+
+def open_file(path: str | os.PathLike[str]) -> h5py.File:
+    """Open for reading; without a lock, so that many jobs (and network file systems) can."""
+    return h5py.File(path, "r", locking=False)
+
+
+def write_array(file: h5py.Group, name: str, values: Any, dimensions: Sequence[str], **options: Any) -> h5py.Dataset:
+    """Store an array with names for its dimensions. Lists of str become UTF-8 text."""
+    if len(values) and isinstance(values[0], str):
+        dataset = file.create_dataset(name, data=list(values), dtype=TEXT)
+    else:
+        dataset = file.create_dataset(name, data=np.asarray(values), **options)
+    for axis, dimension in enumerate(dimensions):
+        dataset.dims[axis].label = dimension
+    return dataset
+
+
+def read_text(dataset: h5py.Dataset) -> list[str]:
+    """The strings of a text dataset."""
+    return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in dataset[()]]
+
+
+def concatenate(
+    parts: Sequence[str | os.PathLike[str]], whole: str | os.PathLike[str], axis_name: str, virtual: bool
+) -> None:
+    """Join shard files of the same layout along their first dimension.
+
+    Datasets whose first dimension is labelled `axis_name` are joined; the others, and the attributes, are the first shard's.
+
+    Args:
+        parts: shard files, in order.
+        whole: the file to write.
+        axis_name: label of the dimension that grows ("image").
+        virtual: refer to the shards by their relative paths (nothing is copied), or copy.
+    """
+    folder = Path(whole).parent
+    with contextlib.ExitStack() as stack:
+        shards = [stack.enter_context(open_file(part)) for part in parts]
+        target = stack.enter_context(create(whole))
+        for key, value in shards[0].attrs.items():
+            target.attrs[key] = value
+        names: list[str] = []
+        shards[0].visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        for name in names:
+            first = shards[0][name]
+            grows = first.ndim > 0 and first.dims[0].label == axis_name
+            if not grows:
+                joined = target.create_dataset(name, data=first[()], dtype=first.dtype)
+            elif virtual:
+                joined = _virtual(target, name, shards, parts, folder)
+            else:
+                joined = target.create_dataset(
+                    name, data=np.concatenate([shard[name][()] for shard in shards]), dtype=first.dtype
+                )
+            for axis in range(first.ndim):
+                joined.dims[axis].label = first.dims[axis].label
+            for key, value in first.attrs.items():
+                if not key.startswith("DIMENSION"):
+                    joined.attrs[key] = value
+
+
+def _virtual(
+    target: h5py.File, name: str, shards: Sequence[h5py.File], parts: Sequence[Any], folder: Path
+) -> h5py.Dataset:
+    total = sum(len(shard[name]) for shard in shards)
+    first = shards[0][name]
+    layout = h5py.VirtualLayout((total, *first.shape[1:]), first.dtype)
+    start = 0
+    for shard, part in zip(shards, parts, strict=True):
+        count = len(shard[name])
+        source = h5py.VirtualSource(os.path.relpath(part, folder), name, (count, *first.shape[1:]), first.dtype)
+        layout[start : start + count] = source
+        start += count
+    return target.create_virtual_dataset(name, layout)

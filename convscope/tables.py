@@ -1,0 +1,131 @@
+"""CSV tables of typed rows: one format for every table of the pipeline, the same bytes for the same rows.
+
+A row is a dataclass whose fields are `str`, `int`, `float` or `bool`; the column `class`, a Python keyword, is its
+field `class_`. Plain dicts are read and written too. Any file name survives: commas, quotes, line breaks and
+bytes that are not UTF-8.
+"""
+
+import csv
+import dataclasses
+import os
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from convscope.errors import UserError, nearest
+from convscope.files import atomic_path
+
+Row = TypeVar("Row")
+
+
+def columns_of(row_type: type) -> list[str]:
+    """Names of the columns of a row type, in order."""
+    return [_column(field) for field in dataclasses.fields(row_type)]
+
+
+def write_table(path: str | os.PathLike[str], rows: Iterable[Any], columns: Sequence[str] | type) -> None:
+    """Write rows in one step.
+
+    Args:
+        path: the CSV file.
+        rows: dataclass instances, or mappings from column to value. None is an empty cell, booleans are
+            `true`/`false`, floats have the fewest digits that read back as the same number.
+        columns: the columns in order, or the row type they are taken from. They are written even where there is no row.
+
+    Raises:
+        ValueError: a row lacks a column or has one too many.
+    """
+    names = columns_of(columns) if isinstance(columns, type) else list(columns)
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
+    ):
+        stream.write(_line(names))
+        for row in rows:
+            values = row if isinstance(row, Mapping) else to_dict(row)
+            if set(values) != set(names):
+                raise ValueError(f"{path}: a row has the columns {sorted(values)}, the table {sorted(names)}")
+            stream.write(_line([_text(values[name]) for name in names]))
+
+
+def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
+    """Read a table as dicts of text.
+
+    Raises:
+        UserError: there is no such table, or a row has not as many cells as there are columns.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path}: no such table")
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        lines = csv.reader(stream)
+        names = next(lines, None)
+        if not names:
+            raise UserError(f"{path}: the table has no header line")
+        rows = []
+        for cells in lines:
+            if len(cells) != len(names):
+                raise UserError(f"{path}: line {lines.line_num} has {len(cells)} cells, the header {len(names)}")
+            rows.append(dict(zip(names, cells, strict=True)))
+    return rows
+
+
+def read_table(path: str | os.PathLike[str], row_type: type[Row]) -> list[Row]:
+    """Read a table as typed rows; columns the row type does not know are left out.
+
+    Raises:
+        UserError: a column is missing or a cell is not of the column's type.
+    """
+    types = typing.get_type_hints(row_type)
+    fields = dataclasses.fields(row_type)  # type: ignore[arg-type]
+    result = []
+    for number, cells in enumerate(read_rows(path), start=1):
+        values = {}
+        for field in fields:
+            name = _column(field)
+            if name not in cells:
+                raise UserError(f"{path}: no column '{name}' ({nearest(name, cells)})")
+            try:
+                values[field.name] = _value(cells[name], types[field.name])
+            except ValueError:
+                kind = getattr(types[field.name], "__name__", str(types[field.name]))
+                raise UserError(f"{path}: row {number}: {name} is {cells[name]!r}, not {kind}") from None
+        result.append(row_type(**values))
+    return result
+
+
+def to_dict(row: Any) -> dict[str, Any]:
+    """A dataclass row as a dict from column to value."""
+    return {_column(field): getattr(row, field.name) for field in dataclasses.fields(row)}
+
+
+def _column(field: "dataclasses.Field[Any]") -> str:
+    return field.name.removesuffix("_")
+
+
+def _line(cells: Sequence[str]) -> str:
+    # Not csv.writer: which cells it quotes (those with a carriage return) differs between versions of Python.
+    quoted = ['"' + cell.replace('"', '""') + '"' if set(cell) & set(',"\r\n') else cell for cell in cells]
+    return (",".join(quoted) if quoted != [""] else '""') + "\n"
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    # str() of a float32 has float32's digits; float() first would spell out its rounding error.
+    return str(value)
+
+
+def _value(text: str, kind: Any) -> Any:
+    if kind is bool:
+        if text.lower() in ("true", "1"):
+            return True
+        if text.lower() in ("false", "0"):
+            return False
+        raise ValueError(text)
+    return kind(text)

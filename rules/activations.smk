@@ -1,0 +1,106 @@
+"""Activations of every conv and pooling layer, and their pictures."""
+
+
+rule activations:
+    """Write what every layer answers to one shard of an image set."""
+    input:
+        model=STUDY + "/models/{model}/model.keras",
+        spec=STUDY + "/models/{model}/model.json",
+        layers=STUDY + "/models/{model}/layers.csv",
+        images=STUDY + "/image_sets/{images}.csv",
+    output:
+        shard=STUDY + "/activations/{model}/{images}/shards/{shard}.h5",
+    params:
+        code=code("activations"),
+        settings=settings("activations", "{model}"),
+        first=lambda w: int(w.shard) * config["activations"][w.model]["shard"],
+        rows=lambda w: config["activations"][w.model]["shard"],
+    log:
+        STUDY + "/logs/activations/{model}.{images}.{shard}.log",
+    benchmark:
+        STUDY + "/benchmarks/activations/{model}.{images}.{shard}.tsv"
+    threads: job_threads("activations")
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    conda:
+        "../envs/convscope.yaml"
+    shell:
+        r"""
+        python -m scripts.activations --model {input.model:q} --spec {input.spec:q} --layers {input.layers:q} \
+            --images {input.images:q} --first {params.first} --count {params.rows} --settings {params.settings:q} \
+            --out {output.shard:q} --threads {threads} --log {log:q}
+        """
+
+
+rule gather_activations:
+    """Join the shards of an image set's activations without copying them."""
+    input:
+        shards=lambda w: expand(
+            rules.activations.output.shard,
+            shard=shards("activations", w.model, w.images),
+            allow_missing=True,
+        ),
+    output:
+        whole=STUDY + "/activations/{model}/{images}/activations.h5",
+    params:
+        code=code("gather_activations"),
+    log:
+        STUDY + "/logs/gather_activations/{model}.{images}.log",
+    benchmark:
+        STUDY + "/benchmarks/gather_activations/{model}.{images}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    conda:
+        "../envs/convscope.yaml"
+    shell:
+        r"""
+        python -m scripts.gather_activations --shards {input.shards:q} --out {output.whole:q} --log {log:q}
+        """
+
+
+rule channel_sheets:
+    """Draw every channel of every layer for chosen images, one channel alone, and sparsity by depth."""
+    input:
+        activations=rules.gather_activations.output.whole,
+        shards=rules.gather_activations.input.shards,
+        spec=STUDY + "/models/{model}/model.json",
+        layers=STUDY + "/models/{model}/layers.csv",
+    output:
+        sheets=directory(STUDY + "/activations/{model}/{images}/sheets"),
+        sparsity=STUDY + "/activations/{model}/{images}/sparsity.csv",
+        figure=report(
+            STUDY + "/activations/{model}/{images}/sparsity.png",
+            caption="../report/sparsity.rst",
+            category="Activations",
+            labels={"model": "{model}", "images": "{images}", "figure": "sparsity by depth"},
+        ),
+    params:
+        code=code("channel_sheets"),
+        settings=settings("activations", "{model}"),
+    log:
+        STUDY + "/logs/channel_sheets/{model}.{images}.log",
+    benchmark:
+        STUDY + "/benchmarks/channel_sheets/{model}.{images}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    conda:
+        "../envs/convscope.yaml"
+    shell:
+        r"""
+        python -m scripts.channel_sheets --activations {input.activations:q} --spec {input.spec:q} --layers {input.layers:q} \
+            --settings {params.settings:q} --sheets {output.sheets:q} --sparsity {output.sparsity:q} \
+            --sparsity-figure {output.figure:q} --log {log:q}
+        """
+
+
+def activation_figures():
+    """The pictures of every model's activations."""
+    return [
+        rules.channel_sheets.output.figure.format(model=model, images=images)
+        for model, images in pairs("activations")
+    ]

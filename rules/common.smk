@@ -1,0 +1,113 @@
+"""Helpers that the rules share: the checked config, names of results, settings as JSON, and what code a script uses."""
+
+import hashlib
+import json
+import math
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+sys.path.insert(0, workflow.basedir)
+
+from convscope.check import check_study, splits_of
+from convscope.code_digest import code_digest
+from convscope.config import complete
+from convscope.errors import UserError
+from convscope.files import sha256_of
+from convscope.fingerprints import fingerprint
+from convscope.layer_table import ALL_ROLES, CONVOLUTIONS, read_layers, select_layers
+from convscope.tables import read_rows
+
+
+def stop(error):
+    """End with one line: a user's mistake needs no traceback."""
+    print(f"config: {error}", file=sys.stderr)
+    sys.stderr.flush()
+    sys.exit(1)
+
+
+try:
+    config = complete(config)
+    check_study(config)
+except UserError as error:
+    stop(error)
+
+STUDY = f"results/{config['study']}"
+SEED = config["seed"]
+TRAINED = [name for name, model in config["models"].items() if model["source"] == "train"]
+DRAWN = [name for name, data in config["datasets"].items() if data["source"] == "drawn_pets"]
+
+
+def one_of(names):
+    """A wildcard constraint: one of these names; nothing where there are none."""
+    return "|".join(sorted(names)) or "(?!)"
+
+
+wildcard_constraints:
+    dataset=one_of(config["datasets"]),
+    model=one_of(config["models"]),
+    images=one_of(config["image_sets"]),
+    layer=r"[^/]+",
+    split=r"[^/.]+",
+    shard=r"\d{4}",
+    method="gradcam",
+
+
+def settings(*keys):
+    """A part of the config as JSON, for a rule's params: `settings("models", "{model}")`."""
+
+    def value(wildcards):
+        part = config
+        for key in keys:
+            part = part[key.format(**wildcards)]
+        return json.dumps(part, sort_keys=True)
+
+    return value
+
+
+@cache
+def code(script):
+    """Digest of the code a script really uses; a rule that names it runs again when that code changes."""
+    return code_digest(f"scripts.{script}", Path(workflow.basedir))
+
+
+@cache
+def content_of(place):
+    """Digest of what a user's file or folder holds; remembered by size and time, so that a second look is quick."""
+    path = Path(place).expanduser()
+    if path.is_file():
+        return sha256_of(path)[:16]
+    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
+    return fingerprint(path, f".snakemake/fingerprints/{name}.json", threads=4)[:16]
+
+
+def job_threads(stage, default=1):
+    """Threads of a job, from the model's part of a stage."""
+    return lambda wildcards: config[stage][wildcards.model].get("threads", default)
+
+
+def image_set_size(images):
+    """Number of images of a set; known once its table is made."""
+    return len(read_rows(checkpoints.image_set.get(images=images).output.table))
+
+
+def shards(stage, model, images):
+    """Names of the shards that a stage divides an image set into."""
+    count = math.ceil(image_set_size(images) / config[stage][model]["shard"])
+    return [f"{number:04d}" for number in range(max(count, 1))]
+
+
+def selected(stage, model, roles):
+    """Names of the layers that a stage is made for; known once the model is there."""
+    rows = read_layers(checkpoints.layers.get(model=model).output.table)
+    wanted = config[stage][model]["layers"]
+    try:
+        return [row["name"] for row in select_layers(rows, wanted, roles, f"{stage}.{model}.layers")]
+    except UserError as error:
+        stop(error)
+
+
+def pairs(stage):
+    """Each (model, image set) of a stage."""
+    return [(model, images) for model, part in config[stage].items() for images in part["images"]]

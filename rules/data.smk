@@ -1,0 +1,204 @@
+"""Datasets and image sets: drawn, downloaded, or used in place; every picture verified and listed."""
+
+
+def dataset_folder(wildcards):
+    """The folder that a rule makes for a dataset; a folder of the user's is no input, its fingerprint is a param."""
+    source = config["datasets"][wildcards.dataset]["source"]
+    made = {"drawn_pets": rules.draw_pets.output, "archive": rules.extract.output.folder, "path": []}
+    return made[source]
+
+
+def dataset_path(wildcards):
+    """Where a dataset's pictures lie."""
+    dataset = config["datasets"][wildcards.dataset]
+    made = {"drawn_pets": "drawn", "archive": "extracted"}.get(dataset["source"])
+    return f"{STUDY}/datasets/{wildcards.dataset}/{made}" if made else os.path.expanduser(dataset["path"])
+
+
+def dataset_settings(wildcards):
+    """A dataset's part of the config as its script wants it: drawn pictures already lie in a folder a split."""
+    dataset = dict(config["datasets"][wildcards.dataset])
+    if dataset["source"] == "drawn_pets":
+        dataset["splits"] = {split: split for split in dataset.pop("images_per_class")}
+    return json.dumps(dataset, sort_keys=True)
+
+
+def dataset_fingerprint(wildcards):
+    """What a user's folder holds; changes with its content, not with a touch."""
+    dataset = config["datasets"][wildcards.dataset]
+    return content_of(dataset["path"]) if dataset["source"] == "path" else ""
+
+
+def image_set_sources(wildcards):
+    """The tables an image set is chosen from."""
+    part = config["image_sets"][wildcards.images]
+    if "dataset" not in part:
+        return {}
+    folder = f"{STUDY}/datasets/{part['dataset']}"
+    sources = {"images": f"{folder}/images.csv", "bad_images": f"{folder}/bad.csv"}
+    if "evaluation" in part:
+        split = f"{part['dataset']}.{part['split']}"
+        sources["predictions"] = f"{STUDY}/evaluation/{part['evaluation']}/{split}/predictions.csv"
+    return sources
+
+
+def image_set_arguments(wildcards):
+    """The same tables as arguments."""
+    return " ".join(
+        f"--{name.replace('_', '-')} {path}" for name, path in image_set_sources(wildcards).items()
+    )
+
+
+def image_set_fingerprint(wildcards):
+    """What the user's files of an image set hold."""
+    part = config["image_sets"][wildcards.images]
+    places = part.get("files", []) + ([part["folder"]] if "folder" in part else [])
+    return [content_of(place) for place in places]
+
+
+rule draw_pets:
+    """Draw cats and dogs with part masks."""
+    output:
+        folder=directory(STUDY + "/datasets/{dataset}/drawn"),
+    params:
+        code=code("draw_pets"),
+        per_class=lambda w: json.dumps(config["datasets"][w.dataset]["images_per_class"]),
+        size=lambda w: config["datasets"][w.dataset]["image_size"],
+        seed=SEED,
+    log:
+        STUDY + "/logs/draw_pets/{dataset}.log",
+    benchmark:
+        STUDY + "/benchmarks/draw_pets/{dataset}.tsv"
+    threads: 8
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    wildcard_constraints:
+        dataset=one_of(DRAWN),
+    conda:
+        "../envs/convscope.yaml"
+    shell:
+        r"""
+        python -m scripts.draw_pets --out {output.folder:q} --counts {params.per_class:q} --size {params.size} \
+            --seed {params.seed} --threads {threads} --log {log:q}
+        """
+
+
+rule download:
+    """Download a dataset's archive: resumed, retried, checked."""
+    output:
+        archive="results/downloads/{dataset}.archive",
+    params:
+        code=code("download"),
+        url=lambda w: config["datasets"][w.dataset]["url"],
+        sha256=lambda w: config["datasets"][w.dataset].get("sha256", ""),
+    log:
+        STUDY + "/logs/download/{dataset}.log",
+    benchmark:
+        STUDY + "/benchmarks/download/{dataset}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=240,
+    conda:
+        "../envs/convscope.yaml"
+    shell:
+        r"""
+        python -m scripts.download --url {params.url:q} --sha256 {params.sha256:q} --out {output.archive:q} --log {log:q}
+        """
+
+
+rule extract:
+    """Extract an archive safely; members that are corrupt are listed."""
+    input:
+        archive="results/downloads/{dataset}.archive",
+    output:
+        folder=directory(STUDY + "/datasets/{dataset}/extracted"),
+        listing=STUDY + "/datasets/{dataset}/skipped_members.csv",
+    params:
+        code=code("extract"),
+        max_bytes=lambda w: config["datasets"][w.dataset]["max_bytes"],
+        max_files=lambda w: config["datasets"][w.dataset]["max_files"],
+    log:
+        STUDY + "/logs/extract/{dataset}.log",
+    benchmark:
+        STUDY + "/benchmarks/extract/{dataset}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=120,
+    conda:
+        "../envs/convscope.yaml"
+    shell:
+        r"""
+        python -m scripts.extract --archive {input.archive:q} --out {output.folder:q} --listing {output.listing:q} \
+            --max-bytes {params.max_bytes} --max-files {params.max_files} --log {log:q}
+        """
+
+
+rule dataset:
+    """List every picture of a dataset with its split, class and checksum; unreadable ones with the reason."""
+    input:
+        folder=dataset_folder,
+    output:
+        images=STUDY + "/datasets/{dataset}/images.csv",
+        bad=STUDY + "/datasets/{dataset}/bad.csv",
+        classes=STUDY + "/datasets/{dataset}/classes.json",
+        sheet=report(
+            STUDY + "/datasets/{dataset}/contact_sheet.png",
+            caption="../report/dataset.rst",
+            category="Data",
+            labels={"dataset": "{dataset}", "figure": "contact sheet"},
+        ),
+    params:
+        code=code("dataset"),
+        settings=dataset_settings,
+        fingerprint=dataset_fingerprint,
+        folder=dataset_path,
+        seed=SEED,
+    log:
+        STUDY + "/logs/dataset/{dataset}.log",
+    benchmark:
+        STUDY + "/benchmarks/dataset/{dataset}.tsv"
+    threads: 8
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    conda:
+        "../envs/convscope.yaml"
+    shell:
+        r"""
+        python -m scripts.dataset --settings {params.settings:q} --folder {params.folder:q} --images {output.images:q} \
+            --bad {output.bad:q} --classes {output.classes:q} --sheet {output.sheet:q} \
+            --seed {params.seed} --threads {threads} --log {log:q}
+        """
+
+
+checkpoint image_set:
+    """Choose the pictures of an image set: from a dataset, a group of an evaluation, files or a folder."""
+    input:
+        unpack(image_set_sources),
+    output:
+        table=STUDY + "/image_sets/{images}.csv",
+        bad=STUDY + "/image_sets/{images}.bad.csv",
+    params:
+        code=code("image_set"),
+        settings=settings("image_sets", "{images}"),
+        fingerprint=image_set_fingerprint,
+        tables=image_set_arguments,
+        seed=SEED,
+    log:
+        STUDY + "/logs/image_set/{images}.log",
+    benchmark:
+        STUDY + "/benchmarks/image_set/{images}.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=20,
+    conda:
+        "../envs/convscope.yaml"
+    shell:
+        r"""
+        python -m scripts.image_set --settings {params.settings:q} {params.tables} --out {output.table:q} --bad {output.bad:q} \
+            --seed {params.seed} --threads {threads} --log {log:q}
+        """

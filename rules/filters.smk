@@ -1,0 +1,71 @@
+"""Filter patterns: what every filter responds to most, by gradient ascent in input space."""
+
+
+rule ascend:
+    """Find the patterns of one layer's filters."""
+    input:
+        model=STUDY + "/models/{model}/model.keras",
+        spec=STUDY + "/models/{model}/model.json",
+        layers=STUDY + "/models/{model}/layers.csv",
+    output:
+        patterns=STUDY + "/filters/{model}/{layer}.h5",
+    params:
+        code=code("ascend"),
+        settings=settings("filters", "{model}"),
+        seed=SEED,
+    log:
+        STUDY + "/logs/ascend/{model}.{layer}.log",
+    benchmark:
+        STUDY + "/benchmarks/ascend/{model}.{layer}.tsv"
+    threads: job_threads("filters")
+    resources:
+        mem_mb=3000,
+        runtime=240,
+    conda:
+        "../envs/convscope.yaml"
+    shell:
+        r"""
+        python -m scripts.ascend --model {input.model:q} --spec {input.spec:q} --layers {input.layers:q} \
+            --layer {wildcards.layer:q} --settings {params.settings:q} --out {output.patterns:q} \
+            --seed {params.seed} --threads {threads} --log {log:q}
+        """
+
+
+rule filter_grid:
+    """Draw a layer's patterns as a grid, and how their objectives rose."""
+    input:
+        patterns=rules.ascend.output.patterns,
+    output:
+        grid=report(
+            STUDY + "/filters/{model}/filters_for_layer_{layer}.png",
+            caption="../report/filters.rst",
+            category="Filter patterns",
+            labels={"model": "{model}", "layer": "{layer}"},
+        ),
+        objective=STUDY + "/filters/{model}/objective_{layer}.png",
+    params:
+        code=code("filter_grid"),
+    log:
+        STUDY + "/logs/filter_grid/{model}.{layer}.log",
+    benchmark:
+        STUDY + "/benchmarks/filter_grid/{model}.{layer}.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    conda:
+        "../envs/convscope.yaml"
+    shell:
+        r"""
+        python -m scripts.filter_grid --patterns {input.patterns:q} --grid {output.grid:q} --objective {output.objective:q} \
+            --log {log:q}
+        """
+
+
+def filter_figures(wildcards):
+    """The grid of every layer of every model that filters are asked for."""
+    return [
+        rules.filter_grid.output.grid.format(model=model, layer=layer)
+        for model in config["filters"]
+        for layer in selected("filters", model, CONVOLUTIONS)
+    ]

@@ -1,0 +1,58 @@
+"""The gallery: static pages to look at all of it."""
+
+
+rule gallery:
+    """Make the study's pages."""
+    input:
+        datasets=expand(rules.dataset.output.sheet, dataset=config["datasets"]),
+        curves=trained_curves(),
+        metrics=evaluated(),
+        layers=expand(STUDY + "/models/{model}/layers.csv", model=config["models"]),
+        activations=activation_figures(),
+        filters=filter_figures,
+        cams=cam_figures(),
+    output:
+        page=STUDY + "/gallery/index.html",
+        study=STUDY + "/gallery/study.json",
+    params:
+        code=code("gallery"),
+        settings=lambda w: json.dumps(config, sort_keys=True),
+        results=STUDY,
+    log:
+        STUDY + "/logs/gallery.log",
+    benchmark:
+        STUDY + "/benchmarks/gallery.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    conda:
+        "../envs/convscope.yaml"
+    shell:
+        r"""
+        python -m scripts.gallery --results {params.results:q} --config {params.settings:q} --out {output.page:q} --log {log:q}
+        """
+
+
+rule index:
+    """List the studies under results/."""
+    input:
+        study=rules.gallery.output.study,
+    output:
+        page="results/index.html",
+    params:
+        code=code("index"),
+    log:
+        STUDY + "/logs/index.log",
+    benchmark:
+        STUDY + "/benchmarks/index.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    conda:
+        "../envs/convscope.yaml"
+    shell:
+        r"""
+        python -m scripts.index --studies {input.study:q} --out {output.page:q} --log {log:q}
+        """

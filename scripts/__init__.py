@@ -1,0 +1,1 @@
+"""One small program a rule, named like the rule."""

@@ -1,0 +1,63 @@
+"""Draw activations: a sheet of every channel a layer, one channel alone, and sparsity by depth."""
+
+import argparse
+import csv
+import io
+import json
+from pathlib import Path
+
+from convscope.job import Progress, parser, run
+
+
+def main(args: argparse.Namespace) -> None:
+    from convscope import store
+    from convscope.activations import sparsity_by_layer
+    from convscope.channel_sheets import channel_sheet, single_channel_figure, sparsity_figure
+    from convscope.files import write_text
+    from convscope.images import load_images
+    from convscope.layer_table import read_layers
+    from convscope.model_spec import ModelSpec
+    from convscope.render import save_png
+
+    spec = ModelSpec.load(args.spec)
+    settings = json.loads(args.settings)
+    roles = {row["name"]: row["role"] for row in read_layers(args.layers)}
+    with store.open_file(args.activations) as file:
+        names = json.loads(file.attrs["layers_in_order"])
+        ids, paths = store.read_text(file["id"]), store.read_text(file["path"])
+        rows = sparsity_by_layer(file, names) if ids else []
+        text = io.StringIO()
+        writer = csv.DictWriter(text, ["layer", "channels", "zeros", "dead", "mean", "maximum"], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
+        write_text(args.sparsity, text.getvalue())
+        sparsity_figure(args.sparsity_figure, rows, f"{spec.name}: sparsity by depth, {len(ids)} images")
+        chosen = range(min(settings["sheets"], len(ids)))
+        progress = Progress(len(chosen) * len(names), f"channel sheets of {spec.name}", "sheets")
+        args.sheets.mkdir(parents=True, exist_ok=True)
+        for image in chosen:
+            for depth, name in enumerate(names):
+                sheet = channel_sheet(file[f"layers/{name}"][image])
+                facts = {"model": spec.name, "layer": name, "image": ids[image]}
+                save_png(args.sheets / ids[image] / f"{depth:02d}_{name}.png", sheet, **facts)
+                progress.step(note=name)
+        if len(chosen):
+            first = next(name for name in names if roles[name] != "pool")
+            channel = min(settings["channel"], file[f"layers/{first}"].shape[-1] - 1)
+            picture = load_images(paths[:1], spec.input_size, spec.resize)[0]
+            values = file[f"layers/{first}"][0, :, :, channel]
+            single_channel_figure(
+                args.sheets / f"{ids[0]}_{first}_channel_{channel}.png", picture, values, f"{first}, channel {channel}"
+            )
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--activations", type=Path, required=True)
+    arguments.add_argument("--spec", type=Path, required=True)
+    arguments.add_argument("--layers", type=Path, required=True)
+    arguments.add_argument("--settings", required=True, help="JSON of the model's activations: settings")
+    arguments.add_argument("--sheets", type=Path, required=True, help="folder for the sheets")
+    arguments.add_argument("--sparsity", type=Path, required=True)
+    arguments.add_argument("--sparsity-figure", type=Path, required=True)
+    run(main, arguments)

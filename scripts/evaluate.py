@@ -1,0 +1,57 @@
+"""Test a model on a split of a data set: the table of all predictions, and the numbers."""
+
+import argparse
+from pathlib import Path
+
+from convscope.job import parser, run
+
+
+def main(args: argparse.Namespace) -> None:
+    """Predict every picture of the split and write table and metrics."""
+    from convscope import evaluation, models
+    from convscope.errors import UserError, nearest
+    from convscope.files import write_json
+    from convscope.job import Progress, say
+    from convscope.tables import read_rows, write_table
+
+    network, spec = models.load_model(args.model, args.spec)
+    if spec.head == "none":
+        raise UserError(
+            f"model '{spec.name}' has no classification head, so it cannot be evaluated; leave it out of 'evaluations'"
+        )
+    table = read_rows(args.images)
+    rows = [row for row in table if row["split"] == args.split]
+    if not rows:
+        raise UserError(
+            f"{args.images}: no split '{args.split}'; {nearest(args.split, sorted({row['split'] for row in table}))}"
+        )
+    names = {int(row["label"]): row["class"] for row in table if int(row["label"]) >= 0}
+    index_of = dict(zip(sorted(names), evaluation.label_map(spec, [names[i] for i in sorted(names)]), strict=True))
+    labels = [index_of.get(int(row["label"]), -1) for row in rows]
+    paths = [row["path"] for row in rows]
+    progress = Progress(len(rows), f"evaluating {spec.name}", "images")
+    logits, bad = evaluation.predict(
+        network, spec, paths, batch_size=args.batch, threads=args.threads, after_batch=progress.step
+    )
+    unreadable = {path for path, _ in bad}
+    for path, reason in bad:
+        say(f"bad: {path}: {reason}")
+    keep = [i for i, path in enumerate(paths) if path not in unreadable]
+    kept = ([paths[i] for i in keep], [rows[i]["class"] for i in keep], [labels[i] for i in keep], logits[keep])
+    write_table(args.predictions, evaluation.prediction_rows(spec, *kept), evaluation.prediction_columns(spec))
+    known = [i for i in keep if labels[i] >= 0]
+    numbers = evaluation.metrics(spec, [labels[i] for i in known], logits[known])
+    write_json(args.metrics, numbers | {"model": spec.name, "split": args.split, "unreadable": len(bad)})
+    say(f"accuracy {numbers['accuracy']} of {numbers['images']} images, {len(bad)} unreadable")
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--model", type=Path, required=True, help="the network (.keras)")
+    arguments.add_argument("--spec", type=Path, required=True, help="the facts beside it (.json)")
+    arguments.add_argument("--images", type=Path, required=True, help="the data set's images.csv")
+    arguments.add_argument("--split", required=True, help="the split to test on")
+    arguments.add_argument("--batch", type=int, default=32, help="images a forward pass (default: 32)")
+    arguments.add_argument("--predictions", type=Path, required=True, help="output: one row an image (.csv)")
+    arguments.add_argument("--metrics", type=Path, required=True, help="output: the numbers (.json)")
+    run(main, arguments)

@@ -1,0 +1,36 @@
+"""Extract a zip or tar archive safely; list the members left out or renamed, and why."""
+
+import argparse
+from pathlib import Path
+
+from convscope.job import parser, run, say
+
+
+def main(args: argparse.Namespace) -> None:
+    """Extract the archive and write the listing."""
+    from convscope.archives import MAX_BYTES, MAX_FILES, MAX_RATIO, ListedMember, extract
+    from convscope.tables import write_table
+
+    result = extract(
+        args.archive,
+        args.out,
+        args.max_bytes or MAX_BYTES,
+        args.max_files or MAX_FILES,
+        args.max_ratio or MAX_RATIO,
+        on_progress=lambda files, count: say(f"{files} files, {count / 1e6:.0f} MB"),
+    )
+    say(f"{result.files} files, {result.bytes / 1e6:.0f} MB, {len(result.listed)} members listed")
+    for row in result.listed:
+        say(f"{row.member!r}: {row.reason}")
+    write_table(args.listing, result.listed, ListedMember)
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--archive", type=Path, required=True, help="zip or tar (.gz, .bz2, .xz) file")
+    arguments.add_argument("--out", type=Path, required=True, help="folder to make")
+    arguments.add_argument("--max-bytes", type=int, help="most bytes to unpack (default: 10 GB)")
+    arguments.add_argument("--max-files", type=int, help="most members (default: 500000)")
+    arguments.add_argument("--max-ratio", type=float, help="most bytes unpacked per byte of archive (default: 200)")
+    arguments.add_argument("--listing", type=Path, required=True, help="table of members left out or renamed (CSV)")
+    run(main, arguments)

@@ -1,0 +1,36 @@
+"""Draw a layer's filter patterns as a grid, and how their objectives rose."""
+
+import argparse
+import json
+from pathlib import Path
+
+from convscope.job import parser, run
+
+
+def main(args: argparse.Namespace) -> None:
+    from convscope import store
+    from convscope.filter_figures import objective_figure, pattern_grid
+    from convscope.render import save_png
+
+    with store.open_file(args.patterns) as file:
+        crop = json.loads(file.attrs["settings"])["crop"]
+        channels = file["filter"][()].tolist()
+        dead = file["dead"][()]
+        objective = file["objective"][()]
+        title = f"{file.attrs['model']} / {file.attrs['layer']}"
+        pixels, geometry = pattern_grid(file["patterns"], crop, dead)
+        geometry |= {
+            "filters": channels,
+            "dead": [channel for channel, is_dead in zip(channels, dead, strict=True) if is_dead],
+            "objective": [round(float(value), 5) for value in objective[:, -1]],
+        }
+        save_png(args.grid, pixels, grid=geometry, model=file.attrs["model"], layer=file.attrs["layer"])
+    objective_figure(args.objective, objective, channels, dead, title)
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--patterns", type=Path, required=True)
+    arguments.add_argument("--grid", type=Path, required=True)
+    arguments.add_argument("--objective", type=Path, required=True)
+    run(main, arguments)

@@ -1,0 +1,24 @@
+"""Write a study's gallery: static pages that open from disk."""
+
+import argparse
+from pathlib import Path
+
+from convscope.job import parser, run, say
+
+
+def main(args: argparse.Namespace) -> None:
+    """Read the results, write the pages."""
+    from convscope.gallery import build_gallery
+    from convscope.gallery.tables import read_config
+
+    study = build_gallery(args.results, read_config(args.config), args.out)
+    pages = sum(1 + len(model.shown_layers) + len(model.heatmaps) for model in study.models)
+    say(f"{args.out}: {len(study.datasets)} datasets, {len(study.models)} models, {pages + 1} pages")
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--results", type=Path, required=True, help="the study's folder, results/<study>")
+    arguments.add_argument("--config", required=True, help="the study's config: a JSON or YAML file, or JSON text")
+    arguments.add_argument("--out", type=Path, required=True, help="the first page; the others are written beside it")
+    run(main, arguments)

@@ -1,0 +1,32 @@
+"""Bring a model (keras-hub preset, saved file, keras.applications) to the canonical form, with its facts."""
+
+import argparse
+import json
+from pathlib import Path
+
+from convscope.job import parser, run
+
+
+def main(args: argparse.Namespace) -> None:
+    """Find or download the model, make it canonical, write it."""
+    from convscope import models
+    from convscope.files import write_text
+    from convscope.job import say
+
+    network, spec = models.import_model(args.name, json.loads(args.settings))
+    size = f"{spec.input_size[0]}x{spec.input_size[1]}"
+    say(f"{spec.source}: {network.count_params()} parameters, {size} pixels")
+    say(f"head {spec.head}, {len(spec.classes)} classes")
+    write_text(args.summary, models.summary_text(network))
+    spec.save(args.spec)
+    models.save_model(network, args.model)
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--name", required=True, help="the model's name in the study")
+    arguments.add_argument("--settings", required=True, help="the model's config, as JSON")
+    arguments.add_argument("--model", type=Path, required=True, help="output: the network (.keras)")
+    arguments.add_argument("--spec", type=Path, required=True, help="output: the facts beside it (.json)")
+    arguments.add_argument("--summary", type=Path, required=True, help="output: table of layers (.txt)")
+    run(main, arguments)

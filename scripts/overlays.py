@@ -1,0 +1,45 @@
+"""Draw class activation maps: an overlay an image, contact sheets, and a table of what each picture shows."""
+
+import argparse
+import json
+from pathlib import Path
+
+from convscope.job import Progress, parser, run
+
+
+def main(args: argparse.Namespace) -> None:
+    import shutil
+    import tempfile
+
+    from convscope import store
+    from convscope.cam_figures import CamFigures
+    from convscope.tables import read_rows, write_table
+
+    settings = json.loads(args.settings)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(dir=args.out.parent, prefix=f".{args.out.name}."))
+    try:
+        with store.open_file(args.maps) as file:
+            figures = CamFigures(file, settings["colormap"], settings["scale"])
+            progress = Progress(figures.count, f"overlays of {file.attrs['model']}", "images")
+            rows = figures.draw(folder, args.out.name, on_image=progress.step)
+        for row, image in zip(rows, read_rows(args.images), strict=True):
+            row["class"] = image["class"]
+        folder.chmod(0o755)
+        shutil.rmtree(args.out, ignore_errors=True)
+        folder.rename(args.out)
+        shutil.copyfile(args.out / "sheet_000.png", args.sheet)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    write_table(args.table, rows, CamFigures.COLUMNS)
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--maps", type=Path, required=True, help="HDF5 of raw maps")
+    arguments.add_argument("--images", type=Path, required=True, help="the image set's table")
+    arguments.add_argument("--settings", required=True, help="JSON of the model's cams: settings")
+    arguments.add_argument("--table", type=Path, required=True)
+    arguments.add_argument("--sheet", type=Path, required=True, help="the first contact sheet, for the report")
+    arguments.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+    run(main, arguments)

@@ -1,0 +1,100 @@
+"""Train one model of a study: best checkpoint, history, curves; goes on where a killed run stopped."""
+
+import argparse
+import json
+from pathlib import Path
+
+from convscope.job import parser, run
+
+
+def main(args: argparse.Namespace) -> None:
+    """Train, make the model canonical, write everything."""
+    from convscope import architectures, models, networks, training
+    from convscope.errors import UserError
+    from convscope.files import read_json, write_json, write_text
+    from convscope.job import say
+    from convscope.model_spec import ModelSpec
+    from convscope.tables import read_rows
+
+    settings = json.loads(args.settings)
+    classes = read_json(args.classes)["classes"]
+    size = (int(settings.get("image_size", 180)),) * 2
+    resize = settings.get("resize", "crop")
+    rows = [row for row in read_rows(args.images) if row["split"] in ("train", "validation") and int(row["label"]) >= 0]
+    if len(classes) < 2:
+        raise UserError(f"{args.images}: training needs at least two classes, found {len(classes)}")
+
+    training.seed_everything(args.seed)
+    model = architectures.build(settings, len(classes))
+    splits = {}
+    for split in ("train", "validation"):
+        paths = [row["path"] for row in rows if row["split"] == split]
+        labels = [int(row["label"]) for row in rows if row["split"] == split]
+        splits[split] = training.Pictures(paths, labels, size, resize, threads=args.threads, what=f"split {split}")
+    scale, offset = architectures.preprocessing(settings["architecture"])
+    used = [[row[key] for key in ("split", "path", "label", "sha256")] for row in rows]
+    # The number of threads changes nothing but the speed.
+    wanted = {key: value for key, value in settings.items() if key != "threads"}
+    tag = training.state_tag(wanted, args.seed, classes, used)
+    result = training.train(
+        model,
+        splits["train"],
+        splits["validation"],
+        settings,
+        seed=args.seed,
+        scale=scale,
+        offset=offset,
+        state=args.state,
+        tag=tag,
+    )
+
+    network, _ = networks.canonical(model, args.name)
+    spec = ModelSpec(
+        name=args.name,
+        input_size=size,
+        resize=resize,
+        scale=(scale,) * 3,
+        offset=(offset,) * 3,
+        classes=tuple(classes),
+        head="binary" if len(classes) == 2 else "multiclass",
+        source=f"{settings['architecture']} trained on {settings.get('dataset', args.images.parent.name)}",
+        digest=networks.weights_digest(network),
+        requires=models.required_modules(network),
+    )
+    best = result.best
+    training.write_history(args.history, result.history)
+    training.draw_curves(args.curves, f"{args.name}: {settings['architecture']}, {size[0]} px", result)
+    write_text(args.summary, models.summary_text(model))
+    write_json(
+        args.training,
+        {
+            "settings": wanted,
+            "seed": args.seed,
+            "images": {split: len(pictures) for split, pictures in splits.items()},
+            "parameters": model.count_params(),
+            "epochs": len(result.history),
+            "best_epoch": result.best_epoch,
+            **{key: best[key] for key in ("loss", "accuracy", "val_loss", "val_accuracy")},
+        },
+    )
+    models.save_model(network, args.model)
+    spec.save(args.spec)
+    if args.state:
+        training.forget_state(args.state)
+    say(f"best epoch {result.best_epoch}: validation accuracy {best['val_accuracy']:.4f}, loss {best['val_loss']:.4f}")
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--name", required=True, help="the model's name in the study")
+    arguments.add_argument("--images", type=Path, required=True, help="the data set's images.csv")
+    arguments.add_argument("--classes", type=Path, required=True, help="the data set's classes.json")
+    arguments.add_argument("--settings", required=True, help="the model's config, as JSON")
+    arguments.add_argument("--state", type=Path, help="folder that keeps what a resumed run needs")
+    arguments.add_argument("--model", type=Path, required=True, help="output: the network (.keras)")
+    arguments.add_argument("--spec", type=Path, required=True, help="output: the facts beside it (.json)")
+    arguments.add_argument("--history", type=Path, required=True, help="output: one row an epoch (.csv)")
+    arguments.add_argument("--curves", type=Path, required=True, help="output: accuracy and loss (.png)")
+    arguments.add_argument("--summary", type=Path, required=True, help="output: table of layers (.txt)")
+    arguments.add_argument("--training", type=Path, required=True, help="output: settings and best epoch (.json)")
+    run(main, arguments)

@@ -1,0 +1,220 @@
+"""The gallery in a real browser, opened from disk."""
+
+import io
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from PIL import Image
+
+from convscope.gallery import build_gallery, build_index
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import gallery_fixture as fixture
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (see requirements/test.in)")
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+_FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update",
+    "--disable-background-networking", "--disable-sync",
+]  # fmt: skip
+LAYER = "layer_convnet_conv2.html"  # filters 2 to 13, 3 is dead
+CHROMIUM = next((path for path in map(shutil.which, _NAMES) if path), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no system Chromium (apt-get install chromium)")
+
+
+@pytest.fixture(scope="module")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("browser #1") / "results"
+    results = fixture.make_results(root)
+    build_gallery(results, fixture.CONFIG, results / "gallery" / "index.html")
+    build_index([], root / "index.html")
+    return results / "gallery"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        running = driver.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A page that fails the test on a script error, a message box, or a file that does not load."""
+    context = browser.new_context(viewport={"width": 1000, "height": 800})
+    opened = context.new_page()
+    opened.wrong = _watch(opened)
+    yield opened
+    context.close()
+    assert opened.wrong == []
+
+
+def _watch(page: Any) -> list[str]:
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
+    page.on("console", lambda message: message.type in {"error", "warning"} and wrong.append(message.text))
+    # Leaving a page gives up the pictures it was still loading; that is not a missing file.
+    page.on("requestfailed", lambda r: r.failure == "net::ERR_ABORTED" or wrong.append(f"not loaded: {r.url}"))
+    page.on("request", lambda request: request.url.startswith("file:") or wrong.append(f"network: {request.url}"))
+    page.on("dialog", lambda box: (wrong.append("a script in a name ran"), box.dismiss()))
+    return wrong
+
+
+def images_page(gallery: Path) -> Path:
+    return next(gallery.glob("images_convnet_test-pets*.html"))
+
+
+def colour_at_centre(element: Any) -> tuple[int, ...]:
+    with Image.open(io.BytesIO(element.screenshot())) as shot:
+        return shot.convert("RGB").getpixel((shot.width // 2, shot.height // 2))  # type: ignore[return-value]
+
+
+def shown_pattern(page: Any) -> tuple[int, ...]:
+    page.wait_for_selector("dialog[open] canvas[data-drawn]")
+    return colour_at_centre(page.locator("dialog canvas"))
+
+
+def fragment(page: Any) -> str:
+    return page.evaluate("location.hash")
+
+
+@pytest.mark.parametrize("width", [390, 1600])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_loads_whole(browser: Any, gallery: Path, width: int, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    page = context.new_page()
+    wrong = _watch(page)
+    files = [gallery.parent.parent / "index.html", *sorted(gallery.glob("*.html"))]
+    for file in files:
+        page.goto(file.as_uri())
+        page.evaluate("for (const image of document.images) image.loading = 'eager'")
+        page.wait_for_function("[...document.images].every((image) => image.complete)")
+        broken = page.evaluate("[...document.images].filter((image) => !image.naturalWidth).map((image) => image.src)")
+        assert broken == [], file.name
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{file.name} is wider than the screen"
+        unnamed = page.evaluate("[...document.images].filter((image) => !image.hasAttribute('alt')).length")
+        assert unnamed == 0, file.name
+    back = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (sum(map(int, back.removeprefix("rgb(").removesuffix(")").split(","))) < 3 * 80) == (scheme == "dark")
+    assert wrong == []
+    context.close()
+
+
+def test_from_the_list_of_studies_to_a_filter(page: Any, gallery: Path) -> None:
+    page.goto((gallery.parent.parent / "index.html").as_uri())
+    page.click("text=Pets <b>& friends</b>")
+    page.click(".card-title:has-text('convnet')")
+    page.click(".layer-name:has-text('conv2') >> nth=0")
+    page.click("[data-item=f5]")
+    assert fragment(page) == "#f5"
+    assert shown_pattern(page) == fixture.colour(5)
+    page.keyboard.press("Escape")
+    page.click(".crumbs >> text=convnet")
+    assert page.title().startswith("convnet")
+
+
+def test_sprites_show_their_own_filter(page: Any, gallery: Path) -> None:
+    page.goto((gallery / LAYER).as_uri())
+    for index in (2, 9, 10, 13):  # both ends of both rows
+        assert colour_at_centre(page.locator(f"#f{index} .sprite")) == fixture.colour(index)
+    assert page.locator("li.dead").count() == 1
+
+
+def test_lightbox_by_keyboard(page: Any, gallery: Path) -> None:
+    page.goto((gallery / LAYER).as_uri() + "#f12")
+    assert shown_pattern(page) == fixture.colour(12)
+    assert "conv2 · filter 12 · final objective 12.12" in " ".join(page.inner_text(".lightbox-caption").split())
+    page.keyboard.press("ArrowRight")
+    assert shown_pattern(page) == fixture.colour(13) and fragment(page) == "#f13"
+    page.keyboard.press("ArrowRight")  # round to the first
+    assert fragment(page) == "#f2" and page.inner_text(".lightbox-count") == "1 of 12"
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    assert fragment(page) == "#f12"
+    page.keyboard.press("Escape")
+    assert not page.is_visible("dialog") and fragment(page) == ""
+    assert page.evaluate("document.activeElement.dataset.item") == "f12"
+    page.keyboard.press("ArrowRight")
+    assert not page.is_visible("dialog")
+    page.keyboard.press("Enter")  # the focus is on the pattern: it opens again
+    assert shown_pattern(page) == fixture.colour(12)
+
+
+def test_dead_filters_say_so(page: Any, gallery: Path) -> None:
+    page.goto((gallery / LAYER).as_uri() + "#f3")
+    assert "dead" in page.inner_text(".lightbox-caption")
+
+
+def test_focus_stays_in_the_lightbox(page: Any, gallery: Path) -> None:
+    page.goto((gallery / LAYER).as_uri() + "#f12")
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        inside = "document.activeElement === document.body || Boolean(document.activeElement.closest('dialog'))"
+        assert page.evaluate(inside)
+
+
+def test_back_closes_the_lightbox(page: Any, gallery: Path) -> None:
+    page.goto((gallery / LAYER).as_uri())
+    page.click("[data-item=f4]")
+    page.click(".lightbox-next")
+    assert fragment(page) == "#f5"
+    page.go_back()
+    assert not page.is_visible("dialog") and page.url.endswith(LAYER)
+
+
+def test_filters_by_class_and_result(page: Any, gallery: Path) -> None:
+    page.goto(images_page(gallery).as_uri())
+    assert page.inner_text(".shown") == "8 of 8 shown"
+    page.click(".chip:has-text('wrong')")
+    assert page.inner_text(".shown") == "3 of 8 shown" and fragment(page) == "#result=wrong"
+    page.click(f".chip[data-value='{fixture.HOSTILE_CLASS}']")
+    assert page.inner_text(".shown") == "2 of 8 shown"
+    assert fragment(page) == f"#class={quote(fixture.HOSTILE_CLASS)}&result=wrong"
+    page.reload()
+    assert page.locator(".pairs > li:visible").count() == 2
+    assert page.get_attribute(".chip:has-text('wrong')", "aria-pressed") == "true"
+    page.click("[data-item=i-img_5]")
+    page.keyboard.press("ArrowRight")  # over img_6, which is filtered out
+    assert fragment(page).startswith("#i-img_7&class=")
+    page.keyboard.press("Escape")
+    assert page.inner_text(".shown") == "2 of 8 shown"
+
+
+def test_links_to_an_image(page: Any, gallery: Path) -> None:
+    page.goto(images_page(gallery).as_uri() + "#i-img_0")
+    page.wait_for_selector("dialog[open]")
+    assert page.locator(".lightbox-stage img").count() == 2
+    assert fixture.HOSTILE_FILE in page.inner_text(".lightbox-caption")
+    assert page.inner_text(".lightbox-count") == "1 of 8"
+    page.goto("about:blank")
+    page.goto(images_page(gallery).as_uri() + "#i-img_0&result=wrong")  # the filter would hide it
+    page.wait_for_selector("dialog[open]")
+    assert fragment(page) == "#i-img_0"
+    page.goto("about:blank")
+    page.goto(images_page(gallery).as_uri() + "#i-nobody&class=nothing&result=%E0%A4%A")  # nonsense is ignored
+    assert page.inner_text(".shown") == "8 of 8 shown" and not page.is_visible("dialog")
+
+
+def test_pictures_of_one_image_are_one_group(page: Any, gallery: Path) -> None:
+    page.goto((gallery / "model_convnet.html").as_uri())
+    page.click(".sheets [data-item]")
+    assert page.inner_text(".lightbox-count") == f"1 of {len(fixture.LAYERS)}"
+    assert page.inner_text(".lightbox-caption") == fixture.LAYERS[0]
+
+
+def test_reads_without_javascript(browser: Any, gallery: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(images_page(gallery).as_uri())
+    assert page.locator(".pairs > li:visible").count() == 8
+    assert not page.is_visible(".filters") and not page.is_visible("dialog")
+    page.goto((gallery / LAYER).as_uri())
+    assert colour_at_centre(page.locator("#f9 .sprite")) == fixture.colour(9)
+    context.close()

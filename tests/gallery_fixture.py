@@ -1,0 +1,188 @@
+"""A small results tree as the pipeline leaves it, with the names that break careless pages."""
+
+import csv
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image, PngImagePlugin
+
+HOSTILE_FILE = "<script>alert(1)</script>.jpg"
+HOSTILE_CLASS = 'a&b"c'
+STUDY = 'pets & "friends" #1? 100%'
+CLASSES = ["cat", HOSTILE_CLASS]
+LAYERS = ["conv1", "pool1", "conv2", "conv2_shortcut", "conv3", "conv4"]
+SETS = ["test pets", "mistakes#1"]
+DEAD = 3
+
+CONFIG: dict[str, Any] = {
+    "study": STUDY,
+    "title": "Pets <b>& friends</b>",
+    "datasets": {"pets": {}, "bare": {}},
+    "models": {"convnet": {}, "Mini_net": {}},
+    "evaluations": {"convnet": ["pets/test", "pets/shifted"]},
+    "image_sets": {name: {} for name in SETS},
+}
+
+
+def write_csv(path: Path, columns: str, rows: Iterable[Iterable[Any]]) -> None:
+    """Write a table; `columns` separated by commas."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(columns.split(","))
+        writer.writerows(rows)
+
+
+def write_object(path: Path, value: Any) -> None:
+    """Write JSON, folders included."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def picture(path: Path, height: int, width: int, seed: int) -> None:
+    """Write a smooth coloured picture, different for every seed."""
+    rows, columns = np.mgrid[0 : 1 : height * 1j, 0 : 1 : width * 1j]
+    phase = np.random.default_rng(seed).uniform(0, 6, 3)
+    waves = [127 + 100 * np.sin(9 * rows * np.cos(p) + 9 * columns * np.sin(p) + p) for p in phase]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.stack(waves, -1).astype(np.uint8)).save(path)
+
+
+def colour(index: int) -> tuple[int, int, int]:
+    """The colour of a filter's cell, for filters 0 to 16."""
+    return 15 * index, 100, 240 - 15 * index
+
+
+def grid(path: Path, filters: list[int], cell: int = 30, margin: int = 5, columns: int = 8) -> None:
+    """Write a filter grid; every cell has one flat colour that names its filter."""
+    rows = -(-len(filters) // columns)
+    sheet = np.full((margin + rows * (cell + margin), margin + columns * (cell + margin), 3), 255, np.uint8)
+    for k, index in enumerate(filters):
+        top, left = margin + k // columns * (cell + margin), margin + k % columns * (cell + margin)
+        sheet[top : top + cell, left : left + cell] = colour(index)
+    geometry = {
+        "columns": columns,
+        "cell": cell,
+        "margin": margin,
+        "count": len(filters),
+        "filters": filters,
+        "dead": [index for index in filters if index == DEAD],
+        "objective": [float("nan") if index == DEAD else index + 0.123456 for index in filters],
+    }
+    text = PngImagePlugin.PngInfo()
+    text.add_text("grid", json.dumps(geometry))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(sheet).save(path, pnginfo=text)
+
+
+def make_results(root: Path) -> Path:
+    """Make `root/<study>` and return it: two models of six layers (one without evaluation, activations and heatmaps),
+    two image sets, two datasets (one without a contact sheet)."""
+    results = root / STUDY
+    for name, sheet in (("pets", True), ("bare", False)):
+        folder = results / "datasets" / name
+        rows = [
+            (split, CLASSES[label], label, f"data/{split}/{label}_{k}.png", 96, 96, "0" * 16, "")
+            for split, count in (("shifted", 2), ("test", 3), ("train", 5))
+            for label in (0, 1)
+            for k in range(count)
+        ]
+        write_csv(folder / "images.csv", "split,class,label,path,width,height,sha256,mask", rows)
+        bad = [
+            ("train", "cat", HOSTILE_FILE, "truncated <b>file</b>"),
+            ("test", HOSTILE_CLASS, "x y.jpg", "empty file"),
+        ]
+        write_csv(folder / "bad.csv", "split,class,path,reason", bad if sheet else [])
+        write_object(folder / "classes.json", {"classes": CLASSES, "parts": []})
+        if sheet:
+            picture(folder / "contact_sheet.png", 240, 480, 1)
+    for model in ("convnet", "Mini_net"):
+        _model(results, model)
+    for dataset_split, right in (("pets.test", 9), ("pets.shifted", 6)):
+        _evaluation(results / "evaluation" / "convnet" / dataset_split, right)
+    for name in SETS:
+        _image_set(results, name)
+    for layer in LAYERS:
+        picture(
+            results / "activations" / "convnet" / SETS[0] / "sheets" / "cat #1" / f"{layer}.png", 60, 160, len(layer)
+        )
+    picture(results / "activations" / "convnet" / SETS[0] / "sparsity.png", 120, 200, 5)
+    return results
+
+
+def _model(results: Path, name: str) -> None:
+    folder = results / "models" / name
+    write_object(
+        folder / "model.json",
+        {
+            "name": name,
+            "input_size": [96, 128],
+            "resize": "crop",
+            "scale": [1.0, 1.0, 1.0],
+            "offset": [0.0, 0.0, 0.0],
+            "channels": "rgb",
+            "classes": CLASSES,
+            "head": "binary",
+            "source": "train",
+            "digest": "ab" * 32,
+            "requires": [],
+        },
+    )
+    rows = []
+    for depth, layer in enumerate(LAYERS):
+        role = "pool" if layer.startswith("pool") else "shortcut" if layer.endswith("shortcut") else "conv"
+        kind = "MaxPooling2D" if role == "pool" else "Conv2D"
+        filters = "" if role == "pool" else 12
+        rows.append((layer, f"block{depth // 2}", kind, filters, "3x3", 48, 64, 12, layer if filters else "", role))
+        if filters:
+            grid(results / "filters" / name / f"filters_for_layer_{layer}.png", list(range(depth, depth + 12)))
+            picture(results / "filters" / name / f"objective_{layer}.png", 100, 160, depth)
+    write_csv(folder / "layers.csv", "name,block,type,filters,kernel,height,width,channels,relu,role", rows)
+    (folder / "summary.txt").write_text('Model: "functional"\n  conv1 (Conv2D) <not a tag>\n', encoding="utf-8")
+    if name == "convnet":
+        history = [(epoch, 0.7, 0.5, 0.7, 0.5, 3) for epoch in range(4)]
+        write_csv(folder / "history.csv", "epoch,loss,accuracy,val_loss,val_accuracy,seconds", history)
+        write_object(
+            folder / "training.json", {"epochs": 4, "best_epoch": 3, "parameters": 1234567, "nested": {"a": 1}}
+        )
+        picture(folder / "curves.png", 120, 240, 3)
+
+
+def _evaluation(folder: Path, right: int) -> None:
+    rows = []
+    for k in range(12):
+        label = k % 2
+        predicted = label if k < right else 1 - label
+        correct = label == predicted
+        rows.append((f"data/{k}.png", CLASSES[label], label, CLASSES[predicted], predicted, correct, 0.9, 0.1, 0.9))
+    columns = "path,class,label,predicted,predicted_label,correct,confidence,p_cat,p_other"
+    write_csv(folder / "predictions.csv", columns, rows)
+    write_object(
+        folder / "metrics.json", {"accuracy": right / 12, "no_information_rate": 0.5, "per_class": {"cat": {}}}
+    )
+
+
+def _image_set(results: Path, name: str) -> None:
+    """Eight images: classes alternate, the last three are predicted wrong; the last one's pictures are missing."""
+    heatmaps = results / "cams" / "convnet" / name
+    listed, explained = [], []
+    for k in range(8):
+        label, correct = k % 2, k < 5
+        predicted = label if correct else 1 - label
+        identity, path = f"img_{k}", HOSTILE_FILE if k == 0 else f"data/{k}.png"
+        photo, overlay = f"gradcam/photos/{identity}.jpg", f"gradcam/overlays/{identity}.jpg"
+        listed.append((identity, path, CLASSES[label], label, ""))
+        row = (identity, path, CLASSES[label], label, CLASSES[predicted], predicted, 0.5 + k / 20, correct)
+        explained.append((*row, CLASSES[predicted], 1.5 * k, k == 6, photo, overlay))
+        if k < 7:
+            picture(heatmaps / photo, 90, 120, k)
+            picture(heatmaps / overlay, 90, 120, k + 50)
+    columns = "id,path,class,label,predicted,predicted_label,confidence,correct,target,score,empty,thumbnail,overlay"
+    write_csv(heatmaps / "gradcam.csv", columns, explained)
+    picture(heatmaps / "gradcam" / "sheet_1.png", 200, 300, 9)
+    write_csv(results / "image_sets" / f"{name}.csv", "id,path,class,label,mask", listed)
+    bad = [("gone & <i>broken</i>.jpg", "not a picture")] if name == SETS[0] else []
+    write_csv(results / "image_sets" / f"{name}.bad.csv", "path,reason", bad)

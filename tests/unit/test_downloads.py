@@ -1,0 +1,267 @@
+"""Downloads against a server on this machine that cuts, lies, stalls and refuses."""
+
+import hashlib
+import http.server
+import socket
+import threading
+
+import pytest
+
+from convscope.downloads import download
+from convscope.errors import UserError
+
+CONTENT = bytes(range(256)) * 2000
+SHA = hashlib.sha256(CONTENT).hexdigest()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves CONTENT; `faults` are used up one a request, then it behaves."""
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.content, self.tag = CONTENT, '"one"'
+        self.faults: list[str] = []
+        self.ranges = self.sends_length = True
+        self.seen: list[dict[str, str]] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}/photos.zip"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *args):
+        pass
+
+    def do_GET(self):
+        server = self.server
+        server.seen.append(dict(self.headers))
+        fault = server.faults.pop(0) if server.faults else ""
+        self.close_connection = True
+        if fault.isdigit():
+            self.send_response(int(fault))
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        if fault == "drop":
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        body, start = server.content, 0
+        asked = self.headers.get("Range")
+        if asked and server.ranges and self.headers.get("If-Range", server.tag) == server.tag:
+            start = int(asked.removeprefix("bytes=").rstrip("-"))
+            if fault == "shifted":
+                start += 10
+            if start >= len(body):
+                self.send_response(416)
+                self.send_header("Content-Range", f"bytes */{len(body)}")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
+            self.send_response(206)
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
+        else:
+            self.send_response(200)
+        if server.tag:
+            self.send_header("ETag", server.tag)
+        if server.sends_length:
+            self.send_header("Content-Length", str(len(body) - start))
+        self.end_headers()
+        self.wfile.write(body[start : start + 100_000] if fault == "cut" else body[start:])
+
+
+@pytest.fixture
+def server():
+    running = Server()
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield running
+    running.shutdown()
+    running.server_close()
+    thread.join()
+
+
+def get(server, path, **more):
+    return download(server.url, path, **{"pause": 0.0, "timeout": (2, 2), **more})
+
+
+def only(path):
+    """The file is there, whole, and nothing beside it."""
+    assert path.read_bytes() == CONTENT and [p.name for p in path.parent.iterdir()] == [path.name]
+    return True
+
+
+def test_a_whole_file_with_progress(server, tmp_path):
+    seen = []
+    assert (
+        get(server, tmp_path / "a/f.zip", sha256=SHA.upper(), progress=lambda *at: seen.append(at))
+        == tmp_path / "a/f.zip"
+    )
+    assert only(tmp_path / "a/f.zip") and seen[-1] == (len(CONTENT), len(CONTENT))
+    assert [done for done, _ in seen] == sorted(done for done, _ in seen)
+
+
+def test_what_is_there_is_kept_and_what_is_wrong_replaced(server, tmp_path):
+    path = tmp_path / "f.zip"
+    path.write_bytes(CONTENT)
+    get(server, path, sha256=SHA)
+    path.write_bytes(b"put here by hand")
+    get(server, path)
+    assert path.read_bytes() == b"put here by hand" and server.seen == []
+    get(server, path, sha256=SHA)
+    assert only(path) and len(server.seen) == 1
+
+
+def test_a_cut_connection_is_resumed(server, tmp_path):
+    server.faults = ["cut", "cut", "cut"]
+    get(server, tmp_path / "f.zip", retries=1)
+    assert only(tmp_path / "f.zip")
+    assert [request.get("Range") for request in server.seen] == [
+        None,
+        "bytes=100000-",
+        "bytes=200000-",
+        "bytes=300000-",
+    ]
+    assert all(request["If-Range"] == '"one"' for request in server.seen[1:])
+
+
+def test_a_later_run_resumes(server, tmp_path):
+    server.faults = ["cut"]
+    with pytest.raises(UserError, match="the connection ended after 100000 of 512000 bytes; by hand"):
+        get(server, tmp_path / "f.zip", retries=0)
+    assert not (tmp_path / "f.zip").exists() and (tmp_path / "f.zip.part").stat().st_size == 100_000
+    get(server, tmp_path / "f.zip", sha256=SHA)
+    assert server.seen[-1]["Range"] == "bytes=100000-" and only(tmp_path / "f.zip")
+
+
+def test_a_file_changed_on_the_server_is_not_joined_to_the_old_one(server, tmp_path):
+    server.faults = ["cut"]
+    server.content, server.tag = b"\0" * 400_000, '"old"'
+    with pytest.raises(UserError):
+        get(server, tmp_path / "f.zip", retries=0)
+    server.content, server.tag = CONTENT, '"new"'
+    get(server, tmp_path / "f.zip")
+    assert only(tmp_path / "f.zip")
+
+
+def test_without_a_version_only_a_checksum_allows_resuming(server, tmp_path):
+    server.tag = ""
+    for sha256, wanted in ((None, None), (SHA, "bytes=100000-")):
+        server.faults = ["cut"]
+        path = tmp_path / str(wanted is None) / "f.zip"
+        get(server, path, sha256=sha256)
+        assert server.seen[-1].get("Range") == wanted and only(path)
+    # A stale first part, undetectable but for the checksum: all of it again, once.
+    path = tmp_path / "stale/f.zip"
+    server.faults = ["cut"]
+    server.content = b"\0" * 400_000
+    with pytest.raises(UserError):
+        get(server, path, retries=0, sha256=SHA)
+    server.content = CONTENT
+    get(server, path, sha256=SHA)
+    assert only(path)
+
+
+def test_a_server_that_ignores_ranges_starts_over(server, tmp_path):
+    server.ranges = False
+    server.faults = ["cut", "cut"]
+    get(server, tmp_path / "f.zip")
+    assert only(tmp_path / "f.zip") and server.seen[1]["Range"] == "bytes=100000-"
+
+
+def test_a_server_that_sends_another_range_is_not_believed(server, tmp_path):
+    server.faults = ["cut", "shifted"]
+    get(server, tmp_path / "f.zip")
+    assert only(tmp_path / "f.zip")
+
+
+def test_a_part_that_is_whole_already(server, tmp_path):
+    server.faults = ["cut"]
+    with pytest.raises(UserError):
+        get(server, tmp_path / "f.zip", retries=0)
+    (tmp_path / "f.zip.part").write_bytes(CONTENT)
+    get(server, tmp_path / "f.zip", sha256=SHA)
+    assert only(tmp_path / "f.zip")
+
+
+def test_a_part_longer_than_the_file_starts_over(server, tmp_path):
+    server.faults = ["cut"]
+    with pytest.raises(UserError):
+        get(server, tmp_path / "f.zip", retries=0)
+    (tmp_path / "f.zip.part").write_bytes(CONTENT + b"more")
+    get(server, tmp_path / "f.zip")
+    assert only(tmp_path / "f.zip")
+
+
+def test_passing_faults_are_retried(server, tmp_path):
+    server.faults = ["503", "500", "drop", "429"]
+    get(server, tmp_path / "f.zip", retries=4)
+    assert only(tmp_path / "f.zip") and len(server.seen) == 5
+
+
+def test_retries_end(server, tmp_path):
+    server.faults = ["503"] * 10
+    with pytest.raises(UserError, match=r"the server answered 503 .* \(tried 3 times\)"):
+        get(server, tmp_path / "f.zip", retries=2)
+    assert len(server.seen) == 3
+
+
+def test_missing_is_final_and_says_what_to_do(server, tmp_path):
+    server.faults = ["404", "404"]
+    with pytest.raises(UserError) as error:
+        get(server, tmp_path / "f.zip", sha256=SHA)
+    assert str(error.value) == (
+        f"cannot download {server.url}: the server answered 404 Not Found; by hand: download it elsewhere "
+        f"(sha256 {SHA}) and put it at {tmp_path / 'f.zip'}"
+    )
+    assert len(server.seen) == 1 and list(tmp_path.iterdir()) == []
+
+
+def test_a_wrong_checksum_leaves_nothing(server, tmp_path):
+    with pytest.raises(UserError, match=f"its checksum is {SHA} and should be {'0' * 64}"):
+        get(server, tmp_path / "f.zip", sha256="0" * 64)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("sends_length", [True, False])
+def test_too_large_is_refused_announced_or_not(server, tmp_path, sends_length):
+    server.sends_length = sends_length
+    with pytest.raises(UserError, match="max_bytes"):
+        get(server, tmp_path / "f.zip", max_bytes=len(CONTENT) - 1)
+    assert list(tmp_path.iterdir()) == []
+    get(server, tmp_path / "f.zip", max_bytes=len(CONTENT))
+    assert only(tmp_path / "f.zip")
+
+
+def test_nobody_listens(tmp_path):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        port = closed.getsockname()[1]
+    with pytest.raises(UserError) as error:
+        download(f"http://127.0.0.1:{port}/f", tmp_path / "f", retries=1, pause=0)
+    text = str(error.value)
+    assert "no connection: Connection refused (tried 2 times)" in text and "0x" not in text and "\n" not in text
+
+
+def test_a_server_that_never_answers(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/f"
+        with pytest.raises(UserError, match="no answer in time"):
+            download(url, tmp_path / "f", retries=0, timeout=(0.2, 0.2))
+
+
+def test_file_urls_and_others(tmp_path):
+    source = tmp_path / "with blank ä.zip"
+    source.write_bytes(CONTENT)
+    download(source.as_uri(), tmp_path / "out/f.zip", sha256=SHA)
+    assert only(tmp_path / "out/f.zip") and source.exists()
+    for url, message in (
+        ((tmp_path / "none").as_uri(), "No such file"),
+        ("ftp://127.0.0.1/f", "'ftp' is not http, https or file"),
+        ("photos.zip", "'photos.zip' is not http"),
+    ):
+        with pytest.raises(UserError, match=message):
+            download(url, tmp_path / "out/g.zip")
+    with pytest.raises(UserError, match="max_bytes is 5"):
+        download(source.as_uri(), tmp_path / "out/g.zip", max_bytes=5)

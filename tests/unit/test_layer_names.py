@@ -1,0 +1,101 @@
+"""Layers known before the model is there: they must be those that the model then has."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from convscope.layer_names import block_of, layer_names, layers_of, xception_layers
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"source": "train", "architecture": "convnet", "image_size": 96, "width": 0.25},
+        {"source": "train", "architecture": "mini_xception", "image_size": 96, "width": 0.25},
+        {"source": "train", "architecture": "xception", "image_size": 64, "width": 0.05},
+    ],
+)
+def test_foretold_layers_are_those_of_the_built_network(settings: dict, tmp_path: Path) -> None:
+    from convscope import architectures, layers, models, networks
+    from convscope.model_spec import ModelSpec
+
+    network, _ = networks.canonical(architectures.build(settings, 2))
+    size = settings["image_size"]
+    rows = layers.layer_table(network, ModelSpec("x", (size, size)))
+    known = layers_of(settings)
+    assert {(k.name, k.block, k.role, k.filters) for k in known} == {(r.name, r.block, r.role, r.filters) for r in rows}
+    models.save_model(network, tmp_path / "saved.keras")
+    network.save(tmp_path / "saved.h5")
+    for name in ("saved.keras", "saved.h5"):
+        saved = layers_of({"source": "file", "path": str(tmp_path / name)})
+        assert {(k.name, k.role) for k in saved} == {(r.name, r.role) for r in rows}
+        filters = {r.name: r.filters for r in rows}
+        assert all(k.filters == filters[k.name] for k in saved if k.role != "pool")
+
+
+def test_the_real_xception_by_name_and_by_folder(tmp_path: Path) -> None:
+    known = layers_of({"source": "preset", "preset": "xception_41_imagenet"})
+    convolutions = [layer for layer in known if layer.role != "pool"]
+    assert len(convolutions) == 40 and sum(layer.filters for layer in convolutions) == 27264
+    folder = tmp_path / "presets" / "mine"
+    folder.mkdir(parents=True)
+    config = {
+        "stackwise_conv_filters": [[4, 4], [8, 8], [8, 8, 8], [9]],
+        "stackwise_pooling": [False, True, False, False],
+    }
+    (folder / "config.json").write_text(json.dumps({"class_name": "XceptionBackbone", "config": config}))
+    names = layer_names({"source": "preset", "preset": "mine", "folder": str(tmp_path / "presets")})
+    assert names == [
+        *("block1_conv1", "block1_conv2"),
+        *("block2_sepconv1", "block2_sepconv2", "block2_residual_conv", "block2_pool"),
+        *("block3_sepconv1", "block3_sepconv2", "block3_sepconv3"),
+        "block4_sepconv1",
+    ]
+    assert layer_names({"source": "preset", "preset": str(folder)}) == names
+
+
+def test_a_block_without_change_of_filters_has_no_shortcut_convolution() -> None:
+    assert all(layer.role == "conv" for layer in xception_layers([[4], [4], [4]], [False] * 3))
+
+
+def test_none_where_it_cannot_be_known(tmp_path: Path) -> None:
+    assert layer_names({"source": "preset", "preset": "resnet_50_imagenet"}) is None
+    assert layer_names({"source": "application", "application": "ResNet50"}) is None
+    assert layer_names({"source": "file", "path": str(tmp_path / "missing.keras")}) is None
+    (tmp_path / "damaged.keras").write_bytes(b"PK\x03\x04")
+    assert layer_names({"source": "file", "path": str(tmp_path / "damaged.keras")}) is None
+    (tmp_path / "damaged.h5").write_bytes(b"no HDF5")
+    assert layer_names({"source": "file", "path": str(tmp_path / "damaged.h5")}) is None
+    entry = {"class_name": "Conv2D", "config": {"name": "same", "filters": 2}}
+    with zipfile.ZipFile(tmp_path / "twins.keras", "w") as archive:
+        archive.writestr("config.json", json.dumps({"class_name": "Functional", "config": {"layers": [entry, entry]}}))
+    assert layer_names({"source": "file", "path": str(tmp_path / "twins.keras")}) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "block"),
+    [
+        ("block3_sepconv1", "block3"),
+        ("block14_sepconv2_act", "block14"),
+        ("conv2_block1_1_conv", "conv2_block1"),
+        ("block1a_expand_conv", "block1a"),
+        ("block_13_project", "block_13"),
+        ("stem_conv", ""),
+        ("conv1", ""),
+        ("blocker", ""),
+    ],
+)
+def test_block_from_a_name(name: str, block: str) -> None:
+    assert block_of(name) == block
+
+
+def test_no_tensorflow_is_imported() -> None:
+    code = "import sys, convscope.layer_names, convscope.model_spec; print('tensorflow' in sys.modules, 'keras' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
