@@ -10,7 +10,7 @@ import keras
 from keras import layers
 
 from convscope.errors import UserError, nearest
-from convscope.layer_names import CONVNET_FILTERS, MINI_XCEPTION_FILTERS, XCEPTION_FILTERS, XCEPTION_POOLING, scaled
+from convscope.layer_names import CONVNET_FILTERS, MINI_XCEPTION_FILTERS, XCEPTION_POOLING, scaled, xception_filters
 
 CONVNET_SMALLEST = 78
 MINI_XCEPTION_SMALLEST = 32
@@ -117,7 +117,7 @@ def xception(size: int, *, units: int, width: float, dropout: float, augmentatio
     import keras_hub
 
     backbone = keras_hub.models.XceptionBackbone(
-        stackwise_conv_filters=[[scaled(filters, width) for filters in block] for block in XCEPTION_FILTERS],
+        stackwise_conv_filters=xception_filters(width),
         stackwise_pooling=list(XCEPTION_POOLING),
         image_shape=(None, None, 3),
         name="xception_backbone",

@@ -6,7 +6,6 @@ from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 
 from convscope.errors import UserError, nearest
 
@@ -74,7 +73,7 @@ def _fill(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> None:
             _fill(value[key], further, root)
 
 
-def _explain(error: ValidationError, root: dict[str, Any]) -> str:
+def _explain(error: Any, root: dict[str, Any]) -> str:
     where = ".".join(str(part) for part in error.absolute_path) or "the top level"
     if error.validator == "oneOf":
         options = error.schema["oneOf"]

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,7 @@ from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from convscope.errors import BadImage
 
-Resize = Literal["crop", "stretch", "pad"]
-RESIZE_CHOICES: tuple[Resize, ...] = ("crop", "stretch", "pad")
+RESIZE_CHOICES = ("crop", "stretch", "pad")
 MAX_PIXELS = 100_000_000
 # MPO, the stereo cameras' JPEG, is opened by the JPEG reader.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
@@ -94,7 +92,7 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> ND
         raise BadImage(f"damaged: {reason}") from None
 
 
-def fit_image(image: NDArray[np.uint8], size: tuple[int, int], resize: Resize = "crop") -> NDArray[np.uint8]:
+def fit_image(image: NDArray[np.uint8], size: tuple[int, int], resize: str = "crop") -> NDArray[np.uint8]:
     """Resize a picture with the library's one filter (PIL bilinear, antialiased).
 
     Args:
@@ -133,7 +131,7 @@ def fit_image(image: NDArray[np.uint8], size: tuple[int, int], resize: Resize = 
 
 
 def load_images(
-    paths: Sequence[str | os.PathLike[str]], size: tuple[int, int], resize: Resize = "crop", threads: int = 1
+    paths: Sequence[str | os.PathLike[str]], size: tuple[int, int], resize: str = "crop", threads: int = 1
 ) -> NDArray[np.uint8]:
     """Read and fit many pictures.
 

@@ -43,9 +43,29 @@ class Layer:
 def scaled(filters: int, width: float) -> int:
     """Number of filters at a width factor: rounded, at least 16.
 
-    TensorFlow 2.21 on x86 writes outside its memory in the backward pass of a strided 1x1 convolution of 8 channels or fewer.
+    TensorFlow 2.21 on x86 writes outside its memory in the backward pass of a strided 1x1 convolution of 8 channels
+    or fewer.
     """
     return max(16, round(filters * width))
+
+
+def xception_filters(width: float) -> list[list[int]]:
+    """Filters of the blocks of an Xception at a width factor.
+
+    Where rounding makes a block that halves the size as wide as the one before, it gets 8 filters more: keras-hub's
+    backbone puts a strided shortcut only where the number of filters changes.
+    """
+    result: list[list[int]] = []
+    before = 0
+    for number, (block, pool) in enumerate(zip(XCEPTION_FILTERS, XCEPTION_POOLING, strict=True), start=1):
+        filters = [scaled(wanted, width) for wanted in block]
+        if pool and filters[-1] <= before:
+            filters = [before + 8] * len(block)
+        elif not pool and 1 < number < len(XCEPTION_FILTERS):
+            filters = [before] * len(block)
+        result.append(filters)
+        before = filters[-1]
+    return result
 
 
 def block_of(name: str) -> str:
@@ -94,8 +114,7 @@ def _trained(architecture: str, width: float) -> list[Layer] | None:
             result.append(Layer(f"{block}_pool", block, "pool", filters))
         return result
     if architecture == "xception":
-        filters_of = [[scaled(filters, width) for filters in block] for block in XCEPTION_FILTERS]
-        return xception_layers(filters_of, XCEPTION_POOLING)
+        return xception_layers(xception_filters(width), XCEPTION_POOLING)
     return None
 
 

@@ -13,6 +13,8 @@ from convscope.job import say
 
 _TRIES = 3
 _FINAL = re.compile(r"\b(401|403|404|not found|does not exist|gated|unauthorized|forbidden)\b", re.IGNORECASE)
+# What HTTP clients add to the reason: the address again, and their own exceptions.
+_TAIL = re.compile(r" with url:| \(Caused by")
 _CLASSIFIER_TASK = "ImageClassifier"
 
 
@@ -55,7 +57,7 @@ def find_preset(
                 return Path(known[scheme](handle))
             except Exception as error:
                 # Every client has its own zoo of errors; what matters is whether trying again can help.
-                reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+                reason = _TAIL.split((str(error).splitlines() or [type(error).__name__])[0])[0][:120]
                 say(f"failed: {reason}")
                 if _FINAL.search(reason) or attempt == _TRIES:
                     failures.append(f"{scheme}: {reason}")

@@ -10,21 +10,21 @@ rule activations:
         images=STUDY + "/image_sets/{images}.csv",
     output:
         shard=STUDY + "/activations/{model}/{images}/shards/{shard}.h5",
+    log:
+        STUDY + "/logs/activations/{model}.{images}.{shard}.log",
+    benchmark:
+        STUDY + "/benchmarks/activations/{model}.{images}.{shard}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: job_threads("activations")
+    resources:
+        mem_mb=4000,
+        runtime=120,
     params:
         code=code("activations"),
         settings=settings("activations", "{model}"),
         first=lambda w: int(w.shard) * config["activations"][w.model]["shard"],
         rows=lambda w: config["activations"][w.model]["shard"],
-    log:
-        STUDY + "/logs/activations/{model}.{images}.{shard}.log",
-    benchmark:
-        STUDY + "/benchmarks/activations/{model}.{images}.{shard}.tsv"
-    threads: job_threads("activations")
-    resources:
-        mem_mb=4000,
-        runtime=120,
-    conda:
-        "../envs/convscope.yaml"
     shell:
         r"""
         python -m scripts.activations --model {input.model:q} --spec {input.spec:q} --layers {input.layers:q} \
@@ -43,18 +43,18 @@ rule gather_activations:
         ),
     output:
         whole=STUDY + "/activations/{model}/{images}/activations.h5",
-    params:
-        code=code("gather_activations"),
     log:
         STUDY + "/logs/gather_activations/{model}.{images}.log",
     benchmark:
         STUDY + "/benchmarks/gather_activations/{model}.{images}.tsv"
+    conda:
+        "../envs/convscope.yaml"
     threads: 1
     resources:
         mem_mb=500,
         runtime=10,
-    conda:
-        "../envs/convscope.yaml"
+    params:
+        code=code("gather_activations"),
     shell:
         r"""
         python -m scripts.gather_activations --shards {input.shards:q} --out {output.whole:q} --log {log:q}
@@ -75,21 +75,25 @@ rule channel_sheets:
             STUDY + "/activations/{model}/{images}/sparsity.png",
             caption="../report/sparsity.rst",
             category="Activations",
-            labels={"model": "{model}", "images": "{images}", "figure": "sparsity by depth"},
+            labels={
+                "model": "{model}",
+                "images": "{images}",
+                "figure": "sparsity by depth",
+            },
         ),
-    params:
-        code=code("channel_sheets"),
-        settings=settings("activations", "{model}"),
     log:
         STUDY + "/logs/channel_sheets/{model}.{images}.log",
     benchmark:
         STUDY + "/benchmarks/channel_sheets/{model}.{images}.tsv"
+    conda:
+        "../envs/convscope.yaml"
     threads: 1
     resources:
         mem_mb=1500,
         runtime=60,
-    conda:
-        "../envs/convscope.yaml"
+    params:
+        code=code("channel_sheets"),
+        settings=settings("activations", "{model}"),
     shell:
         r"""
         python -m scripts.channel_sheets --activations {input.activations:q} --spec {input.spec:q} --layers {input.layers:q} \

@@ -9,21 +9,21 @@ rule cam:
         images=STUDY + "/image_sets/{images}.csv",
     output:
         shard=STUDY + "/cams/{model}/{images}/shards/{method}.{shard}.h5",
+    log:
+        STUDY + "/logs/cam/{model}.{images}.{method}.{shard}.log",
+    benchmark:
+        STUDY + "/benchmarks/cam/{model}.{images}.{method}.{shard}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: job_threads("cams")
+    resources:
+        mem_mb=3000,
+        runtime=120,
     params:
         code=code("cam"),
         settings=settings("cams", "{model}"),
         first=lambda w: int(w.shard) * config["cams"][w.model]["shard"],
         rows=lambda w: config["cams"][w.model]["shard"],
-    log:
-        STUDY + "/logs/cam/{model}.{images}.{method}.{shard}.log",
-    benchmark:
-        STUDY + "/benchmarks/cam/{model}.{images}.{method}.{shard}.tsv"
-    threads: job_threads("cams")
-    resources:
-        mem_mb=3000,
-        runtime=120,
-    conda:
-        "../envs/convscope.yaml"
     shell:
         r"""
         python -m scripts.cam --model {input.model:q} --spec {input.spec:q} --images {input.images:q} --first {params.first} \
@@ -35,21 +35,25 @@ rule cam:
 rule gather_cam:
     """Join the shards of an image set's maps."""
     input:
-        shards=lambda w: expand(rules.cam.output.shard, shard=shards("cams", w.model, w.images), allow_missing=True),
+        shards=lambda w: expand(
+            rules.cam.output.shard,
+            shard=shards("cams", w.model, w.images),
+            allow_missing=True,
+        ),
     output:
         whole=STUDY + "/cams/{model}/{images}/{method}.h5",
-    params:
-        code=code("gather_cam"),
     log:
         STUDY + "/logs/gather_cam/{model}.{images}.{method}.log",
     benchmark:
         STUDY + "/benchmarks/gather_cam/{model}.{images}.{method}.tsv"
+    conda:
+        "../envs/convscope.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=20,
-    conda:
-        "../envs/convscope.yaml"
+    params:
+        code=code("gather_cam"),
     shell:
         r"""
         python -m scripts.gather_cam --shards {input.shards:q} --out {output.whole:q} --log {log:q}
@@ -70,19 +74,19 @@ rule overlays:
             category="Class activation maps",
             labels={"model": "{model}", "images": "{images}", "method": "{method}"},
         ),
-    params:
-        code=code("overlays"),
-        settings=settings("cams", "{model}"),
     log:
         STUDY + "/logs/overlays/{model}.{images}.{method}.log",
     benchmark:
         STUDY + "/benchmarks/overlays/{model}.{images}.{method}.tsv"
+    conda:
+        "../envs/convscope.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=60,
-    conda:
-        "../envs/convscope.yaml"
+    params:
+        code=code("overlays"),
+        settings=settings("cams", "{model}"),
     shell:
         r"""
         python -m scripts.overlays --maps {input.maps:q} --images {input.images:q} --settings {params.settings:q} \

@@ -35,8 +35,12 @@ except UserError as error:
 
 STUDY = f"results/{config['study']}"
 SEED = config["seed"]
-TRAINED = [name for name, model in config["models"].items() if model["source"] == "train"]
-DRAWN = [name for name, data in config["datasets"].items() if data["source"] == "drawn_pets"]
+TRAINED = [
+    name for name, model in config["models"].items() if model["source"] == "train"
+]
+DRAWN = [
+    name for name, data in config["datasets"].items() if data["source"] == "drawn_pets"
+]
 
 
 def one_of(names):
@@ -103,11 +107,18 @@ def selected(stage, model, roles):
     rows = read_layers(checkpoints.layers.get(model=model).output.table)
     wanted = config[stage][model]["layers"]
     try:
-        return [row["name"] for row in select_layers(rows, wanted, roles, f"{stage}.{model}.layers")]
+        return [
+            row["name"]
+            for row in select_layers(rows, wanted, roles, f"{stage}.{model}.layers")
+        ]
     except UserError as error:
         stop(error)
 
 
 def pairs(stage):
     """Each (model, image set) of a stage."""
-    return [(model, images) for model, part in config[stage].items() for images in part["images"]]
+    return [
+        (model, images)
+        for model, part in config[stage].items()
+        for images in part["images"]
+    ]

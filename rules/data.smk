@@ -4,7 +4,11 @@
 def dataset_folder(wildcards):
     """The folder that a rule makes for a dataset; a folder of the user's is no input, its fingerprint is a param."""
     source = config["datasets"][wildcards.dataset]["source"]
-    made = {"drawn_pets": rules.draw_pets.output, "archive": rules.extract.output.folder, "path": []}
+    made = {
+        "drawn_pets": rules.draw_pets.output,
+        "archive": rules.extract.output.folder,
+        "path": [],
+    }
     return made[source]
 
 
@@ -12,7 +16,11 @@ def dataset_path(wildcards):
     """Where a dataset's pictures lie."""
     dataset = config["datasets"][wildcards.dataset]
     made = {"drawn_pets": "drawn", "archive": "extracted"}.get(dataset["source"])
-    return f"{STUDY}/datasets/{wildcards.dataset}/{made}" if made else os.path.expanduser(dataset["path"])
+    return (
+        f"{STUDY}/datasets/{wildcards.dataset}/{made}"
+        if made
+        else os.path.expanduser(dataset["path"])
+    )
 
 
 def dataset_settings(wildcards):
@@ -20,7 +28,7 @@ def dataset_settings(wildcards):
     dataset = dict(config["datasets"][wildcards.dataset])
     if dataset["source"] == "drawn_pets":
         dataset["splits"] = {split: split for split in dataset.pop("images_per_class")}
-    return json.dumps(dataset, sort_keys=True)
+    return json.dumps(dataset)
 
 
 def dataset_fingerprint(wildcards):
@@ -38,14 +46,17 @@ def image_set_sources(wildcards):
     sources = {"images": f"{folder}/images.csv", "bad_images": f"{folder}/bad.csv"}
     if "evaluation" in part:
         split = f"{part['dataset']}.{part['split']}"
-        sources["predictions"] = f"{STUDY}/evaluation/{part['evaluation']}/{split}/predictions.csv"
+        sources["predictions"] = (
+            f"{STUDY}/evaluation/{part['evaluation']}/{split}/predictions.csv"
+        )
     return sources
 
 
 def image_set_arguments(wildcards):
     """The same tables as arguments."""
     return " ".join(
-        f"--{name.replace('_', '-')} {path}" for name, path in image_set_sources(wildcards).items()
+        f"--{name.replace('_', '-')} {path}"
+        for name, path in image_set_sources(wildcards).items()
     )
 
 
@@ -60,23 +71,25 @@ rule draw_pets:
     """Draw cats and dogs with part masks."""
     output:
         folder=directory(STUDY + "/datasets/{dataset}/drawn"),
-    params:
-        code=code("draw_pets"),
-        per_class=lambda w: json.dumps(config["datasets"][w.dataset]["images_per_class"]),
-        size=lambda w: config["datasets"][w.dataset]["image_size"],
-        seed=SEED,
     log:
         STUDY + "/logs/draw_pets/{dataset}.log",
     benchmark:
         STUDY + "/benchmarks/draw_pets/{dataset}.tsv"
-    threads: 8
-    resources:
-        mem_mb=1500,
-        runtime=60,
     wildcard_constraints:
         dataset=one_of(DRAWN),
     conda:
         "../envs/convscope.yaml"
+    threads: 8
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    params:
+        code=code("draw_pets"),
+        per_class=lambda w: json.dumps(
+            config["datasets"][w.dataset]["images_per_class"]
+        ),
+        size=lambda w: config["datasets"][w.dataset]["image_size"],
+        seed=SEED,
     shell:
         r"""
         python -m scripts.draw_pets --out {output.folder:q} --counts {params.per_class:q} --size {params.size} \
@@ -88,20 +101,20 @@ rule download:
     """Download a dataset's archive: resumed, retried, checked."""
     output:
         archive="results/downloads/{dataset}.archive",
-    params:
-        code=code("download"),
-        url=lambda w: config["datasets"][w.dataset]["url"],
-        sha256=lambda w: config["datasets"][w.dataset].get("sha256", ""),
     log:
         STUDY + "/logs/download/{dataset}.log",
     benchmark:
         STUDY + "/benchmarks/download/{dataset}.tsv"
+    conda:
+        "../envs/convscope.yaml"
     threads: 1
     resources:
         mem_mb=500,
         runtime=240,
-    conda:
-        "../envs/convscope.yaml"
+    params:
+        code=code("download"),
+        url=lambda w: config["datasets"][w.dataset]["url"],
+        sha256=lambda w: config["datasets"][w.dataset].get("sha256", ""),
     shell:
         r"""
         python -m scripts.download --url {params.url:q} --sha256 {params.sha256:q} --out {output.archive:q} --log {log:q}
@@ -115,20 +128,20 @@ rule extract:
     output:
         folder=directory(STUDY + "/datasets/{dataset}/extracted"),
         listing=STUDY + "/datasets/{dataset}/skipped_members.csv",
-    params:
-        code=code("extract"),
-        max_bytes=lambda w: config["datasets"][w.dataset]["max_bytes"],
-        max_files=lambda w: config["datasets"][w.dataset]["max_files"],
     log:
         STUDY + "/logs/extract/{dataset}.log",
     benchmark:
         STUDY + "/benchmarks/extract/{dataset}.tsv"
+    conda:
+        "../envs/convscope.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=120,
-    conda:
-        "../envs/convscope.yaml"
+    params:
+        code=code("extract"),
+        max_bytes=lambda w: config["datasets"][w.dataset]["max_bytes"],
+        max_files=lambda w: config["datasets"][w.dataset]["max_files"],
     shell:
         r"""
         python -m scripts.extract --archive {input.archive:q} --out {output.folder:q} --listing {output.listing:q} \
@@ -150,22 +163,22 @@ rule dataset:
             category="Data",
             labels={"dataset": "{dataset}", "figure": "contact sheet"},
         ),
+    log:
+        STUDY + "/logs/dataset/{dataset}.log",
+    benchmark:
+        STUDY + "/benchmarks/dataset/{dataset}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: 8
+    resources:
+        mem_mb=1500,
+        runtime=60,
     params:
         code=code("dataset"),
         settings=dataset_settings,
         fingerprint=dataset_fingerprint,
         folder=dataset_path,
         seed=SEED,
-    log:
-        STUDY + "/logs/dataset/{dataset}.log",
-    benchmark:
-        STUDY + "/benchmarks/dataset/{dataset}.tsv"
-    threads: 8
-    resources:
-        mem_mb=1500,
-        runtime=60,
-    conda:
-        "../envs/convscope.yaml"
     shell:
         r"""
         python -m scripts.dataset --settings {params.settings:q} --folder {params.folder:q} --images {output.images:q} \
@@ -181,22 +194,22 @@ checkpoint image_set:
     output:
         table=STUDY + "/image_sets/{images}.csv",
         bad=STUDY + "/image_sets/{images}.bad.csv",
+    log:
+        STUDY + "/logs/image_set/{images}.log",
+    benchmark:
+        STUDY + "/benchmarks/image_set/{images}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=20,
     params:
         code=code("image_set"),
         settings=settings("image_sets", "{images}"),
         fingerprint=image_set_fingerprint,
         tables=image_set_arguments,
         seed=SEED,
-    log:
-        STUDY + "/logs/image_set/{images}.log",
-    benchmark:
-        STUDY + "/benchmarks/image_set/{images}.tsv"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=20,
-    conda:
-        "../envs/convscope.yaml"
     shell:
         r"""
         python -m scripts.image_set --settings {params.settings:q} {params.tables} --out {output.table:q} --bad {output.bad:q} \

@@ -9,20 +9,20 @@ rule ascend:
         layers=STUDY + "/models/{model}/layers.csv",
     output:
         patterns=STUDY + "/filters/{model}/{layer}.h5",
-    params:
-        code=code("ascend"),
-        settings=settings("filters", "{model}"),
-        seed=SEED,
     log:
         STUDY + "/logs/ascend/{model}.{layer}.log",
     benchmark:
         STUDY + "/benchmarks/ascend/{model}.{layer}.tsv"
+    conda:
+        "../envs/convscope.yaml"
     threads: job_threads("filters")
     resources:
         mem_mb=3000,
         runtime=240,
-    conda:
-        "../envs/convscope.yaml"
+    params:
+        code=code("ascend"),
+        settings=settings("filters", "{model}"),
+        seed=SEED,
     shell:
         r"""
         python -m scripts.ascend --model {input.model:q} --spec {input.spec:q} --layers {input.layers:q} \
@@ -43,18 +43,18 @@ rule filter_grid:
             labels={"model": "{model}", "layer": "{layer}"},
         ),
         objective=STUDY + "/filters/{model}/objective_{layer}.png",
-    params:
-        code=code("filter_grid"),
     log:
         STUDY + "/logs/filter_grid/{model}.{layer}.log",
     benchmark:
         STUDY + "/benchmarks/filter_grid/{model}.{layer}.tsv"
+    conda:
+        "../envs/convscope.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=20,
-    conda:
-        "../envs/convscope.yaml"
+    params:
+        code=code("filter_grid"),
     shell:
         r"""
         python -m scripts.filter_grid --patterns {input.patterns:q} --grid {output.grid:q} --objective {output.objective:q} \

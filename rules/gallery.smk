@@ -14,20 +14,20 @@ rule gallery:
     output:
         page=STUDY + "/gallery/index.html",
         study=STUDY + "/gallery/study.json",
-    params:
-        code=code("gallery"),
-        settings=lambda w: json.dumps(config, sort_keys=True),
-        results=STUDY,
     log:
         STUDY + "/logs/gallery.log",
     benchmark:
         STUDY + "/benchmarks/gallery.tsv"
+    conda:
+        "../envs/convscope.yaml"
     threads: 1
     resources:
         mem_mb=1000,
         runtime=20,
-    conda:
-        "../envs/convscope.yaml"
+    params:
+        code=code("gallery"),
+        settings=lambda w: json.dumps(config, sort_keys=True),
+        results=STUDY,
     shell:
         r"""
         python -m scripts.gallery --results {params.results:q} --config {params.settings:q} --out {output.page:q} --log {log:q}
@@ -40,18 +40,18 @@ rule index:
         study=rules.gallery.output.study,
     output:
         page="results/index.html",
-    params:
-        code=code("index"),
     log:
         STUDY + "/logs/index.log",
     benchmark:
         STUDY + "/benchmarks/index.tsv"
+    conda:
+        "../envs/convscope.yaml"
     threads: 1
     resources:
         mem_mb=500,
         runtime=5,
-    conda:
-        "../envs/convscope.yaml"
+    params:
+        code=code("index"),
     shell:
         r"""
         python -m scripts.index --studies {input.study:q} --out {output.page:q} --log {log:q}

@@ -5,7 +5,11 @@ def model_fingerprint(wildcards):
     """What the files of a model on disk hold."""
     model = config["models"][wildcards.model]
     candidates = [model.get(key) for key in ("path", "preset", "weights")]
-    return [content_of(place) for place in candidates if place and os.path.exists(os.path.expanduser(place))]
+    return [
+        content_of(place)
+        for place in candidates
+        if place and os.path.exists(os.path.expanduser(place))
+    ]
 
 
 rule train_model:
@@ -25,24 +29,24 @@ rule train_model:
             category="Models",
             labels={"model": "{model}", "figure": "training curves"},
         ),
-    params:
-        code=code("train_model"),
-        settings=settings("models", "{model}"),
-        state=STUDY + "/models/{model}/state",
-        seed=SEED,
     log:
         STUDY + "/logs/train_model/{model}.log",
     benchmark:
         STUDY + "/benchmarks/train_model/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(TRAINED),
+    conda:
+        "../envs/convscope.yaml"
     threads: lambda w: config["models"][w.model]["threads"]
     resources:
         mem_mb=4000,
         runtime=1440,
         gpu=0,
-    wildcard_constraints:
-        model=one_of(TRAINED),
-    conda:
-        "../envs/convscope.yaml"
+    params:
+        code=code("train_model"),
+        settings=settings("models", "{model}"),
+        state=STUDY + "/models/{model}/state",
+        seed=SEED,
     shell:
         r"""
         python -m scripts.train_model --name {wildcards.model} --images {input.images:q} --classes {input.classes:q} \
@@ -58,23 +62,23 @@ rule import_model:
         model=STUDY + "/models/{model}/model.keras",
         spec=STUDY + "/models/{model}/model.json",
         summary=STUDY + "/models/{model}/summary.txt",
+    log:
+        STUDY + "/logs/import_model/{model}.log",
+    benchmark:
+        STUDY + "/benchmarks/import_model/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(set(config["models"]) - set(TRAINED)),
+    conda:
+        "../envs/convscope.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
     params:
         code=code("import_model"),
         settings=settings("models", "{model}"),
         fingerprint=model_fingerprint,
         seed=SEED,
-    log:
-        STUDY + "/logs/import_model/{model}.log",
-    benchmark:
-        STUDY + "/benchmarks/import_model/{model}.tsv"
-    threads: 1
-    resources:
-        mem_mb=4000,
-        runtime=120,
-    wildcard_constraints:
-        model=one_of(set(config["models"]) - set(TRAINED)),
-    conda:
-        "../envs/convscope.yaml"
     shell:
         r"""
         python -m scripts.import_model --name {wildcards.model} --settings {params.settings:q} --model {output.model:q} \
@@ -89,18 +93,18 @@ checkpoint layers:
         spec=STUDY + "/models/{model}/model.json",
     output:
         table=STUDY + "/models/{model}/layers.csv",
-    params:
-        code=code("layers"),
     log:
         STUDY + "/logs/layers/{model}.log",
     benchmark:
         STUDY + "/benchmarks/layers/{model}.tsv"
+    conda:
+        "../envs/convscope.yaml"
     threads: 1
     resources:
         mem_mb=2000,
         runtime=20,
-    conda:
-        "../envs/convscope.yaml"
+    params:
+        code=code("layers"),
     shell:
         r"""
         python -m scripts.layers --model {input.model:q} --spec {input.spec:q} --table {output.table:q} \
@@ -117,18 +121,18 @@ rule evaluate:
     output:
         predictions=STUDY + "/evaluation/{model}/{dataset}.{split}/predictions.csv",
         metrics=STUDY + "/evaluation/{model}/{dataset}.{split}/metrics.json",
-    params:
-        code=code("evaluate"),
     log:
         STUDY + "/logs/evaluate/{model}.{dataset}.{split}.log",
     benchmark:
         STUDY + "/benchmarks/evaluate/{model}.{dataset}.{split}.tsv"
+    conda:
+        "../envs/convscope.yaml"
     threads: 2
     resources:
         mem_mb=2500,
         runtime=120,
-    conda:
-        "../envs/convscope.yaml"
+    params:
+        code=code("evaluate"),
     shell:
         r"""
         python -m scripts.evaluate --model {input.model:q} --spec {input.spec:q} --images {input.images:q} \
@@ -145,7 +149,9 @@ def trained_curves():
 def evaluated():
     """Metrics of every model on every split it is tested on."""
     return [
-        rules.evaluate.output.metrics.format(model=model, dataset=part.split("/")[0], split=part.split("/")[1])
+        rules.evaluate.output.metrics.format(
+            model=model, dataset=part.split("/")[0], split=part.split("/")[1]
+        )
         for model, parts in config["evaluations"].items()
         for part in parts
     ]

@@ -29,7 +29,7 @@ def main(args: argparse.Namespace) -> None:
     def batches() -> Iterator[Any]:
         for start in range(0, len(rows), batch):
             part = rows[start : start + batch]
-            pictures = load_images([row["path"] for row in part], spec.input_size, spec.resize)
+            pictures = load_images([row["path"] for row in part], spec.input_size, spec.resize, threads=args.threads)
             yield model(spec.preprocess(pictures))
             progress.step(len(part))
 

@@ -27,7 +27,7 @@ def main(args: argparse.Namespace) -> None:
     parts = []
     for start in range(0, len(rows), settings["batch"]):
         part = rows[start : start + settings["batch"]]
-        pictures = load_images([row["path"] for row in part], spec.input_size, spec.resize)
+        pictures = load_images([row["path"] for row in part], spec.input_size, spec.resize, threads=args.threads)
         parts.append(mapper(spec.preprocess(pictures), labels[start : start + len(part)], settings["class"]))
         progress.step(len(part))
     attributes = {

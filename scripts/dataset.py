@@ -34,6 +34,8 @@ def main(args: argparse.Namespace) -> None:
     shown = sample(
         dataset.images, lambda row: row.path, lambda row: (row.split, row.class_), args.seed, COLUMNS, MOST_SHOWN
     )
+    order = list(json.loads(args.settings).get("splits") or {})
+    shown.sort(key=lambda row: order.index(row.split) if row.split in order else len(order))
     pictures = [fit_image(read_image(row.path), (CELL, CELL), "crop") for row in shown]
     captions = [f"{row.split}: {row.class_}" for row in shown]
     title = f"{len(dataset.images)} pictures, {len(dataset.classes)} classes, {len(dataset.bad)} bad"

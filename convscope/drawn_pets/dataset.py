@@ -14,6 +14,7 @@ from pathlib import Path
 from PIL import Image
 
 from convscope.drawn_pets.pets import CLASSES, draw_pet
+from convscope.drawn_pets.shapes import PARTS
 from convscope.errors import UserError
 from convscope.files import write_json
 
@@ -39,9 +40,10 @@ def write_dataset(
     """Draw a data set and write it as PNG files.
 
     Writes `<folder>/<split>/<class>/<class>_00000.png` (RGB), `<folder>/masks/<split>/<class>/...` (part masks, values
-    index PARTS), `<folder>/trimaps/<split>/<class>/...` (1 animal, 2 background, 3 border) and the settings as
-    `<folder>/drawn_pets.json`. Everything is written beside `folder` first and renamed at the end, so that `folder` is
-    never half full; leftovers of a killed run are removed by the next. The bytes do not depend on `workers`.
+    index PARTS, named in `masks/parts.json`), `<folder>/trimaps/<split>/<class>/...` (1 animal, 2 background, 3 border)
+    and the settings as `<folder>/drawn_pets.json`. Everything is written beside `folder` first and renamed at the end, so
+    that `folder` is never half full; leftovers of a killed run are removed by the next. The bytes do not depend on
+    `workers`.
 
     Args:
         folder: where the data set goes; an existing one is replaced.
@@ -88,6 +90,7 @@ def write_dataset(
                         progress(done)
     settings = {"images_per_class": images_per_class, "size": size, "seed": seed, "classes": list(CLASSES)}
     write_json(partial / "drawn_pets.json", settings)
+    write_json(partial / "masks" / "parts.json", list(PARTS))
     if target.exists():
         target.rename(old)
     umask = os.umask(0)

@@ -29,7 +29,7 @@ def light_scene(picture: Array, rng: Rng, shifted: bool) -> Array:
         elif kind == "cast":
             gain = np.roll([1.25, 0.85, 0.6], int(rng.integers(3))) * rng.uniform(0.85, 1.0)
         elif kind == "fog":
-            contrast, lift = rng.uniform(0.28, 0.45), rng.uniform(10, 45)
+            contrast, lift = rng.uniform(0.38, 0.6), rng.uniform(5, 35)
         else:
             gain = rng.uniform(0.6, 0.78) * np.array([1.2, 0.8, 0.95])
             falloff = falloff * (0.6 + 0.6 * (1 + side) / 2)[None, :: int(rng.choice([-1, 1]))]
@@ -46,10 +46,10 @@ def photograph(picture: Array, rng: Rng, shifted: bool) -> np.ndarray:
     size = picture.shape[0]
     image = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
     scale = float(np.sqrt(size / 96))
-    blur = float(rng.uniform(0.0, 0.5)) * scale + (float(rng.uniform(0.2, 0.7)) * scale if shifted else 0.0)
+    blur = float(rng.uniform(0.0, 0.5)) * scale + (float(rng.uniform(0.0, 0.45)) * scale if shifted else 0.0)
     if blur > 0.2:
         image = image.filter(ImageFilter.GaussianBlur(blur))
-    sigma = rng.uniform(0.8, 3.5) + (rng.uniform(2.0, 9.0) if shifted else 0.0)
+    sigma = rng.uniform(0.8, 3.5) + (rng.uniform(1.0, 4.0) if shifted else 0.0)
     noisy = np.asarray(image, dtype=np.float32) + rng.standard_normal((size, size, 1), dtype=np.float32) * np.float32(
         sigma
     )

@@ -74,7 +74,7 @@ def draw_pet(label: int, index: int, seed: int, size: int, split: str) -> DrawnP
         canvas.add(shape, coat, fields, paint_rng)
 
     picture = canvas.colour
-    if shifted and scene_rng.random() < 0.75 and canvas.parts.any():
+    if shifted and scene_rng.random() < 0.7 and canvas.parts.any():
         rows, columns = np.flatnonzero(canvas.parts.any(axis=1)), np.flatnonzero(canvas.parts.any(axis=0))
         box = (float(columns[0]), float(rows[0]), float(columns[-1]), float(rows[-1]))
         colour, cover = paint_occluder(canvas_size, box, scene_rng)

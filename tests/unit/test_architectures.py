@@ -1,5 +1,7 @@
 """The networks that a study can train."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ def test_convnet_is_the_textbooks() -> None:
     assert [layer.output.shape[1] for layer in convolutions] == [178, 87, 41, 18, 7]
     # 3x3 kernels of 3-32-64-128-256-512 channels with biases, and one dense unit.
     channels = [3, 32, 64, 128, 256, 512]
-    assert model.count_params() == sum(9 * a * b + b for a, b in zip(channels, channels[1:], strict=False)) + 513
+    assert model.count_params() == sum(9 * a * b + b for a, b in itertools.pairwise(channels)) + 513
 
 
 def test_smallest_image_is_named_and_really_the_smallest() -> None:
@@ -38,7 +40,7 @@ def test_slim_xception_has_the_real_ones_layer_names() -> None:
     backbone = model.get_layer("xception_backbone")
     names = {layer.name for layer in backbone.layers}
     assert {"block1_conv1", "block13_residual_conv", "block14_sepconv2_act"} <= names
-    assert backbone.get_layer("block14_sepconv2").filters == 102
+    assert backbone.get_layer("block14_sepconv2").filters == 102 and len(backbone.layers) == 132
     assert architectures.preprocessing("xception") == (1 / 127.5, -1.0)
 
 

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from convscope.layer_names import block_of, layer_names, layers_of, xception_layers
+from convscope.layer_names import (
+    XCEPTION_FILTERS,
+    XCEPTION_POOLING,
+    block_of,
+    layer_names,
+    layers_of,
+    xception_filters,
+    xception_layers,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -37,6 +45,15 @@ def test_foretold_layers_are_those_of_the_built_network(settings: dict, tmp_path
         assert {(k.name, k.role) for k in saved} == {(r.name, r.role) for r in rows}
         filters = {r.name: r.filters for r in rows}
         assert all(k.filters == filters[k.name] for k in saved if k.role != "pool")
+
+
+def test_xception_at_full_width_is_the_real_one_and_narrow_ones_keep_every_shortcut() -> None:
+    assert tuple(map(tuple, xception_filters(1.0))) == XCEPTION_FILTERS
+    for width in (0.03, 0.0625, 0.13, 0.5):
+        known = xception_layers(xception_filters(width), XCEPTION_POOLING)
+        shortcuts = [layer.name for layer in known if layer.role == "shortcut"]
+        assert shortcuts == [f"block{i}_residual_conv" for i in (2, 3, 4, 13)]
+        assert min(layer.filters for layer in known) >= 16
 
 
 def test_the_real_xception_by_name_and_by_folder(tmp_path: Path) -> None:
@@ -96,6 +113,7 @@ def test_block_from_a_name(name: str, block: str) -> None:
 
 
 def test_no_tensorflow_is_imported() -> None:
-    code = "import sys, convscope.layer_names, convscope.model_spec; print('tensorflow' in sys.modules, 'keras' in sys.modules)"
+    loaded = "print(*(name in sys.modules for name in ('tensorflow', 'keras')))"
+    code = f"import sys, convscope.layer_names, convscope.model_spec; {loaded}"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]

@@ -1,0 +1,117 @@
+"""Activations: values, statistics after the following ReLU, file layout, every channel on the sheet."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from convscope import store
+from convscope.activations import ActivationModel, channel_statistics, sparsity_by_layer, write_shard
+from convscope.channel_sheets import channel_sheet
+from convscope.errors import UserError
+
+
+def model() -> keras.Model:
+    keras.utils.set_random_seed(1)
+    image = keras.Input((16, 16, 3))
+    x = keras.layers.Conv2D(5, 3, name="conv1")(image)
+    x = keras.layers.ReLU(name="act1")(x)
+    x = keras.layers.MaxPooling2D(name="pool1")(x)
+    return keras.Model(image, keras.layers.Conv2D(7, 3, activation="relu", name="conv2")(x))
+
+
+LAYERS, RELUS = ["conv1", "pool1", "conv2"], ["act1", "", "conv2"]
+
+
+def test_outputs_are_the_layers_own_and_statistics_follow_the_relu(tmp_path: Path) -> None:
+    images = np.random.default_rng(0).normal(size=(5, 16, 16, 3)).astype(np.float32)
+    network = model()
+    activations = ActivationModel(network, LAYERS, RELUS)
+    with store.create(tmp_path / "a.h5", layers=LAYERS) as file:
+        write_shard(file, (activations(images[i : i + 2]) for i in (0, 2, 4)), 5, "float32")
+    expected = keras.Model(network.inputs, network.get_layer("conv1").output)(images).numpy()
+    with store.open_file(tmp_path / "a.h5") as file:
+        conv1 = file["layers/conv1"]
+        np.testing.assert_allclose(conv1[()], expected, atol=1e-5)
+        assert [dimension.label for dimension in conv1.dims] == ["image", "height", "width", "channel"]
+        assert conv1.chunks[0] == 1 and (conv1[()] < 0).any()
+        zeros = file["statistics/conv1/zeros"][()]
+        np.testing.assert_allclose(zeros, (expected <= 0).mean(axis=(1, 2)), atol=1e-6)
+        rows = sparsity_by_layer(file, LAYERS)
+    assert rows[0]["zeros"] == pytest.approx((expected <= 0).mean(), abs=1e-6)
+
+
+def test_float16_clips_instead_of_overflowing(tmp_path: Path) -> None:
+    big = {"conv": np.full((1, 2, 2, 3), 1e6, np.float32)}
+    with store.create(tmp_path / "a.h5") as file:
+        write_shard(file, [(big, big)], 1, "float16")
+        assert np.isfinite(file["layers/conv"][()]).all() and file["layers/conv"].dtype == np.float16
+
+
+def test_compression_is_kept_where_it_pays(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).normal(size=(1, 32, 32, 8)).astype(np.float32)
+    maps = {"noise": noise, "sparse": np.where(noise > 1.5, noise, 0)}
+    with store.create(tmp_path / "a.h5") as file:
+        write_shard(file, [(maps, maps)], 1, "float32")
+        assert file["layers/noise"].compression is None and file["layers/sparse"].compression == "gzip"
+
+
+def test_dead_channels_are_those_no_image_wakes() -> None:
+    maps = np.zeros((3, 4, 4, 3), np.float32)
+    maps[1, 0, 0, 1] = 1
+    maps[..., 2] = 1
+    statistics = channel_statistics(maps)
+    assert (statistics["zeros"] == 1).all(axis=0).tolist() == [True, False, False]
+    assert statistics["maximum"].max(axis=0).tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("channels", [5, 16, 728])
+def test_every_channel_is_on_the_sheet(channels: int) -> None:
+    maps = np.zeros((24, 24, channels), np.float32)
+    maps[:12] = 1
+    maps[..., 1] = 0
+    sheet = channel_sheet(maps)
+    rows = -(-channels // 16)
+    assert sheet.shape == (rows * 25 + 1, 16 * 25 + 1, 3)
+    tiles = [sheet[1 + i // 16 * 25 :, 1 + i % 16 * 25 :][:24, :24] for i in range(channels)]
+    shown = [not (tile == tile[0, 0]).all() for tile in tiles]
+    assert shown == [index != 1 for index in range(channels)]
+
+
+def test_a_constant_channel_is_no_nan() -> None:
+    with np.errstate(all="raise"):
+        channel_sheet(np.full((8, 8, 2), 3.0, np.float32))
+
+
+def test_unknown_layer_is_named() -> None:
+    with pytest.raises(UserError, match="did you mean 'conv2'"):
+        ActivationModel(model(), ["conv22"], [""])
+
+
+def test_shards_join_without_copying(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    parts = []
+    for index, count in enumerate((2, 3)):
+        path = tmp_path / "shards" / f"{index}.h5"
+        with store.create(path, model="m") as file:
+            store.write_array(file, "path", [f"ä{index}{i}.jpg" for i in range(count)], ("image",))
+            store.write_array(
+                file, "layers/c", rng.normal(size=(count, 2, 2, 4)), ("image", "height", "width", "channel")
+            )
+            store.write_array(file, "fixed", np.arange(3), ("class",))
+        parts.append(path)
+    for virtual in (True, False):
+        whole = tmp_path / f"whole_{virtual}.h5"
+        store.concatenate(parts, whole, "image", virtual=virtual)
+        with store.open_file(whole) as file, store.open_file(parts[1]) as second:
+            assert file["layers/c"].shape == (5, 2, 2, 4) and file.attrs["model"] == "m"
+            np.testing.assert_array_equal(file["layers/c"][2:], second["layers/c"][()])
+            assert store.read_text(file["path"]) == ["ä00.jpg", "ä01.jpg", "ä10.jpg", "ä11.jpg", "ä12.jpg"]
+            assert file["fixed"].shape == (3,) and bool(file["layers/c"].is_virtual) is virtual
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    (tmp_path / "shards").rename(moved / "shards")
+    (tmp_path / "whole_True.h5").rename(moved / "whole_True.h5")
+    with store.open_file(moved / "whole_True.h5") as file:
+        assert np.abs(file["layers/c"][()]).min() > 0
