@@ -15,6 +15,7 @@ from convscope.layer_names import CONVNET_FILTERS, MINI_XCEPTION_FILTERS, XCEPTI
 CONVNET_SMALLEST = 78
 MINI_XCEPTION_SMALLEST = 32
 XCEPTION_SMALLEST = 32
+BATCH_NORM_MOMENTUM = 0.9
 
 
 def build(settings: Mapping[str, Any], classes: int) -> keras.Model:
@@ -42,13 +43,27 @@ def build(settings: Mapping[str, Any], classes: int) -> keras.Model:
         raise UserError(
             f"image_size is {size}, too small for architecture {name}; at least {smallest} pixels are needed"
         )
-    return builder(
+    model = builder(
         size,
         units=1 if classes == 2 else classes,
         width=float(settings.get("width", 1.0)),
         dropout=float(settings.get("dropout", 0.5)),
         augmentation=bool(settings.get("augmentation", name != "convnet")),
     )
+    _shorten_batch_norm_memory(model)
+    return model
+
+
+def _shorten_batch_norm_memory(model: keras.Model) -> None:
+    """Let the moving statistics forget within ten steps: Keras's habit of a hundred is more than a small set's epoch.
+
+    With it a deep network of 75 steps an epoch is judged, for its first epochs, by statistics of weights long gone.
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _shorten_batch_norm_memory(layer)
+        elif isinstance(layer, layers.BatchNormalization):
+            layer.momentum = BATCH_NORM_MOMENTUM
 
 
 def preprocessing(architecture: str) -> tuple[float, float]:

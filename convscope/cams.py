@@ -128,19 +128,3 @@ class ClassMapper:
         if target == "all":
             return np.tile(np.arange(len(self.spec.classes)), (len(predicted), 1))
         return np.full((len(predicted), 1), self.spec.class_index(target), np.int64)
-
-
-def labels_for(rows: Sequence[dict[str, str]], classes: Sequence[str]) -> np.ndarray:
-    """Labels of an image set's rows as a model numbers its classes, (N,) int64; -1 where the class is unknown to it.
-
-    A class is found by its name; a plural folder name ("cats") means the class "cat". Where no name of the whole set is one
-    of the model's, the dataset's own numbers count.
-    """
-    index = {name.casefold(): position for position, name in enumerate(classes)}
-    found = []
-    for row in rows:
-        name = row["class"].casefold()
-        found.append(index.get(name, index.get(name.removesuffix("s"), index.get(f"{name}s", -1))))
-    if all(label < 0 for label in found):
-        found = [int(row["label"]) if int(row["label"]) < len(classes) else -1 for row in rows]
-    return np.asarray(found, np.int64)

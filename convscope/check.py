@@ -7,7 +7,8 @@ from convscope.ascent.presets import settings_from
 from convscope.errors import UserError, nearest
 from convscope.layer_names import layers_of
 
-_IMAGE_SOURCES = ("dataset", "files", "folder")
+_KNOWN_COLORMAPS = ("jet", "viridis", "inferno", "magma", "plasma", "turbo")
+_IMAGE_SOURCES = ("dataset", "files", "folder", "urls")
 
 
 def check_study(config: dict[str, Any]) -> None:
@@ -44,6 +45,7 @@ def check_study(config: dict[str, Any]) -> None:
             raise UserError(f"filters.{model}: {str(error).removeprefix('filters: ')}") from None
     for model, settings in config["cams"].items():
         _check_class(f"cams.{model}", settings, model, config)
+        _check_colormap(f"cams.{model}.colormap", settings["colormap"])
 
 
 def splits_of(dataset: dict[str, Any]) -> list[str]:
@@ -148,9 +150,10 @@ def _check_image_set(key: str, settings: dict[str, Any], config: dict[str, Any])
         raise UserError(f"{key}: an evaluation's group needs the keys dataset and split")
     if "dataset" not in settings:
         return
+    _among(f"{key}.dataset", "dataset", settings["dataset"], config["datasets"])
     if "split" not in settings:
         raise UserError(
-            f"{key}: the key 'split' is missing (one of {', '.join(splits_of(config['datasets'].get(settings['dataset'], {})))})"
+            f"{key}: the key 'split' is missing (one of {', '.join(splits_of(config['datasets'][settings['dataset']]))})"
         )
     _check_split(key, settings["dataset"], settings["split"], config["datasets"])
     known = classes_of(config["datasets"][settings["dataset"]])
@@ -180,11 +183,19 @@ def _check_layers(key: str, settings: dict[str, Any], model: dict[str, Any]) -> 
             _among(f"{key}.layers", "layer", name, names)
 
 
+def _check_colormap(key: str, name: str) -> None:
+    if name in _KNOWN_COLORMAPS:
+        return
+    from matplotlib import colormaps  # seldom needed, and slow to import
+
+    _among(key, "colour map", name, colormaps)
+
+
 def _check_class(key: str, settings: dict[str, Any], name: str, config: dict[str, Any]) -> None:
     wanted = settings["class"]
     if wanted == "true":
         for image_set in settings["images"]:
-            if "files" in config["image_sets"][image_set]:
+            if {"files", "urls"} & config["image_sets"][image_set].keys():
                 raise UserError(
                     f"{key}.class: 'true' needs labels, and image set '{image_set}' has none; use predicted or a class name"
                 )

@@ -85,10 +85,10 @@ def _explain(error: Any, root: dict[str, Any]) -> str:
         if all(sources):
             given = error.instance.get("source") if isinstance(error.instance, dict) else error.instance
             return f"{where}.source: '{given}' is unknown; {nearest(str(given), sources)}"
-        inner = [found for found in error.context or [] if found.validator != "type"]
-        return (
-            _explain(inner[0], root) if inner else f"{where}: {error.instance!r} is not valid: {_meaning(error.schema)}"
-        )
+        values = [found for found in error.context or [] if found.validator in ("enum", "const")]
+        if isinstance(error.instance, str) and values:
+            return f"{_explain(values[0], root)} ({_meaning(error.schema, root)})"
+        return f"{where}: {error.instance!r} is not valid ({_meaning(error.schema, root)})"
     if error.validator == "additionalProperties":
         known = error.schema.get("properties", {})
         unknown = next(key for key in error.instance if key not in known)

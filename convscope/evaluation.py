@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import numpy.typing as npt
 
-from convscope.errors import BadImage, UserError, nearest
+from convscope.errors import BadImage
 from convscope.images import load_images
 from convscope.model_spec import ModelSpec
 
@@ -68,29 +68,6 @@ def _load(
         except BadImage as error:
             bad.append((path, str(error).removeprefix(f"{path}: ")))
     return np.array(images, dtype=np.uint8), readable
-
-
-def label_map(spec: ModelSpec, dataset_classes: Sequence[str]) -> list[int]:
-    """For each class of a data set, in label order, its index among the model's classes.
-
-    Classes are matched by name, without regard to case and to a plural s ("Cats" is "cat"). Where no name fits but
-    there are as many as the model has, the order counts: class 0 of the one is class 0 of the other.
-
-    Raises:
-        UserError: some names fit and others do not, or none does and the numbers differ.
-    """
-    plain = {_plain(name): index for index, name in enumerate(spec.classes)}
-    found = [plain.get(_plain(name)) for name in dataset_classes]
-    if all(index is None for index in found) and len(dataset_classes) == len(spec.classes):
-        return list(range(len(spec.classes)))
-    for name, index in zip(dataset_classes, found, strict=True):
-        if index is None:
-            raise UserError(f"model '{spec.name}' has no class '{name}' of the data set; {nearest(name, spec.classes)}")
-    return [index for index in found if index is not None]
-
-
-def _plain(name: str) -> str:
-    return name.strip().lower().removesuffix("s")
 
 
 def prediction_rows(

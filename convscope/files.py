@@ -1,6 +1,7 @@
 """Writing files so that a half-written one is never taken for whole."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -14,11 +15,16 @@ from typing import Any
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes the place of `path` when the block ends without an error.
 
-    The temporary name keeps the suffix (writers choose their format by it). After an error, or a kill, `path` is untouched.
+    The temporary name keeps the suffix (writers choose their format by it). After an error, or a kill, `path` is untouched;
+    what a killed writer left is removed by the next writer of the same path.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem[:40]}.", suffix=target.suffix)
+    prefix, suffix = f".{target.name[:50]}.", f".part{target.suffix}"
+    for leftover in _leftovers(target.parent):
+        if leftover.startswith(prefix) and leftover.endswith(suffix) and len(leftover) == len(prefix + suffix) + 8:
+            (target.parent / leftover).unlink(missing_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=prefix, suffix=suffix)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -29,6 +35,13 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@functools.cache
+def _leftovers(folder: Path) -> tuple[str, ...]:
+    """Temporary files that a folder held when this process first wrote to it: some job's that was killed, or is at work."""
+    with os.scandir(folder) as entries:
+        return tuple(entry.name for entry in entries if entry.name.startswith(".") and ".part" in entry.name)
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

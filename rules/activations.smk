@@ -22,7 +22,9 @@ rule activations:
         runtime=120,
     params:
         code=code("activations"),
-        settings=settings("activations", "{model}"),
+        settings=settings(
+            "activations", "{model}", without=["images", "shard", "sheets", "channel"]
+        ),
         first=lambda w: int(w.shard) * config["activations"][w.model]["shard"],
         rows=lambda w: config["activations"][w.model]["shard"],
     shell:
@@ -93,7 +95,9 @@ rule channel_sheets:
         runtime=60,
     params:
         code=code("channel_sheets"),
-        settings=settings("activations", "{model}"),
+        settings=settings(
+            "activations", "{model}", without=["images", "shard", "layers", "dtype"]
+        ),
     shell:
         r"""
         python -m scripts.channel_sheets --activations {input.activations:q} --spec {input.spec:q} --layers {input.layers:q} \

@@ -21,7 +21,9 @@ rule cam:
         runtime=120,
     params:
         code=code("cam"),
-        settings=settings("cams", "{model}"),
+        settings=settings(
+            "cams", "{model}", without=["images", "shard", "colormap", "scale"]
+        ),
         first=lambda w: int(w.shard) * config["cams"][w.model]["shard"],
         rows=lambda w: config["cams"][w.model]["shard"],
     shell:
@@ -86,7 +88,9 @@ rule overlays:
         runtime=60,
     params:
         code=code("overlays"),
-        settings=settings("cams", "{model}"),
+        settings=settings(
+            "cams", "{model}", without=["images", "shard", "class", "layer", "batch"]
+        ),
     shell:
         r"""
         python -m scripts.overlays --maps {input.maps:q} --images {input.images:q} --settings {params.settings:q} \

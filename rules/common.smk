@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -17,6 +18,7 @@ from convscope.errors import UserError
 from convscope.files import sha256_of
 from convscope.fingerprints import fingerprint
 from convscope.layer_table import ALL_ROLES, CONVOLUTIONS, read_layers, select_layers
+from convscope.stale_locks import clear_stale_locks
 from convscope.tables import read_rows
 
 
@@ -32,6 +34,9 @@ try:
     check_study(config)
 except UserError as error:
     stop(error)
+
+if workflow.is_main_process:
+    clear_stale_locks(".snakemake")
 
 STUDY = f"results/{config['study']}"
 SEED = config["seed"]
@@ -58,14 +63,18 @@ wildcard_constraints:
     method="gradcam",
 
 
-def settings(*keys):
-    """A part of the config as JSON, for a rule's params: `settings("models", "{model}")`."""
+def settings(*keys, without=()):
+    """A part of the config as JSON, for a rule's params: `settings("models", "{model}")`.
+
+    Left out is what the rule does not depend on: `without`, and the number of threads.
+    """
 
     def value(wildcards):
         part = config
         for key in keys:
             part = part[key.format(**wildcards)]
-        return json.dumps(part, sort_keys=True)
+        used = {key: part[key] for key in part if key not in ("threads", *without)}
+        return json.dumps(used, sort_keys=True)
 
     return value
 

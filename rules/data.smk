@@ -1,6 +1,31 @@
 """Datasets and image sets: drawn, downloaded, or used in place; every picture verified and listed."""
 
 
+def download_name(url):
+    """Name of a downloaded file: studies that want the same address share it, others never collide."""
+    name = re.sub(
+        r"[^A-Za-z0-9._-]", "_", url.partition("?")[0].rstrip("/").rpartition("/")[2]
+    )[-60:]
+    return f"{hashlib.sha256(url.encode()).hexdigest()[:8]}-{name}"
+
+
+def downloads():
+    """What the study downloads: file name -> address and, where known, checksum."""
+    archives = [
+        part for part in config["datasets"].values() if part["source"] == "archive"
+    ]
+    found = {
+        download_name(part["url"]): (part["url"], part.get("sha256", ""))
+        for part in archives
+    }
+    for part in config["image_sets"].values():
+        found.update({download_name(url): (url, "") for url in part.get("urls", [])})
+    return found
+
+
+DOWNLOADS = downloads()
+
+
 def dataset_folder(wildcards):
     """The folder that a rule makes for a dataset; a folder of the user's is no input, its fingerprint is a param."""
     source = config["datasets"][wildcards.dataset]["source"]
@@ -32,14 +57,23 @@ def dataset_settings(wildcards):
 
 
 def dataset_fingerprint(wildcards):
-    """What a user's folder holds; changes with its content, not with a touch."""
+    """What the folder holds: its content where it is the user's, not a touch; else all that it is made from."""
     dataset = config["datasets"][wildcards.dataset]
-    return content_of(dataset["path"]) if dataset["source"] == "path" else ""
+    if dataset["source"] == "path":
+        return content_of(dataset["path"])
+    made_by = "draw_pets" if dataset["source"] == "drawn_pets" else "extract"
+    return [code(made_by), dataset]
 
 
 def image_set_sources(wildcards):
     """The tables an image set is chosen from."""
     part = config["image_sets"][wildcards.images]
+    if "urls" in part:
+        return {
+            "photos": [
+                f"results/downloads/{download_name(url)}" for url in part["urls"]
+            ]
+        }
     if "dataset" not in part:
         return {}
     folder = f"{STUDY}/datasets/{part['dataset']}"
@@ -54,10 +88,22 @@ def image_set_sources(wildcards):
 
 def image_set_arguments(wildcards):
     """The same tables as arguments."""
+    tables = {
+        key: path
+        for key, path in image_set_sources(wildcards).items()
+        if key != "photos"
+    }
     return " ".join(
-        f"--{name.replace('_', '-')} {path}"
-        for name, path in image_set_sources(wildcards).items()
+        f"--{name.replace('_', '-')} {path}" for name, path in tables.items()
     )
+
+
+def image_set_settings(wildcards):
+    """An image set's part of the config as its script wants it: what is downloaded is a file by then."""
+    part = dict(config["image_sets"][wildcards.images])
+    if part.pop("urls", None):
+        part["files"] = image_set_sources(wildcards)["photos"]
+    return json.dumps(part)
 
 
 def image_set_fingerprint(wildcards):
@@ -98,13 +144,15 @@ rule draw_pets:
 
 
 rule download:
-    """Download a dataset's archive: resumed, retried, checked."""
+    """Download an archive or a photo: resumed, retried, checked."""
     output:
-        archive="results/downloads/{dataset}.archive",
+        file="results/downloads/{file}",
     log:
-        STUDY + "/logs/download/{dataset}.log",
+        STUDY + "/logs/download/{file}.log",
     benchmark:
-        STUDY + "/benchmarks/download/{dataset}.tsv"
+        STUDY + "/benchmarks/download/{file}.tsv"
+    wildcard_constraints:
+        file=one_of(map(re.escape, DOWNLOADS)),
     conda:
         "../envs/convscope.yaml"
     threads: 1
@@ -113,18 +161,18 @@ rule download:
         runtime=240,
     params:
         code=code("download"),
-        url=lambda w: config["datasets"][w.dataset]["url"],
-        sha256=lambda w: config["datasets"][w.dataset].get("sha256", ""),
+        url=lambda w: DOWNLOADS[w.file][0],
+        sha256=lambda w: DOWNLOADS[w.file][1],
     shell:
         r"""
-        python -m scripts.download --url {params.url:q} --sha256 {params.sha256:q} --out {output.archive:q} --log {log:q}
+        python -m scripts.download --url {params.url:q} --sha256 {params.sha256:q} --out {output.file:q} --log {log:q}
         """
 
 
 rule extract:
     """Extract an archive safely; members that are corrupt are listed."""
     input:
-        archive="results/downloads/{dataset}.archive",
+        archive=lambda w: f"results/downloads/{download_name(config['datasets'][w.dataset]['url'])}",
     output:
         folder=directory(STUDY + "/datasets/{dataset}/extracted"),
         listing=STUDY + "/datasets/{dataset}/skipped_members.csv",
@@ -152,7 +200,8 @@ rule extract:
 rule dataset:
     """List every picture of a dataset with its split, class and checksum; unreadable ones with the reason."""
     input:
-        folder=dataset_folder,
+        # Snakemake knows a folder by its time alone: a touch would train every model again. The fingerprint knows better.
+        folder=ancient(dataset_folder),
     output:
         images=STUDY + "/datasets/{dataset}/images.csv",
         bad=STUDY + "/datasets/{dataset}/bad.csv",
@@ -206,7 +255,7 @@ checkpoint image_set:
         runtime=20,
     params:
         code=code("image_set"),
-        settings=settings("image_sets", "{images}"),
+        settings=image_set_settings,
         fingerprint=image_set_fingerprint,
         tables=image_set_arguments,
         seed=SEED,

@@ -21,7 +21,7 @@ rule ascend:
         runtime=240,
     params:
         code=code("ascend"),
-        settings=settings("filters", "{model}"),
+        settings=settings("filters", "{model}", without=["layers"]),
         seed=SEED,
     shell:
         r"""

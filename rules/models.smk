@@ -5,6 +5,8 @@ def model_fingerprint(wildcards):
     """What the files of a model on disk hold."""
     model = config["models"][wildcards.model]
     candidates = [model.get(key) for key in ("path", "preset", "weights")]
+    if model.get("folder"):
+        candidates.append(os.path.join(model["folder"], model["preset"]))
     return [
         content_of(place)
         for place in candidates

@@ -11,8 +11,9 @@ def main(args: argparse.Namespace) -> None:
     import numpy as np
 
     from convscope import store
-    from convscope.cams import ClassMapper, labels_for
+    from convscope.cams import ClassMapper
     from convscope.images import load_images
+    from convscope.labels import labels_for
     from convscope.models import load_model
     from convscope.networks import default_cam_layer
     from convscope.tables import read_rows

@@ -12,6 +12,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.errors import UserError, nearest
     from convscope.files import write_json
     from convscope.job import Progress, say
+    from convscope.labels import label_map
     from convscope.tables import read_rows, write_table
 
     network, spec = models.load_model(args.model, args.spec)
@@ -26,7 +27,7 @@ def main(args: argparse.Namespace) -> None:
             f"{args.images}: no split '{args.split}'; {nearest(args.split, sorted({row['split'] for row in table}))}"
         )
     names = {int(row["label"]): row["class"] for row in table if int(row["label"]) >= 0}
-    index_of = dict(zip(sorted(names), evaluation.label_map(spec, [names[i] for i in sorted(names)]), strict=True))
+    index_of = dict(zip(sorted(names), label_map(spec, [names[i] for i in sorted(names)]), strict=True))
     labels = [index_of.get(int(row["label"]), -1) for row in rows]
     paths = [row["path"] for row in rows]
     progress = Progress(len(rows), f"evaluating {spec.name}", "images")

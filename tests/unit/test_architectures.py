@@ -54,3 +54,11 @@ def test_augmentation_works_in_training_only() -> None:
 def test_unknown_architecture() -> None:
     with pytest.raises(UserError, match="did you mean 'convnet'"):
         architectures.build({"architecture": "convnets"}, 2)
+
+
+@pytest.mark.parametrize("name", ["mini_xception", "xception"])
+def test_batch_norm_forgets_within_a_small_epoch(name: str) -> None:
+    model = architectures.build({"architecture": name, "image_size": 64, "width": 0.1}, 2)
+    flat = list(model._flatten_layers())
+    momenta = {layer.momentum for layer in flat if type(layer).__name__ == "BatchNormalization"}
+    assert momenta == {architectures.BATCH_NORM_MOMENTUM}

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
-from convscope.cams import ClassMapper, labels_for
+from convscope.cams import ClassMapper
 from convscope.errors import UserError
+from convscope.labels import labels_for
 from convscope.model_spec import ModelSpec
 
 CLASSES = ("a", "b", "c", "d")
@@ -120,3 +121,5 @@ def test_labels_follow_class_names_not_folder_numbers() -> None:
     rows = [{"class": "Dogs", "label": "0"}, {"class": "cats", "label": "1"}, {"class": "", "label": "-1"}]
     assert labels_for(rows, ("cat", "dog")).tolist() == [1, 0, -1]
     assert labels_for([{"class": "x", "label": "1"}], ("cat", "dog")).tolist() == [1]
+    thousand = [f"class_{index}" for index in range(1000)]
+    assert labels_for([{"class": "cat", "label": "1"}], thousand).tolist() == [-1]

@@ -7,6 +7,7 @@ from PIL import Image
 
 from convscope import evaluation
 from convscope.errors import UserError
+from convscope.labels import label_map
 from convscope.model_spec import ModelSpec
 
 BINARY = ModelSpec("pets", (8, 12), classes=("cat", "dog"), head="binary")
@@ -55,14 +56,14 @@ def test_rows_have_two_columns_for_a_binary_head() -> None:
 
 
 def test_classes_are_matched_by_name_before_order() -> None:
-    assert evaluation.label_map(BINARY, ["dog", "cat"]) == [1, 0]
-    assert evaluation.label_map(BINARY, ["Cats", "DOGS"]) == [0, 1]
-    assert evaluation.label_map(BINARY, ["Katze", "Hund"]) == [0, 1]
-    assert evaluation.label_map(THREE, ["c", "a"]) == [2, 0]
+    assert label_map(BINARY, ["dog", "cat"]) == [1, 0]
+    assert label_map(BINARY, ["Cats", "DOGS"]) == [0, 1]
+    assert label_map(BINARY, ["Katze", "Hund"]) == [0, 1]
+    assert label_map(THREE, ["c", "a"]) == [2, 0]
     with pytest.raises(UserError, match="no class 'newt'"):
-        evaluation.label_map(BINARY, ["cat", "newt"])
+        label_map(BINARY, ["cat", "newt"])
     with pytest.raises(UserError, match="no class 'x'"):
-        evaluation.label_map(THREE, ["x", "y"])
+        label_map(THREE, ["x", "y"])
 
 
 def test_predict_pads_batches_and_lists_bad_pictures(tmp_path) -> None:

@@ -1,0 +1,77 @@
+"""Make the README's pictures from the finished default study: `python docs/make_pictures.py` (needs chromium for one of them)."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+STUDY = ROOT / "results" / "drawn_pets"
+DOCS = ROOT / "docs"
+FILTER_LAYERS = [
+    ("convnet", "conv2"), ("convnet", "conv3"), ("convnet", "conv4"), ("mini_xception", "block2_sepconv2"),
+]  # fmt: skip
+ROW = 8
+
+
+def rows_of_grid(path: Path, count: int) -> Image.Image:
+    """The first rows of a filter grid."""
+    picture = Image.open(path).convert("RGB")
+    cell = picture.height // max(1, round(picture.height / (picture.width / ROW)))
+    return picture.crop((0, 0, picture.width, cell * count))
+
+
+def stack(pictures: list[Image.Image], gap: int = 6) -> Image.Image:
+    """Pictures one below the other."""
+    width = max(picture.width for picture in pictures)
+    height = sum(picture.height + gap for picture in pictures) - gap
+    canvas = Image.new("RGB", (width, height), "white")
+    top = 0
+    for picture in pictures:
+        canvas.paste(picture, (0, top))
+        top += picture.height + gap
+    return canvas
+
+
+def save(picture: Image.Image, name: str, width: int = 1000) -> None:
+    """Write a picture at most so wide."""
+    if picture.width > width:
+        picture = picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
+    picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(DOCS / name, optimize=True)
+
+
+def screenshot(name: str) -> None:
+    """The gallery's first page in a wide window."""
+    from playwright.sync_api import sync_playwright
+
+    browser_path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if browser_path is None:
+        sys.exit("no chromium found: the picture of the gallery was not made")
+    with sync_playwright() as playwright:
+        arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        browser = playwright.chromium.launch(executable_path=browser_path, args=arguments)
+        page = browser.new_page(viewport={"width": 1200, "height": 900})
+        page.goto((STUDY / "gallery" / "index.html").as_uri())
+        page.wait_for_load_state("load")
+        page.screenshot(path=DOCS / name)
+        browser.close()
+    save(Image.open(DOCS / name), name)
+
+
+def main() -> None:
+    """Make all of them."""
+    pets = Image.open(STUDY / "datasets" / "pets" / "contact_sheet.png")
+    save(pets, "pets.png")
+    folder = STUDY / "filters"
+    grids = [folder / model / f"filters_for_layer_{layer}.png" for model, layer in FILTER_LAYERS]
+    save(stack([rows_of_grid(path, 2) for path in grids]), "filters.png")
+    save(Image.open(STUDY / "cams" / "mini_xception" / "test" / "gradcam_sheet.png"), "gradcam.png", 1100)
+    sheets = sorted((STUDY / "activations" / "convnet" / "one_cat" / "sheets").glob("*/*_conv3.png"))
+    save(Image.open(sheets[0]), "activations.png")
+    screenshot("gallery.png")
+    print(f"wrote {', '.join(sorted(path.name for path in DOCS.glob('*.png')))}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+"""The real Xception, where it lies beside the checkout: patterns are structure, not noise; Grad-CAM finds the animal."""
+
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from convscope.ascent import run as ascent_run
+from convscope.ascent.objectives import ChannelObjective
+from convscope.ascent.presets import settings_from
+from convscope.ascent.run import ascend
+from convscope.cams import ClassMapper
+from convscope.images import load_images
+from convscope.model_spec import ModelSpec
+from convscope.networks import canonical
+from convscope.render import standardise
+
+SHARED = Path(os.environ.get("CONVSCOPE_SHARED", Path(__file__).parents[3] / "shared"))
+PRESET = SHARED / "models/xception_cats_dogs"
+PHOTOS = SHARED / "data/cats_and_dogs/validation"
+pytestmark = [
+    pytest.mark.shared,
+    pytest.mark.skipif(not PRESET.is_dir(), reason="the real Xception is not beside the checkout (CONVSCOPE_SHARED)"),
+]
+
+
+@pytest.fixture(scope="module")
+def xception() -> tuple[keras.Model, ModelSpec]:
+    import keras_hub
+
+    network, _ = canonical(keras_hub.models.ImageClassifier.from_preset(str(PRESET)))
+    spec = ModelSpec(
+        name="xception",
+        input_size=(224, 224),
+        resize="crop",
+        scale=(1 / 127.5,) * 3,
+        offset=(-1.0,) * 3,
+        channels="rgb",
+        classes=("cat", "dog"),
+        head="multiclass",
+        source="preset",
+        digest="",
+        requires=(),
+    )
+    return network, spec
+
+
+def fed_back(network: keras.Model, layer: str, patterns: np.ndarray, channels: list[int]) -> np.ndarray:
+    """What the displayed pictures, 0..255, make the filters answer: the raw objective grows with contrast alone."""
+    pictures = np.stack([standardise(pattern) for pattern in patterns]).astype(np.float32) / 127.5 - 1
+    objective = ChannelObjective(network, layer, patterns.shape[1], 2)
+    return objective(tf.constant(pictures), tf.constant(channels), tf.zeros(len(channels), tf.bool)).numpy()
+
+
+def test_norm_over_the_last_axis_alone_would_be_noise(
+    xception: tuple[keras.Model, ModelSpec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, spec = xception
+    settings = settings_from({"size": 128, "steps": 12, "batch": 4})
+    layer = "block8_sepconv1"
+    right = ascend(network, spec, layer, [3, 7, 11, 20], settings, seed=1)
+    monkeypatch.setattr(
+        ascent_run, "normalised_step", lambda gradient, norm, length: length * keras.ops.normalize(gradient)
+    )
+    wrong = ascend(network, spec, layer, [3, 7, 11, 20], settings, seed=1)
+    assert (right.objective[:, -1] > right.objective[:, 0] + 2).all()
+    shown = fed_back(network, layer, right.patterns, [3, 7, 11, 20])
+    assert (shown > fed_back(network, layer, wrong.patterns, [3, 7, 11, 20]) + 1).all()
+    assert np.isfinite(right.patterns).all() and not right.dead.any()
+
+
+def test_gradcam_prefers_the_middle_of_pet_photos(xception: tuple[keras.Model, ModelSpec]) -> None:
+    """Photographers put the pet in the middle: over many photos so does a map that is neither shifted nor mirrored."""
+    network, spec = xception
+    paths = sorted((PHOTOS / "cats").glob("*"))[:12] + sorted((PHOTOS / "dogs").glob("*"))[:12]
+    labels = np.array([0] * 12 + [1] * 12)
+    pictures = load_images(paths, spec.input_size, spec.resize)
+    mapper = ClassMapper(network, spec, "block14_sepconv2_act")
+    found = mapper(spec.preprocess(pictures), labels, "true")
+    mirrored = mapper(spec.preprocess(pictures[:, :, ::-1]), labels, "true")
+    assert (found.predicted == labels).mean() > 0.9
+    assert found.maps.shape == (24, 1, 7, 7) and (found.maps >= 0).all()
+    mean = (found.maps[:, 0] / found.maps[:, 0].sum(axis=(1, 2), keepdims=True)).mean(axis=0)
+    centre = mean[2:5, 2:5].sum()
+    assert centre > 1.5 * 9 / 49
+    agreement = np.corrcoef(found.maps[:, 0].ravel(), mirrored.maps[:, 0, :, ::-1].ravel())[0, 1]
+    assert agreement > 0.9

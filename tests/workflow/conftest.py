@@ -1,0 +1,143 @@
+"""Running the workflow in copies of the project: the checkout itself is never run in, nor written to."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+TINY = "config/tiny.yaml"
+_NOT_COPIED = shutil.ignore_patterns(
+    ".git", ".snakemake", ".venv*", "results", ".*_cache", "__pycache__", "node_modules"
+)
+
+
+class Project:
+    """A copy of the project, and the command that a user types in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def study(self) -> Path:
+        return self.folder / "results" / "tiny"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """As a user's shell has it: the project's Python first; no threads or paths of this test run's."""
+        kept = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
+        path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
+        return {**kept, "PATH": path, "PYTHONPATH": str(self.folder), "TF_CPP_MIN_LOG_LEVEL": "3"}
+
+    def command(self, *arguments: str, config: str | Path | None = TINY) -> list[str]:
+        study = ["--configfile", str(config)] if config else []
+        return [sys.executable, "-m", "snakemake", "--cores", "2", *study, *arguments]
+
+    def snakemake(self, *arguments: str, config: str | Path | None = TINY) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments, config=config),
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+
+    def run(self, *arguments: str, config: str | Path | None = TINY) -> str:
+        """Run; what it printed."""
+        done = self.snakemake(*arguments, config=config)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def would_run(self, *arguments: str, config: str | Path | None = TINY) -> Counter[str]:
+        """Which rules a run would run, and how often, the targets `all` and `figures` left out."""
+        printed = self.run("-n", *arguments, config=config)
+        if "Nothing to be done" in printed:
+            return Counter()
+        tables = re.findall(r"^Job stats:\n.*\n-+ .*\n((?:\S+ +\d+\n)+)", printed, re.MULTILINE)
+        assert tables, printed
+        counts = Counter({name: int(count) for name, count in re.findall(r"^(\S+) +(\d+)$", tables[0], re.MULTILINE)})
+        for name in ("total", "all", "figures"):
+            del counts[name]
+        return counts
+
+    def edit(self, file: str, old: str, new: str) -> None:
+        """Replace a passage that occurs exactly once."""
+        path = self.folder / file
+        text = path.read_text(encoding="utf-8")
+        assert text.count(old) == 1, f"{file} has {text.count(old)} times {old!r}"
+        path.write_text(text.replace(old, new), encoding="utf-8")
+
+    def files(self) -> dict[str, bytes]:
+        """Everything under results/, logs and benchmarks left out: name -> bytes."""
+        results = self.folder / "results"
+        found = {path.relative_to(results).as_posix(): path for path in sorted(results.rglob("*")) if path.is_file()}
+        return {
+            name: path.read_bytes()
+            for name, path in found.items()
+            if not {"logs", "benchmarks", ".snakemake_timestamp"} & set(name.split("/"))
+        }
+
+
+def copy_sources(source: Path, target: Path) -> Project:
+    """Copy what belongs to the project: what git lists where there is git, else all but what is made."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=source,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        shutil.copytree(source, target, ignore=_NOT_COPIED, dirs_exist_ok=True)
+        return Project(target)
+    for name in filter(None, listed.stdout.split("\0")):
+        if (source / name).is_file():  # a file deleted but still in the index is not there
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / name, target / name)
+    return Project(target)
+
+
+@pytest.fixture(scope="session")
+def sources(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A fresh checkout without results. Only for reading, and for runs that make nothing."""
+    return copy_sources(root, tmp_path_factory.mktemp("sources") / "project")
+
+
+@pytest.fixture
+def fresh(sources: Project, tmp_path: Path) -> Project:
+    """A fresh checkout of one's own."""
+    shutil.copytree(sources.folder, tmp_path / "project", ignore=_NOT_COPIED)
+    return Project(tmp_path / "project")
+
+
+@pytest.fixture(scope="session")
+def finished(sources: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The tiny study, run once from start to end. Only for reading."""
+    project = Project(tmp_path_factory.mktemp("finished") / "project")
+    shutil.copytree(sources.folder, project.folder, ignore=_NOT_COPIED)
+    project.run()
+    return project
+
+
+@pytest.fixture
+def copy_of_finished(finished: Project, tmp_path: Path) -> Callable[[str], Project]:
+    """Makes a copy of the finished tiny study, results and their times included, to do what one likes with."""
+
+    def make(name: str = "project") -> Project:
+        shutil.copytree(finished.folder, tmp_path / name, symlinks=True)
+        return Project(tmp_path / name)
+
+    return make
+
+
+@pytest.fixture
+def copy(copy_of_finished: Callable[[str], Project]) -> Project:
+    """One such copy."""
+    return copy_of_finished("project")

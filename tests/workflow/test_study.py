@@ -1,0 +1,279 @@
+"""The tiny study from end to end: every artifact, read back with nothing of the project's own; and that it is finished."""
+
+import csv
+import json
+import re
+import subprocess
+import sys
+import time
+import zipfile
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.workflow.conftest import Project
+
+pytestmark = pytest.mark.slow
+
+ACTIVATED = ["stem_conv", "block2_sepconv1", "block2_sepconv2", "block2_residual_conv", "block2_pool"]
+ASCENDED = ["stem_conv", "block2_residual_conv"]
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream))
+
+
+def dimensions(data: h5py.Dataset) -> list[str]:
+    return [dimension.label for dimension in data.dims]
+
+
+def test_dataset(finished: Project) -> None:
+    folder = finished.study / "datasets" / "pets"
+    images = rows(folder / "images.csv")
+    assert list(images[0]) == ["split", "class", "label", "path", "width", "height", "sha256", "mask"]
+    counts = {"train": 16, "validation": 8, "test": 8, "shifted": 4}
+    assert {split: sum(row["split"] == split for row in images) for split in counts} == {
+        split: 2 * count for split, count in counts.items()
+    }
+    assert all(
+        (finished.folder / row["path"]).is_file() and (finished.folder / row["mask"]).is_file() for row in images
+    )
+    assert (folder / "bad.csv").read_text() == "split,class,path,reason\n"
+    assert json.loads((folder / "classes.json").read_text())["classes"] == ["cat", "dog"]
+    assert Image.open(folder / "contact_sheet.png").width > 500
+
+
+def test_model(finished: Project) -> None:
+    folder = finished.study / "models" / "net"
+    with zipfile.ZipFile(folder / "model.keras") as archive:
+        assert "model.weights.h5" in archive.namelist()
+    spec = json.loads((folder / "model.json").read_text())
+    assert (spec["name"], spec["input_size"], spec["classes"]) == ("net", [64, 64], ["cat", "dog"])
+    layers = {row["name"]: row for row in rows(folder / "layers.csv")}
+    assert list(next(iter(layers.values()))) == ["name", "block", "type", "filters", "kernel", "height", "width", "channels", "relu", "role"]
+    assert {row["role"] for row in layers.values()} == {"conv", "shortcut", "pool"}
+    assert len(layers) == 1 + 5 * 4
+    assert layers["stem_conv"] | {"kernel": "5x5", "height": "60", "filters": "22"} == layers["stem_conv"]
+    history = rows(folder / "history.csv")
+    assert [row["epoch"] for row in history] == ["1", "2"]
+    assert json.loads((folder / "training.json").read_text())["best_epoch"] in (1, 2)
+    assert "Total params" in (folder / "summary.txt").read_text()
+    assert Image.open(folder / "curves.png").width > 500
+
+
+def test_evaluation(finished: Project) -> None:
+    folder = finished.study / "evaluation" / "net" / "pets.test"
+    predictions = rows(folder / "predictions.csv")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert len(predictions) == metrics["images"] == 16
+    assert metrics["accuracy"] == sum(row["correct"] == "true" for row in predictions) / 16
+    wrong = {row["path"] for row in predictions if row["correct"] == "false"}
+    assert {row["path"] for row in rows(finished.study / "image_sets" / "wrong.csv")} <= wrong
+
+
+def test_activations_with_h5py_alone(finished: Project) -> None:
+    folder = finished.study / "activations" / "net" / "few"
+    few = rows(finished.study / "image_sets" / "few.csv")
+    layers = {row["name"]: row for row in rows(finished.study / "models" / "net" / "layers.csv")}
+    with h5py.File(folder / "activations.h5", "r") as file:
+        assert file.attrs["model"] == "net"
+        assert len(file.attrs["model_digest"]) == 64
+        assert set(json.loads(file.attrs["libraries"])) == {"h5py", "keras", "numpy", "tensorflow"}
+        assert json.loads(file.attrs["layers_in_order"]) == ACTIVATED == [*file["layers"]] or set(ACTIVATED) == set(
+            file["layers"]
+        )
+        assert [text.decode() for text in file["path"][()]] == [row["path"] for row in few]
+        assert file["label"][()].tolist() == [int(row["label"]) for row in few]
+        for name in ACTIVATED:
+            data, row = file["layers"][name], layers[name]
+            assert data.shape == (4, int(row["height"]), int(row["width"]), int(row["channels"]))
+            assert data.dtype == np.float16
+            assert dimensions(data) == ["image", "height", "width", "channel"]
+            assert np.isfinite(data[()]).all()
+            assert data[()].std() > 0
+            mean = file["statistics"][name]["mean"][()]
+            np.testing.assert_allclose(mean, data[()].astype(np.float64).mean((1, 2)), rtol=0.01, atol=0.002)
+    with h5py.File(folder / "shards" / "0001.h5", "r") as shard, h5py.File(folder / "activations.h5", "r") as file:
+        np.testing.assert_array_equal(file["layers/stem_conv"][3:], shard["layers/stem_conv"][()])
+
+
+def test_channel_sheets(finished: Project) -> None:
+    folder = finished.study / "activations" / "net" / "few"
+    sheets = sorted((folder / "sheets").glob("*/*.png"))
+    assert [re.sub(r"^\d\d_", "", sheet.stem) for sheet in sheets] == ACTIVATED
+    for sheet in sheets:
+        written = Image.open(sheet).text
+        assert written["model"] == "net" and written["layer"] in ACTIVATED and written["image"] == sheet.parent.name
+    assert len(list((folder / "sheets").glob("*_channel_5.png"))) == 1
+    assert len(rows(folder / "sparsity.csv")) == len(ACTIVATED)
+    assert Image.open(folder / "sparsity.png").width > 300
+
+
+def test_filters_with_h5py_alone(finished: Project) -> None:
+    folder = finished.study / "filters" / "net"
+    assert sorted(path.stem for path in folder.glob("*.h5")) == sorted(ASCENDED)
+    for layer in ASCENDED:
+        with h5py.File(folder / f"{layer}.h5", "r") as file:
+            assert file.attrs["layer"] == layer
+            assert file.attrs["seed"] == 3
+            settings = json.loads(file.attrs["settings"])
+            assert (settings["size"], settings["steps"], settings["crop"]) == (48, 4, 6)
+            assert file["patterns"].shape == (3, 48, 48, 3)
+            assert dimensions(file["patterns"]) == ["filter", "height", "width", "colour"]
+            assert dimensions(file["objective"]) == ["filter", "step"]
+            assert file["objective"].shape == (3, 5)
+            objective, dead = file["objective"][()], file["dead"][()]
+            assert (objective[~dead, -1] > objective[~dead, 0]).all()
+        grid = Image.open(folder / f"filters_for_layer_{layer}.png")
+        geometry = json.loads(grid.text["grid"])
+        assert geometry["filters"] == [0, 1, 2]
+        assert grid.width == geometry["columns"] * (geometry["cell"] + geometry["margin"]) + geometry["margin"]
+        assert grid.text["layer"] == layer
+        assert (folder / f"objective_{layer}.png").stat().st_size > 1000
+
+
+@pytest.mark.parametrize("images", ["few", "wrong"])
+def test_cams_with_h5py_alone(finished: Project, images: str) -> None:
+    folder = finished.study / "cams" / "net" / images
+    chosen = rows(finished.study / "image_sets" / f"{images}.csv")
+    with h5py.File(folder / "gradcam.h5", "r") as file:
+        assert json.loads(file.attrs["classes"]) == ["cat", "dog"]
+        assert file.attrs["layer"]
+        maps, probabilities = file["maps"][()], file["probabilities"][()]
+        assert dimensions(file["maps"]) == ["image", "target", "height", "width"]
+        assert maps.shape[:2] == (len(chosen), 2)
+        assert maps.min() >= 0
+        np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-5)
+        assert (file["predicted"][()] == probabilities.argmax(axis=1)).all()
+        assert [text.decode() for text in file["id"][()]] == [row["id"] for row in chosen]
+        assert file["targets"][()].tolist() == [[0, 1]] * len(chosen)
+    table = rows(folder / "gradcam.csv")
+    assert len(table) == 2 * len(chosen)
+    for row in table:
+        assert Image.open(folder / row["overlay"]).format == "JPEG"
+        assert row["id"] in row["overlay"] and row["target"] in row["overlay"]
+    assert (folder / "gradcam" / "sheet_000.png").read_bytes() == (folder / "gradcam_sheet.png").read_bytes()
+
+
+class _Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.links: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.links += [value for name, value in attrs if name in ("href", "src") and value]
+
+
+def test_every_link_of_the_gallery_resolves(finished: Project) -> None:
+    index = finished.folder / "results" / "index.html"
+    seen: set[Path] = set()
+    waiting = [index]
+    while waiting:
+        page = waiting.pop()
+        if page in seen:
+            continue
+        seen.add(page)
+        reader = _Links()
+        reader.feed(page.read_text(encoding="utf-8"))
+        for link in reader.links:
+            parts = urlsplit(link)
+            if parts.scheme == "data" or not parts.path:
+                continue
+            assert not parts.scheme and not parts.netloc, f"{page} needs the network: {link}"
+            target = (page.parent / unquote(parts.path)).resolve()
+            assert target.is_file(), f"{page} links to {link}"
+            if target.suffix == ".html":
+                waiting.append(target)
+    names = {page.name for page in seen}
+    assert {"index.html", "model_net.html", "images_net_few.html", "images_net_wrong.html"} <= names
+    assert {f"layer_net_{layer}.html" for layer in ASCENDED} <= names
+
+
+def test_a_log_and_a_benchmark_for_every_job(finished: Project) -> None:
+    printed = finished.run("--detailed-summary")
+    table = list(csv.DictReader(printed[printed.index("output_file") :].splitlines(), delimiter="\t"))
+    logs = {log for row in table for log in row["log-file(s)"].split(",") if log and log != "-"}
+    for log in logs:
+        path = finished.folder / log
+        assert path.is_file(), log
+        benchmark = finished.folder / log.replace("/logs/", "/benchmarks/").replace(".log", ".tsv")
+        assert len(rows_of_tsv(benchmark)) == 1, benchmark
+    made_by = {log.split("/")[3].removesuffix(".log") for log in logs}
+    assert made_by == set(
+        ["draw_pets", "dataset", "image_set", "train_model", "layers", "evaluate", "activations", "gather_activations", "channel_sheets", "ascend", "filter_grid", "cam", "gather_cam", "overlays", "gallery", "index"]
+    )
+    assert all(row["status"] == "ok" for row in table), [row for row in table if row["status"] != "ok"]
+
+
+def rows_of_tsv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as stream:
+        return list(csv.DictReader(stream, delimiter="\t"))
+
+
+def test_no_temporary_files_are_left(finished: Project) -> None:
+    hidden = [path for path in (finished.folder / "results").rglob(".*") if path.name != ".snakemake_timestamp"]
+    assert hidden == []
+
+
+def test_a_second_run_does_nothing_in_seconds(finished: Project) -> None:
+    before = {path: path.stat().st_mtime_ns for path in finished.study.rglob("*")}
+    started = time.monotonic()
+    printed = finished.run()
+    assert time.monotonic() - started < 10
+    assert "Nothing to be done" in printed
+    assert {path: path.stat().st_mtime_ns for path in finished.study.rglob("*")} == before
+
+
+def test_nothing_heavy_is_imported_to_read_the_workflow(finished: Project) -> None:
+    program = (
+        "import sys\n"
+        "from snakemake.cli import main\n"
+        "try:\n"
+        "    main(['-n', '--quiet', '--cores', '1', '--configfile', 'config/tiny.yaml'])\n"
+        "except SystemExit as end:\n"
+        "    assert not end.code, end.code\n"
+        "assert 'convscope.check' in sys.modules\n"
+        "heavy = {'tensorflow', 'keras', 'keras_hub', 'h5py', 'matplotlib', 'PIL', 'jax', 'torch'}\n"
+        "print('heavy:', sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=finished.folder,
+        env=finished.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "heavy: []" in done.stdout + done.stderr
+
+
+def test_report_without_network(copy: Project) -> None:
+    blocked = {**copy.environment, "http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    done = subprocess.run(
+        copy.command("--report", "report.zip"),
+        cwd=copy.folder,
+        env=blocked,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    with zipfile.ZipFile(copy.folder / "report.zip") as archive:
+        page = "".join(archive.read(name).decode() for name in archive.namelist() if name.endswith((".html", ".js")))
+        pictures = [name for name in archive.namelist() if name.endswith(".png")]
+    for category in ("Data", "Models", "Activations", "Filter patterns", "Class activation maps"):
+        assert category in page, category
+    assert "respond to most" in page  # a caption
+    assert len(pictures) >= 7
+
+
+def test_lint_of_the_workflow(finished: Project) -> None:
+    done = finished.snakemake("--lint")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Congratulations" in done.stdout + done.stderr
