@@ -83,7 +83,8 @@ def _file_digest(path: Path) -> str:
     # Templates and style sheets beside a package's code are code too.
     if path.name == "__init__.py":
         for extra in sorted(p for p in path.parent.rglob("*") if p.suffix in {".j2", ".css", ".js"}):
-            digest.update(extra.read_bytes())
+            if next(folder for folder in extra.parents if (folder / "__init__.py").is_file()) == path.parent:
+                digest.update(extra.read_bytes())
     return digest.hexdigest()
 
 

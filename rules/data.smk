@@ -26,14 +26,10 @@ def downloads():
 DOWNLOADS = downloads()
 
 
-def dataset_folder(wildcards):
-    """The folder that a rule makes for a dataset; a folder of the user's is no input, its fingerprint is a param."""
+def dataset_content(wildcards):
+    """Digest of the pictures that a rule makes for a dataset; the folder itself is known to Snakemake by its time alone."""
     source = config["datasets"][wildcards.dataset]["source"]
-    made = {
-        "drawn_pets": rules.draw_pets.output,
-        "archive": rules.extract.output.folder,
-        "path": [],
-    }
+    made = {"drawn_pets": rules.draw_pets.output.content, "archive": rules.extract.output.content, "path": []}
     return made[source]
 
 
@@ -57,12 +53,9 @@ def dataset_settings(wildcards):
 
 
 def dataset_fingerprint(wildcards):
-    """What the folder holds: its content where it is the user's, not a touch; else all that it is made from."""
+    """What a user's folder holds; changes with its content, not with a touch."""
     dataset = config["datasets"][wildcards.dataset]
-    if dataset["source"] == "path":
-        return content_of(dataset["path"])
-    made_by = "draw_pets" if dataset["source"] == "drawn_pets" else "extract"
-    return [code(made_by), dataset]
+    return content_of(dataset["path"]) if dataset["source"] == "path" else ""
 
 
 def image_set_sources(wildcards):
@@ -117,6 +110,7 @@ rule draw_pets:
     """Draw cats and dogs with part masks."""
     output:
         folder=directory(STUDY + "/datasets/{dataset}/drawn"),
+        content=STUDY + "/datasets/{dataset}/drawn.sha256",
     log:
         STUDY + "/logs/draw_pets/{dataset}.log",
     benchmark:
@@ -138,8 +132,8 @@ rule draw_pets:
         seed=SEED,
     shell:
         r"""
-        python -m scripts.draw_pets --out {output.folder:q} --counts {params.per_class:q} --size {params.size} \
-            --seed {params.seed} --threads {threads} --log {log:q}
+        python -m scripts.draw_pets --out {output.folder:q} --content {output.content:q} --counts {params.per_class:q} \
+            --size {params.size} --seed {params.seed} --threads {threads} --log {log:q}
         """
 
 
@@ -165,7 +159,7 @@ rule download:
         sha256=lambda w: DOWNLOADS[w.file][1],
     shell:
         r"""
-        python -m scripts.download --url {params.url:q} --sha256 {params.sha256:q} --out {output.file:q} --log {log:q}
+        python -m scripts.download --url {params.url:q} --sha256={params.sha256:q} --out {output.file:q} --log {log:q}
         """
 
 
@@ -175,6 +169,7 @@ rule extract:
         archive=lambda w: f"results/downloads/{download_name(config['datasets'][w.dataset]['url'])}",
     output:
         folder=directory(STUDY + "/datasets/{dataset}/extracted"),
+        content=STUDY + "/datasets/{dataset}/extracted.sha256",
         listing=STUDY + "/datasets/{dataset}/skipped_members.csv",
     log:
         STUDY + "/logs/extract/{dataset}.log",
@@ -192,16 +187,15 @@ rule extract:
         max_files=lambda w: config["datasets"][w.dataset]["max_files"],
     shell:
         r"""
-        python -m scripts.extract --archive {input.archive:q} --out {output.folder:q} --listing {output.listing:q} \
-            --max-bytes {params.max_bytes} --max-files {params.max_files} --log {log:q}
+        python -m scripts.extract --archive {input.archive:q} --out {output.folder:q} --content {output.content:q} \
+            --listing {output.listing:q} --max-bytes {params.max_bytes} --max-files {params.max_files} --log {log:q}
         """
 
 
 rule dataset:
     """List every picture of a dataset with its split, class and checksum; unreadable ones with the reason."""
     input:
-        # Snakemake knows a folder by its time alone: a touch would train every model again. The fingerprint knows better.
-        folder=ancient(dataset_folder),
+        made=dataset_content,
     output:
         images=STUDY + "/datasets/{dataset}/images.csv",
         bad=STUDY + "/datasets/{dataset}/bad.csv",

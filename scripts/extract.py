@@ -9,6 +9,8 @@ from convscope.job import parser, run, say
 def main(args: argparse.Namespace) -> None:
     """Extract the archive and write the listing."""
     from convscope.archives import MAX_BYTES, MAX_FILES, MAX_RATIO, ListedMember, extract
+    from convscope.files import write_text
+    from convscope.fingerprints import fingerprint
     from convscope.tables import write_table
 
     result = extract(
@@ -23,12 +25,15 @@ def main(args: argparse.Namespace) -> None:
     for row in result.listed:
         say(f"{row.member!r}: {row.reason}")
     write_table(args.listing, result.listed, ListedMember)
+    if args.content:
+        write_text(args.content, fingerprint(args.out, threads=args.threads) + "\n")
 
 
 if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--archive", type=Path, required=True, help="zip or tar (.gz, .bz2, .xz) file")
     arguments.add_argument("--out", type=Path, required=True, help="folder to make")
+    arguments.add_argument("--content", type=Path, help="file for the digest of all that was extracted")
     arguments.add_argument("--max-bytes", type=int, help="most bytes to unpack (default: 10 GB)")
     arguments.add_argument("--max-files", type=int, help="most members (default: 500000)")
     arguments.add_argument("--max-ratio", type=float, help="most bytes unpacked per byte of archive (default: 200)")

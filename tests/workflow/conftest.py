@@ -35,8 +35,8 @@ class Project:
         return {**kept, "PATH": path, "PYTHONPATH": str(self.folder), "TF_CPP_MIN_LOG_LEVEL": "3"}
 
     def command(self, *arguments: str, config: str | Path | None = TINY) -> list[str]:
-        study = ["--configfile", str(config)] if config else []
-        return [sys.executable, "-m", "snakemake", "--cores", "2", *study, *arguments]
+        study = [f"--configfile={config}"] if config else []
+        return [sys.executable, "-m", "snakemake", *study, "--cores", "2", *arguments]
 
     def snakemake(self, *arguments: str, config: str | Path | None = TINY) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

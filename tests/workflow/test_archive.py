@@ -1,0 +1,94 @@
+"""A study of downloaded photos, from a server on this machine: archive, photo by address, damaged members, changed bytes."""
+
+import functools
+import hashlib
+import http.server
+import io
+import threading
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from convscope.tables import read_rows
+from tests.workflow.conftest import Project
+
+STUDY = """
+study: photos
+datasets:
+  pets:
+    source: archive
+    url: {url}/pets.zip
+    sha256: "{sha256}"
+    folder: PetImages
+    classes: [Cat, Dog]
+    images_per_class: {{train: 3, test: 2}}
+models: {{}}
+image_sets:
+  test: {{dataset: pets, split: test}}
+  one: {{urls: ["{url}/elephant.png"]}}
+"""
+TARGETS = ["results/photos/image_sets/test.csv", "results/photos/image_sets/one.csv"]
+
+
+def picture(seed: int) -> bytes:
+    stream = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 256, (40, 50, 3), np.uint8)
+    Image.fromarray(pixels).save(stream, format="PNG")
+    return stream.getvalue()
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """A folder with an archive and a photo, and the address it is served under."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "pets.zip", "w") as archive:
+        for label, name in enumerate(("Cat", "Dog")):
+            for number in range(6):
+                archive.writestr(f"PetImages/{name}/{number}.png", picture(10 * label + number))
+            archive.writestr(f"PetImages/{name}/Thumbs.db", b"litter")
+        archive.writestr("PetImages/Dog/2a.jpg", b"this is no picture")
+        archive.writestr("../outside.png", picture(99))
+    (folder / "elephant.png").write_bytes(picture(7))
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield folder, f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def write_study(project: Project, folder: Path, url: str, sha256: str | None = None) -> None:
+    digest = sha256 or hashlib.sha256((folder / "pets.zip").read_bytes()).hexdigest()
+    (project.folder / "photos.yaml").write_text(STUDY.format(url=url, sha256=digest))
+
+
+def test_downloaded_archive_becomes_image_sets(fresh: Project, served: tuple[Path, str]) -> None:
+    folder, url = served
+    write_study(fresh, folder, url)
+    fresh.run(*TARGETS, config="photos.yaml")
+    study = fresh.folder / "results" / "photos"
+    images = read_rows(study / "datasets/pets/images.csv")
+    counts = [
+        sum(row["split"] == split and row["class"] == name for row in images)
+        for split in ("train", "test")
+        for name in ("Cat", "Dog")
+    ]
+    assert counts == [3, 3, 2, 2]
+    assert [Path(row["path"]).name for row in read_rows(study / "datasets/pets/bad.csv")] == ["2a.jpg"]
+    skipped = (study / "datasets/pets/skipped_members.csv").read_text()
+    assert "outside.png" in skipped and not list(fresh.folder.rglob("outside.png"))
+    assert len(read_rows(study / "image_sets/one.csv")) == 1 and len(read_rows(study / "image_sets/test.csv")) == 4
+    assert not fresh.would_run(*TARGETS, config="photos.yaml")
+
+
+def test_wrong_checksum_ends_in_one_line(fresh: Project, served: tuple[Path, str]) -> None:
+    folder, url = served
+    write_study(fresh, folder, url, "0" * 64)
+    done = fresh.snakemake(TARGETS[0], config="photos.yaml")
+    said = [line for line in done.stderr.splitlines() if line.startswith("download: error:")]
+    assert done.returncode == 1 and len(said) == 1 and "pets.zip" in said[0] and "Traceback" not in done.stderr
+    assert not list((fresh.folder / "results").rglob("images.csv"))

@@ -1,0 +1,269 @@
+"""What runs again after a change: exactly what depends on it, and after a touch, a checkout or a comment nothing."""
+
+import ast
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.workflow.conftest import Project
+
+pytestmark = pytest.mark.slow
+
+CODE = ("convscope", "scripts", "rules", "schemas", "report", "envs", "config", "profiles")
+
+
+def set_time(path: Path, seconds: float) -> None:
+    os.utime(path, (seconds, seconds))
+
+
+def newest(project: Project) -> float:
+    return max(path.stat().st_mtime for path in (project.folder / "results").rglob("*"))
+
+
+def test_the_finished_study_is_finished(finished: Project) -> None:
+    assert finished.would_run() == Counter()
+
+
+def test_a_touch_of_any_source_file_reruns_nothing(copy: Project) -> None:
+    later = newest(copy) + 100
+    touched = [path for name in CODE for path in (copy.folder / name).rglob("*") if path.is_file()]
+    for path in [*touched, copy.folder / "Snakefile", copy.folder / "config.yaml"]:
+        set_time(path, later)
+    assert len(touched) > 100
+    assert copy.would_run() == Counter()
+
+
+def test_a_fresh_checkout_beside_old_results_reruns_nothing(finished: Project, fresh: Project, tmp_path: Path) -> None:
+    for name in ("results", ".snakemake"):
+        shutil.copytree(finished.folder / name, fresh.folder / name)
+    later = newest(fresh) + 100
+    for path in fresh.folder.rglob("*.*"):
+        if "results" not in path.parts and ".snakemake" not in path.parts and path.is_file():
+            set_time(path, later)
+    assert fresh.would_run() == Counter()
+
+
+@pytest.mark.parametrize(
+    "touched",
+    [
+        "datasets/pets/images.csv",
+        "datasets/pets/drawn",
+        "datasets/pets/drawn/.snakemake_timestamp",
+        "datasets/pets/drawn/test/cat/cat_00000.png",
+        "models/net/model.keras",
+        "models/net/layers.csv",
+        "image_sets/few.csv",
+        "evaluation/net/pets.test/predictions.csv",
+        "activations/net/few/shards/0000.h5",
+        "filters/net/stem_conv.h5",
+        "cams/net/few/gradcam.h5",
+        "cams/net/few/gradcam.csv",
+        "gallery/study.json",
+    ],
+)
+def test_a_touch_of_a_result_reruns_nothing(copy: Project, touched: str) -> None:
+    set_time(copy.study / touched, newest(copy) + 100)
+    assert copy.would_run() == Counter()
+
+
+def test_a_touch_of_all_results_in_any_order_reruns_nothing(copy: Project) -> None:
+    start = newest(copy)
+    for number, path in enumerate(sorted((copy.folder / "results").rglob("*"), reverse=True)):
+        set_time(path, start + number)
+    assert (copy.study / "models/net/model.keras").stat().st_size > 1_000_000  # more than Snakemake compares by itself
+    assert copy.would_run() == Counter()
+
+
+def test_comments_docstrings_and_layout_in_every_module_rerun_nothing(copy: Project) -> None:
+    modules = [path for name in ("convscope", "scripts") for path in (copy.folder / name).rglob("*.py")]
+    for path in modules:
+        text = path.read_text(encoding="utf-8").rstrip()
+        assert text.startswith('"""')
+        path.write_text('"""Another docstring.\n\n' + text[3:] + "\n\n\n# a comment\n", encoding="utf-8")
+    assert copy.would_run() == Counter()
+
+
+AFTER_CAMS = {"gather_cam": 2, "overlays": 2, "gallery": 1, "index": 1}
+
+
+def change_a_function(project: Project, file: str) -> None:
+    """Make the first function of a module another one."""
+    path = project.folder / file
+    lines = path.read_text(encoding="utf-8").splitlines()
+    function = next(node for node in ast.walk(ast.parse("\n".join(lines))) if isinstance(node, ast.FunctionDef))
+    first = function.body[1] if isinstance(function.body[0], ast.Expr) else function.body[0]
+    lines.insert(first.lineno - 1, " " * first.col_offset + "_ = 'changed'")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+CHANGES = {
+    "convscope/cams.py": {"cam": 3, **AFTER_CAMS},
+    "convscope/cam_figures.py": {"overlays": 2, "gallery": 1, "index": 1},
+    "convscope/ascent/steps.py": {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
+    "convscope/filter_figures.py": {"filter_grid": 2, "gallery": 1, "index": 1},
+    "convscope/channel_sheets.py": {"channel_sheets": 1, "gallery": 1, "index": 1},
+    "convscope/gallery/build.py": {"gallery": 1, "index": 1},
+    "scripts/filter_grid.py": {"filter_grid": 2, "gallery": 1, "index": 1},
+    "scripts/index.py": {"index": 1},
+    "convscope/job.py": {},
+    "convscope/errors.py": {},
+    "convscope/config.py": {},
+    "convscope/check.py": {},
+    "convscope/stale_locks.py": {},
+    "convscope/downloads.py": {},
+}
+
+
+@pytest.mark.parametrize("file", CHANGES)
+def test_a_change_of_a_function_reruns_what_uses_it(copy: Project, file: str) -> None:
+    change_a_function(copy, file)
+    assert copy.would_run() == Counter(CHANGES[file])
+
+
+def test_a_change_of_the_training_reruns_it_and_what_follows(copy: Project) -> None:
+    change_a_function(copy, "convscope/training.py")
+    would_run = copy.would_run()
+    assert would_run["train_model"] == 1
+    assert {"draw_pets", "dataset"} & set(would_run) == set()
+    # What follows the checkpoints is known when they have run; up to there:
+    assert {"layers", "evaluate", "gallery", "index"} <= set(would_run)
+
+
+def test_a_change_of_the_drawing_reruns_everything(copy: Project) -> None:
+    change_a_function(copy, "convscope/drawn_pets/pets.py")
+    assert {"draw_pets", "dataset", "image_set", "train_model", "evaluate"} <= set(copy.would_run())
+
+
+def test_a_change_of_the_style_of_the_pages_reruns_the_gallery(copy: Project) -> None:
+    style = next((copy.folder / "convscope" / "gallery").rglob("*.css"))
+    style.write_text(style.read_text() + "\nbody { color: red }\n")
+    assert copy.would_run() == Counter({"gallery": 1, "index": 1})
+
+
+SETTINGS = {
+    ("steps: 4", "steps: 5"): {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
+    ("steps: 4", "steps: 4, threads: 2"): {"gallery": 1, "index": 1},
+    ("layers: [stem_conv, block2_residual_conv]", "layers: [stem_conv, block2_residual_conv, block3_sepconv1]"): {
+        "ascend": 1, "filter_grid": 1, "gallery": 1, "index": 1,
+    },
+    ("layers: [stem_conv, block2_residual_conv]", "layers: [stem_conv]"): {"gallery": 1, "index": 1},
+    ("class: all", "class: predicted"): {"cam": 3, **AFTER_CAMS},
+    ("class: all", "class: all, colormap: viridis"): {"overlays": 2, "gallery": 1, "index": 1},
+    ("class: all", "class: all, scale: set"): {"overlays": 2, "gallery": 1, "index": 1},
+    ("sheets: 1", "sheets: 2"): {"channel_sheets": 1, "gallery": 1, "index": 1},
+    ("sheets: 1", "sheets: 1, dtype: float32"): {
+        "activations": 2, "gather_activations": 1, "channel_sheets": 1, "gallery": 1, "index": 1,
+    },
+    ("title: Tiny", "title: Small"): {"gallery": 1, "index": 1},
+    ("optimizer: adam}", "optimizer: adam, threads: 1}"): {"gallery": 1, "index": 1},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", SETTINGS, ids=lambda change: change[1])
+def test_a_change_of_a_setting_reruns_what_it_sets(copy: Project, change: tuple[str, str]) -> None:
+    copy.edit("config/tiny.yaml", *change)
+    assert copy.would_run() == Counter(SETTINGS[change])
+
+
+def test_a_change_of_the_seed_reruns_what_is_random(copy: Project) -> None:
+    copy.edit("config/tiny.yaml", "seed: 3", "seed: 4")
+    assert {"draw_pets", "dataset", "image_set", "train_model", "evaluate"} <= set(copy.would_run())
+
+
+def test_more_drawings_rerun_everything(copy: Project) -> None:
+    copy.edit("config/tiny.yaml", "train: 16", "train: 17")
+    assert {"draw_pets", "dataset", "image_set", "train_model", "evaluate"} <= set(copy.would_run())
+
+
+def test_another_model_leaves_the_first_alone(copy: Project) -> None:
+    copy.edit(
+        "config/tiny.yaml",
+        "models:\n",
+        "models:\n  second: {source: train, architecture: convnet, dataset: pets, image_size: 64, epochs: 1}\n",
+    )
+    assert copy.would_run() == Counter({"train_model": 1, "layers": 1, "gallery": 1, "index": 1})
+
+
+PHOTOS = """
+study: photos
+datasets:
+  mine: {source: path, path: photos, images_per_class: {train: 3, test: 2}}
+models: {}
+image_sets:
+  set: {dataset: mine, split: test}
+  loose: {files: [photos/cat/0.png, photos/dog/1.png]}
+"""
+TARGETS = ["results/photos/image_sets/set.csv", "results/photos/image_sets/loose.csv"]
+
+
+@pytest.fixture(scope="module")
+def listed(sources: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A study of a folder of pictures, listed; the cheap part of the chain."""
+    folder = tmp_path_factory.mktemp("photos") / "project"
+    shutil.copytree(sources.folder, folder)
+    (folder / "photos.yaml").write_text(PHOTOS)
+    noise = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (folder / "photos" / name).mkdir(parents=True)
+        for number in range(5):
+            pixels = noise.integers(0, 256, (40, 50, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / "photos" / name / f"{number}.png")
+    project = Project(folder)
+    project.run(*TARGETS, config="photos.yaml")
+    return project
+
+
+@pytest.fixture
+def photos(listed: Project, tmp_path: Path) -> Project:
+    shutil.copytree(listed.folder, tmp_path / "project")
+    return Project(tmp_path / "project")
+
+
+def repaint(path: Path) -> None:
+    image = Image.open(path).convert("RGB")
+    image.putpixel((0, 0), (1, 2, 3))
+    image.save(path)
+
+
+def would_list(project: Project) -> Counter[str]:
+    return project.would_run(*TARGETS, config="photos.yaml")
+
+
+def test_a_touch_of_the_users_pictures_reruns_nothing(photos: Project) -> None:
+    for path in (photos.folder / "photos").rglob("*"):
+        set_time(path, newest(photos) + 100)
+    assert would_list(photos) == Counter()
+
+
+def test_a_changed_picture_of_a_dataset_reruns_its_chain(photos: Project) -> None:
+    repaint(photos.folder / "photos" / "cat" / "4.png")
+    assert would_list(photos) == Counter({"dataset": 1, "image_set": 1})
+
+
+def test_a_changed_picture_of_both_reruns_both(photos: Project) -> None:
+    repaint(photos.folder / "photos" / "cat" / "0.png")
+    assert would_list(photos) == Counter({"dataset": 1, "image_set": 2})
+
+
+@pytest.mark.parametrize("what", ["added", "removed", "renamed"])
+def test_a_picture_added_removed_or_renamed_reruns_the_dataset(photos: Project, what: str) -> None:
+    folder = photos.folder / "photos" / "dog"
+    if what == "added":
+        shutil.copyfile(folder / "0.png", folder / "9.png")
+    elif what == "removed":
+        (folder / "4.png").unlink()
+    else:
+        (folder / "4.png").rename(folder / "7.png")
+    assert would_list(photos) == Counter({"dataset": 1, "image_set": 1})
+
+
+def test_the_changed_folder_is_listed_again_and_then_done(photos: Project) -> None:
+    shutil.copyfile(photos.folder / "photos" / "dog" / "0.png", photos.folder / "photos" / "dog" / "00.png")
+    photos.run(*TARGETS, config="photos.yaml")
+    assert "00.png" in (photos.folder / "results/photos/datasets/mine/images.csv").read_text()
+    assert would_list(photos) == Counter()
