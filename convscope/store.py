@@ -20,7 +20,8 @@ TEXT = h5py.string_dtype()
 @contextlib.contextmanager
 def create(path: str | os.PathLike[str], **attributes: Any) -> Iterator[h5py.File]:
     """Create an HDF5 file that appears under its name when it is whole. Attributes that are not plain are kept as JSON."""
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", libver="latest") as file:
+    # The newest layout (libver="latest") would keep the time at which each group was made: never the same bytes twice.
+    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
         for key, value in attributes.items():
             file.attrs[key] = value if isinstance(value, (str, int, float)) else json.dumps(value, sort_keys=True)
         file.attrs["libraries"] = json.dumps({name: version(name) for name in _LIBRARIES}, sort_keys=True)
@@ -90,13 +91,22 @@ def concatenate(
 def _virtual(
     target: h5py.File, name: str, shards: Sequence[h5py.File], parts: Sequence[Any], folder: Path
 ) -> h5py.Dataset:
-    total = sum(len(shard[name]) for shard in shards)
     first = shards[0][name]
-    layout = h5py.VirtualLayout((total, *first.shape[1:]), first.dtype)
+    shape = (sum(len(shard[name]) for shard in shards), *first.shape[1:])
+    # Not h5py's create_virtual_dataset, which keeps the time: the same shards would not give the same bytes.
+    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    creation.set_layout(h5py.h5d.VIRTUAL)
+    creation.set_obj_track_times(False)
     start = 0
     for shard, part in zip(shards, parts, strict=True):
-        count = len(shard[name])
-        source = h5py.VirtualSource(os.path.relpath(part, folder), name, (count, *first.shape[1:]), first.dtype)
-        layout[start : start + count] = source
-        start += count
-    return target.create_virtual_dataset(name, layout)
+        count = shard[name].shape
+        place = h5py.h5s.create_simple(shape)
+        place.select_hyperslab((start, *[0] * (first.ndim - 1)), count)
+        source = os.path.relpath(part, folder)
+        creation.set_virtual(place, os.fsencode(source), name.encode(), h5py.h5s.create_simple(count))
+        start += count[0]
+    links = h5py.h5p.create(h5py.h5p.LINK_CREATE)
+    links.set_create_intermediate_group(True)
+    kind = h5py.h5t.py_create(first.dtype, logical=True)
+    space = h5py.h5s.create_simple(shape)
+    return h5py.Dataset(h5py.h5d.create(target.id, name.encode(), kind, space, creation, links))

@@ -26,7 +26,7 @@ rule gallery:
         runtime=20,
     params:
         code=code("gallery"),
-        settings=lambda w: json.dumps(config, sort_keys=True),
+        settings=lambda w: json.dumps(config),
         results=STUDY,
     shell:
         r"""

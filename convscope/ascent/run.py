@@ -15,9 +15,6 @@ from convscope.ascent.steps import normalised_step, per_sample_norm
 from convscope.errors import UserError
 from convscope.model_spec import ModelSpec
 
-# A filter whose own ReLU is closed at the start is measured before the ReLU for at most this many steps.
-_OPEN_STEPS = 10
-
 
 @dataclass(frozen=True)
 class FilterPatterns:
@@ -27,8 +24,8 @@ class FilterPatterns:
         channels: (N,) int64, the filters.
         patterns: (N, size, size, 3) float32, black -1 and white 1 (values beyond are common before display).
         objective: (N, steps + 1) float32, before every step and after the last.
-        dead: (N,) bool, no gradient ever reached the image, or the ReLU of the layer stayed closed to the end.
-        opened: (N,) int64, steps measured before the layer's own ReLU.
+        dead: (N,) bool, no gradient ever reached the image, or the ReLU of the layer stayed closed all the time.
+        opened: (N,) int64, steps taken with the layer's own ReLU open because it hid the gradient.
         map_size: (height, width) of the layer's feature map.
         border_used: positions dropped on each side of it.
     """
@@ -124,20 +121,32 @@ def _ascend_batch(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     images = tf.constant(start)
     wanted = tf.constant(channels, tf.int32)
-    closed = np.zeros(len(channels), bool)
+    closed = tf.zeros(len(channels), tf.bool)
+    values = np.zeros((len(channels), steps + 1), np.float32)
     opened = np.zeros(len(channels), np.int64)
     alive = np.zeros(len(channels), bool)
-    values = np.zeros((len(channels), steps + 1), np.float32)
-    for index in range(steps + 1):
-        moved, value, norm = step(images, wanted, tf.constant(closed))
+
+    def move(images: Any) -> tuple[Any, Any, np.ndarray]:
+        """One step; a filter whose own ReLU hides the gradient climbs before it. Returns images, values, who was stuck."""
+        moved, value, norm = step(images, wanted, closed)
         stuck = norm.numpy() == 0
-        if objective.gated and index < min(_OPEN_STEPS, steps) and stuck.any():
-            moved, _, norm_open = step(images, wanted, tf.constant(stuck))
-            opened += stuck & (norm_open.numpy() > 0)
-            alive |= norm_open.numpy() > 0
-        alive |= ~stuck
+        if objective.gated and stuck.any():
+            past_relu, _, norm = step(images, wanted, tf.constant(stuck))
+            moved = tf.where(stuck[:, None, None, None], past_relu, moved)
+            opened[:] += stuck & (norm.numpy() > 0)
+        alive[:] |= norm.numpy() > 0
+        return moved, value, stuck
+
+    # First let the sleeping ones wake, the others waiting; a network without such filters takes no step here.
+    for _ in range(steps if objective.gated else 0):
+        moved, _, stuck = move(images)
+        if not (stuck & alive).any():
+            break
+        images = tf.where(stuck[:, None, None, None], moved, images)
+    for index in range(steps + 1):
+        moved, value, _ = move(images)
         values[:, index] = value.numpy()
         if index < steps:
             images = moved
-    still_closed = objective.gated & (values[:, -1] == 0)
-    return images.numpy(), values, ~alive | still_closed, opened
+    silent = objective.gated & (values.max(axis=1) == 0)
+    return images.numpy(), values, ~alive | silent, opened

@@ -1,0 +1,142 @@
+"""Names across a study: each must lead somewhere, and if not, one line says which, where and the nearest valid one."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convscope.check import check_study, classes_of, classes_of_model, splits_of
+from convscope.config import complete
+from convscope.errors import UserError
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> dict[str, Any]:
+    for folder in ("train/cat", "train/dog", "held_out/cat", "held_out/dog"):
+        (tmp_path / "photos" / folder).mkdir(parents=True)
+    (tmp_path / "a.jpg").write_bytes(b"x")
+    return {
+        "study": "small",
+        "datasets": {
+            "pets": {"source": "drawn_pets", "images_per_class": {"train": 4, "validation": 2, "test": 2}},
+            "photos": {
+                "source": "path",
+                "path": str(tmp_path / "photos"),
+                "splits": {"train": "train", "test": "held_out"},
+                "classes": ["cat", "dog"],
+            },
+        },
+        "models": {
+            "net": {"source": "train", "architecture": "mini_xception", "dataset": "pets"},
+            "big": {"source": "preset", "preset": "xception_41_imagenet", "classes": ["cat", "dog"]},
+        },
+        "evaluations": {"net": ["pets/test"], "big": ["photos/test"]},
+        "image_sets": {
+            "few": {"dataset": "pets", "split": "test"},
+            "wrong": {"evaluation": "net", "dataset": "pets", "split": "test", "group": "errors"},
+            "loose": {"files": [str(tmp_path / "a.jpg")]},
+        },
+        "activations": {"net": {"images": ["few"], "layers": ["stem_conv", "block2"]}},
+        "filters": {"net": {"layers": ["block3_sepconv1"]}, "big": {"layers": ["block14_sepconv2"]}},
+        "cams": {"net": {"images": ["few", "wrong"], "class": "dog"}, "big": {"images": ["loose"], "class": 1}},
+    }
+
+
+def change(study: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    result = copy.deepcopy(study)
+    part = result
+    *parents, last = path.split("/")
+    for key in parents:
+        part = part[key]
+    part[last] = value
+    return result
+
+
+def test_all_is_well(study: dict[str, Any]) -> None:
+    check_study(complete(study))
+
+
+SET = {"dataset": "pets", "split": "test"}
+MISTAKES: list[tuple[str, Any, list[str]]] = [
+    ("models/net/dataset", "pet", ["models.net.dataset", "'pet'", "did you mean 'pets'?"]),
+    ("models/net/dataset", "photos", ["models.net.dataset", "needs a split 'validation'", "datasets.photos"]),
+    ("datasets/photos/path", "PHOTOS_", ["datasets.photos.path", "photo_", "did you mean 'photos'?"]),
+    ("datasets/photos/splits", {"train": "train", "test": "heldout"}, ["splits.test", "heldout", "did you mean 'held_out'?"]),
+    ("datasets/photos/classes", ["cat", "dogs"], ["datasets.photos.classes", "dogs", "did you mean 'dog'?"]),
+    ("datasets/photos/images_per_class", {"train": 1}, ["datasets.photos", "splits and images_per_class exclude each other"]),
+    ("evaluations/nett", ["pets/test"], ["evaluations.nett", "model 'nett'", "did you mean 'net'?"]),
+    ("evaluations/net", ["pets/tets"], ["evaluations.net", "'tets'", "did you mean 'test'?"]),
+    ("evaluations/net", ["pet/test"], ["evaluations.net", "dataset 'pet'", "did you mean 'pets'?"]),
+    ("image_sets/few", {"dataset": "pest", "split": "test"}, ["image_sets.few.dataset", "'pest'", "did you mean 'pets'?"]),
+    ("image_sets/few", {"dataset": "pest"}, ["image_sets.few.dataset", "'pest'", "did you mean 'pets'?"]),
+    ("image_sets/few", {"dataset": "pets"}, ["image_sets.few", "'split' is missing", "train, validation, test"]),
+    ("image_sets/few", SET | {"split": "valid"}, ["image_sets.few", "'valid'", "did you mean 'validation'?"]),
+    ("image_sets/few", SET | {"classes": ["cats"]}, ["image_sets.few.classes", "'cats'", "did you mean 'cat'?"]),
+    ("image_sets/few", SET | {"files": ["a.jpg"]}, ["image_sets.few", "dataset and files"]),
+    ("image_sets/few", {"limit": 3}, ["image_sets.few", "name one of dataset, files, folder"]),
+    ("image_sets/loose", {"files": ["b.jpg"]}, ["image_sets.loose.files", "'b.jpg'", "does not exist"]),
+    ("image_sets/loose", {"folder": "nowhere"}, ["image_sets.loose.folder", "'nowhere'", "does not exist"]),
+    ("image_sets/wrong/evaluation", "nett", ["image_sets.wrong.evaluation", "'nett'", "did you mean 'net'?"]),
+    ("image_sets/wrong/split", "train", ["image_sets.wrong", "'pets/train'", "'pets/test'"]),
+    ("image_sets/wrong/group", "false_negatives:cta", ["image_sets.wrong.group", "'cta'", "did you mean 'cat'?"]),
+    ("image_sets/wrong", SET | {"evaluation": "net"}, ["image_sets.wrong", "'group' is missing"]),
+    ("activations/net/images", ["fow"], ["activations.net.images", "image set 'fow'", "did you mean 'few'?"]),
+    ("activations/net/layers", ["block22"], ["activations.net.layers", "layer 'block22'", "did you mean"]),
+    ("filters/net/layers", ["block3_sepconv"], ["filters.net.layers", "'block3_sepconv'", "did you mean 'block3_sepconv"]),
+    ("filters/big/layers", ["block14_sepconv3"], ["filters.big.layers", "'block14_sepconv3'", "did you mean 'block14_sepconv"]),
+    ("filters/net/preset", "textbok", ["filters.net", "'textbok'", "did you mean 'textbook'?"]),
+    ("filters/net/crop", 97, ["filters.net", "leaves no picture"]),
+    ("filters/neet", {}, ["filters.neet", "model 'neet'", "did you mean 'net'?"]),
+    ("cams/net/images", ["few", "wrongs"], ["cams.net.images", "'wrongs'", "did you mean 'wrong'?"]),
+    ("cams/net/class", "dgo", ["cams.net.class", "'dgo'", "did you mean 'dog'?"]),
+    ("cams/net/class", 2, ["cams.net.class", "2 is outside 0..1"]),
+    ("cams/net/class", -1, ["cams.net.class", "-1 is outside 0..1"]),
+    ("cams/net/colormap", "virdis", ["cams.net.colormap", "'virdis'", "did you mean 'viridis'?"]),
+    ("cams/big/class", "true", ["cams.big.class", "needs labels", "'loose'"]),
+    ("models/mine", {"source": "file", "path": "m.keras"}, ["models.mine.path", "'m.keras'", "does not exist"]),
+    ("models/mine", {"source": "preset", "preset": "./nowhere"}, ["models.mine.preset", "nowhere", "does not exist"]),
+    (
+        "models/mine",
+        {"source": "application", "application": "ResNet50", "weights": "w.h5"},
+        ["models.mine.weights", "'w.h5'", "does not exist"],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "value", "words"), MISTAKES, ids=lambda part: part if isinstance(part, str) else "")
+def test_mistakes(study: dict[str, Any], tmp_path: Path, path: str, value: Any, words: list[str]) -> None:
+    if value == "PHOTOS_":
+        value = str(tmp_path / "photo_")
+    with pytest.raises(UserError) as caught:
+        check_study(complete(change(study, path, value)))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize("colormap", ["jet", "cividis", "gray_r"])
+def test_any_colour_map_of_matplotlib(study: dict[str, Any], colormap: str) -> None:
+    check_study(complete(change(study, "cams/net/colormap", colormap)))
+
+
+def test_splits_and_classes(study: dict[str, Any], tmp_path: Path) -> None:
+    datasets = complete(study)["datasets"]
+    assert splits_of(datasets["pets"]) == ["train", "validation", "test"]
+    assert splits_of(datasets["photos"]) == ["train", "test"]
+    assert splits_of({"source": "path", "path": "x"}) == ["all"]
+    assert classes_of(datasets["pets"]) == ["cat", "dog"]
+    (tmp_path / "photos" / ".hidden").mkdir()
+    (tmp_path / "photos" / "train" / "notes.txt").write_text("")
+    found = classes_of({"source": "path", "path": str(tmp_path / "photos"), "splits": {"train": "train"}})
+    assert found == ["cat", "dog"]
+    assert classes_of({"source": "archive", "url": "https://x"}) is None
+    assert classes_of_model({"source": "train", "dataset": "pets"}, datasets) == ["cat", "dog"]
+    assert classes_of_model({"source": "file", "path": "x"}, datasets) is None
+
+
+def test_what_cannot_be_known_yet_is_let_through(study: dict[str, Any]) -> None:
+    """A class of a model whose classes come with it, a layer of a network that has to be downloaded."""
+    other = change(study, "models/big", {"source": "application", "application": "ResNet50"})
+    other = change(other, "cams/big/class", "tabby")
+    check_study(complete(change(other, "filters/big/layers", ["conv5_block3_3_conv"])))

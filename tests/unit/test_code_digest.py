@@ -1,0 +1,111 @@
+"""What counts as a change of the code that a script uses."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from convscope.code_digest import code_digest, modules_used
+
+FILES = {
+    "convscope/__init__.py": '"""Library."""\n',
+    "convscope/job.py": "def say(text):\n    print(text)\n",
+    "convscope/maths.py": '"""Maths."""\nfrom convscope import deep\n\n\ndef double(x):\n    """Twice."""\n    return 2 * x\n',
+    "convscope/deep.py": "VALUE = 1\n",
+    "convscope/lonely.py": "VALUE = 1\n",
+    "convscope/pages/__init__.py": "from .build import build\n",
+    "convscope/pages/build.py": "def build():\n    return 1\n",
+    "convscope/pages/templates/page.html.j2": "<p>\n",
+    "scripts/__init__.py": "",
+    "scripts/draw.py": "from convscope.job import say\n\n\ndef main():\n    from convscope.maths import double\n    say(double(1))\n",
+    "scripts/pages.py": "def main():\n    from convscope.pages import build\n    build()\n",
+}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    return tmp_path
+
+
+def digest(project: Path, root: Path, script: str = "scripts.draw") -> str:
+    """In a process of its own: a digest is remembered while the workflow is read."""
+    program = "import sys, pathlib; from convscope.code_digest import code_digest as d; "
+    program += "print(d(sys.argv[1], pathlib.Path(sys.argv[2])))"
+    done = subprocess.run(
+        [sys.executable, "-c", program, script, str(project)], cwd=root, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_imports_inside_functions_and_of_imports_are_followed(project: Path) -> None:
+    assert set(modules_used("scripts.draw", project)) == {
+        "scripts.draw", "scripts", "convscope", "convscope.maths", "convscope.deep",
+    }  # fmt: skip
+    assert "convscope.pages.build" in modules_used("scripts.pages", project)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("convscope/maths.py", "2 * x", "3 * x"),
+        ("convscope/deep.py", "VALUE = 1", "VALUE = 2"),
+        ("scripts/draw.py", "double(1)", "double(2)"),
+        ("convscope/__init__.py", '"""Library."""', "VERSION = 1"),
+        ("convscope/maths.py", "def double(x):", "def double(x, y=2):"),
+    ],
+)
+def test_a_change_that_counts(project: Path, root: Path, file: str, old: str, new: str) -> None:
+    before = digest(project, root)
+    text = (project / file).read_text()
+    assert old in text
+    (project / file).write_text(text.replace(old, new))
+    assert digest(project, root) != before
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("convscope/maths.py", "2 * x", "2*x  # twice"),
+        ("convscope/maths.py", '"""Twice."""', '"""Two times."""'),
+        ("convscope/maths.py", '    """Twice."""\n', ""),
+        ("convscope/maths.py", '"""Maths."""', '"""Mathematics."""\n\n\n'),
+        ("convscope/lonely.py", "VALUE = 1", "VALUE = 2"),
+        ("convscope/job.py", "print(text)", "print(text, flush=True)"),
+        ("convscope/pages/build.py", "return 1", "return 2"),
+        ("convscope/pages/templates/page.html.j2", "<p>", "<b>"),
+    ],
+)
+def test_a_change_that_does_not(project: Path, root: Path, file: str, old: str, new: str) -> None:
+    before = digest(project, root)
+    text = (project / file).read_text()
+    assert old in text
+    (project / file).write_text(text.replace(old, new))
+    assert digest(project, root) == before
+
+
+def test_a_template_is_code_of_its_package(project: Path, root: Path) -> None:
+    before = digest(project, root, "scripts.pages")
+    (project / "convscope/pages/templates/page.html.j2").write_text("<b>\n")
+    assert digest(project, root, "scripts.pages") != before
+
+
+def test_the_place_of_the_project_does_not_count(
+    project: Path, root: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    other = tmp_path_factory.mktemp("elsewhere") / "project"
+    project.rename(other)
+    there = digest(other, root)
+    other.rename(project)
+    assert digest(project, root) == there
+
+
+def test_every_script_of_the_project_has_a_digest_of_its_own(root: Path) -> None:
+    scripts = [path.stem for path in (root / "scripts").glob("*.py") if path.stem != "__init__"]
+    digests = {code_digest(f"scripts.{name}", root) for name in scripts}
+    assert len(digests) == len(scripts) > 15
+    assert "convscope.ascent.steps" in modules_used("scripts.ascend", root)
+    assert "convscope.ascent.steps" not in modules_used("scripts.cam", root)

@@ -1,0 +1,160 @@
+"""The schema: defaults, and every mistake told in one line that names key, value and the nearest valid one."""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from convscope.config import complete, load_schema
+from convscope.errors import UserError
+
+STUDY: dict[str, Any] = {
+    "study": "small",
+    "datasets": {"pets": {"source": "drawn_pets", "images_per_class": {"train": 4, "validation": 2, "test": 2}}},
+    "models": {"net": {"source": "train", "architecture": "convnet", "dataset": "pets"}},
+    "evaluations": {"net": ["pets/test"]},
+    "image_sets": {"few": {"dataset": "pets", "split": "test"}},
+    "activations": {"net": {"images": ["few"]}},
+    "filters": {"net": {}},
+    "cams": {"net": {"images": ["few"]}},
+}
+MISSING = object()
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The study with one value set ("models.net.width"), or taken away."""
+    study = copy.deepcopy(STUDY)
+    part = study
+    *parents, last = path.split(".")
+    for key in parents:
+        part = part[key]
+    if value is MISSING:
+        del part[last]
+    else:
+        part[last] = value
+    return study
+
+
+def test_defaults_are_filled_in_and_the_given_config_is_left_alone() -> None:
+    given = copy.deepcopy(STUDY)
+    found = complete(given)
+    assert given == STUDY
+    assert found["seed"] == 0
+    assert found["datasets"]["pets"]["image_size"] == 96
+    assert found["models"]["net"] | {"width": 1.0, "optimizer": "rmsprop", "image_size": 180} == found["models"]["net"]
+    assert found["filters"]["net"] | {"layers": "all", "filters": 64, "preset": "textbook"} == found["filters"]["net"]
+    assert found["cams"]["net"]["class"] == "predicted"
+    assert "size" not in found["filters"]["net"]
+
+
+def test_completing_twice_changes_nothing() -> None:
+    once = complete(STUDY)
+    assert complete(once) == once
+
+
+def test_defaults_of_one_study_do_not_leak_into_another() -> None:
+    first, second = complete(STUDY), complete(STUDY)
+    first["activations"]["net"]["images"].append("other")
+    assert second["activations"]["net"]["images"] == ["few"]
+    minimal = {key: STUDY[key] for key in ("study", "datasets", "models")}
+    complete(minimal)["cams"]["x"] = 1
+    assert complete(minimal)["cams"] == {}
+
+
+def test_defaults_of_a_source_are_those_of_that_source_only() -> None:
+    study = changed("datasets.photos", {"source": "path", "path": "."})
+    study["models"]["mine"] = {"source": "file", "path": "x.keras"}
+    found = complete(study)
+    assert found["datasets"]["photos"] == {"source": "path", "path": ".", "on_bad_image": "list"}
+    assert found["models"]["mine"] == {"source": "file", "path": "x.keras", "resize": "crop", "preprocessing": "none"}
+
+
+MISTAKES: list[tuple[str, Any, list[str]]] = [
+    ("sede", 3, ["the top level", "unknown key 'sede'", "did you mean 'seed'?"]),
+    ("seed", "three", ["seed:", "'three'", "integer"]),
+    ("seed", -1, ["seed:", "-1", "minimum"]),
+    ("study", MISSING, ["'study' is missing", "results/<study>/"]),
+    ("study", "my study", ["study:", "'my study'", "Letters, digits"]),
+    ("datasets", None, ["datasets:", "object"]),
+    ("models", ["net"], ["models:", "object"]),
+    ("datasets.pets.source", "drawn_pet", ["datasets.pets.source", "'drawn_pet'", "did you mean 'drawn_pets'?"]),
+    ("datasets.pets.source", MISSING, ["datasets.pets.source", "drawn_pets"]),
+    ("datasets.pets.imagesize", 96, ["datasets.pets", "'imagesize'", "did you mean 'image_size'?"]),
+    ("datasets.pets.image_size", 4, ["datasets.pets.image_size", "4 is less than the minimum of 16"]),
+    ("datasets.pets.images_per_class.train", 0, ["datasets.pets.images_per_class.train", "0 is less than"]),
+    ("datasets.pets.images_per_class", MISSING, ["datasets.pets", "'images_per_class' is missing"]),
+    ("datasets.my pets", {"source": "path", "path": "."}, ["datasets:", "'my pets'", "Letters, digits"]),
+    ("models.net.architecture", "covnet", ["models.net.architecture", "'covnet'", "did you mean 'convnet'?"]),
+    ("models.net.architecture", MISSING, ["models.net", "'architecture' is missing", "The network"]),
+    ("models.net.optimizer", "adamw", ["models.net.optimizer", "'adamw'", "did you mean 'adam'?"]),
+    ("models.net.epochs", "20", ["models.net.epochs", "'20'", "integer"]),
+    ("models.net.epochs", 2.5, ["models.net.epochs", "2.5", "integer"]),
+    ("models.net.dropout", 1, ["models.net.dropout", "1"]),
+    ("models.net.augmentation", "yes please", ["models.net.augmentation", "boolean"]),
+    ("models.net.source", "training", ["models.net.source", "'training'", "did you mean 'train'?"]),
+    ("models.net", "xception_41_imagenet", ["models.net.source", "'xception_41_imagenet'"]),
+    ("models.mine", {"source": "file", "path": "m.h5", "preprocessing": "tff"}, ["models.mine.preprocessing", "'tff'", "'tf'"]),
+    ("models.res", {"source": "application", "application": "Resnet50"}, ["models.res.application", "did you mean 'ResNet50'?"]),
+    ("evaluations.net", ["pets"], ["evaluations.net.0", "'pets'", "dataset/split"]),
+    ("evaluations.net", "pets/test", ["evaluations.net", "'pets/test'", "array"]),
+    ("image_sets.few.per_clas", 3, ["image_sets.few", "'per_clas'", "did you mean 'per_class'?"]),
+    ("image_sets.few.group", "wrong", ["image_sets.few.group", "'wrong'", "errors"]),
+    ("image_sets.few.on_bad_image", "stop", ["image_sets.few.on_bad_image", "'stop'", "did you mean"]),
+    ("activations.net.images", "few", ["activations.net.images", "'few'", "array"]),
+    ("activations.net.dtype", "float61", ["activations.net.dtype", "'float61'", "did you mean 'float16'?"]),
+    ("filters.net.layers", "block2", ["filters.net.layers", "'block2'", "a list of layer names"]),
+    ("filters.net.layers", [], ["filters.net.layers", "[]", "a list of layer names"]),
+    ("filters.net.filters", 0, ["filters.net.filters", "0", "how many of the first filters"]),
+    ("filters.net.filters", [-1], ["filters.net.filters", "[-1]", "a list of filters"]),
+    ("cams.net.images", MISSING, ["cams.net", "'images' is missing"]),
+    ("cams.net.scale", "imge", ["cams.net.scale", "'imge'", "did you mean 'image'?"]),
+    ("cams.net.class", 1.5, ["cams.net.class", "1.5"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("path", "value", "words"), MISTAKES, ids=lambda part: part if isinstance(part, str) else "")
+def test_mistakes(path: str, value: Any, words: list[str]) -> None:
+    with pytest.raises(UserError) as caught:
+        complete(changed(path, value))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert all(word in message for word in words), message
+
+
+@pytest.mark.parametrize("nonsense", [None, [], "text", 3])
+def test_a_file_that_holds_no_study(nonsense: Any) -> None:
+    with pytest.raises(UserError):
+        complete(nonsense)
+
+
+def test_the_schema_is_a_schema_and_describes_every_key() -> None:
+    schema = load_schema()
+    Draft202012Validator.check_schema(schema)
+    bare = []
+
+    def visit(part: Any, name: str) -> None:
+        if not isinstance(part, dict):
+            return
+        for key, value in part.get("properties", {}).items():
+            if not {"description", "const", "$ref"} & value.keys():
+                bare.append(f"{name}.{key}")
+            visit(value, f"{name}.{key}")
+        if part.get("type") == "object" and "properties" in part:
+            assert part.get("additionalProperties") is False, f"{name} takes keys that nobody knows"
+
+    for name, part in [("study", schema), *schema["$defs"].items()]:
+        visit(part, name)
+    assert bare == []
+
+
+ROOT = Path(__file__).parents[2]
+STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "config").glob("*.yaml"))]
+
+
+@pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.name)
+def test_every_study_of_the_project_passes(path: Path) -> None:
+    config = yaml.safe_load(path.read_text(encoding="utf-8"))
+    assert complete(config)["study"]
