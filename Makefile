@@ -14,6 +14,7 @@ help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 figures: $(VENV)/runtime ## Install, make every figure of the default study (or CONFIG=...), say where to look.
+	@test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): no such file; the ready studies are config.yaml and config/*.yaml"; exit 1; }
 	snakemake --cores $(CORES) --configfile $(CONFIG) --quiet rules
 	@echo "Done. Open results/index.html in a browser."
 

@@ -4,16 +4,16 @@
 rule activations:
     """Write what every layer answers to one shard of an image set."""
     input:
-        model=STUDY + "/models/{model}/model.keras",
-        spec=STUDY + "/models/{model}/model.json",
-        layers=STUDY + "/models/{model}/layers.csv",
-        images=STUDY + "/image_sets/{images}.csv",
+        model="<study>/models/{model}/model.keras",
+        spec="<study>/models/{model}/model.json",
+        layers="<study>/models/{model}/layers.csv",
+        images="<study>/image_sets/{images}.csv",
     output:
-        shard=STUDY + "/activations/{model}/{images}/shards/{shard}.h5",
+        shard="<study>/activations/{model}/{images}/shards/{shard}.h5",
     log:
-        STUDY + "/logs/activations/{model}.{images}.{shard}.log",
+        "<study>/logs/activations/{model}.{images}.{shard}.log",
     benchmark:
-        STUDY + "/benchmarks/activations/{model}.{images}.{shard}.tsv"
+        "<study>/benchmarks/activations/{model}.{images}.{shard}.tsv"
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("activations")
@@ -44,11 +44,11 @@ rule gather_activations:
             allow_missing=True,
         ),
     output:
-        whole=STUDY + "/activations/{model}/{images}/activations.h5",
+        whole="<study>/activations/{model}/{images}/activations.h5",
     log:
-        STUDY + "/logs/gather_activations/{model}.{images}.log",
+        "<study>/logs/gather_activations/{model}.{images}.log",
     benchmark:
-        STUDY + "/benchmarks/gather_activations/{model}.{images}.tsv"
+        "<study>/benchmarks/gather_activations/{model}.{images}.tsv"
     conda:
         "../envs/convscope.yaml"
     threads: 1
@@ -68,13 +68,13 @@ rule channel_sheets:
     input:
         activations=rules.gather_activations.output.whole,
         shards=rules.gather_activations.input.shards,
-        spec=STUDY + "/models/{model}/model.json",
-        layers=STUDY + "/models/{model}/layers.csv",
+        spec="<study>/models/{model}/model.json",
+        layers="<study>/models/{model}/layers.csv",
     output:
-        sheets=directory(STUDY + "/activations/{model}/{images}/sheets"),
-        sparsity=STUDY + "/activations/{model}/{images}/sparsity.csv",
+        sheets=directory("<study>/activations/{model}/{images}/sheets"),
+        sparsity="<study>/activations/{model}/{images}/sparsity.csv",
         figure=report(
-            STUDY + "/activations/{model}/{images}/sparsity.png",
+            "<study>/activations/{model}/{images}/sparsity.png",
             caption="../report/sparsity.rst",
             category="Activations",
             labels={
@@ -84,9 +84,9 @@ rule channel_sheets:
             },
         ),
     log:
-        STUDY + "/logs/channel_sheets/{model}.{images}.log",
+        "<study>/logs/channel_sheets/{model}.{images}.log",
     benchmark:
-        STUDY + "/benchmarks/channel_sheets/{model}.{images}.tsv"
+        "<study>/benchmarks/channel_sheets/{model}.{images}.tsv"
     conda:
         "../envs/convscope.yaml"
     threads: 1
@@ -104,11 +104,3 @@ rule channel_sheets:
             --settings {params.settings:q} --sheets {output.sheets:q} --sparsity {output.sparsity:q} \
             --sparsity-figure {output.figure:q} --log {log:q}
         """
-
-
-def activation_figures():
-    """The pictures of every model's activations."""
-    return [
-        rules.channel_sheets.output.figure.format(model=model, images=images)
-        for model, images in pairs("activations")
-    ]

@@ -4,15 +4,15 @@
 rule cam:
     """Compute the raw maps of one shard of an image set."""
     input:
-        model=STUDY + "/models/{model}/model.keras",
-        spec=STUDY + "/models/{model}/model.json",
-        images=STUDY + "/image_sets/{images}.csv",
+        model="<study>/models/{model}/model.keras",
+        spec="<study>/models/{model}/model.json",
+        images="<study>/image_sets/{images}.csv",
     output:
-        shard=STUDY + "/cams/{model}/{images}/shards/{method}.{shard}.h5",
+        shard="<study>/cams/{model}/{images}/shards/{method}.{shard}.h5",
     log:
-        STUDY + "/logs/cam/{model}.{images}.{method}.{shard}.log",
+        "<study>/logs/cam/{model}.{images}.{method}.{shard}.log",
     benchmark:
-        STUDY + "/benchmarks/cam/{model}.{images}.{method}.{shard}.tsv"
+        "<study>/benchmarks/cam/{model}.{images}.{method}.{shard}.tsv"
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("cams")
@@ -43,11 +43,11 @@ rule gather_cam:
             allow_missing=True,
         ),
     output:
-        whole=STUDY + "/cams/{model}/{images}/{method}.h5",
+        whole="<study>/cams/{model}/{images}/{method}.h5",
     log:
-        STUDY + "/logs/gather_cam/{model}.{images}.{method}.log",
+        "<study>/logs/gather_cam/{model}.{images}.{method}.log",
     benchmark:
-        STUDY + "/benchmarks/gather_cam/{model}.{images}.{method}.tsv"
+        "<study>/benchmarks/gather_cam/{model}.{images}.{method}.tsv"
     conda:
         "../envs/convscope.yaml"
     threads: 1
@@ -66,20 +66,20 @@ rule overlays:
     """Draw the maps over their images, on contact sheets, and list what each picture shows."""
     input:
         maps=rules.gather_cam.output.whole,
-        images=STUDY + "/image_sets/{images}.csv",
+        images="<study>/image_sets/{images}.csv",
     output:
-        folder=directory(STUDY + "/cams/{model}/{images}/{method}"),
-        table=STUDY + "/cams/{model}/{images}/{method}.csv",
+        folder=directory("<study>/cams/{model}/{images}/{method}"),
+        table="<study>/cams/{model}/{images}/{method}.csv",
         sheet=report(
-            STUDY + "/cams/{model}/{images}/{method}_sheet.png",
+            "<study>/cams/{model}/{images}/{method}_sheet.png",
             caption="../report/cams.rst",
             category="Class activation maps",
             labels={"model": "{model}", "images": "{images}", "method": "{method}"},
         ),
     log:
-        STUDY + "/logs/overlays/{model}.{images}.{method}.log",
+        "<study>/logs/overlays/{model}.{images}.{method}.log",
     benchmark:
-        STUDY + "/benchmarks/overlays/{model}.{images}.{method}.tsv"
+        "<study>/benchmarks/overlays/{model}.{images}.{method}.tsv"
     conda:
         "../envs/convscope.yaml"
     threads: 1
@@ -96,11 +96,3 @@ rule overlays:
         python -m scripts.overlays --maps {input.maps:q} --images {input.images:q} --settings {params.settings:q} \
             --table {output.table:q} --sheet {output.sheet:q} --out {output.folder:q} --log {log:q}
         """
-
-
-def cam_figures():
-    """The overlays of every model and image set that maps are asked for."""
-    return [
-        rules.overlays.output.table.format(model=model, images=images, method="gradcam")
-        for model, images in pairs("cams")
-    ]

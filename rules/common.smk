@@ -11,7 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
-from convscope.check import check_study, splits_of
+from convscope.addresses import dataset_and_split, download_name
+from convscope.check import check_study
 from convscope.code_digest import code_digest
 from convscope.config import complete
 from convscope.errors import UserError
@@ -39,6 +40,12 @@ if workflow.is_main_process:
     clear_stale_locks(".snakemake")
 
 STUDY = f"results/{config['study']}"
+
+
+pathvars:
+    study=STUDY,
+
+
 SEED = config["seed"]
 TRAINED = [
     name for name, model in config["models"].items() if model["source"] == "train"
@@ -64,9 +71,9 @@ wildcard_constraints:
 
 
 def settings(*keys, without=()):
-    """A part of the config as JSON, for a rule's params: `settings("models", "{model}")`.
+    """A part of the config as JSON, for the params of a rule, `settings("models", "{model}")`.
 
-    Left out is what the rule does not depend on: `without`, and the number of threads.
+    Left out is what its results do not depend on: `without`, and the number of threads.
     """
 
     def value(wildcards):

@@ -4,15 +4,15 @@
 rule ascend:
     """Find the patterns of one layer's filters."""
     input:
-        model=STUDY + "/models/{model}/model.keras",
-        spec=STUDY + "/models/{model}/model.json",
-        layers=STUDY + "/models/{model}/layers.csv",
+        model="<study>/models/{model}/model.keras",
+        spec="<study>/models/{model}/model.json",
+        layers="<study>/models/{model}/layers.csv",
     output:
-        patterns=STUDY + "/filters/{model}/{layer}.h5",
+        patterns="<study>/filters/{model}/{layer}.h5",
     log:
-        STUDY + "/logs/ascend/{model}.{layer}.log",
+        "<study>/logs/ascend/{model}.{layer}.log",
     benchmark:
-        STUDY + "/benchmarks/ascend/{model}.{layer}.tsv"
+        "<study>/benchmarks/ascend/{model}.{layer}.tsv"
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("filters")
@@ -37,16 +37,16 @@ rule filter_grid:
         patterns=rules.ascend.output.patterns,
     output:
         grid=report(
-            STUDY + "/filters/{model}/filters_for_layer_{layer}.png",
+            "<study>/filters/{model}/filters_for_layer_{layer}.png",
             caption="../report/filters.rst",
             category="Filter patterns",
             labels={"model": "{model}", "layer": "{layer}"},
         ),
-        objective=STUDY + "/filters/{model}/objective_{layer}.png",
+        objective="<study>/filters/{model}/objective_{layer}.png",
     log:
-        STUDY + "/logs/filter_grid/{model}.{layer}.log",
+        "<study>/logs/filter_grid/{model}.{layer}.log",
     benchmark:
-        STUDY + "/benchmarks/filter_grid/{model}.{layer}.tsv"
+        "<study>/benchmarks/filter_grid/{model}.{layer}.tsv"
     conda:
         "../envs/convscope.yaml"
     threads: 1
@@ -60,12 +60,3 @@ rule filter_grid:
         python -m scripts.filter_grid --patterns {input.patterns:q} --grid {output.grid:q} --objective {output.objective:q} \
             --log {log:q}
         """
-
-
-def filter_figures(wildcards):
-    """The grid of every layer of every model that filters are asked for."""
-    return [
-        rules.filter_grid.output.grid.format(model=model, layer=layer)
-        for model in config["filters"]
-        for layer in selected("filters", model, CONVOLUTIONS)
-    ]

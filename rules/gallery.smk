@@ -7,17 +7,17 @@ rule gallery:
         datasets=expand(rules.dataset.output.sheet, dataset=config["datasets"]),
         curves=trained_curves(),
         metrics=evaluated(),
-        layers=expand(STUDY + "/models/{model}/layers.csv", model=config["models"]),
+        layers=expand("<study>/models/{model}/layers.csv", model=config["models"]),
         activations=activation_figures(),
         filters=filter_figures,
         cams=cam_figures(),
     output:
-        page=STUDY + "/gallery/index.html",
-        study=STUDY + "/gallery/study.json",
+        page="<study>/gallery/index.html",
+        study="<study>/gallery/study.json",
     log:
-        STUDY + "/logs/gallery.log",
+        "<study>/logs/gallery.log",
     benchmark:
-        STUDY + "/benchmarks/gallery.tsv"
+        "<study>/benchmarks/gallery.tsv"
     conda:
         "../envs/convscope.yaml"
     threads: 1
@@ -27,7 +27,7 @@ rule gallery:
     params:
         code=code("gallery"),
         settings=lambda w: json.dumps(config),
-        results=STUDY,
+        results=lambda w, output: os.path.dirname(os.path.dirname(output.study)),
     shell:
         r"""
         python -m scripts.gallery --results {params.results:q} --config {params.settings:q} --out {output.page:q} --log {log:q}
@@ -41,9 +41,9 @@ rule index:
     output:
         page="results/index.html",
     log:
-        STUDY + "/logs/index.log",
+        "<study>/logs/index.log",
     benchmark:
-        STUDY + "/benchmarks/index.tsv"
+        "<study>/benchmarks/index.tsv"
     conda:
         "../envs/convscope.yaml"
     threads: 1

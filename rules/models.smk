@@ -1,40 +1,27 @@
 """Models: trained, or brought from elsewhere, to one canonical form; their layers; how well they classify."""
 
 
-def model_fingerprint(wildcards):
-    """What the files of a model on disk hold."""
-    model = config["models"][wildcards.model]
-    candidates = [model.get(key) for key in ("path", "preset", "weights")]
-    if model.get("folder"):
-        candidates.append(os.path.join(model["folder"], model["preset"]))
-    return [
-        content_of(place)
-        for place in candidates
-        if place and os.path.exists(os.path.expanduser(place))
-    ]
-
-
 rule train_model:
     """Train a network from scratch; killed, it goes on after the last finished epoch."""
     input:
         images=lambda w: f"{STUDY}/datasets/{config['models'][w.model]['dataset']}/images.csv",
         classes=lambda w: f"{STUDY}/datasets/{config['models'][w.model]['dataset']}/classes.json",
     output:
-        model=STUDY + "/models/{model}/model.keras",
-        spec=STUDY + "/models/{model}/model.json",
-        summary=STUDY + "/models/{model}/summary.txt",
-        history=STUDY + "/models/{model}/history.csv",
-        training=STUDY + "/models/{model}/training.json",
+        model="<study>/models/{model}/model.keras",
+        spec="<study>/models/{model}/model.json",
+        summary="<study>/models/{model}/summary.txt",
+        history="<study>/models/{model}/history.csv",
+        training="<study>/models/{model}/training.json",
         curves=report(
-            STUDY + "/models/{model}/curves.png",
+            "<study>/models/{model}/curves.png",
             caption="../report/curves.rst",
             category="Models",
             labels={"model": "{model}", "figure": "training curves"},
         ),
     log:
-        STUDY + "/logs/train_model/{model}.log",
+        "<study>/logs/train_model/{model}.log",
     benchmark:
-        STUDY + "/benchmarks/train_model/{model}.tsv"
+        "<study>/benchmarks/train_model/{model}.tsv"
     wildcard_constraints:
         model=one_of(TRAINED),
     conda:
@@ -47,7 +34,7 @@ rule train_model:
     params:
         code=code("train_model"),
         settings=settings("models", "{model}"),
-        state=STUDY + "/models/{model}/state",
+        state="<study>/models/{model}/state",
         seed=SEED,
     shell:
         r"""
@@ -61,13 +48,13 @@ rule train_model:
 rule import_model:
     """Bring a preset, a saved file or an application to the canonical form."""
     output:
-        model=STUDY + "/models/{model}/model.keras",
-        spec=STUDY + "/models/{model}/model.json",
-        summary=STUDY + "/models/{model}/summary.txt",
+        model="<study>/models/{model}/model.keras",
+        spec="<study>/models/{model}/model.json",
+        summary="<study>/models/{model}/summary.txt",
     log:
-        STUDY + "/logs/import_model/{model}.log",
+        "<study>/logs/import_model/{model}.log",
     benchmark:
-        STUDY + "/benchmarks/import_model/{model}.tsv"
+        "<study>/benchmarks/import_model/{model}.tsv"
     wildcard_constraints:
         model=one_of(set(config["models"]) - set(TRAINED)),
     conda:
@@ -91,14 +78,14 @@ rule import_model:
 checkpoint layers:
     """List the conv and pooling layers of a model."""
     input:
-        model=STUDY + "/models/{model}/model.keras",
-        spec=STUDY + "/models/{model}/model.json",
+        model="<study>/models/{model}/model.keras",
+        spec="<study>/models/{model}/model.json",
     output:
-        table=STUDY + "/models/{model}/layers.csv",
+        table="<study>/models/{model}/layers.csv",
     log:
-        STUDY + "/logs/layers/{model}.log",
+        "<study>/logs/layers/{model}.log",
     benchmark:
-        STUDY + "/benchmarks/layers/{model}.tsv"
+        "<study>/benchmarks/layers/{model}.tsv"
     conda:
         "../envs/convscope.yaml"
     threads: 1
@@ -117,16 +104,16 @@ checkpoint layers:
 rule evaluate:
     """Predict every image of a split; write the table of predictions and the metrics."""
     input:
-        model=STUDY + "/models/{model}/model.keras",
-        spec=STUDY + "/models/{model}/model.json",
-        images=STUDY + "/datasets/{dataset}/images.csv",
+        model="<study>/models/{model}/model.keras",
+        spec="<study>/models/{model}/model.json",
+        images="<study>/datasets/{dataset}/images.csv",
     output:
-        predictions=STUDY + "/evaluation/{model}/{dataset}.{split}/predictions.csv",
-        metrics=STUDY + "/evaluation/{model}/{dataset}.{split}/metrics.json",
+        predictions="<study>/evaluation/{model}/{dataset}.{split}/predictions.csv",
+        metrics="<study>/evaluation/{model}/{dataset}.{split}/metrics.json",
     log:
-        STUDY + "/logs/evaluate/{model}.{dataset}.{split}.log",
+        "<study>/logs/evaluate/{model}.{dataset}.{split}.log",
     benchmark:
-        STUDY + "/benchmarks/evaluate/{model}.{dataset}.{split}.tsv"
+        "<study>/benchmarks/evaluate/{model}.{dataset}.{split}.tsv"
     conda:
         "../envs/convscope.yaml"
     threads: 2
@@ -141,19 +128,3 @@ rule evaluate:
             --split {wildcards.split} --predictions {output.predictions:q} --metrics {output.metrics:q} \
             --threads {threads} --log {log:q}
         """
-
-
-def trained_curves():
-    """Training curves of every trained model."""
-    return expand(rules.train_model.output.curves, model=TRAINED)
-
-
-def evaluated():
-    """Metrics of every model on every split it is tested on."""
-    return [
-        rules.evaluate.output.metrics.format(
-            model=model, dataset=part.split("/")[0], split=part.split("/")[1]
-        )
-        for model, parts in config["evaluations"].items()
-        for part in parts
-    ]

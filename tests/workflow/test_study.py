@@ -307,9 +307,6 @@ def test_report_without_network(copy: Project) -> None:
     assert len(pictures) >= 7
 
 
-def test_lint_finds_nothing_but_matters_of_taste(finished: Project) -> None:
+def test_lint_finds_nothing(finished: Project) -> None:
     done = finished.snakemake("--lint")
-    found = re.findall(r"^    \* (.*)$", done.stdout + done.stderr, re.MULTILINE)
-    # Helpers stand beside the rules that they serve, and every path begins with the study's folder, a variable.
-    taste = ("Path composition", "Absolute path", "Mixed rules and functions", "Param results is a prefix")
-    assert [line for line in found if not line.startswith(taste)] == []
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,154 @@
+"""What the rules take: files made by other rules, folders of the user, and settings in the form a script wants."""
+
+
+def downloads():
+    """What the study downloads: file name -> address and, where known, checksum."""
+    archives = [
+        part for part in config["datasets"].values() if part["source"] == "archive"
+    ]
+    found = {
+        download_name(part["url"]): (part["url"], part.get("sha256", ""))
+        for part in archives
+    }
+    for part in config["image_sets"].values():
+        found.update({download_name(url): (url, "") for url in part.get("urls", [])})
+    return found
+
+
+DOWNLOADS = downloads()
+
+
+def dataset_content(wildcards):
+    """Digest of the pictures made for a dataset; the folder itself is known to Snakemake by its time alone."""
+    source = config["datasets"][wildcards.dataset]["source"]
+    made = {
+        "drawn_pets": rules.draw_pets.output.content,
+        "archive": rules.extract.output.content,
+        "path": [],
+    }
+    return made[source]
+
+
+def dataset_path(wildcards):
+    """Where a dataset's pictures lie."""
+    dataset = config["datasets"][wildcards.dataset]
+    made = {"drawn_pets": "drawn", "archive": "extracted"}.get(dataset["source"])
+    return (
+        f"{STUDY}/datasets/{wildcards.dataset}/{made}"
+        if made
+        else os.path.expanduser(dataset["path"])
+    )
+
+
+def dataset_settings(wildcards):
+    """A dataset's part of the config as its script wants it: drawn pictures already lie in a folder a split."""
+    dataset = dict(config["datasets"][wildcards.dataset])
+    if dataset["source"] == "drawn_pets":
+        dataset["splits"] = {split: split for split in dataset.pop("images_per_class")}
+    return json.dumps(dataset)
+
+
+def dataset_fingerprint(wildcards):
+    """What a user's folder holds; changes with its content, not with a touch."""
+    dataset = config["datasets"][wildcards.dataset]
+    return content_of(dataset["path"]) if dataset["source"] == "path" else ""
+
+
+def image_set_sources(wildcards):
+    """The tables an image set is chosen from."""
+    part = config["image_sets"][wildcards.images]
+    if "urls" in part:
+        return {
+            "photos": [
+                f"results/downloads/{download_name(url)}" for url in part["urls"]
+            ]
+        }
+    if "dataset" not in part:
+        return {}
+    folder = f"{STUDY}/datasets/{part['dataset']}"
+    sources = {"images": f"{folder}/images.csv", "bad_images": f"{folder}/bad.csv"}
+    if "evaluation" in part:
+        split = f"{part['dataset']}.{part['split']}"
+        sources["predictions"] = (
+            f"{STUDY}/evaluation/{part['evaluation']}/{split}/predictions.csv"
+        )
+    return sources
+
+
+def image_set_arguments(wildcards):
+    """The same tables as arguments."""
+    tables = {
+        key: path
+        for key, path in image_set_sources(wildcards).items()
+        if key != "photos"
+    }
+    return " ".join(
+        f"--{name.replace('_', '-')} {path}" for name, path in tables.items()
+    )
+
+
+def image_set_settings(wildcards):
+    """An image set's part of the config as its script wants it: what is downloaded is a file by then."""
+    part = dict(config["image_sets"][wildcards.images])
+    if part.pop("urls", None):
+        part["files"] = image_set_sources(wildcards)["photos"]
+    return json.dumps(part)
+
+
+def image_set_fingerprint(wildcards):
+    """What the user's files of an image set hold."""
+    part = config["image_sets"][wildcards.images]
+    places = part.get("files", []) + ([part["folder"]] if "folder" in part else [])
+    return [content_of(place) for place in places]
+
+
+def model_fingerprint(wildcards):
+    """What the files of a model on disk hold."""
+    model = config["models"][wildcards.model]
+    candidates = [model.get(key) for key in ("path", "preset", "weights")]
+    if model.get("folder"):
+        candidates.append(os.path.join(model["folder"], model["preset"]))
+    return [
+        content_of(place)
+        for place in candidates
+        if place and os.path.exists(os.path.expanduser(place))
+    ]
+
+
+def trained_curves():
+    """Training curves of every trained model."""
+    return expand(rules.train_model.output.curves, model=TRAINED)
+
+
+def evaluated():
+    """Metrics of every model on every split it is tested on."""
+    return [
+        rules.evaluate.output.metrics.format(model=model, dataset=dataset, split=split)
+        for model, parts in config["evaluations"].items()
+        for dataset, split in map(dataset_and_split, parts)
+    ]
+
+
+def activation_figures():
+    """The pictures of every model's activations."""
+    return [
+        rules.channel_sheets.output.figure.format(model=model, images=images)
+        for model, images in pairs("activations")
+    ]
+
+
+def filter_figures(wildcards):
+    """The grid of every layer of every model that filters are asked for."""
+    return [
+        rules.filter_grid.output.grid.format(model=model, layer=layer)
+        for model in config["filters"]
+        for layer in selected("filters", model, CONVOLUTIONS)
+    ]
+
+
+def cam_figures():
+    """The overlays of every model and image set that maps are asked for."""
+    return [
+        rules.overlays.output.table.format(model=model, images=images, method="gradcam")
+        for model, images in pairs("cams")
+    ]
