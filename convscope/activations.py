@@ -123,27 +123,3 @@ def _create(file: h5py.File, name: str, first: np.ndarray, count: int) -> h5py.D
     for axis, label in enumerate(("image", "height", "width", "channel")):
         dataset.dims[axis].label = label
     return dataset
-
-
-def sparsity_by_layer(file: h5py.File, layers: Sequence[str]) -> list[dict[str, Any]]:
-    """How sparse each layer is over the set: a row a layer, in the order given.
-
-    `zeros` is the share of exact zeros (after the ReLU that follows the layer), `dead` the number of channels that no image
-    of the set wakes at all.
-    """
-    rows = []
-    for layer in layers:
-        statistics = file[f"statistics/{layer}"]
-        zeros, maximum, mean = (statistics[name][()] for name in ("zeros", "maximum", "mean"))
-        silent = (zeros == 1).all(axis=0)
-        rows.append(
-            {
-                "layer": layer,
-                "channels": zeros.shape[1],
-                "zeros": float(zeros.mean()),
-                "dead": int(silent.sum()),
-                "mean": float(mean.mean()),
-                "maximum": float(maximum.max()),
-            }
-        )
-    return rows

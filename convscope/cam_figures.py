@@ -39,11 +39,11 @@ class CamFigures:
         self.count = len(self._ids)
         self._top = float(file["maps"][()].max()) if scale == "set" and self.count else None
 
-    def draw(self, folder: Path, name: str, on_image: Callable[[], None]) -> list[dict[str, Any]]:
-        """Draw everything into a folder; `name` is what the folder will be called. Returns the table's rows."""
+    def draw(self, folder: Path, on_image: Callable[[], None]) -> list[dict[str, Any]]:
+        """Draw everything into a folder. Returns the table's rows; their paths start at the folder's parent."""
         rows, triplets, captions, sheets = [], [], [], 0
         for index in range(self.count):
-            row, triplet, caption = self._draw_image(index, folder, name)
+            row, triplet, caption = self._draw_image(index, folder)
             rows.append(row)
             triplets.append(triplet)
             captions.append(caption)
@@ -55,7 +55,7 @@ class CamFigures:
             self._draw_sheet(folder / "sheet_000.png", [], [])
         return rows
 
-    def _draw_image(self, index: int, folder: Path, name: str) -> tuple[dict[str, Any], np.ndarray, str]:
+    def _draw_image(self, index: int, folder: Path) -> tuple[dict[str, Any], np.ndarray, str]:
         file, identity = self._file, self._ids[index]
         try:
             picture = read_image(self._paths[index])
@@ -88,8 +88,8 @@ class CamFigures:
             "target": self._classes[target],
             "score": round(float(file["scores"][index, 0]), 4),
             "empty": bool(file["empty"][index, 0]),
-            "thumbnail": str(Path(name) / thumbnail),
-            "overlay": str(Path(name) / names[0]),
+            "thumbnail": str(Path(folder.name) / thumbnail),
+            "overlay": str(Path(folder.name) / names[0]),
         }
         caption = f"predicted {row['predicted']} ({confidence:.0%})" + (f", is {truth}" if truth else "")
         caption += f"\nevidence for {row['target']}" + (": none, the map is empty" if row["empty"] else "")

@@ -11,13 +11,13 @@ from convscope.job import Progress, parser, run
 
 def main(args: argparse.Namespace) -> None:
     from convscope import store
-    from convscope.activations import sparsity_by_layer
     from convscope.channel_sheets import channel_sheet, single_channel_figure, sparsity_figure
     from convscope.files import write_text
     from convscope.images import load_images
     from convscope.layer_table import read_layers
     from convscope.model_spec import ModelSpec
     from convscope.render import save_png
+    from convscope.sparsity import sparsity_by_layer
 
     spec = ModelSpec.load(args.spec)
     settings = json.loads(args.settings)

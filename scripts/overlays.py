@@ -9,28 +9,20 @@ from convscope.job import Progress, parser, run
 
 def main(args: argparse.Namespace) -> None:
     import shutil
-    import tempfile
 
     from convscope import store
     from convscope.cam_figures import CamFigures
     from convscope.tables import read_rows, write_table
 
     settings = json.loads(args.settings)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(dir=args.out.parent, prefix=f".{args.out.name}."))
-    try:
-        with store.open_file(args.maps) as file:
-            figures = CamFigures(file, settings["colormap"], settings["scale"])
-            progress = Progress(figures.count, f"overlays of {file.attrs['model']}", "images")
-            rows = figures.draw(folder, args.out.name, on_image=progress.step)
-        for row, image in zip(rows, read_rows(args.images), strict=True):
-            row["class"] = image["class"]
-        folder.chmod(0o755)
-        shutil.rmtree(args.out, ignore_errors=True)
-        folder.rename(args.out)
-        shutil.copyfile(args.out / "sheet_000.png", args.sheet)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    args.out.mkdir(parents=True, exist_ok=True)
+    with store.open_file(args.maps) as file:
+        figures = CamFigures(file, settings["colormap"], settings["scale"])
+        progress = Progress(figures.count, f"overlays of {file.attrs['model']}", "images")
+        rows = figures.draw(args.out, on_image=progress.step)
+    for row, image in zip(rows, read_rows(args.images), strict=True):
+        row["class"] = image["class"]
+    shutil.copyfile(args.out / "sheet_000.png", args.sheet)
     write_table(args.table, rows, CamFigures.COLUMNS)
 
 

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from convscope import store
-from convscope.activations import ActivationModel, channel_statistics, sparsity_by_layer, write_shard
+from convscope.activations import ActivationModel, channel_statistics, write_shard
 from convscope.channel_sheets import channel_sheet
 from convscope.errors import UserError
+from convscope.sparsity import sparsity_by_layer
 
 
 def model() -> keras.Model:
