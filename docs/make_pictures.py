@@ -1,5 +1,6 @@
 """Make the README's pictures from the finished default study: `python docs/make_pictures.py` (needs chromium for one of them)."""
 
+import io
 import shutil
 import sys
 from pathlib import Path
@@ -38,7 +39,7 @@ def save(picture: Image.Image, name: str, width: int = 1000) -> None:
     """Write a picture at most so wide."""
     if picture.width > width:
         picture = picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
-    picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(DOCS / name, optimize=True)
+    picture.convert("RGB").save(DOCS / name, quality=88)
 
 
 def screenshot(name: str) -> None:
@@ -54,22 +55,22 @@ def screenshot(name: str) -> None:
         page = browser.new_page(viewport={"width": 1200, "height": 900})
         page.goto((STUDY / "gallery" / "index.html").as_uri())
         page.wait_for_load_state("load")
-        page.screenshot(path=DOCS / name)
+        shot = page.screenshot()
         browser.close()
-    save(Image.open(DOCS / name), name)
+    save(Image.open(io.BytesIO(shot)), name)
 
 
 def main() -> None:
     """Make all of them."""
     pets = Image.open(STUDY / "datasets" / "pets" / "contact_sheet.png")
-    save(pets, "pets.png")
+    save(pets, "pets.jpg")
     folder = STUDY / "filters"
     grids = [folder / model / f"filters_for_layer_{layer}.png" for model, layer in FILTER_LAYERS]
-    save(stack([rows_of_grid(path, 2) for path in grids]), "filters.png")
-    save(Image.open(STUDY / "cams" / "mini_xception" / "test" / "gradcam_sheet.png"), "gradcam.png", 1100)
-    sheets = sorted((STUDY / "activations" / "convnet" / "one_cat" / "sheets").glob("*/*_conv3.png"))
-    save(Image.open(sheets[0]), "activations.png")
-    screenshot("gallery.png")
+    save(stack([rows_of_grid(path, 2) for path in grids]), "filters.jpg")
+    save(Image.open(STUDY / "cams" / "mini_xception" / "test" / "gradcam_sheet.png"), "gradcam.jpg", 1100)
+    sheets = sorted((STUDY / "activations" / "convnet" / "one_cat" / "sheets").glob("*/*_conv2.png"))
+    save(Image.open(sheets[0]), "activations.jpg")
+    screenshot("gallery.jpg")
     print(f"wrote {', '.join(sorted(path.name for path in DOCS.glob('*.png')))}")
 
 
