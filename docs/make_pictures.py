@@ -71,7 +71,7 @@ def main() -> None:
     sheets = sorted((STUDY / "activations" / "convnet" / "one_cat" / "sheets").glob("*/*_conv2.png"))
     save(Image.open(sheets[0]), "activations.jpg")
     screenshot("gallery.jpg")
-    print(f"wrote {', '.join(sorted(path.name for path in DOCS.glob('*.png')))}")
+    print(f"wrote {', '.join(sorted(path.name for path in DOCS.glob('*.jpg')))}")
 
 
 if __name__ == "__main__":

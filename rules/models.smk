@@ -34,7 +34,7 @@ rule train_model:
     params:
         code=code("train_model"),
         settings=settings("models", "{model}"),
-        state="<study>/models/{model}/state",
+        state=lambda w, output: os.path.join(os.path.dirname(output.model), "state"),
         seed=SEED,
     shell:
         r"""

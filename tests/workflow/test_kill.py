@@ -30,7 +30,8 @@ def kill_when(project: Project, moment: Callable[[], bool]) -> None:
         while not moment() and running.poll() is None and time.monotonic() < deadline:
             time.sleep(0.005)
         came_in_time = running.poll() is None and moment()
-        os.killpg(running.pid, signal.SIGKILL)
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
         running.wait()
     assert came_in_time, (project.folder / "killed.txt").read_text()
 

@@ -250,6 +250,11 @@ def rows_of_tsv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream, delimiter="\t"))
 
 
+def test_nothing_is_made_outside_results(finished: Project, sources: Project) -> None:
+    made = {path.name for path in finished.folder.iterdir()} - {path.name for path in sources.folder.iterdir()}
+    assert made <= {"results", ".snakemake"}
+
+
 def test_no_temporary_files_are_left(finished: Project) -> None:
     hidden = [path for path in (finished.folder / "results").rglob(".*") if path.name != ".snakemake_timestamp"]
     assert hidden == []
