@@ -60,18 +60,20 @@ def single_channel_figure(path: str | Path, image: np.ndarray, values: np.ndarra
 
 
 def sparsity_figure(path: str | Path, rows: list[dict[str, Any]], title: str) -> None:
-    """Share of zeros and of dead channels by depth (rows of `activations.sparsity_by_layer`, in order of depth)."""
+    """Share of zeros and of dead channels by depth, of the layers that a ReLU follows.
+
+    Args:
+        path: the PNG.
+        rows: of `sparsity.sparsity_by_layer`, in order of depth.
+        title: above the plot.
+    """
+    rows = [row for row in rows if row["relu"]]
     names = [row["layer"] for row in rows]
     figure, axis = new_figure(max(7.0, 0.24 * len(names) + 3), 4.8)
     depth = np.arange(len(names))
     axis.plot(depth, [100 * row["zeros"] for row in rows], "o-", color="#2563a8", label="zeros after the ReLU, %")
-    axis.plot(
-        depth,
-        [100 * row["dead"] / row["channels"] for row in rows],
-        "s--",
-        color="#c2571a",
-        label="channels no image wakes, %",
-    )
+    dead = [100 * row["dead"] / row["channels"] for row in rows]
+    axis.plot(depth, dead, "s--", color="#c2571a", label="channels no image wakes, %")
     axis.set_xticks(depth, names, rotation=90, fontsize=7 if len(names) > 20 else 9)
     axis.set_ylim(-3, 103)
     axis.set_ylabel("%")

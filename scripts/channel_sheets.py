@@ -21,17 +21,25 @@ def main(args: argparse.Namespace) -> None:
 
     spec = ModelSpec.load(args.spec)
     settings = json.loads(args.settings)
-    roles = {row["name"]: row["role"] for row in read_layers(args.layers)}
+    table = read_layers(args.layers)
+    roles = {row["name"]: row["role"] for row in table}
+    relus = {row["name"]: row["relu"] for row in table}
     with store.open_file(args.activations) as file:
         names = json.loads(file.attrs["layers_in_order"])
         ids, paths = store.read_text(file["id"]), store.read_text(file["path"])
-        rows = sparsity_by_layer(file, names) if ids else []
+        rows = sparsity_by_layer(file, names, [relus[name] for name in names]) if ids else []
         text = io.StringIO()
-        writer = csv.DictWriter(text, ["layer", "channels", "zeros", "dead", "mean", "maximum"], lineterminator="\n")
+        writer = csv.DictWriter(
+            text, ["layer", "relu", "channels", "zeros", "dead", "mean", "maximum"], lineterminator="\n"
+        )
         writer.writeheader()
         writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
         write_text(args.sparsity, text.getvalue())
-        sparsity_figure(args.sparsity_figure, rows, f"{spec.name}: sparsity by depth, {len(ids)} images")
+        sparsity_figure(
+            args.sparsity_figure,
+            rows,
+            f"{spec.name}: sparsity by depth, {len(ids)} image{'s' if len(ids) != 1 else ''}",
+        )
         chosen = range(min(settings["sheets"], len(ids)))
         progress = Progress(len(chosen) * len(names), f"channel sheets of {spec.name}", "sheets")
         args.sheets.mkdir(parents=True, exist_ok=True)

@@ -39,7 +39,8 @@ def test_outputs_are_the_layers_own_and_statistics_follow_the_relu(tmp_path: Pat
         assert conv1.chunks[0] == 1 and (conv1[()] < 0).any()
         zeros = file["statistics/conv1/zeros"][()]
         np.testing.assert_allclose(zeros, (expected <= 0).mean(axis=(1, 2)), atol=1e-6)
-        rows = sparsity_by_layer(file, LAYERS)
+        rows = sparsity_by_layer(file, LAYERS, RELUS)
+    assert [row["relu"] for row in rows] == RELUS
     assert rows[0]["zeros"] == pytest.approx((expected <= 0).mean(), abs=1e-6)
 
 
