@@ -10,6 +10,8 @@ from PIL import Image
 from convscope.errors import UserError
 from convscope.gallery.tables import chosen, existing, folders, number, read_object, read_table, scalars, truth
 
+_SHOWN_ELSEWHERE = frozenset({"accuracy", "images", "model", "split"})
+
 
 @dataclass(frozen=True)
 class BadFile:
@@ -338,7 +340,7 @@ def _evaluation(folder: Path) -> Evaluation:
         split=split,
         images=len(rows) or int(number(metrics.get("images")) or 0),
         accuracy=accuracy if accuracy is not None or not judged else right / judged,
-        metrics={key: entry for key, entry in scalars(metrics).items() if key not in {"accuracy", "images"}},
+        metrics={key: entry for key, entry in scalars(metrics).items() if key not in _SHOWN_ELSEWHERE},
         confusion=confusion,
         figures=tuple(sorted(folder.glob("*.png"))),
         files=_files(folder / "predictions.csv", folder / "metrics.json"),
