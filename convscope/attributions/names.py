@@ -1,0 +1,40 @@
+"""The attribution methods by name, with their default settings. No TensorFlow here: the config's check reads it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Method:
+    """What is known of a method before it runs.
+
+    Attributes:
+        title: its name for people.
+        signed: whether its heat has a sign: evidence for the class above 0, against it below.
+        settings: what the config may set, with the defaults.
+        layer: whether it reads the feature maps of one layer.
+    """
+
+    title: str
+    signed: bool
+    settings: dict[str, Any] = field(default_factory=dict)
+    layer: bool = False
+
+
+METHODS: dict[str, Method] = {
+    "saliency": Method("Saliency", signed=False),
+    "input_x_gradient": Method("Input x gradient", signed=True),
+    "smoothgrad": Method("SmoothGrad", signed=False, settings={"samples": 25, "noise": 0.15}),
+    "guided_backprop": Method("Guided backprop", signed=False),
+    "deconvnet": Method("Deconvnet", signed=False),
+    "guided_gradcam": Method("Guided Grad-CAM", signed=False, layer=True),
+    "integrated_gradients": Method(
+        "Integrated gradients", signed=True, settings={"steps": 50, "baseline": "black", "blur": 10.0}
+    ),
+    "occlusion": Method("Occlusion", signed=True, settings={"patch": 16, "stride": 8, "fill": [127.5, 127.5, 127.5]}),
+    "rise": Method("RISE", signed=False, settings={"masks": 1000, "grid": 8, "keep": 0.5}),
+    "lime": Method("LIME", signed=True, settings={"samples": 1000}),
+    "shap": Method("SHAP", signed=True, settings={}),
+}
+# Settings that are one of a few words.
+CHOICES: dict[str, tuple[str, ...]] = {"integrated_gradients.baseline": ("black", "grey", "blurred", "mean")}
