@@ -1,31 +1,47 @@
-"""Running many changed copies of an image through a network, a batch at a time."""
+"""What the methods that change the image share: batches of changed copies, the score of one class, a colour in model space."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
-# Images (N, H, W, C) in model space -> one row or one number an image.
+from convscope.errors import UserError
+from convscope.model_spec import ModelSpec
+
+# Images (N, H, W, C) in model space -> a number, or a row of numbers, an image.
 Predict = Callable[[np.ndarray], np.ndarray]
+BATCH = 32
 
 
-def in_batches(total: int, batch: int) -> Iterator[slice]:
+def in_batches(total: int, batch: int = BATCH) -> Iterator[slice]:
     """The slices that cut `total` things in batches; the last one may be short."""
     for start in range(0, total, batch):
         yield slice(start, min(start + batch, total))
 
 
-def padded(function: Predict, images: np.ndarray, batch: int) -> np.ndarray:
-    """Call a function on a batch that is filled up to its full length, so that a traced graph sees one shape alone.
+def score_of(scores: Any, target: int) -> Predict:
+    """The logit of one class as a function of images: (N, H, W, 3) -> (N,) float32.
 
     Args:
-        function: images -> array whose first dimension is the image.
-        images: (n, H, W, C), 1 <= n <= batch.
-        batch: the length the function is called with.
-
-    Returns:
-        The function's first n rows.
+        scores: the network, a `class_scores.ClassScores`.
+        target: the class.
     """
-    missing = batch - len(images)
-    if missing:
-        images = np.concatenate([images, np.repeat(images[-1:], missing, axis=0)])
-    return np.asarray(function(images))[: batch - missing]
+    return lambda images: scores.spec.class_scores(scores.logits(images, BATCH))[:, target]
+
+
+def fill_colour(colour: Sequence[float], spec: ModelSpec, key: str) -> np.ndarray:
+    """A colour of the config, RGB 0..255, in model space: (3,) float32.
+
+    Args:
+        colour: red, green, blue.
+        spec: the model that takes it.
+        key: the config key, for the message.
+
+    Raises:
+        UserError: not three numbers from 0 to 255.
+    """
+    numbers = isinstance(colour, list | tuple) and all(isinstance(value, int | float) for value in colour)
+    values = np.asarray(colour if numbers else (), np.float32)
+    if values.shape != (3,) or not ((values >= 0) & (values <= 255)).all():
+        raise UserError(f"{key} is {colour}; give red, green and blue from 0 to 255, such as [128, 128, 128]")
+    return spec.preprocess(values.reshape(1, 1, 1, 3))[0, 0, 0]

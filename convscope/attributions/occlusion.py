@@ -1,10 +1,13 @@
 """Occlusion: how much the score of a class drops where a patch hides the image (Zeiler & Fergus 2013, 1311.2901)."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
-from convscope.attributions.batches import in_batches, padded
+from convscope.attributions.base import Attribution
+from convscope.attributions.batches import BATCH, Predict, fill_colour, in_batches, score_of
+from convscope.errors import UserError
 
 
 def window_starts(length: int, patch: int, stride: int) -> np.ndarray:
@@ -25,12 +28,12 @@ def window_starts(length: int, patch: int, stride: int) -> np.ndarray:
 
 
 def occlusion_map(
-    score: Callable[[np.ndarray], np.ndarray],
+    score: Predict,
     image: np.ndarray,
     fill: np.ndarray,
     patch: tuple[int, int],
     stride: tuple[int, int],
-    batch: int = 32,
+    batch: int = BATCH,
 ) -> np.ndarray:
     """The drop `S(x) - S(x with patch)` of every patch, averaged at each pixel over the patches that cover it.
 
@@ -54,17 +57,54 @@ def occlusion_map(
         for left in window_starts(width, patch[1], stride[1])
     ]
     windows = [(slice(top, top + patch[0]), slice(left, left + patch[1])) for top, left in corners]
-    # The whole image goes first through the same function: its score has the same rounding as the others.
+    # The unchanged image goes first.
     scores = np.empty(len(windows) + 1, np.float64)
     for part in in_batches(len(scores), batch):
         copies = np.repeat(image[None], part.stop - part.start, axis=0)
         for row, index in enumerate(range(part.start, part.stop)):
             if index:
                 copies[row][windows[index - 1]] = fill
-        scores[part] = padded(score, copies, batch)
+        scores[part] = score(copies)
     total = np.zeros((height, width))
     covered = np.zeros((height, width))
     for window, value in zip(windows, scores[1:], strict=True):
         total[window] += scores[0] - value
         covered[window] += 1
     return (total / covered).astype(np.float32)
+
+
+class Occlusion:
+    """Occlusion as an explainer (see `base.Explainer`): maps (N, H, W), drops of the class logit.
+
+    Args:
+        scores: the network, a `class_scores.ClassScores`.
+        settings: `patch`, side of the square in pixels (None: an eighth of the image's shorter side); `stride`, pixels
+            (None: half the patch); `fill`, its colour as red, green, blue 0..255, whatever the model's own space is.
+
+    Raises:
+        UserError: a setting that makes no sense.
+    """
+
+    name = "occlusion"
+    signed = True
+
+    def __init__(self, scores: Any, settings: dict[str, Any]) -> None:
+        self.scores = scores
+        side = min(scores.spec.input_size)
+        self.patch = max(side // 8, 1) if settings["patch"] is None else int(settings["patch"])
+        self.stride = max(self.patch // 2, 1) if settings["stride"] is None else int(settings["stride"])
+        if not 1 <= self.patch <= side:
+            raise UserError(f"occlusion.patch is {self.patch}; it must be 1 to {side}, the side of the image in pixels")
+        if not 1 <= self.stride <= self.patch:
+            raise UserError(
+                f"occlusion.stride is {self.stride}; it must be 1 to {self.patch}, the patch, or pixels would be skipped"
+            )
+        self.fill = fill_colour(settings["fill"], scores.spec, "occlusion.fill")
+
+    def __call__(self, images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> Attribution:
+        patch, stride = (self.patch, self.patch), (self.stride, self.stride)
+        maps = [
+            occlusion_map(score_of(self.scores, int(target)), image, self.fill, patch, stride)
+            for image, target in zip(images, targets, strict=True)
+        ]
+        return Attribution(np.stack(maps) if maps else np.zeros(images.shape[:3], np.float32))
