@@ -9,6 +9,7 @@ import numpy as np
 from convscope.attributions.base import Explainer
 from convscope.attributions.class_scores import ClassScores
 from convscope.attributions.names import METHODS as NAMES
+from convscope.attributions.occlusion import Occlusion
 from convscope.errors import UserError, nearest
 from convscope.model_spec import ModelSpec
 
@@ -69,4 +70,60 @@ def explainer(
     return METHODS[method](Context(network, spec, {**defaults, **(settings or {})}, seed, layer, background))
 
 
-METHODS: dict[str, Factory] = {}
+# Each factory imports its own module: a method whose library is missing harms no other.
+
+
+def _saliency(context: Context) -> Explainer:
+    from convscope.attributions.gradients import Saliency
+
+    return Saliency(context.scores)
+
+
+def _input_x_gradient(context: Context) -> Explainer:
+    from convscope.attributions.gradients import InputGradient
+
+    return InputGradient(context.scores)
+
+
+def _smoothgrad(context: Context) -> Explainer:
+    from convscope.attributions.gradients import SmoothGrad
+
+    return SmoothGrad(context.scores, seed=context.seed, **context.settings)
+
+
+def _guided_backprop(context: Context) -> Explainer:
+    from convscope.attributions.rectifiers import RectifiedGradient
+
+    return RectifiedGradient(context.network, context.spec, "guided")
+
+
+def _deconvnet(context: Context) -> Explainer:
+    from convscope.attributions.rectifiers import RectifiedGradient
+
+    return RectifiedGradient(context.network, context.spec, "deconvnet")
+
+
+def _guided_gradcam(context: Context) -> Explainer:
+    from convscope.attributions.rectifiers import GuidedGradCam
+
+    return GuidedGradCam(context.network, context.spec, context.layer)
+
+
+def _integrated_gradients(context: Context) -> Explainer:
+    from convscope.attributions.integrated import IntegratedGradients, named_baseline
+
+    settings = context.settings
+    baseline = named_baseline(settings["baseline"], context.spec, context.background, settings["blur"])
+    return IntegratedGradients(context.scores, baseline, settings["steps"])
+
+
+METHODS: dict[str, Factory] = {
+    "saliency": _saliency,
+    "input_x_gradient": _input_x_gradient,
+    "smoothgrad": _smoothgrad,
+    "guided_backprop": _guided_backprop,
+    "deconvnet": _deconvnet,
+    "guided_gradcam": _guided_gradcam,
+    "integrated_gradients": _integrated_gradients,
+    "occlusion": lambda context: Occlusion(context.scores, context.settings),
+}

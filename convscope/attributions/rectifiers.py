@@ -1,0 +1,192 @@
+"""Attributions that change how the gradient passes back through the ReLUs: guided backprop, the deconvnet, Guided Grad-CAM."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import tree
+
+from convscope.attributions.base import Attribution
+from convscope.attributions.class_scores import columns, pick
+from convscope.cams import grad_cam
+from convscope.errors import UserError
+from convscope.model_spec import ModelSpec
+from convscope.networks import default_cam_layer, flatten, nodes_in_order, split_at
+from convscope.render import upsample
+
+RULES = ("guided", "deconvnet")
+_RELU_OPERATIONS = ("ReLU", "Relu", "ReLU6", "Relu6")
+_RELU_FUNCTIONS = ("relu", "relu6")
+
+
+def rectified(activation: Callable[[Any], Any], rule: str) -> Callable[[Any], Any]:
+    """The same rectifier with another way back; only the gradient changes.
+
+    "guided": `R = 1[f > 0] 1[R' > 0] R'` (Springenberg et al. 2014, 1412.6806); "deconvnet": `R = 1[R' > 0] R'` (Zeiler &
+    Fergus 2013, 1311.2901).
+    """
+
+    @tf.custom_gradient
+    def rectifier(x: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = activation(x)
+
+        def back(upstream: Any) -> Any:
+            positive = tf.nn.relu(upstream)
+            # The activation's own slope, not 1[x > 0]: a ReLU with a ceiling lets nothing through above it.
+            return positive if rule == "deconvnet" else positive * slope
+
+        slope = tape.gradient(y, x)
+        return y, back
+
+    return rectifier
+
+
+def is_relu(activation: Any) -> bool:
+    """Whether an activation function, or the layer that stands for one, is a ReLU."""
+    return type(activation).__name__ in _RELU_OPERATIONS or getattr(activation, "__name__", "") in _RELU_FUNCTIONS
+
+
+class RectifiedNetwork:
+    """A network whose ReLUs pass gradients back by another rule: the same numbers forward. The given one stays as it is.
+
+    Reached are `ReLU` layers, `Activation("relu")`, `activation="relu"` inside other layers, `keras.ops.relu` and the like,
+    also in nested models: the graph is unrolled and run call by call.
+
+    Args:
+        network: functional network.
+        rule: "guided" or "deconvnet".
+
+    Attributes:
+        patched: number of ReLUs that follow the rule.
+
+    Raises:
+        UserError: the network has no ReLU, or a layer of a class of its own hides some: the result would silently be the plain
+            gradient there.
+    """
+
+    def __init__(self, network: keras.Model, rule: str) -> None:
+        if rule not in RULES:
+            raise ValueError(f"rule '{rule}' is none of {', '.join(RULES)}")
+        unrolled = flatten(network)
+        # Where the ReLU is part of a layer, a copy of that layer without it; the ReLU then follows.
+        self._inner = {node.operation.name: node.operation.activation for node in _nodes(unrolled) if _has_inner(node)}
+        self._graph = flatten(unrolled, linear=lambda operation: operation.name in self._inner)
+        hidden = [node.operation.name for node in _nodes(self._graph) if _hides_relu(node.operation)]
+        if hidden:
+            raise UserError(
+                f"model '{network.name}': layer '{hidden[0]}' hides a ReLU inside that {rule} gradients cannot reach; "
+                "build it of plain layers, or use saliency"
+            )
+        self._rule = rule
+        self.patched = sum(1 for node in _nodes(self._graph) if self._activation_of(node.operation) is not None)
+        if not self.patched:
+            raise UserError(
+                f"model '{network.name}' has no ReLU, so {rule} gradients would be the plain ones; use saliency or smoothgrad"
+            )
+
+    def _activation_of(self, operation: Any) -> Callable[[Any], Any] | None:
+        if operation.name in self._inner:
+            return self._inner[operation.name]  # type: ignore[no-any-return]
+        return operation if type(operation).__name__ in _RELU_OPERATIONS else None
+
+    def __call__(self, images: Any) -> Any:
+        """The network's output in inference mode, (N, H, W, C) tensor -> (N, units) tensor."""
+        values = {id(self._graph.inputs[0]): images}
+        for node in _nodes(self._graph):
+            operation = node.operation
+            args, kwargs = node.arguments.fill_in(values)
+            if getattr(operation, "_call_has_training_arg", False):
+                kwargs = {**kwargs, "training": False}
+            activation = self._activation_of(operation)
+            outputs = [args[0]] if activation is operation else tree.flatten(operation(*args, **kwargs))
+            if activation is not None:
+                outputs = [rectified(activation, self._rule)(outputs[0])]
+            values.update(zip(map(id, node.outputs), outputs, strict=True))
+        return values[id(self._graph.outputs[0])]
+
+
+def _nodes(graph: Any) -> list[Any]:
+    return list(nodes_in_order(graph))
+
+
+def _has_inner(node: Any) -> bool:
+    recurrent = isinstance(node.operation, keras.layers.RNN)
+    return is_relu(getattr(node.operation, "activation", None)) and not recurrent
+
+
+def _hides_relu(operation: Any) -> bool:
+    if not isinstance(operation, keras.Layer):
+        return False
+    inside = list(operation._flatten_layers(include_self=isinstance(operation, keras.layers.RNN)))
+    return any(
+        type(layer).__name__ in _RELU_OPERATIONS or is_relu(getattr(layer, "activation", None))
+        for layer in inside
+        if layer is not getattr(operation, "activation", None)
+    )
+
+
+class RectifiedGradient:
+    """Guided backprop or the deconvnet's projection: (N, H, W, C), signed colours; its heat is the largest of a pixel.
+
+    Args:
+        network: model space -> logits.
+        spec: its classes and head.
+        rule: "guided" or "deconvnet" (see `rectified`).
+
+    Attributes:
+        patched: number of ReLUs that follow the rule, also the fact `patched_relus` (N,).
+    """
+
+    signed = False
+
+    def __init__(self, network: keras.Model, spec: ModelSpec, rule: str) -> None:
+        self.name = "guided_backprop" if rule == "guided" else rule
+        self._network, self._spec = RectifiedNetwork(network, rule), spec
+        self.patched = self._network.patched
+        self._gradient = tf.function(self._differentiate, reduce_retracing=True)
+
+    def _differentiate(self, images: Any, targets: Any) -> Any:
+        with tf.GradientTape() as tape:
+            tape.watch(images)
+            total = tf.reduce_sum(pick(columns(self._network(images), self._spec), targets))
+        return tape.gradient(total, images)
+
+    def __call__(self, images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> Attribution:
+        maps = self._gradient(tf.constant(images, tf.float32), tf.constant(targets, tf.int32)).numpy()
+        return Attribution(maps, {"patched_relus": np.full(len(images), self.patched, np.int64)})
+
+
+class GuidedGradCam:
+    """Guided backprop times Grad-CAM, drawn up to the image's size (Selvaraju et al. 2016, 1610.02391): (N, H, W, C).
+
+    Args:
+        network: model space -> logits.
+        spec: its classes and head.
+        layer: the layer whose feature maps carry Grad-CAM; None: the last.
+    """
+
+    name, signed = "guided_gradcam", False
+
+    def __init__(self, network: keras.Model, spec: ModelSpec, layer: str | None = None) -> None:
+        self._guided, self._spec = RectifiedGradient(network, spec, "guided"), spec
+        self.layer = layer or default_cam_layer(network)
+        self.patched = self._guided.patched
+        self._head, self._tail = split_at(network, self.layer)
+        self._cam = tf.function(self._map, reduce_retracing=True)
+
+    def _map(self, images: Any, targets: Any) -> Any:
+        maps, *side = self._head(images)
+        with tf.GradientTape() as tape:
+            tape.watch(maps)
+            total = tf.reduce_sum(pick(columns(self._tail(maps, *side), self._spec), targets))
+        return grad_cam(maps, tape.gradient(total, maps))
+
+    def __call__(self, images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> Attribution:
+        guided = self._guided(images, targets, keys)
+        cams = self._cam(tf.constant(images, tf.float32), tf.constant(targets, tf.int32)).numpy()
+        drawn = np.stack([upsample(cam, images.shape[1:3]) for cam in cams])
+        return Attribution(guided.maps * drawn[..., None], guided.facts)
