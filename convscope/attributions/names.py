@@ -31,8 +31,12 @@ METHODS: dict[str, Method] = {
     "integrated_gradients": Method(
         "Integrated gradients", signed=True, settings={"steps": 50, "baseline": "black", "blur": 10.0}
     ),
-    "occlusion": Method("Occlusion", signed=True, settings={"patch": None, "stride": None, "fill": [127.5, 127.5, 127.5]}),
-    "rise": Method("RISE", signed=False, settings={"masks": 1000, "grid": 8, "keep": 0.5}),
+    "occlusion": Method(
+        "Occlusion", signed=True, settings={"patch": None, "stride": None, "fill": [127.5, 127.5, 127.5]}
+    ),
+    "rise": Method(
+        "RISE", signed=False, settings={"masks": 1000, "grid": 8, "keep": 0.5, "fill": [127.5, 127.5, 127.5]}
+    ),
     "lime": Method("LIME", signed=True, settings={"samples": 1000}),
     "shap": Method("SHAP", signed=True, settings={}),
 }

@@ -10,6 +10,7 @@ from convscope.attributions.base import Explainer
 from convscope.attributions.class_scores import ClassScores
 from convscope.attributions.names import METHODS as NAMES
 from convscope.attributions.occlusion import Occlusion
+from convscope.attributions.rise import Rise
 from convscope.errors import UserError, nearest
 from convscope.model_spec import ModelSpec
 
@@ -126,4 +127,5 @@ METHODS: dict[str, Factory] = {
     "guided_gradcam": _guided_gradcam,
     "integrated_gradients": _integrated_gradients,
     "occlusion": lambda context: Occlusion(context.scores, context.settings),
+    "rise": lambda context: Rise(context.scores, context.settings, context.seed),
 }
