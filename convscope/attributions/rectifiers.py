@@ -82,27 +82,31 @@ class RectifiedNetwork:
                 "build it of plain layers, or use saliency"
             )
         self._rule = rule
-        self.patched = sum(1 for node in _nodes(self._graph) if self._activation_of(node.operation) is not None)
+        self.patched = sum(1 for node in _nodes(self._graph) if self._activation_of(node) is not None)
         if not self.patched:
             raise UserError(
                 f"model '{network.name}' has no ReLU, so {rule} gradients would be the plain ones; use saliency or smoothgrad"
             )
 
-    def _activation_of(self, operation: Any) -> Callable[[Any], Any] | None:
-        if operation.name in self._inner:
-            return self._inner[operation.name]  # type: ignore[no-any-return]
-        return operation if type(operation).__name__ in _RELU_OPERATIONS else None
+    def _activation_of(self, node: Any) -> Callable[[Any], Any] | None:
+        if node.operation.name in self._inner:
+            return self._inner[node.operation.name]  # type: ignore[no-any-return]
+        if type(node.operation).__name__ in _RELU_OPERATIONS:
+            return node.operation  # type: ignore[no-any-return]
+        return tf.nn.relu if _is_maximum_with_zero(node) else None
 
     def __call__(self, images: Any) -> Any:
         """The network's output in inference mode, (N, H, W, C) tensor -> (N, units) tensor."""
         values = {id(self._graph.inputs[0]): images}
         for node in _nodes(self._graph):
-            operation = node.operation
             args, kwargs = node.arguments.fill_in(values)
-            if getattr(operation, "_call_has_training_arg", False):
+            if getattr(node.operation, "_call_has_training_arg", False):
                 kwargs = {**kwargs, "training": False}
-            activation = self._activation_of(operation)
-            outputs = [args[0]] if activation is operation else tree.flatten(operation(*args, **kwargs))
+            activation = self._activation_of(node)
+            if activation is None or node.operation.name in self._inner:
+                outputs = tree.flatten(node.operation(*args, **kwargs))
+            else:
+                outputs = [values[id(node.input_tensors[0])]]
             if activation is not None:
                 outputs = [rectified(activation, self._rule)(outputs[0])]
             values.update(zip(map(id, node.outputs), outputs, strict=True))
@@ -116,6 +120,14 @@ def _nodes(graph: Any) -> list[Any]:
 def _has_inner(node: Any) -> bool:
     recurrent = isinstance(node.operation, keras.layers.RNN)
     return is_relu(getattr(node.operation, "activation", None)) and not recurrent
+
+
+def _is_maximum_with_zero(node: Any) -> bool:
+    others = [value for value in (*node.arguments.args, *node.arguments.kwargs.values()) if np.ndim(value) == 0]
+    single = len(node.input_tensors) == 1 and len(others) == 1
+    return (
+        type(node.operation).__name__ == "Maximum" and single and isinstance(others[0], (int, float)) and others[0] == 0
+    )
 
 
 def _hides_relu(operation: Any) -> bool:
