@@ -1,0 +1,76 @@
+"""How alike two maps are, and how far the methods agree with each other."""
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.stats import rankdata
+
+
+def spearman(first: np.ndarray, second: np.ndarray) -> float:
+    """Rank correlation of two maps of one shape, -1..1; ties get their mean rank.
+
+    Two constant maps are alike (1), a constant one and another are not (0): an explanation that has become empty has
+    changed, and must not drop out of the count.
+    """
+    a, b = np.asarray(first).ravel(), np.asarray(second).ravel()
+    flat = a.max() == a.min(), b.max() == b.min()
+    if any(flat):
+        return 1.0 if all(flat) else 0.0
+    ranks = [rankdata(values) for values in (a, b)]
+    x, y = (values - values.mean() for values in ranks)
+    return float(np.clip((x @ y) / np.sqrt((x @ x) * (y @ y)), -1, 1))
+
+
+def ssim(first: np.ndarray, second: np.ndarray) -> float:
+    """Structural similarity of two maps as they would be shown: each scaled to 0..1, clipped at its 99th percentile.
+
+    (H, W) float each. A side below 7 pixels gets a smaller window. Constant maps as in `spearman`.
+    """
+    from skimage.metrics import structural_similarity
+
+    if first.max() == first.min() or second.max() == second.min():
+        return float(first.max() == first.min() and second.max() == second.min())
+    window = min(7, *first.shape)
+    window -= 1 - window % 2
+    return float(structural_similarity(_shown(first), _shown(second), data_range=1.0, win_size=window))
+
+
+def _shown(heat: np.ndarray) -> np.ndarray:
+    heat = np.asarray(heat, np.float64)
+    low, high = heat.min(), np.percentile(heat, 99)
+    high = high if high > low else heat.max()
+    return np.clip((heat - low) / (high - low), 0, 1)
+
+
+def agreement_matrix(maps: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Mean over the images of the Spearman correlation between every two methods.
+
+    Args:
+        maps: method -> (N, H, W), the same images at the same resolution.
+
+    Returns:
+        (methods, methods) float64, symmetric, in the order of `maps`; NaN without images.
+    """
+    names = list(maps)
+    result = np.full((len(names), len(names)), np.nan)
+    ranked = {name: [_centred_ranks(heat) for heat in maps[name]] for name in names}
+    for i, first in enumerate(names):
+        for j, second in enumerate(names[: i + 1]):
+            pairs = [_correlation(a, b) for a, b in zip(ranked[first], ranked[second], strict=True)]
+            result[i, j] = result[j, i] = np.mean(pairs) if pairs else np.nan
+    return result
+
+
+def _centred_ranks(heat: np.ndarray) -> np.ndarray | None:
+    values = np.asarray(heat).ravel()
+    if values.max() == values.min():
+        return None
+    ranks = rankdata(values)
+    ranks -= ranks.mean()
+    return ranks / np.sqrt(ranks @ ranks)
+
+
+def _correlation(a: np.ndarray | None, b: np.ndarray | None) -> float:
+    if a is None or b is None:
+        return 1.0 if a is b else 0.0
+    return float(np.clip(a @ b, -1, 1))

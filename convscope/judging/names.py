@@ -1,0 +1,43 @@
+"""Names of the metrics and of the control maps. Imports nothing heavy: the check of the config uses it."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number an explanation is judged by.
+
+    Attributes:
+        title: in words.
+        better: "higher", "lower", or "" where neither is better by itself.
+        group: the part of `judging.metrics` in the config that computes it.
+        limits: the range it can take; None where it has no bound.
+    """
+
+    title: str
+    better: str
+    group: str
+    limits: tuple[float | None, float | None] = (0.0, 1.0)
+
+
+# What `metrics:` in the config chooses from.
+GROUPS = ("curves", "localisation", "randomisation", "sensitivity", "seeds", "sparseness", "agreement")
+
+METRICS = {
+    "faithfulness": Metric("insertion AUC minus deletion AUC", "higher", "curves", (-1.0, 1.0)),
+    "insertion": Metric("insertion AUC", "higher", "curves"),
+    "deletion": Metric("deletion AUC", "lower", "curves"),
+    "pointing": Metric("pointing game: maximum inside the mask", "higher", "localisation"),
+    "energy": Metric("energy inside the mask", "higher", "localisation"),
+    "energy_gain": Metric("energy inside the mask over the mask's area", "higher", "localisation", (0.0, None)),
+    "randomised_spearman": Metric("Spearman with the randomised model's map", "lower", "randomisation", (-1.0, 1.0)),
+    "randomised_spearman_abs": Metric("the same of absolute values", "lower", "randomisation", (-1.0, 1.0)),
+    "randomised_ssim": Metric("SSIM with the randomised model's map", "lower", "randomisation", (-1.0, 1.0)),
+    "max_sensitivity": Metric("largest change under small noise", "lower", "sensitivity", (0.0, None)),
+    "seed_error": Metric("relative error from seed to seed", "lower", "seeds", (0.0, None)),
+    "gini": Metric("sparseness (Gini)", "", "sparseness"),
+}
+
+# Maps that know nothing of the model; every method has to beat the first two.
+CONTROLS = {"centre_blob": "a centre blob", "edges": "an edge detector", "random": "random pixels"}
+RIVALS = ("centre_blob", "edges")

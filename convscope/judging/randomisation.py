@@ -1,0 +1,140 @@
+"""Parameter randomisation: an explanation of the model must change when the model's weights do."""
+
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from convscope.judging.agreement import spearman, ssim
+from convscope.networks import flatten, nodes_in_order
+
+SIMILARITIES = ("spearman", "spearman_abs", "ssim")
+
+
+def cascade_layers(network: keras.Model) -> list[list[str]]:
+    """The layers with weights, from the output to the input, in groups of one layer with a kernel each.
+
+    What has no kernel (batch normalisation) joins the layer with a kernel below it, whose output it takes.
+    """
+    groups: list[list[str]] = []
+    waiting: list[str] = []
+    for node in reversed(list(nodes_in_order(network))):
+        layer = node.operation
+        if not getattr(layer, "weights", None) or layer.name in waiting or any(layer.name in g for g in groups):
+            continue
+        waiting.append(layer.name)
+        if any(len(weight.shape) >= 2 for weight in layer.weights):
+            groups.append(waiting)
+            waiting = []
+    return [*groups, waiting] if waiting else groups
+
+
+def cascade_depths(groups: int, steps: int) -> list[int]:
+    """How many groups are random after each step: the head alone first, everything last, evenly between."""
+    if groups <= 0:
+        return []
+    points = np.linspace(1, groups, min(max(steps, 2), groups))
+    return sorted({round(float(point)) for point in points})
+
+
+def randomised(network: keras.Model, layers: Sequence[str], seed: int) -> keras.Model:
+    """A copy of a network in which some layers start anew; the network itself is left alone.
+
+    Each variable is drawn from its layer's own initialiser, with a seed of (seed, layer, variable). Batch normalisation
+    goes back to its start too: scale 1, offset 0, moving mean 0, moving variance 1. A kernel whose initialiser is a constant
+    (zeros, ones) is drawn from Glorot's uniform distribution instead: a test that leaves it as it was would test nothing.
+
+    Args:
+        network: functional, flat or not.
+        layers: names of layers of the flat network.
+        seed: of the run.
+    """
+    copy = flatten(network, copy=True)
+    for name in layers:
+        layer = copy.get_layer(name)
+        layer.set_weights(_fresh_weights(layer, seed))
+    return copy
+
+
+def _fresh_weights(layer: Any, seed: int) -> list[np.ndarray]:
+    config = layer.get_config()
+    for key, value in config.items():
+        if key.endswith("_initializer") and isinstance(value, dict) and "seed" in value.get("config", {}):
+            own = zlib.crc32(f"{seed}/{layer.name}/{key}".encode()) & 0x7FFFFFFF
+            config[key] = {**value, "config": {**value["config"], "seed": own}}
+    fresh = type(layer).from_config(config)
+    fresh.build_from_config(layer.get_build_config())
+    values = []
+    for index, (old, new) in enumerate(zip(layer.weights, fresh.weights, strict=True)):
+        value = keras.ops.convert_to_numpy(new)
+        if value.ndim >= 2 and value.max() == value.min():
+            own = zlib.crc32(f"{seed}/{layer.name}/{index}".encode()) & 0x7FFFFFFF
+            value = keras.ops.convert_to_numpy(keras.initializers.GlorotUniform(seed=own)(value.shape))
+        values.append(np.asarray(value, dtype=keras.ops.convert_to_numpy(old).dtype))
+    return values
+
+
+@dataclass(frozen=True)
+class Cascade:
+    """Similarity of the maps of ever more randomised models to the original model's.
+
+    Attributes:
+        layers: (S,) the lowest layer that is random at each step.
+        depths: (S,) share of the layers with a kernel that is random, 0..1.
+        similarity: name of `SIMILARITIES` -> (N, S) float64, 1 is unchanged.
+    """
+
+    layers: tuple[str, ...]
+    depths: np.ndarray
+    similarity: dict[str, np.ndarray]
+
+
+def cascades(network: keras.Model, steps: int, seed: int) -> Iterator[tuple[str, float, keras.Model]]:
+    """Networks randomised from the top, each made from the original: (lowest random layer, share, network)."""
+    groups = cascade_layers(flatten(network))
+    for depth in cascade_depths(len(groups), steps):
+        chosen = [name for group in groups[:depth] for name in group]
+        yield groups[depth - 1][-1], depth / len(groups), randomised(network, chosen, seed)
+
+
+def cascading_randomisation(
+    network: keras.Model,
+    explain_model: Callable[[keras.Model], np.ndarray],
+    original: np.ndarray,
+    *,
+    steps: int = 4,
+    seed: int = 0,
+    on_step: Callable[[], None] = lambda: None,
+) -> Cascade:
+    """Randomise a model from its output downwards and explain it anew (Adebayo et al. 2018, 1810.03292).
+
+    Args:
+        network: the model; it is not changed.
+        explain_model: builds an explainer of the network it is given (never one that was built before) and returns maps
+            (N, H, W), one value a pixel, signed where the method is, for the same images and the same classes as `original`.
+        original: (N, H, W) the maps of the model as it is.
+        steps: how many randomised models; the first has a random head, the last is random altogether.
+        seed: of the new weights.
+    """
+    layers, depths = [], []
+    columns: dict[str, list[list[float]]] = {name: [] for name in SIMILARITIES}
+    for layer, depth, changed in cascades(network, steps, seed):
+        maps = np.nan_to_num(np.asarray(explain_model(changed)))
+        layers.append(layer)
+        depths.append(depth)
+        for name in SIMILARITIES:
+            columns[name].append([_similar(name, a, b) for a, b in zip(original, maps, strict=True)])
+        on_step()
+    similarity = {name: np.array(values, np.float64).reshape(len(layers), -1).T for name, values in columns.items()}
+    return Cascade(tuple(layers), np.array(depths), similarity)
+
+
+def _similar(name: str, first: np.ndarray, second: np.ndarray) -> float:
+    if name == "spearman":
+        return spearman(first, second)
+    if name == "spearman_abs":
+        return spearman(np.abs(first), np.abs(second))
+    return ssim(np.abs(first), np.abs(second))

@@ -1,0 +1,166 @@
+"""The gate's verdicts, all metrics of one method, the table and the self-check sheet."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convscope import store
+from convscope.judging.gate import FAILED, NOT_JUDGED, PASSED, UNCLEAR, sanity_gate
+from convscope.judging.methods import Subject, at_resolution, judge, spread_over
+from convscope.judging.names import CONTROLS, METRICS
+from convscope.judging.report import COLUMNS, SELF_CHECK_COLUMNS, self_check, table
+
+SETTINGS = {"steps": 8, "batch": 16, "tolerance": 0}
+
+
+def values(faithfulness: float, similarity: float, count: int = 12, spread: float = 0.01) -> dict[str, np.ndarray]:
+    wave = spread * np.cos(np.arange(count) * 2.1)
+    return {
+        "faithfulness": faithfulness + wave,
+        "randomised_spearman": similarity + wave,
+        "randomised_spearman_abs": similarity - wave,
+    }
+
+
+CONTROL = {name: {"faithfulness": 0.1 + 0.01 * np.sin(np.arange(12))} for name in CONTROLS}
+
+
+def test_a_method_that_passes() -> None:
+    found = sanity_gate({"good": values(0.4, 0.05), **CONTROL})
+    assert list(found) == ["good"]  # controls are not judged themselves
+    assert found["good"].status == PASSED and found["good"].labels == ()
+    assert len(found["good"].reasons) == 3
+    json.dumps(found["good"].to_dict())
+
+
+def test_labels_in_words() -> None:
+    found = sanity_gate({"bad": values(0.02, 0.9), **CONTROL})["bad"]
+    assert found.status == FAILED
+    assert found.labels == ("survives randomisation", "does not beat a centre blob", "does not beat an edge detector")
+    assert "0.9" in found.reasons[0] and "worse than a centre blob" in found.reasons[1]
+
+
+def test_what_is_not_shown_is_not_believed() -> None:
+    noisy = sanity_gate({"noisy": values(0.11, 0.05, spread=0.5), **CONTROL})["noisy"]
+    assert noisy.labels == ("does not beat a centre blob", "does not beat an edge detector")
+    assert "not shown to beat" in noisy.reasons[1]
+    halfway = values(0.4, 0.5, spread=0.3)
+    halfway["randomised_spearman_abs"] = halfway["randomised_spearman"]
+    between = sanity_gate({"between": halfway, **CONTROL})["between"]
+    assert between.status == UNCLEAR and between.labels == ("may survive randomisation",)
+
+
+def test_the_sign_alone_does_not_pass_randomisation() -> None:
+    flipped = values(0.4, 0.0)
+    flipped["randomised_spearman_abs"] = np.full(12, 0.95)
+    assert sanity_gate({"flipped": flipped, **CONTROL})["flipped"].labels == ("survives randomisation",)
+
+
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_few_images_decide_nothing(count: int) -> None:
+    few = {name: {"faithfulness": v["faithfulness"][:count]} for name, v in CONTROL.items()}
+    found = sanity_gate({"few": values(0.02, 0.9, count), **few})["few"]
+    assert found.status == NOT_JUDGED and found.labels == ()
+    assert f"{count} image" in found.reasons[0]
+
+
+def test_missing_metrics_are_said() -> None:
+    found = sanity_gate({"part": {"gini": np.ones(9)}})["part"]
+    assert found.status == NOT_JUDGED
+    assert "not computed" in found.reasons[0]
+
+
+def planted(count: int = 6) -> tuple[Subject, np.ndarray]:
+    """Pictures in which one pixel makes the class, and the map that shows it."""
+    rng = np.random.default_rng(0)
+    images = rng.uniform(0, 0.2, (count, 10, 14, 3)).astype(np.float32)
+    maps = np.zeros((count, 10, 14), np.float32)
+    images[:, 4, 9] = 1.0
+    maps[:, 4, 9] = 1.0
+    mask = np.zeros((10, 14), bool)
+    mask[3:6, 8:11] = True
+    masks = [{"object": mask, "head": mask}] * (count - 1) + [{}]
+    return Subject(images, np.ones(count, np.int64), [f"i{k}" for k in range(count)], maps, masks), mask
+
+
+def predict(images: np.ndarray) -> np.ndarray:
+    p = np.clip(images[:, 4, 9, 0], 0, 1)
+    return np.stack([1 - p, p], axis=1)
+
+
+def test_all_metrics_of_a_method() -> None:
+    subject, mask = planted()
+    found = judge(subject, ["curves", "localisation", "sparseness"], SETTINGS, predict)
+    assert found.cascade is None
+    np.testing.assert_array_equal(found.metrics["pointing"], [1] * 5 + [np.nan])  # no mask, no number
+    np.testing.assert_allclose(found.metrics["energy_gain"][:5], 140 / 9)
+    np.testing.assert_allclose(found.metrics["gini"], 139 / 140)
+    assert (found.metrics["faithfulness"] > 0.5).all()
+    rows = table({"planted": found.metrics}, {"planted": found.regions})
+    assert all(tuple(row) == COLUMNS for row in rows)
+    by_name = {(row["metric"], row["region"]): row for row in rows}
+    assert by_name["pointing", ""] | {"mean": 1.0, "images": 5, "better": "higher"} == by_name["pointing", ""]
+    assert by_name["pointing", "head"]["chance"] == pytest.approx(mask.mean(), rel=1e-4)
+    assert by_name["gini", ""]["chance"] is None
+    assert {row["metric"] for row in rows} <= set(METRICS)
+
+
+def test_metrics_that_ask_again() -> None:
+    import keras
+
+    subject, _ = planted()
+    image = keras.Input((10, 14, 3))
+    network = keras.Model(image, keras.layers.Dense(2, name="logits")(keras.layers.Flatten()(image)))
+    asked: list[tuple[bool, int]] = []
+
+    def make(model: keras.Model, seed: int):  # type: ignore[no-untyped-def]
+        asked.append((model is network, seed))
+        return lambda images, targets, keys: np.abs(images).sum(axis=3)
+
+    settings = SETTINGS | {
+        "randomisation": {"images": 3, "steps": 2},
+        "sensitivity": {"images": 2, "samples": 2, "radius": 0.02},
+        "seeds": {"images": 2, "seeds": 4},
+    }
+    found = judge(subject, ["randomisation", "sensitivity", "seeds"], settings, predict, network, make, seed=7)
+    # One layer, so one randomised model (never the user's); then the model itself, with the run's seed and another.
+    assert asked == [(False, 7), (True, 7), (True, 7), (True, 8)]
+    assert found.cascade_images is not None and found.cascade_images.tolist() == [0, 2, 5]
+    for name in ("randomised_spearman", "randomised_spearman_abs", "randomised_ssim"):
+        assert np.flatnonzero(np.isfinite(found.metrics[name])).tolist() == [0, 2, 5]
+    np.testing.assert_array_equal(found.metrics["seed_error"][[0, 5]], 0)
+    assert (found.metrics["max_sensitivity"][[0, 5]] > 0).all()
+
+
+def test_images_are_taken_from_the_whole_set() -> None:
+    assert spread_over(24, 4).tolist() == [0, 8, 15, 23]
+    assert spread_over(3, 8).tolist() == [0, 1, 2]
+    assert spread_over(0, 8).tolist() == []
+
+
+def test_maps_at_the_pictures_resolution() -> None:
+    small = np.array([[[0.0, 1.0]]], np.float32)
+    np.testing.assert_allclose(at_resolution(small, (1, 4))[0, 0], [0, 0.25, 0.75, 1])
+    assert np.isfinite(at_resolution(np.full((1, 2, 2), np.nan), (4, 4))).all()
+    assert at_resolution(np.zeros((0, 2, 2)), (4, 6)).shape == (0, 4, 6)
+
+
+def test_self_check_sheet(tmp_path: Path) -> None:
+    path = tmp_path / "maps.h5"
+    with store.create(path, layer="conv4", score="logit", relus_patched=0, settings='{"steps": 5}') as file:
+        store.write_array(file, "maps", np.ones((3, 1, 2, 2)), ("image", "target", "height", "width"))
+        store.write_array(file, "empty", np.array([[True], [False], [False]]), ("image", "target"))
+        store.write_array(file, "completeness_gap", np.array([[0.1], [-0.3], [0.2]]), ("image", "target"))
+        store.write_array(file, "id", ["a", "b", "c"], ("image",))
+    with store.open_file(path) as file:
+        rows = self_check("guided_backprop", file)
+    assert all(tuple(row) == SELF_CHECK_COLUMNS for row in rows)
+    found = {row["check"]: row for row in rows}
+    assert found["layer chosen"]["value"] == "conv4" and found["score explained"]["value"] == "logit"
+    assert found["empty maps"]["value"] == "1 of 3"
+    assert found["completeness gap"]["value"] == "mean 0.2, largest 0.3"
+    assert "nothing is guided" in found["ReLUs patched"]["remark"]
+    assert found["maps not finite"]["value"] == "0 of 3"
+    assert found["settings"]["value"] == "steps 5"
