@@ -37,7 +37,9 @@ METHODS: dict[str, Method] = {
     "rise": Method(
         "RISE", signed=False, settings={"masks": 1000, "grid": 8, "keep": 0.5, "fill": [127.5, 127.5, 127.5]}
     ),
-    "lime": Method("LIME", signed=True, settings={"samples": 1000}),
+    "lime": Method(
+        "LIME", signed=True, settings={"samples": 1000, "kernel_size": 4, "max_distance": 200, "ratio": 0.2}
+    ),
     "shap": Method("SHAP", signed=True, settings={}),
 }
 # Settings that are one of a few words.

@@ -8,6 +8,7 @@ import numpy as np
 
 from convscope.attributions.base import Explainer
 from convscope.attributions.class_scores import ClassScores
+from convscope.attributions.lime_segments import Lime
 from convscope.attributions.names import METHODS as NAMES
 from convscope.attributions.occlusion import Occlusion
 from convscope.attributions.rise import Rise
@@ -128,4 +129,5 @@ METHODS: dict[str, Factory] = {
     "integrated_gradients": _integrated_gradients,
     "occlusion": lambda context: Occlusion(context.scores, context.settings),
     "rise": lambda context: Rise(context.scores, context.settings, context.seed),
+    "lime": lambda context: Lime(context.scores, context.settings, context.seed),
 }
