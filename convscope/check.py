@@ -1,9 +1,11 @@
 """Checks across a study's configuration: every name must lead somewhere, before any work is done."""
 
+import re
 from pathlib import Path
 from typing import Any
 
 from convscope.ascent.presets import settings_from
+from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.errors import UserError, nearest
 from convscope.layer_names import layers_of
 
@@ -31,7 +33,7 @@ def check_study(config: dict[str, Any]) -> None:
             _check_split(key, dataset, part, config["datasets"])
     for name, image_set in config["image_sets"].items():
         _check_image_set(f"image_sets.{name}", image_set, config)
-    for stage in ("activations", "filters", "cams"):
+    for stage in ("activations", "filters", "cams", "attributions"):
         for model, settings in config[stage].items():
             key = f"{stage}.{model}"
             _among(key, "model", model, config["models"])
@@ -46,6 +48,8 @@ def check_study(config: dict[str, Any]) -> None:
     for model, settings in config["cams"].items():
         _check_class(f"cams.{model}", settings, model, config)
         _check_colormap(f"cams.{model}.colormap", settings["colormap"])
+    for model, settings in config["attributions"].items():
+        _check_attributions(f"attributions.{model}", settings, model, config)
 
 
 def splits_of(dataset: dict[str, Any]) -> list[str]:
@@ -189,6 +193,39 @@ def _check_colormap(key: str, name: str) -> None:
     from matplotlib import colormaps  # seldom needed, and slow to import
 
     _among(key, "colour map", name, colormaps)
+
+
+def _check_attributions(key: str, settings: dict[str, Any], name: str, config: dict[str, Any]) -> None:
+    for method in [] if settings["methods"] == "all" else settings["methods"]:
+        _among(f"{key}.methods", "method", method, [*ATTRIBUTIONS, "all"])
+    _check_head(key, config["models"][name])
+    _check_class(key, settings, name, config)
+    if "layer" in settings:
+        _check_map_layer(f"{key}.layer", settings["layer"], config["models"][name])
+    for part in ("colormap", "diverging"):
+        _check_colormap(f"{key}.{part}", settings[part])
+
+
+def _check_map_layer(key: str, layer: str, model: dict[str, Any]) -> None:
+    """A layer that carries maps may be an activation or a sum, too; known beforehand for the project's own networks."""
+    known = layers_of(model) if model["source"] == "train" else None
+    if known is None or layer.startswith("add"):
+        return
+    names = [entry.name for entry in known]
+    if re.sub("_(act|bn|add)$", "", layer) not in {*names, *(entry.block for entry in known)}:
+        _among(key, "layer", layer, names)
+
+
+def _check_head(key: str, model: dict[str, Any]) -> None:
+    """A backbone has no class to explain; a preset's folder on disk tells whether it holds one."""
+    if model["source"] != "preset":
+        return
+    folder = Path(model.get("folder", "."), model["preset"]).expanduser()
+    if (folder / "config.json").is_file() and not (folder / "task.json").is_file():
+        raise UserError(
+            f"{key}: '{model['preset']}' is a backbone without a classifier, so there is no class to explain; "
+            "name a preset with a classification head"
+        )
 
 
 def _check_class(key: str, settings: dict[str, Any], name: str, config: dict[str, Any]) -> None:

@@ -13,21 +13,24 @@ class Method:
         signed: whether its heat has a sign: evidence for the class above 0, against it below.
         settings: what the config may set, with the defaults.
         layer: whether it reads the feature maps of one layer.
+        colours: whether its map is a picture in colours, shown as such, and not a heat.
     """
 
     title: str
     signed: bool
     settings: dict[str, Any] = field(default_factory=dict)
     layer: bool = False
+    colours: bool = False
 
 
 METHODS: dict[str, Method] = {
+    "gradcam": Method("Grad-CAM", signed=False, layer=True),
     "saliency": Method("Saliency", signed=False),
     "input_x_gradient": Method("Input x gradient", signed=True),
     "smoothgrad": Method("SmoothGrad", signed=False, settings={"samples": 25, "noise": 0.15}),
-    "guided_backprop": Method("Guided backprop", signed=False),
-    "deconvnet": Method("Deconvnet", signed=False),
-    "guided_gradcam": Method("Guided Grad-CAM", signed=False, layer=True),
+    "guided_backprop": Method("Guided backprop", signed=False, colours=True),
+    "deconvnet": Method("Deconvnet", signed=False, colours=True),
+    "guided_gradcam": Method("Guided Grad-CAM", signed=False, layer=True, colours=True),
     "integrated_gradients": Method(
         "Integrated gradients", signed=True, settings={"steps": 50, "baseline": "black", "blur": 10.0}
     ),
@@ -44,3 +47,8 @@ METHODS: dict[str, Method] = {
 }
 # Settings that are one of a few words.
 CHOICES: dict[str, tuple[str, ...]] = {"integrated_gradients.baseline": ("black", "grey", "blurred", "mean")}
+
+
+def needs_background(method: str, settings: dict[str, Any]) -> bool:
+    """Whether a method compares with the pictures of the image set."""
+    return method == "shap" or (method, settings.get("baseline")) == ("integrated_gradients", "mean")

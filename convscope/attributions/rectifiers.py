@@ -172,21 +172,21 @@ class RectifiedGradient:
         return Attribution(maps, {"patched_relus": np.full(len(images), self.patched, np.int64)})
 
 
-class GuidedGradCam:
-    """Guided backprop times Grad-CAM, drawn up to the image's size (Selvaraju et al. 2016, 1610.02391): (N, H, W, C).
+class GradCam:
+    """Grad-CAM drawn up to the image's size, an explainer beside the others (1610.02391): (N, H, W), >= 0.
 
     Args:
         network: model space -> logits.
         spec: its classes and head.
-        layer: the layer whose feature maps carry Grad-CAM; None: the last.
+        layer: the layer whose feature maps carry it; None: the last.
     """
 
-    name, signed = "guided_gradcam", False
+    name, signed = "gradcam", False
 
     def __init__(self, network: keras.Model, spec: ModelSpec, layer: str | None = None) -> None:
-        self._guided, self._spec = RectifiedGradient(network, spec, "guided"), spec
-        self.layer = layer or default_cam_layer(network)
-        self.patched = self._guided.patched
+        if spec.head == "none":
+            raise UserError(f"model '{spec.name}' has no classifier, so no class to explain; name a classifier preset")
+        self._spec, self.layer = spec, layer or default_cam_layer(network)
         self._head, self._tail = split_at(network, self.layer)
         self._cam = tf.function(self._map, reduce_retracing=True)
 
@@ -198,7 +198,26 @@ class GuidedGradCam:
         return grad_cam(maps, tape.gradient(total, maps))
 
     def __call__(self, images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> Attribution:
+        maps = self._cam(tf.constant(images, tf.float32), tf.constant(targets, tf.int32)).numpy()
+        drawn = [upsample(each, images.shape[1:3]) for each in maps]
+        return Attribution(np.stack(drawn) if drawn else np.zeros(images.shape[:3], np.float32))
+
+
+class GuidedGradCam:
+    """Guided backprop times Grad-CAM at the image's size (1610.02391): (N, H, W, C).
+
+    Args:
+        network: model space -> logits.
+        spec: its classes and head.
+        layer: the layer whose feature maps carry Grad-CAM; None: the last.
+    """
+
+    name, signed = "guided_gradcam", False
+
+    def __init__(self, network: keras.Model, spec: ModelSpec, layer: str | None = None) -> None:
+        self._cam, self._guided = GradCam(network, spec, layer), RectifiedGradient(network, spec, "guided")
+        self.layer, self.patched = self._cam.layer, self._guided.patched
+
+    def __call__(self, images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> Attribution:
         guided = self._guided(images, targets, keys)
-        cams = self._cam(tf.constant(images, tf.float32), tf.constant(targets, tf.int32)).numpy()
-        drawn = np.stack([upsample(cam, images.shape[1:3]) for cam in cams])
-        return Attribution(guided.maps * drawn[..., None], guided.facts)
+        return Attribution(guided.maps * self._cam(images, targets, keys).maps[..., None], guided.facts)

@@ -119,7 +119,14 @@ def _integrated_gradients(context: Context) -> Explainer:
     return IntegratedGradients(context.scores, baseline, settings["steps"])
 
 
+def _gradcam(context: Context) -> Explainer:
+    from convscope.attributions.rectifiers import GradCam
+
+    return GradCam(context.network, context.spec, context.layer)
+
+
 METHODS: dict[str, Factory] = {
+    "gradcam": _gradcam,
     "saliency": _saliency,
     "input_x_gradient": _input_x_gradient,
     "smoothgrad": _smoothgrad,

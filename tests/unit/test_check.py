@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from convscope.attributions.names import METHODS
 from convscope.check import check_study, classes_of, classes_of_model, splits_of
-from convscope.config import complete
+from convscope.config import complete, load_schema
 from convscope.errors import UserError
 
 
@@ -40,6 +41,7 @@ def study(tmp_path: Path) -> dict[str, Any]:
         "activations": {"net": {"images": ["few"], "layers": ["stem_conv", "block2"]}},
         "filters": {"net": {"layers": ["block3_sepconv1"]}, "big": {"layers": ["block14_sepconv2"]}},
         "cams": {"net": {"images": ["few", "wrong"], "class": "dog"}, "big": {"images": ["loose"], "class": 1}},
+        "attributions": {"net": {"images": ["few"], "methods": ["saliency"], "layer": "block3_sepconv1_act"}},
     }
 
 
@@ -94,6 +96,15 @@ MISTAKES: list[tuple[str, Any, list[str]]] = [
     ("cams/net/class", -1, ["cams.net.class", "-1 is outside 0..1"]),
     ("cams/net/colormap", "virdis", ["cams.net.colormap", "'virdis'", "did you mean 'viridis'?"]),
     ("cams/big/class", "true", ["cams.big.class", "needs labels", "'loose'"]),
+    ("attributions/net/images", ["fow"], ["attributions.net.images", "image set 'fow'", "did you mean 'few'?"]),
+    ("attributions/net/methods", ["salience"], ["attributions.net.methods", "'salience'", "did you mean 'saliency'?"]),
+    ("attributions/net/methods", "al", ["attributions.net.methods", "did you mean 'all'?"]),
+    ("attributions/net/class", "dgo", ["attributions.net.class", "'dgo'", "did you mean 'dog'?"]),
+    ("attributions/net/layer", "block3_sepconv9", ["attributions.net.layer", "did you mean 'block3_sepconv"]),
+    ("attributions/net/diverging", "coolwram", ["attributions.net.diverging", "did you mean 'coolwarm'?"]),
+    ("attributions/net/smoothgrad", {"sample": 3}, ["attributions.net.smoothgrad", "'sample'", "did you mean 'samples'?"]),
+    ("attributions/net/integrated_gradients", {"baseline": "gray"}, ["baseline", "'gray'", "did you mean 'grey'?"]),
+    ("attributions/nett", {"images": ["few"]}, ["attributions.nett", "model 'nett'", "did you mean 'net'?"]),
     ("models/mine", {"source": "file", "path": "m.keras"}, ["models.mine.path", "'m.keras'", "does not exist"]),
     ("models/mine", {"source": "preset", "preset": "./nowhere"}, ["models.mine.preset", "nowhere", "does not exist"]),
     (
@@ -113,6 +124,20 @@ def test_mistakes(study: dict[str, Any], tmp_path: Path, path: str, value: Any, 
     message = str(caught.value)
     assert "\n" not in message
     assert all(word in message for word in words), message
+
+
+def test_a_backbone_has_no_class_to_explain(study: dict[str, Any], tmp_path: Path) -> None:
+    (tmp_path / "backbone").mkdir()
+    (tmp_path / "backbone" / "config.json").write_text("{}")
+    other = change(study, "models/bare", {"source": "preset", "preset": str(tmp_path / "backbone")})
+    with pytest.raises(UserError, match=r"attributions\.bare: .*backbone without a classifier"):
+        check_study(complete(change(other, "attributions/bare", {"images": ["loose"]})))
+
+
+def test_the_schema_knows_the_settings_of_every_method() -> None:
+    described = load_schema()["$defs"]["attributions"]["properties"]
+    for name, method in METHODS.items():
+        assert set(described.get(name, {}).get("properties", {})) == set(method.settings), name
 
 
 @pytest.mark.parametrize("colormap", ["jet", "cividis", "gray_r"])

@@ -1,0 +1,112 @@
+"""Explain one shard of an image set by one attribution method; write the raw maps to HDF5."""
+
+import argparse
+import json
+from pathlib import Path
+
+from convscope.job import Progress, parser, run
+
+# A picture of the whole set for the methods that compare with it: so many images, evenly spread.
+_BACKGROUND = 200
+
+
+def main(args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from convscope import store
+    from convscope.attributions.base import heat
+    from convscope.attributions.class_scores import ClassScores
+    from convscope.attributions.names import METHODS, needs_background
+    from convscope.attributions.registry import explainer
+    from convscope.images import load_images
+    from convscope.labels import labels_for, target_classes
+    from convscope.models import load_model
+    from convscope.tables import read_rows
+
+    network, spec = load_model(args.model, args.spec)
+    settings = json.loads(args.settings)
+    own = settings.get(args.method, {})
+
+    def load(rows: list[dict[str, str]]) -> np.ndarray:
+        pictures = load_images([row["path"] for row in rows], spec.input_size, spec.resize, threads=args.threads)
+        return spec.preprocess(pictures)
+
+    whole = read_rows(args.images)
+    rows = whole[args.first : args.first + args.count]
+    background = None
+    if needs_background(args.method, own) and whole:
+        chosen = np.unique(np.linspace(0, len(whole) - 1, min(len(whole), _BACKGROUND)).round().astype(int))
+        background = load([whole[index] for index in chosen])
+    explain = explainer(args.method, network, spec, own, args.seed, settings.get("layer"), background)
+    scores = ClassScores(network, spec)
+    labels = labels_for(rows, spec.classes)
+    progress = Progress(len(rows), f"{METHODS[args.method].title} of {spec.name}", "images")
+    parts: dict[str, list[np.ndarray]] = {}
+    for start in range(0, len(rows), settings["batch"]):
+        part = rows[start : start + settings["batch"]]
+        images, keys = load(part), [row["id"] for row in part]
+        logits = scores.logits(images)
+        found = {"probabilities": spec.probabilities(logits), "predicted": spec.class_scores(logits).argmax(axis=1)}
+        own_labels = labels[start : start + len(part)]
+        targets = target_classes(spec, found["predicted"], own_labels, settings["class"], "attributions")
+        answers = [explain(images, column, keys) for column in targets.T]
+        found |= {"maps": np.stack([answer.maps for answer in answers], axis=1), "targets": targets}
+        found["scores"] = np.take_along_axis(spec.class_scores(logits), targets, axis=1)
+        for name in answers[0].facts:
+            found[f"facts/{name}"] = np.stack([answer.facts[name] for answer in answers], axis=1)
+        for name, values in found.items():
+            parts.setdefault(name, []).append(values)
+        progress.step(len(part))
+    attributes = {
+        "model": spec.name,
+        "model_digest": spec.digest,
+        "method": args.method,
+        "signed": explain.signed,
+        "class": str(settings["class"]),
+        "classes": list(spec.classes),
+        "input_size": spec.input_size,
+        "resize": spec.resize,
+        "seed": args.seed,
+        "settings": {**METHODS[args.method].settings, **own},
+    }
+    if METHODS[args.method].layer:
+        attributes["layer"] = str(getattr(explain, "layer", settings.get("layer", "")))
+    arrays = {name: np.concatenate(values) for name, values in parts.items()} or _nothing(spec)
+    with store.create(args.out, **attributes) as file:
+        for column in ("id", "path", "class"):
+            store.write_array(file, column, [row[column] for row in rows], ("image",), dtype=store.TEXT)
+        store.write_array(file, "label", labels, ("image",))
+        store.write_array(file, "predicted", arrays.pop("predicted"), ("image",))
+        store.write_array(file, "probabilities", arrays.pop("probabilities"), ("image", "class"))
+        maps = arrays.pop("maps")
+        store.write_array(file, "maps", maps, ("image", "target", "height", "width", "colour")[: maps.ndim])
+        for name, values in arrays.items():
+            store.write_array(file, name, values, ("image", "target"))
+        warm = np.stack([heat(column, explain.signed) for column in np.moveaxis(maps, 1, 0)], axis=1)
+        store.write_array(file, "empty", ~warm.any(axis=(2, 3)), ("image", "target"))
+
+
+def _nothing(spec):  # type: ignore[no-untyped-def]
+    """What an image set without images gives."""
+    import numpy as np
+
+    return {
+        "maps": np.zeros((0, 1, *spec.input_size), np.float32),
+        "targets": np.zeros((0, 1), np.int64),
+        "scores": np.zeros((0, 1), np.float32),
+        "probabilities": np.zeros((0, len(spec.classes)), np.float32),
+        "predicted": np.zeros(0, np.int64),
+    }
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--model", type=Path, required=True)
+    arguments.add_argument("--spec", type=Path, required=True)
+    arguments.add_argument("--images", type=Path, required=True, help="the image set's table")
+    arguments.add_argument("--first", type=int, required=True, help="first row of the shard")
+    arguments.add_argument("--count", type=int, required=True, help="rows of the shard")
+    arguments.add_argument("--method", required=True)
+    arguments.add_argument("--settings", required=True, help="JSON of the model's attributions: settings")
+    arguments.add_argument("--out", type=Path, required=True)
+    run(main, arguments)
