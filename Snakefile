@@ -15,9 +15,11 @@ include: "rules/common.smk"
 include: "rules/inputs.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
+include: "rules/evaluation.smk"
 include: "rules/activations.smk"
 include: "rules/filters.smk"
 include: "rules/cams.smk"
+include: "rules/attributions.smk"
 include: "rules/gallery.smk"
 
 

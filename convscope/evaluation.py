@@ -1,4 +1,4 @@
-"""Judging a classifier on labelled pictures: predictions and numbers."""
+"""Predicting pictures with a classifier: logits, and the table of predictions (see `classifier_metrics` for the numbers)."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -101,66 +101,3 @@ def prediction_columns(spec: ModelSpec) -> list[str]:
 
 def _round(value: Any) -> float:
     return float(f"{float(value):.6g}")
-
-
-def metrics(spec: ModelSpec, labels: Sequence[int], logits: Array) -> dict[str, Any]:
-    """Numbers on labelled predictions.
-
-    Args:
-        spec: names the classes.
-        labels: true class indices, all at least 0.
-        logits: (N, units), finite.
-
-    Returns:
-        `images`, `accuracy`, `no_information_rate` (share of the most frequent class: what always guessing it gives),
-        `loss` (mean cross-entropy, nats), `roc_auc` (of class 1, or the macro mean of one class against the rest; None
-        where a class has no pictures), `classes` (precision, recall, f1, support of each), `confusion` (rows: truth,
-        columns: prediction, counts).
-    """
-    from sklearn.metrics import confusion_matrix, precision_recall_fscore_support, roc_auc_score
-
-    truth = np.asarray(labels, dtype=int)
-    count = len(spec.classes)
-    if not len(truth):
-        return {"images": 0, "accuracy": None, "no_information_rate": None, "loss": None, "roc_auc": None}
-    scores = spec.class_scores(logits).astype(np.float64)
-    probabilities = spec.probabilities(logits)
-    predicted = scores.argmax(axis=1)
-    every = list(range(count))
-    precision, recall, f1, support = precision_recall_fscore_support(truth, predicted, labels=every, zero_division=0)
-    confusion = confusion_matrix(truth, predicted, labels=every)
-    return {
-        "images": len(truth),
-        "accuracy": float((predicted == truth).mean()),
-        "no_information_rate": float(np.bincount(truth, minlength=count).max() / len(truth)),
-        "loss": _cross_entropy(spec, truth, scores),
-        "roc_auc": _auc(truth, probabilities, scores, count, roc_auc_score),
-        "classes": {
-            name: {
-                "precision": float(precision[i]),
-                "recall": float(recall[i]),
-                "f1": float(f1[i]),
-                "support": int(support[i]),
-            }
-            for i, name in enumerate(spec.classes)
-        },
-        "confusion": confusion.tolist(),
-    }
-
-
-def _cross_entropy(spec: ModelSpec, truth: Array, scores: Array) -> float:
-    if spec.head == "binary":
-        # log(1 + exp(-z)) of the true class's score: from logits, so that a sure error does not become infinite.
-        return float(np.logaddexp(0, -scores[np.arange(len(truth)), truth]).mean())
-    largest = scores.max(axis=1, keepdims=True)
-    log_sum = largest[:, 0] + np.log(np.exp(scores - largest).sum(axis=1))
-    return float((log_sum - scores[np.arange(len(truth)), truth]).mean())
-
-
-def _auc(truth: Array, probabilities: Array, scores: Array, count: int, roc_auc_score: Any) -> float | None:
-    if len(set(truth.tolist())) < count:
-        return None
-    if count == 2:
-        # Scores rank as probabilities do, but never tie at 1.0.
-        return float(roc_auc_score(truth, scores[:, 1] - scores[:, 0]))
-    return float(np.mean([roc_auc_score(truth == c, probabilities[:, c]) for c in range(count)]))

@@ -6,11 +6,13 @@ rule gallery:
     input:
         datasets=expand(rules.dataset.output.sheet, dataset=config["datasets"]),
         curves=trained_curves(),
-        metrics=evaluated(),
+        metrics=evaluated(rules.evaluate.output.metrics),
+        reports=evaluated(rules.classifier_report.output.confusion),
         layers=expand("<study>/models/{model}/layers.csv", model=config["models"]),
         activations=activation_figures(),
         filters=filter_figures,
         cams=cam_figures(),
+        attributions=attribution_figures(),
     output:
         page="<study>/gallery/index.html",
         study="<study>/gallery/study.json",

@@ -120,13 +120,22 @@ def trained_curves():
     return expand(rules.train_model.output.curves, model=TRAINED)
 
 
-def evaluated():
-    """Metrics of every model on every split it is tested on."""
+def evaluated(output):
+    """An output of every model's evaluation or report, on every split it is tested on."""
     return [
-        rules.evaluate.output.metrics.format(model=model, dataset=dataset, split=split)
+        str(output).format(model=model, dataset=dataset, split=split)
         for model, parts in config["evaluations"].items()
         for dataset, split in map(dataset_and_split, parts)
     ]
+
+
+def report_labels(figure):
+    """How the report of the workflow calls a figure of an evaluation."""
+    return {
+        "model": "{model}",
+        "tested on": "{dataset}/{split}",
+        "figure": figure,
+    }
 
 
 def activation_figures():
@@ -151,4 +160,34 @@ def cam_figures():
     return [
         rules.overlays.output.table.format(model=model, images=images, method="gradcam")
         for model, images in pairs("cams")
+    ]
+
+
+def attribution_methods(model):
+    """The attribution methods chosen for a model, in the order in which they are shown."""
+    wanted = config["attributions"][model]["methods"]
+    return list(ATTRIBUTIONS) if wanted == "all" else wanted
+
+
+def attribution_settings(wildcards):
+    """What one method's maps depend on, as JSON: what other methods are set to does not matter to it."""
+    part = config["attributions"][wildcards.model]
+    used = ("class", "layer", "batch", wildcards.method)
+    return json.dumps({key: part[key] for key in used if key in part}, sort_keys=True)
+
+
+def attribution_style(wildcards):
+    """What the pictures of attribution maps depend on, as JSON."""
+    part = config["attributions"][wildcards.model]
+    used = ("colormap", "diverging", "percentile", "scale")
+    return json.dumps({key: part[key] for key in used}, sort_keys=True)
+
+
+def attribution_figures():
+    """The pictures of every method of every model and image set that is explained, alone and side by side."""
+    return [
+        figure.format(model=model, images=images, method=method)
+        for model, images in pairs("attributions")
+        for method in attribution_methods(model)
+        for figure in (rules.attribution_figures.output.table, rules.side_by_side.output.table)
     ]

@@ -1,4 +1,4 @@
-"""Models: trained, or brought from elsewhere, to one canonical form; their layers; how well they classify."""
+"""Models: trained, or brought from elsewhere, to one canonical form; and their layers."""
 
 
 rule train_model:
@@ -97,34 +97,5 @@ checkpoint layers:
     shell:
         r"""
         python -m scripts.layers --model {input.model:q} --spec {input.spec:q} --table {output.table:q} \
-            --threads {threads} --log {log:q}
-        """
-
-
-rule evaluate:
-    """Predict every image of a split; write the table of predictions and the metrics."""
-    input:
-        model="<study>/models/{model}/model.keras",
-        spec="<study>/models/{model}/model.json",
-        images="<study>/datasets/{dataset}/images.csv",
-    output:
-        predictions="<study>/evaluation/{model}/{dataset}.{split}/predictions.csv",
-        metrics="<study>/evaluation/{model}/{dataset}.{split}/metrics.json",
-    log:
-        "<study>/logs/evaluate/{model}.{dataset}.{split}.log",
-    benchmark:
-        "<study>/benchmarks/evaluate/{model}.{dataset}.{split}.tsv"
-    conda:
-        "../envs/convscope.yaml"
-    threads: 2
-    resources:
-        mem_mb=2500,
-        runtime=120,
-    params:
-        code=code("evaluate"),
-    shell:
-        r"""
-        python -m scripts.evaluate --model {input.model:q} --spec {input.spec:q} --images {input.images:q} \
-            --split {wildcards.split} --predictions {output.predictions:q} --metrics {output.metrics:q} \
             --threads {threads} --log {log:q}
         """

@@ -9,6 +9,7 @@ from convscope.job import parser, run
 def main(args: argparse.Namespace) -> None:
     """Predict every picture of the split and write table and metrics."""
     from convscope import evaluation, models
+    from convscope.classifier_metrics import metrics
     from convscope.errors import UserError, nearest
     from convscope.files import write_json
     from convscope.job import Progress, say
@@ -41,7 +42,7 @@ def main(args: argparse.Namespace) -> None:
     kept = ([paths[i] for i in keep], [rows[i]["class"] for i in keep], [labels[i] for i in keep], logits[keep])
     write_table(args.predictions, evaluation.prediction_rows(spec, *kept), evaluation.prediction_columns(spec))
     known = [i for i in keep if labels[i] >= 0]
-    numbers = evaluation.metrics(spec, [labels[i] for i in known], logits[known])
+    numbers = metrics(spec, [labels[i] for i in known], logits[known])
     write_json(args.metrics, numbers | {"model": spec.name, "split": args.split, "unreadable": len(bad)})
     say(f"accuracy {numbers['accuracy']} of {numbers['images']} images, {len(bad)} unreadable")
 

@@ -11,11 +11,12 @@ from convscope.files import atomic_path, write_json, write_text
 from convscope.gallery.collect import Heatmaps, Layer, Model, Study, collect
 from convscope.gallery.names import Names, link, slug
 from convscope.gallery.pictures import banner, strip
+from convscope.gallery.predictions import prediction_table
 from convscope.gallery.tables import number, read_object
 
 _HERE = Path(__file__).parent
-_STATIC = ("gallery.css", "gallery.js")
-_PAGES = ("model_*.html", "layer_*.html", "images_*.html")
+_STATIC = ("gallery.css", "gallery.js", "predictions.js")
+_PAGES = ("model_*.html", "layer_*.html", "images_*.html", "predictions_*.html")
 _UNKNOWN = "\u2013"
 _PICTURES = ("strip_*.jpg", "banner_*.jpg")
 
@@ -161,6 +162,10 @@ def _model_pages(site: _Site, model: Model) -> None:
         after: Layer | None = shown[position + 1] if position + 1 < len(shown) else None
         name = site.page("layer", model.name, layer.name)
         site.render("layer.html.j2", name, model=model, layer=layer, before=before, after=after)
+    for evaluation in model.evaluations:
+        tested = f"{evaluation.dataset}.{evaluation.split}"
+        table = prediction_table(site.study.folder / "evaluation" / model.name / tested, site.study.folder)
+        site.render("predictions.html.j2", site.page("predictions", model.name, tested), model=model, table=table)
     for heatmaps in model.heatmaps:
         name = site.page("images", model.name, heatmaps.image_set)
         site.render("images.html.j2", name, model=model, heatmaps=heatmaps, classes=_classes(model, heatmaps))

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from convscope import evaluation
+from convscope.classifier_metrics import metrics
 from convscope.errors import UserError
 from convscope.labels import label_map
 from convscope.model_spec import ModelSpec
@@ -17,29 +18,35 @@ THREE = ModelSpec("three", (8, 12), classes=("a", "b", "c"), head="multiclass")
 def test_numbers_of_a_binary_head() -> None:
     labels = [0, 0, 0, 1]
     logits = np.array([[-2.0], [-1.0], [3.0], [2.0]])
-    found = evaluation.metrics(BINARY, labels, logits)
+    found = metrics(BINARY, labels, logits)
     assert found["accuracy"] == 0.75 and found["no_information_rate"] == 0.75
     assert found["confusion"] == [[2, 1], [0, 1]]
-    assert found["classes"]["dog"] == {"precision": 0.5, "recall": 1.0, "f1": pytest.approx(2 / 3), "support": 1}
+    assert found["classes"]["dog"] == {
+        "precision": 0.5,
+        "recall": 1.0,
+        "f1": pytest.approx(2 / 3),
+        "support": 1,
+        "roc_auc": pytest.approx(2 / 3),
+    }
     losses = [np.log1p(np.exp(-2)), np.log1p(np.exp(-1)), np.log1p(np.exp(3)), np.log1p(np.exp(-2))]
     assert found["loss"] == pytest.approx(np.mean(losses))
     assert found["roc_auc"] == pytest.approx(2 / 3), "the dog outranks two of three cats"
 
 
 def test_sure_errors_and_saturated_scores_stay_finite_and_ranked() -> None:
-    found = evaluation.metrics(BINARY, [0, 1, 1], np.array([[1000.0], [900.0], [2000.0]]))
+    found = metrics(BINARY, [0, 1, 1], np.array([[1000.0], [900.0], [2000.0]]))
     assert np.isfinite(found["loss"]) and found["loss"] == pytest.approx(1000 / 3)
     assert found["roc_auc"] == 0.5, "probabilities would all tie at 1"
 
 
 def test_numbers_of_three_classes() -> None:
     logits = np.log(np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.3, 0.4, 0.3]]))
-    found = evaluation.metrics(THREE, [0, 1, 2], logits)
+    found = metrics(THREE, [0, 1, 2], logits)
     assert found["accuracy"] == pytest.approx(2 / 3)
     assert found["loss"] == pytest.approx(-np.mean(np.log([0.7, 0.8, 0.3])), rel=1e-6)
     assert found["roc_auc"] == 1.0
-    assert evaluation.metrics(THREE, [0, 1], logits[:2])["roc_auc"] is None, "no picture of class c"
-    assert evaluation.metrics(THREE, [], logits[:0])["accuracy"] is None
+    assert metrics(THREE, [0, 1], logits[:2])["roc_auc"] is None, "no picture of class c"
+    assert metrics(THREE, [], logits[:0])["accuracy"] is None
 
 
 def test_rows_have_two_columns_for_a_binary_head() -> None:

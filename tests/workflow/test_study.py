@@ -86,6 +86,14 @@ def test_evaluation(finished: Project) -> None:
     assert metrics["accuracy"] == sum(row["correct"] == "true" for row in predictions) / 16
     wrong = {row["path"] for row in predictions if row["correct"] == "false"}
     assert {row["path"] for row in rows(finished.study / "image_sets" / "wrong.csv")} <= wrong
+    assert sum(sum(row) for row in metrics["confusion"]) == 16
+    classes = {row["class"]: float(row["recall"]) for row in rows(folder / "classes.csv")}
+    assert classes == {name: pytest.approx(part["recall"], abs=1e-5) for name, part in metrics["classes"].items()}
+    for name in ("confusion", "confusion_normalised", "roc", "calibration", "most_confident_errors"):
+        assert Image.open(folder / f"{name}.png").width > 200, name
+    assert json.loads((folder / "thumbnails.json").read_text())["count"] == 16
+    page = (finished.study / "gallery" / "predictions_net_pets.test.html").read_text()
+    assert page.count("<tr data-result") == 16
 
 
 def test_activations_with_h5py_alone(finished: Project) -> None:
@@ -231,6 +239,7 @@ def test_a_log_and_a_benchmark_for_every_job(finished: Project) -> None:
         "train_model",
         "layers",
         "evaluate",
+        "classifier_report",
         "activations",
         "gather_activations",
         "channel_sheets",

@@ -1,0 +1,94 @@
+"""How well the models classify: predictions, numbers, and the report."""
+
+
+rule evaluate:
+    """Predict every image of a split; write the table of predictions and the metrics."""
+    input:
+        model="<study>/models/{model}/model.keras",
+        spec="<study>/models/{model}/model.json",
+        images="<study>/datasets/{dataset}/images.csv",
+    output:
+        predictions="<study>/evaluation/{model}/{dataset}.{split}/predictions.csv",
+        metrics="<study>/evaluation/{model}/{dataset}.{split}/metrics.json",
+    log:
+        "<study>/logs/evaluate/{model}.{dataset}.{split}.log",
+    benchmark:
+        "<study>/benchmarks/evaluate/{model}.{dataset}.{split}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: 2
+    resources:
+        mem_mb=2500,
+        runtime=120,
+    params:
+        code=code("evaluate"),
+    shell:
+        r"""
+        python -m scripts.evaluate --model {input.model:q} --spec {input.spec:q} --images {input.images:q} \
+            --split {wildcards.split} --predictions {output.predictions:q} --metrics {output.metrics:q} \
+            --threads {threads} --log {log:q}
+        """
+
+
+rule classifier_report:
+    """Draw the report of a classifier: confusion, ROC curves, calibration, its most confident errors."""
+    input:
+        predictions=rules.evaluate.output.predictions,
+        spec="<study>/models/{model}/model.json",
+    output:
+        classes="<study>/evaluation/{model}/{dataset}.{split}/classes.csv",
+        roc_table="<study>/evaluation/{model}/{dataset}.{split}/roc.csv",
+        calibration_table="<study>/evaluation/{model}/{dataset}.{split}/calibration.csv",
+        confusion=report(
+            "<study>/evaluation/{model}/{dataset}.{split}/confusion.png",
+            caption="../report/confusion.rst",
+            category="Evaluation",
+            labels=report_labels("confusion, counts"),
+        ),
+        confusion_shares=report(
+            "<study>/evaluation/{model}/{dataset}.{split}/confusion_normalised.png",
+            caption="../report/confusion.rst",
+            category="Evaluation",
+            labels=report_labels("confusion, shares of the truth"),
+        ),
+        roc=report(
+            "<study>/evaluation/{model}/{dataset}.{split}/roc.png",
+            caption="../report/roc.rst",
+            category="Evaluation",
+            labels=report_labels("ROC curves"),
+        ),
+        calibration=report(
+            "<study>/evaluation/{model}/{dataset}.{split}/calibration.png",
+            caption="../report/calibration.rst",
+            category="Evaluation",
+            labels=report_labels("calibration"),
+        ),
+        errors=report(
+            "<study>/evaluation/{model}/{dataset}.{split}/most_confident_errors.png",
+            caption="../report/errors.rst",
+            category="Evaluation",
+            labels=report_labels("most confident errors"),
+        ),
+        thumbnails="<study>/evaluation/{model}/{dataset}.{split}/thumbnails.jpg",
+        thumbnails_geometry="<study>/evaluation/{model}/{dataset}.{split}/thumbnails.json",
+    log:
+        "<study>/logs/classifier_report/{model}.{dataset}.{split}.log",
+    benchmark:
+        "<study>/benchmarks/classifier_report/{model}.{dataset}.{split}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        code=code("classifier_report"),
+    shell:
+        r"""
+        python -m scripts.classifier_report --predictions {input.predictions:q} --spec {input.spec:q} \
+            --title {wildcards.dataset}/{wildcards.split} --classes {output.classes:q} --roc-table {output.roc_table:q} \
+            --calibration-table {output.calibration_table:q} --confusion {output.confusion:q} \
+            --confusion-shares {output.confusion_shares:q} --roc {output.roc:q} --calibration {output.calibration:q} \
+            --errors {output.errors:q} --thumbnails {output.thumbnails:q} \
+            --thumbnails-geometry {output.thumbnails_geometry:q} --log {log:q}
+        """

@@ -1,0 +1,54 @@
+"""Make a classifier's report from its table of predictions: tables and figures."""
+
+import argparse
+from pathlib import Path
+
+from convscope.job import parser, run
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write every table and figure of the report into the folder of the evaluation."""
+    from convscope import classifier_report as report
+    from convscope import classifier_report_pictures as pictures
+    from convscope.files import write_json
+    from convscope.job import Progress, say
+    from convscope.model_spec import ModelSpec
+    from convscope.tables import read_rows, write_table
+
+    spec = ModelSpec.load(args.spec)
+    rows = read_rows(args.predictions)
+    found = report.read_predictions(rows, spec.classes)
+    title = f"{spec.name} on {args.title}"
+    write_table(args.classes, report.class_rows(found), report.CLASS_COLUMNS)
+    write_table(args.roc_table, report.roc_rows(found), report.ROC_COLUMNS)
+    write_table(args.calibration_table, report.calibration_rows(found), report.CALIBRATION_COLUMNS)
+    report.draw_confusion(found, title, args.confusion, normalised=False)
+    report.draw_confusion(found, title, args.confusion_shares, normalised=True)
+    report.draw_roc(found, title, args.roc)
+    report.draw_calibration(found, title, args.calibration)
+    pictures.draw_errors(found, args.errors)
+    paths = [row["path"] for row in rows]
+    progress = Progress(min(len(paths), pictures.MOST_THUMBNAILS), "small views", "images")
+    write_json(args.thumbnails_geometry, pictures.draw_thumbnails(paths, args.thumbnails, progress.step))
+    say(f"{len(found)} labelled images, {int((~found.correct).sum())} errors")
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--predictions", type=Path, required=True, help="the table of predictions (.csv)")
+    arguments.add_argument("--spec", type=Path, required=True, help="facts of the model (.json)")
+    arguments.add_argument("--title", required=True, help="what it was tested on, for the figures")
+    for name, text in (
+        ("classes", "precision, recall, F1 of every class (.csv)"),
+        ("roc-table", "points of the ROC curves (.csv)"),
+        ("calibration-table", "bins of the reliability diagram (.csv)"),
+        ("confusion", "confusion matrix, counts (.png)"),
+        ("confusion-shares", "confusion matrix, shares of the true class (.png)"),
+        ("roc", "ROC curves (.png)"),
+        ("calibration", "reliability diagram (.png)"),
+        ("errors", "the most confident errors (.png)"),
+        ("thumbnails", "a small view of every image (.jpg)"),
+        ("thumbnails-geometry", "where each of them lies (.json)"),
+    ):
+        arguments.add_argument(f"--{name}", type=Path, required=True, help=f"output: {text}")
+    run(main, arguments)
