@@ -3,7 +3,12 @@
 import ast
 import functools
 import hashlib
+import json
+import os
+import sys
 from pathlib import Path
+
+from convscope.files import sha256_of, write_text
 
 PACKAGES = ("convscope", "scripts")
 # They print, they parse arguments, they stop: no output file depends on them.
@@ -27,21 +32,55 @@ def modules_used(module: str, root: Path) -> dict[str, Path]:
     return found
 
 
-def code_digest(module: str, root: Path) -> str:
+# What is known of a source by the digest of its text: [imports, digest of its code].
+_known: dict[str, list] = {}
+
+
+def code_digest(module: str, root: Path, cache_file: str | os.PathLike[str] | None = None) -> str:
     """Digest of the code of a module and of all it imports; comments, docstrings and layout do not count.
 
     Args:
         module: dotted name ("scripts.ascend").
         root: folder that holds the packages.
+        cache_file: JSON that keeps what parsing a source found, by its content; reading the workflow then parses nothing
+            that was parsed before. Lost, damaged or unwritable, it costs time only.
 
     Returns:
         16 hexadecimal digits.
     """
+    _recall(None if cache_file is None else os.fspath(cache_file))
+    before = len(_known)
     used = modules_used(module, root)
     digest = hashlib.sha256()
     for name in sorted(used):
         digest.update(f"{name} {_file_digest(used[name])}\n".encode())
+    if cache_file is not None and len(_known) > before:
+        _keep(Path(cache_file))
     return digest.hexdigest()[:16]
+
+
+def _version() -> str:
+    """What is found in a source is the work of this module and of Python's parser."""
+    return f"{sys.version_info[:2]} {sha256_of(__file__)}"
+
+
+@functools.cache
+def _recall(cache_file: str | None) -> None:
+    if cache_file is None:
+        return
+    try:
+        kept = json.loads(Path(cache_file).read_text(encoding="utf-8"))
+        if kept["version"] == _version():
+            _known.update({key: [list(found[0]), str(found[1])] for key, found in kept["sources"].items()})
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return
+
+
+def _keep(cache_file: Path) -> None:
+    try:
+        write_text(cache_file, json.dumps({"version": _version(), "sources": _known}))
+    except OSError:
+        return  # a read-only place, or another process wrote at the same time: the next one parses again
 
 
 def _file_of(name: str, root: Path) -> Path | None:
@@ -55,37 +94,54 @@ def _file_of(name: str, root: Path) -> Path | None:
 
 
 @functools.cache
-def _tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+def _parsed(path: Path) -> list:
+    """Of a source file: its imports as (level, module, names), and the digest of its code."""
+    text = path.read_text(encoding="utf-8")
+    key = hashlib.sha256(text.encode()).hexdigest()
+    if key not in _known:
+        tree = ast.parse(text, filename=str(path))
+        imports: list[tuple[int, str, list[str]]] = []
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                imports.extend((0, alias.name, []) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                imports.append((node.level, node.module or "", [alias.name for alias in node.names]))
+        _known[key] = [imports, _code_of(tree).hexdigest()]
+    return _known[key]
 
 
-@functools.cache
-def _imports(path: Path, package: str) -> tuple[str, ...]:
+def _imports(path: Path, package: str) -> list[str]:
     names: list[str] = []
-    for node in ast.walk(_tree(path)):
-        if isinstance(node, ast.Import):
-            names.extend(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            parents = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            source = ".".join([*parents, node.module or ""]).strip(".")
-            names.append(source)
-            names.extend(f"{source}.{alias.name}" for alias in node.names)
-    return tuple(names)
+    for level, module, imported in _parsed(path)[0]:
+        parents = package.split(".")[: len(package.split(".")) - level + 1] if level else []
+        source = ".".join([*parents, module]).strip(".")
+        names.append(source)
+        names.extend(f"{source}.{name}" for name in imported)
+    return names
 
 
 @functools.cache
 def _file_digest(path: Path) -> str:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            _drop_docstring(node)
-    digest = hashlib.sha256(ast.dump(tree).encode())
+    extras = []
     # Templates and style sheets beside a package's code are code too.
     if path.name == "__init__.py":
         for extra in sorted(p for p in path.parent.rglob("*") if p.suffix in {".j2", ".css", ".js"}):
             if next(folder for folder in extra.parents if (folder / "__init__.py").is_file()) == path.parent:
-                digest.update(extra.read_bytes())
+                extras.append(extra)
+    if not extras:
+        return str(_parsed(path)[1])
+    digest = _code_of(ast.parse(path.read_text(encoding="utf-8")))
+    for extra in extras:
+        digest.update(extra.read_bytes())
     return digest.hexdigest()
+
+
+def _code_of(tree: ast.Module) -> "hashlib._Hash":
+    """Hash of the code alone; the tree loses its docstrings."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            _drop_docstring(node)
+    return hashlib.sha256(ast.dump(tree).encode())
 
 
 def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:

@@ -1,5 +1,6 @@
 """What counts as a change of the code that a script uses."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -31,12 +32,17 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def digest(project: Path, root: Path, script: str = "scripts.draw") -> str:
+def digest(project: Path, root: Path, script: str = "scripts.draw", cache: Path | None = None) -> str:
     """In a process of its own: a digest is remembered while the workflow is read."""
     program = "import sys, pathlib; from convscope.code_digest import code_digest as d; "
-    program += "print(d(sys.argv[1], pathlib.Path(sys.argv[2])))"
+    program += "print(d(sys.argv[1], pathlib.Path(sys.argv[2]), *sys.argv[3:]))"
+    kept = [str(cache)] if cache else []
     done = subprocess.run(
-        [sys.executable, "-c", program, script, str(project)], cwd=root, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, script, str(project), *kept],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return done.stdout.strip()
 
@@ -109,3 +115,25 @@ def test_every_script_of_the_project_has_a_digest_of_its_own(root: Path) -> None
     assert len(digests) == len(scripts) > 15
     assert "convscope.ascent.steps" in modules_used("scripts.ascend", root)
     assert "convscope.ascent.steps" not in modules_used("scripts.cam", root)
+
+
+def test_what_was_parsed_before_is_not_parsed_again_and_no_change_is_missed(
+    project: Path, root: Path, tmp_path: Path
+) -> None:
+    cache = tmp_path / "kept" / "code.json"
+    first = digest(project, root, cache=cache)
+    assert first == digest(project, root) == digest(project, root, cache=cache)
+    known = json.loads(cache.read_text())
+    for found in known["sources"].values():
+        found[1] = "0" * 64
+    cache.write_text(json.dumps(known))
+    assert digest(project, root, cache=cache) != first  # what is kept is what is used
+    known["version"] = "another parser"
+    cache.write_text(json.dumps(known))
+    assert digest(project, root, cache=cache) == first
+    path = project / "convscope/deep.py"
+    path.write_text("VALUE = 2\n")
+    changed = digest(project, root, cache=cache)
+    assert changed != first and changed == digest(project, root)
+    cache.write_text("{half a fi")
+    assert digest(project, root, cache=cache) == changed
