@@ -7,6 +7,8 @@ from typing import Any
 from convscope.ascent.presets import settings_from
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.errors import UserError, nearest
+from convscope.groups import group_text, same_class
+from convscope.judging.selection import check_judging
 from convscope.layer_names import layers_of
 
 _KNOWN_COLORMAPS = ("jet", "viridis", "inferno", "magma", "plasma", "turbo")
@@ -33,7 +35,7 @@ def check_study(config: dict[str, Any]) -> None:
             _check_split(key, dataset, part, config["datasets"])
     for name, image_set in config["image_sets"].items():
         _check_image_set(f"image_sets.{name}", image_set, config)
-    for stage in ("activations", "filters", "cams", "attributions"):
+    for stage in ("activations", "filters", "cams", "attributions", "judging"):
         for model, settings in config[stage].items():
             key = f"{stage}.{model}"
             _among(key, "model", model, config["models"])
@@ -48,8 +50,14 @@ def check_study(config: dict[str, Any]) -> None:
     for model, settings in config["cams"].items():
         _check_class(f"cams.{model}", settings, model, config)
         _check_colormap(f"cams.{model}.colormap", settings["colormap"])
+        _check_head(f"cams.{model}", config["models"][model])
+        if "layer" in settings:
+            _check_map_layer(f"cams.{model}.layer", settings["layer"], config["models"][model])
+        _check_gap_head(f"cams.{model}.gap_head", model, config)
     for model, settings in config["attributions"].items():
         _check_attributions(f"attributions.{model}", settings, model, config)
+    for model in config["judging"]:
+        check_judging(config, model)
 
 
 def splits_of(dataset: dict[str, Any]) -> list[str]:
@@ -170,8 +178,8 @@ def _check_image_set(key: str, settings: dict[str, Any], config: dict[str, Any])
         _among(f"{key}", f"evaluation of '{model}' on", split, config["evaluations"][model])
         if "group" not in settings:
             raise UserError(f"{key}: the key 'group' is missing (errors, correct, false_negatives:<class> ...)")
-        group, _, name = settings["group"].partition(":")
-        if name and known:
+        group, _, name = group_text(settings["group"]).partition(":")
+        if name and known and not same_class(name, known):
             _among(f"{key}.group", f"class of {group}", name, known)
 
 
@@ -226,6 +234,27 @@ def _check_head(key: str, model: dict[str, Any]) -> None:
             f"{key}: '{model['preset']}' is a backbone without a classifier, so there is no class to explain; "
             "name a preset with a classification head"
         )
+
+
+def gap_head_of(model: str, config: dict[str, Any]) -> dict[str, str] | None:
+    """The dataset and its splits `train` and `test` that a model's GAP head is trained and tested with.
+
+    None where CAM is not among the model's methods, or where neither the config nor the model names a dataset.
+    """
+    settings = config["cams"][model]
+    named = settings.get("gap_head", {})
+    dataset = named.get("dataset") or config["models"][model].get("dataset")
+    if "cam" not in settings["methods"] or dataset is None:
+        return None
+    splits = splits_of(config["datasets"].get(dataset, {}))
+    test = named.get("test") or ("test" if "test" in splits else "validation")
+    return {"dataset": dataset, "train": named.get("train", "train"), "test": test}
+
+
+def _check_gap_head(key: str, model: str, config: dict[str, Any]) -> None:
+    head = gap_head_of(model, config)
+    for part in ("train", "test") if head else ():
+        _check_split(key, head["dataset"], head[part], config["datasets"])
 
 
 def _check_class(key: str, settings: dict[str, Any], name: str, config: dict[str, Any]) -> None:

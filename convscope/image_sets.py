@@ -11,18 +11,10 @@ from typing import Any
 
 from convscope.datasets import BadRow, ImageRow, class_folders, natural_key, picture_files
 from convscope.errors import BadImage, UserError, nearest
+from convscope.groups import GROUPS, group_text, same_class
 from convscope.images import read_image
 from convscope.sampling import sample
 
-GROUPS = (
-    "errors",
-    "correct",
-    "all",
-    "most_confident_errors",
-    "true_positives:<class>",
-    "false_negatives:<class>",
-    "false_positives:<class>",
-)
 _MOST_CONFIDENT = 24
 _ID_LENGTH = 40
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
@@ -173,14 +165,15 @@ def _sampled(rows: Sequence[_Choice], settings: Mapping[str, Any], seed: int) ->
 def _from_evaluation(
     settings: Mapping[str, Any], images: Iterable[ImageRow], predictions: Sequence[Mapping[str, str]], seed: int
 ) -> list[_Choice]:
-    group, _, wanted = str(settings.get("group", "errors")).partition(":")
+    given = group_text(settings.get("group", "errors"))
+    group, _, wanted = given.partition(":")
     kinds = [kind.partition(":")[0] for kind in GROUPS]
     needs_class = f"{group}:<class>" in GROUPS
     if group not in kinds or needs_class != bool(wanted):
-        given = settings.get("group", "errors")
-        hint = f"write '{group}:' and a class" if needs_class else nearest(str(given), GROUPS)
+        hint = f"write '{group}:' and a class" if needs_class else nearest(given, GROUPS)
         raise UserError(f"group: '{given}' is not a group of predictions ({hint})")
     labels = _labels(predictions)
+    wanted = same_class(wanted, labels) or wanted
     for name in ([wanted] if wanted else []) + list(settings.get("classes") or []):
         if predictions and name not in labels:
             raise UserError(f"there is no class '{name}' among the predictions ({nearest(name, sorted(labels))})")

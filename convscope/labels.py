@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from convscope.errors import UserError, nearest
+from convscope.groups import plain
 from convscope.model_spec import ModelSpec
 
 
@@ -17,8 +18,8 @@ def label_map(spec: ModelSpec, dataset_classes: Sequence[str]) -> list[int]:
     Raises:
         UserError: some names fit and others do not, or none does and the numbers differ.
     """
-    plain = {_plain(name): index for index, name in enumerate(spec.classes)}
-    found = [plain.get(_plain(name)) for name in dataset_classes]
+    known = {plain(name): index for index, name in enumerate(spec.classes)}
+    found = [known.get(plain(name)) for name in dataset_classes]
     if all(index is None for index in found) and len(dataset_classes) == len(spec.classes):
         return list(range(len(spec.classes)))
     for name, index in zip(dataset_classes, found, strict=True):
@@ -27,18 +28,14 @@ def label_map(spec: ModelSpec, dataset_classes: Sequence[str]) -> list[int]:
     return [index for index in found if index is not None]
 
 
-def _plain(name: str) -> str:
-    return name.strip().lower().removesuffix("s")
-
-
 def labels_for(rows: Sequence[dict[str, str]], classes: Sequence[str]) -> np.ndarray:
     """Labels of an image set's rows as a model numbers its classes, (N,) int64; -1 where the truth is unknown to it.
 
     Names are matched as in `label_map`. A cat in front of a model that knows a thousand other classes has no true class; only
     where no name fits and the numbers run over just as many classes as the model has do they count themselves.
     """
-    index = {_plain(name): position for position, name in enumerate(classes)}
-    found = [index.get(_plain(row["class"]), -1) for row in rows]
+    index = {plain(name): position for position, name in enumerate(classes)}
+    found = [index.get(plain(row["class"]), -1) for row in rows]
     numbers = [int(row["label"]) for row in rows]
     if all(label < 0 for label in found) and max(numbers, default=-1) + 1 == len(classes):
         found = numbers

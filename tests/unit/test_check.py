@@ -59,6 +59,21 @@ def test_all_is_well(study: dict[str, Any]) -> None:
     check_study(complete(study))
 
 
+@pytest.mark.parametrize("group", ["false_negatives:cat", {"false_negatives": "cats"}, {"true_positives": "Dog"}])
+def test_a_group_may_be_a_mapping_and_its_class_a_plural(study: dict[str, Any], group: Any) -> None:
+    check_study(complete(change(study, "image_sets/wrong/group", group)))
+
+
+@pytest.mark.parametrize(
+    ("group", "words"),
+    [({"false_negative": "cat"}, "false_negatives"), ({"false_negatives": "cow"}, "'cow'"), ({}, "group")],
+)
+def test_a_wrong_mapping_is_explained(study: dict[str, Any], group: Any, words: str) -> None:
+    with pytest.raises(UserError, match=words) as error:
+        check_study(complete(change(study, "image_sets/wrong/group", group)))
+    assert "image_sets.wrong.group" in str(error.value)
+
+
 SET = {"dataset": "pets", "split": "test"}
 MISTAKES: list[tuple[str, Any, list[str]]] = [
     ("models/net/dataset", "pet", ["models.net.dataset", "'pet'", "did you mean 'pets'?"]),

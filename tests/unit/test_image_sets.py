@@ -122,6 +122,7 @@ def test_the_models_class_names_need_not_be_the_datasets():
 
     assert sorted(paths("errors")) == [("cat_3", "cats", 0), ("dog_3", "dogs", 1)]
     assert paths("false_negatives:cat") == paths("false_negatives:cats") == [("cat_3", "cats", 0)]
+    assert paths({"false_negatives": "cats"}) == paths({"false_negatives": "Cat"}) == [("cat_3", "cats", 0)]
     assert paths("false_positives:cat") == paths("errors", classes=["dogs"]) == [("dog_3", "dogs", 1)]
     assert len(paths("true_positives:dog")) == 29
 
