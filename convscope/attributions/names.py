@@ -43,7 +43,14 @@ METHODS: dict[str, Method] = {
     "lime": Method(
         "LIME", signed=True, settings={"samples": 1000, "kernel_size": 4, "max_distance": 200, "ratio": 0.2}
     ),
-    "shap": Method("SHAP", signed=True, settings={}),
+    "kernel_shap": Method(
+        "KernelSHAP", signed=True, settings={"samples": 1000, "segments": 60, "fill": [127.5, 127.5, 127.5]}
+    ),
+    "partition_shap": Method(
+        "PartitionSHAP", signed=True, settings={"evaluations": 500, "fill": [127.5, 127.5, 127.5]}
+    ),
+    "gradient_shap": Method("GradientSHAP", signed=True, settings={"samples": 200}),
+    "deep_shap": Method("DeepSHAP", signed=True, settings={"background": 20}),
 }
 # Settings that are one of a few words.
 CHOICES: dict[str, tuple[str, ...]] = {"integrated_gradients.baseline": ("black", "grey", "blurred", "mean")}
@@ -51,4 +58,7 @@ CHOICES: dict[str, tuple[str, ...]] = {"integrated_gradients.baseline": ("black"
 
 def needs_background(method: str, settings: dict[str, Any]) -> bool:
     """Whether a method compares with the pictures of the image set."""
-    return method == "shap" or (method, settings.get("baseline")) == ("integrated_gradients", "mean")
+    return method in ("gradient_shap", "deep_shap") or (method, settings.get("baseline")) == (
+        "integrated_gradients",
+        "mean",
+    )

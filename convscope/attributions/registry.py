@@ -12,6 +12,7 @@ from convscope.attributions.lime_segments import Lime
 from convscope.attributions.names import METHODS as NAMES
 from convscope.attributions.occlusion import Occlusion
 from convscope.attributions.rise import Rise
+from convscope.attributions.shap_values import GradientShap, KernelShap, PartitionShap
 from convscope.errors import UserError, nearest
 from convscope.model_spec import ModelSpec
 
@@ -125,6 +126,12 @@ def _gradcam(context: Context) -> Explainer:
     return GradCam(context.network, context.spec, context.layer)
 
 
+def _deep_shap(context: Context) -> Explainer:
+    from convscope.attributions.deep_shap import DeepShap
+
+    return DeepShap(context.scores, context.settings, context.background)
+
+
 METHODS: dict[str, Factory] = {
     "gradcam": _gradcam,
     "saliency": _saliency,
@@ -137,4 +144,8 @@ METHODS: dict[str, Factory] = {
     "occlusion": lambda context: Occlusion(context.scores, context.settings),
     "rise": lambda context: Rise(context.scores, context.settings, context.seed),
     "lime": lambda context: Lime(context.scores, context.settings, context.seed),
+    "kernel_shap": lambda context: KernelShap(context.scores, context.settings, context.seed),
+    "partition_shap": lambda context: PartitionShap(context.scores, context.settings, context.seed),
+    "gradient_shap": lambda context: GradientShap(context.scores, context.settings, context.seed, context.background),
+    "deep_shap": _deep_shap,
 }
