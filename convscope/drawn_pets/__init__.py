@@ -1,10 +1,12 @@
 """Drawn pets: pictures of cats and dogs made from shapes, endlessly varied, with a mask of their parts.
 
-`draw_pet` draws one picture from its number; `write_dataset` fills a folder. See `pets`, `dataset`.
+`draw_pet` draws one picture from its number; `DRAWN_PETS` is the kind that `drawing.dataset.write_dataset` writes.
 """
 
-from convscope.drawn_pets.dataset import write_dataset
-from convscope.drawn_pets.pets import CLASSES, DrawnPet, draw_pet
+from convscope.drawing.dataset import Drawings
+from convscope.drawn_pets.pets import CLASSES, draw_pet
 from convscope.drawn_pets.shapes import PARTS
 
-__all__ = ["CLASSES", "PARTS", "DrawnPet", "draw_pet", "write_dataset"]
+DRAWN_PETS = Drawings("drawn_pets", CLASSES, PARTS, draw_pet)
+
+__all__ = ["CLASSES", "DRAWN_PETS", "PARTS", "draw_pet"]

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from convscope.drawn_pets.scene import FABRICS, GREENS, RGB, SKIES, WALLS, WOODS, Place, Scene, mix, shade
+from convscope.drawing.scene import FABRICS, GREENS, RGB, SKIES, WALLS, WOODS, Place, Scene, mix, shade
 
 
 def _wall_and_floor(s: Scene, floor: float) -> RGB:

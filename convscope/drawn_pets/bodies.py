@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from convscope.drawing.geometry import Rng, closed_curve, ellipse, limb, shifted
 from convscope.drawn_pets.breeds import Breed
-from convscope.drawn_pets.geometry import Rng, closed_curve, ellipse, limb, shifted
 from convscope.drawn_pets.heads import Face, build_head
 from convscope.drawn_pets.shapes import BODY, Shape, moved
 

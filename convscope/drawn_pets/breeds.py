@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 
-from convscope.drawn_pets.geometry import Rng
+from convscope.drawing.geometry import Rng
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from convscope.drawn_pets.geometry import Array, Rng
+from convscope.drawing.geometry import Array, Rng
 
 # name: (base, dark, light), RGB 0..255
 PALETTES: dict[str, tuple[tuple[int, int, int], tuple[int, int, int], tuple[int, int, int]]] = {

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from convscope.drawing.geometry import Array, Rng, almond, closed_curve, ellipse, hull, open_curve, shifted
 from convscope.drawn_pets.breeds import Breed
-from convscope.drawn_pets.geometry import Array, Rng, almond, closed_curve, ellipse, hull, open_curve, shifted
 from convscope.drawn_pets.shapes import EARS, EYES, HEAD, MUZZLE, Colour, Shape
 
 

@@ -1,36 +1,27 @@
 """One drawn pet: place, animal, light and camera, from a seed, a split, a label and an index."""
 
 import zlib
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from convscope.drawing.dataset import Drawn
+from convscope.drawing.geometry import Rng
+from convscope.drawing.light import light_scene, photograph
+from convscope.drawing.masks import SUPERSAMPLING, shrink, shrink_parts, trimap_of
+from convscope.drawing.scene import paint_background
 from convscope.drawn_pets.backgrounds import FAMILIES
 from convscope.drawn_pets.bodies import build_pet, sample_pose
 from convscope.drawn_pets.breeds import sample_breed
 from convscope.drawn_pets.coats import Fields, sample_coat
-from convscope.drawn_pets.geometry import Rng
 from convscope.drawn_pets.heads import sample_face
-from convscope.drawn_pets.light import light_scene, photograph
-from convscope.drawn_pets.render import SUPERSAMPLING, Canvas, shrink, shrink_parts, trimap_of
-from convscope.drawn_pets.scene import paint_background
+from convscope.drawn_pets.render import Canvas
 from convscope.drawn_pets.shapes import BODY, Shape, moved
 from convscope.drawn_pets.shifted import SHIFTED_FAMILIES, paint_occluder
 
 CLASSES = ("cat", "dog")
 
 
-class DrawnPet(NamedTuple):
-    """A picture, uint8 (s, s, 3); its part mask, uint8 (s, s), index into PARTS; its trimap, uint8 (s, s), 1 animal,
-    2 background, 3 border (the convention of the Oxford-IIIT pets)."""
-
-    image: NDArray[np.uint8]
-    parts: NDArray[np.uint8]
-    trimap: NDArray[np.uint8]
-
-
-def draw_pet(label: int, index: int, seed: int, size: int, split: str) -> DrawnPet:
+def draw_pet(label: int, index: int, seed: int, size: int, split: str) -> Drawn:
     """Draw pet number `index` of a split.
 
     The same arguments always give the same picture; no picture depends on another one. Everything but the animal's
@@ -82,7 +73,7 @@ def draw_pet(label: int, index: int, seed: int, size: int, split: str) -> DrawnP
         canvas.parts[cover >= 0.5] = 0
     picture = light_scene(shrink(picture), camera_rng, shifted)
     parts = shrink_parts(canvas.parts)
-    return DrawnPet(photograph(picture, camera_rng, shifted), parts, trimap_of(parts))
+    return Drawn(photograph(picture, camera_rng, shifted), parts, trimap_of(parts))
 
 
 def _place(shapes: list[Shape], pose: str, size: int, floor: float, rng: Rng) -> tuple[list[Shape], float]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from convscope.drawn_pets.geometry import Array
+from convscope.drawing.geometry import Array
 
 PARTS = ("background", "body", "head", "ears", "eyes", "muzzle")
 BODY, HEAD, EARS, EYES, MUZZLE = 1, 2, 3, 4, 5

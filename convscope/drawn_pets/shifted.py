@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from convscope.drawn_pets.geometry import Array, Rng, closed_curve, ellipse, limb
-from convscope.drawn_pets.scene import FABRICS, GREENS, RGB, Place, Scene, mix, shade
+from convscope.drawing.geometry import Array, Rng, closed_curve, ellipse, limb
+from convscope.drawing.scene import FABRICS, GREENS, RGB, Place, Scene, mix, shade
 
 
 def _snow(s: Scene) -> float:

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.drawn_pets import CLASSES, PARTS, draw_pet, write_dataset
+from convscope.drawing.dataset import _BATCH, write_dataset
+from convscope.drawing.geometry import closed_curve, ellipse, hull, limb, tufted
+from convscope.drawing.masks import shrink_parts, trimap_of
+from convscope.drawn_pets import CLASSES, DRAWN_PETS, PARTS, draw_pet
 from convscope.drawn_pets.bodies import POSES, build_pet
 from convscope.drawn_pets.breeds import CATS, DOGS, sample_breed
-from convscope.drawn_pets.dataset import _BATCH
-from convscope.drawn_pets.geometry import closed_curve, ellipse, hull, limb, tufted
 from convscope.drawn_pets.heads import sample_face
-from convscope.drawn_pets.render import shrink_parts, trimap_of
 from convscope.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -220,8 +220,8 @@ def test_breeds_overlap_on_purpose() -> None:
 def test_folder_is_the_same_for_any_number_of_workers(tmp_path: Path) -> None:
     counts = {"train": _BATCH + 2, "shifted": 2}
     steps: list[int] = []
-    write_dataset(tmp_path / "one", counts, 64, 3, steps.append)
-    write_dataset(tmp_path / "two", counts, 64, 3, workers=2)
+    write_dataset(DRAWN_PETS, tmp_path / "one", counts, 64, 3, steps.append)
+    write_dataset(DRAWN_PETS, tmp_path / "two", counts, 64, 3, workers=2)
     one = _digests(tmp_path / "one")
     assert one == _digests(tmp_path / "two")
     assert sum(steps) == 2 * sum(counts.values())
@@ -235,14 +235,14 @@ def test_folder_is_the_same_for_any_number_of_workers(tmp_path: Path) -> None:
 
 
 def test_splits_share_no_picture(tmp_path: Path) -> None:
-    write_dataset(tmp_path / "pets", {"train": 12, "validation": 12, "test": 12}, 64, 0)
+    write_dataset(DRAWN_PETS, tmp_path / "pets", {"train": 12, "validation": 12, "test": 12}, 64, 0)
     pictures = [d for n, d in _digests(tmp_path / "pets").items() if n.split("/")[0] in ("train", "validation", "test")]
     assert len(pictures) == len(set(pictures)) == 72
 
 
 def test_more_pictures_keep_the_first_ones(tmp_path: Path) -> None:
-    write_dataset(tmp_path / "few", {"test": 2}, 64, 0)
-    write_dataset(tmp_path / "many", {"train": 1, "test": 4}, 64, 0)
+    write_dataset(DRAWN_PETS, tmp_path / "few", {"test": 2}, 64, 0)
+    write_dataset(DRAWN_PETS, tmp_path / "many", {"train": 1, "test": 4}, 64, 0)
     few, many = _digests(tmp_path / "few"), _digests(tmp_path / "many")
     pictures = {name for name in few if name.endswith(".png")}
     assert all(few[name] == many[name] for name in pictures)
@@ -254,22 +254,23 @@ def test_leftovers_of_a_killed_run_do_not_survive(tmp_path: Path) -> None:
         (tmp_path / leftover / "train" / "half.png").write_bytes(b"half")
     (tmp_path / "pets").mkdir()
     (tmp_path / "pets" / "stale.png").write_bytes(b"stale")
-    write_dataset(tmp_path / "pets", {"test": 1}, 64, 0)
+    write_dataset(DRAWN_PETS, tmp_path / "pets", {"test": 1}, 64, 0)
     assert [p.name for p in tmp_path.iterdir()] == ["pets"]
     assert not list(tmp_path.rglob("half.png")) and not list(tmp_path.rglob("stale.png"))
 
 
 def test_killed_in_the_middle_then_run_again(tmp_path: Path) -> None:
     """kill -9 leaves no folder, no workers that go on writing, and nothing the next run could take for its own."""
-    call = "write_dataset(sys.argv[1], {'test': 400}, 64, 0, workers=2)"
-    code = f"import sys; from convscope.drawn_pets import write_dataset; {call}"
+    call = "write_dataset(DRAWN_PETS, sys.argv[1], {'test': 400}, 64, 0, workers=2)"
+    imports = "from convscope.drawn_pets import DRAWN_PETS; from convscope.drawing.dataset import write_dataset"
+    code = f"import sys; {imports}; {call}"
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "pets")], cwd=REPOSITORY) as process:
         deadline = time.monotonic() + 60
         while not list(tmp_path.glob(".pets.*.partial/test/cat/*.png")) and time.monotonic() < deadline:
             time.sleep(0.05)
         process.kill()
     assert [p.suffix for p in tmp_path.iterdir()] == [".partial"]
-    write_dataset(tmp_path / "pets", {"test": 3}, 64, 0)
+    write_dataset(DRAWN_PETS, tmp_path / "pets", {"test": 3}, 64, 0)
     assert (tmp_path / "pets").exists()
     assert len(list((tmp_path / "pets").rglob("*.png"))) == 18
     time.sleep(0.5)
@@ -283,7 +284,7 @@ def test_a_failure_leaves_no_folder(tmp_path: Path) -> None:
         raise RuntimeError("stopped")
 
     with pytest.raises(RuntimeError, match="stopped"):
-        write_dataset(tmp_path / "pets", {"test": 1}, 64, 0, fail)
+        write_dataset(DRAWN_PETS, tmp_path / "pets", {"test": 1}, 64, 0, fail)
     assert not (tmp_path / "pets").exists()
 
 
@@ -300,7 +301,7 @@ def test_a_failure_leaves_no_folder(tmp_path: Path) -> None:
 )
 def test_mistakes_end_in_one_line(tmp_path: Path, counts: dict[str, int], size: int, message: str) -> None:
     with pytest.raises(UserError, match=message) as caught:
-        write_dataset(tmp_path / "pets", counts, size, 0)
+        write_dataset(DRAWN_PETS, tmp_path / "pets", counts, size, 0)
     assert "\n" not in str(caught.value)
     assert not list(tmp_path.iterdir())
 

@@ -1,4 +1,4 @@
-"""Writing a data set of drawn pets to a folder, all of it or nothing."""
+"""Writing a dataset of drawn pictures to a folder, all of it or nothing."""
 
 import multiprocessing
 import multiprocessing.connection
@@ -9,12 +9,14 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, wait
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from convscope.drawn_pets.pets import CLASSES, draw_pet
-from convscope.drawn_pets.shapes import PARTS
 from convscope.errors import UserError
 from convscope.files import write_json
 
@@ -24,12 +26,44 @@ _PARTIAL = ".partial"
 Progress = Callable[[int], None]
 
 
-def image_name(label: int, index: int) -> str:
-    """The file name of one picture, "cat_00000.png"."""
-    return f"{CLASSES[label]}_{index:05d}.png"
+class Drawn(NamedTuple):
+    """A picture, uint8 (s, s, 3); its part mask, uint8 (s, s), index into the kind's parts; its trimap, uint8 (s, s),
+    1 object, 2 background, 3 border (the convention of the Oxford-IIIT pets)."""
+
+    image: NDArray[np.uint8]
+    parts: NDArray[np.uint8]
+    trimap: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """A kind of drawn pictures.
+
+    Attributes:
+        name: name of the kind, as in the config's `source`.
+        classes: class names, in order of the label.
+        parts: names of the values of the part masks; 0 is the background.
+        draw: from (label, index, seed, size, split) to a picture, the same for the same numbers. Other processes must
+            be able to import it: a function of a module, or a `functools.partial` of one.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    parts: tuple[str, ...]
+    draw: Callable[[int, int, int, int, str], Drawn]
+
+    @property
+    def title(self) -> str:
+        """The name in words."""
+        return self.name.replace("_", " ")
+
+    def image_name(self, label: int, index: int) -> str:
+        """The file name of one picture, "cat_00000.png"."""
+        return f"{self.classes[label]}_{index:05d}.png"
 
 
 def write_dataset(
+    drawings: Drawings,
     folder: str | os.PathLike[str],
     images_per_class: dict[str, int],
     size: int,
@@ -40,12 +74,13 @@ def write_dataset(
     """Draw a data set and write it as PNG files.
 
     Writes `<folder>/<split>/<class>/<class>_00000.png` (RGB), `<folder>/masks/<split>/<class>/...` (part masks, values
-    index PARTS, named in `masks/parts.json`), `<folder>/trimaps/<split>/<class>/...` (1 animal, 2 background, 3 border)
-    and the settings as `<folder>/drawn_pets.json`. Everything is written beside `folder` first and renamed at the end, so
+    index the parts, named in `masks/parts.json`), `<folder>/trimaps/<split>/<class>/...` (1 object, 2 background, 3 border)
+    and the settings as `<folder>/<kind>.json`. Everything is written beside `folder` first and renamed at the end, so
     that `folder` is never half full; leftovers of a killed run are removed by the next. The bytes do not depend on
     `workers`.
 
     Args:
+        drawings: what is drawn.
         folder: where the data set goes; an existing one is replaced.
         images_per_class: number of pictures of each class for each split.
         size: side of the pictures in pixels, 64 to 512.
@@ -56,7 +91,7 @@ def write_dataset(
     Raises:
         UserError: a split's name or number, or the size, is not usable.
     """
-    _check(images_per_class, size)
+    _check(drawings.title, images_per_class, size)
     target = Path(folder)
     target.parent.mkdir(parents=True, exist_ok=True)
     for leftover in target.parent.glob(f".{target.name}.*{_PARTIAL}"):
@@ -66,13 +101,13 @@ def write_dataset(
     old = partial.with_name(partial.name.removesuffix(_PARTIAL) + f"-old{_PARTIAL}")
     for kind in ("", "masks", "trimaps"):
         for split in images_per_class:
-            for name in CLASSES:
+            for name in drawings.classes:
                 (partial / kind / split / name).mkdir(parents=True, exist_ok=True)
     batches = [
-        (str(partial), label, range(start, min(start + _BATCH, count)), seed, size, split)
+        (drawings, str(partial), label, range(start, min(start + _BATCH, count)), seed, size, split)
         for split, count in images_per_class.items()
         for start in range(0, count, _BATCH)
-        for label in range(len(CLASSES))
+        for label in range(len(drawings.classes))
     ]
     with _pool(workers) as pool:
         if pool is None:
@@ -88,9 +123,9 @@ def write_dataset(
                     done = future.result()
                     if progress:
                         progress(done)
-    settings = {"images_per_class": images_per_class, "size": size, "seed": seed, "classes": list(CLASSES)}
-    write_json(partial / "drawn_pets.json", settings)
-    write_json(partial / "masks" / "parts.json", list(PARTS))
+    settings = {"images_per_class": images_per_class, "size": size, "seed": seed, "classes": list(drawings.classes)}
+    write_json(partial / f"{drawings.name}.json", settings)
+    write_json(partial / "masks" / "parts.json", list(drawings.parts))
     if target.exists():
         target.rename(old)
     umask = os.umask(0)
@@ -129,30 +164,28 @@ def _die_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def _write_batch(folder: str, label: int, indices: range, seed: int, size: int, split: str) -> int:
+def _write_batch(drawings: Drawings, folder: str, label: int, indices: range, seed: int, size: int, split: str) -> int:
     root = Path(folder)
-    inside = Path(split) / CLASSES[label]
+    inside = Path(split) / drawings.classes[label]
     for index in indices:
-        pet = draw_pet(label, index, seed, size, split)
-        name = image_name(label, index)
+        picture = drawings.draw(label, index, seed, size, split)
+        name = drawings.image_name(label, index)
         # The picture carries its JPEG noise already; PNG keeps it. Noise does not pack: compress little.
-        Image.fromarray(pet.image).save(root / inside / name, compress_level=1)
-        Image.fromarray(pet.parts).save(root / "masks" / inside / name)
-        Image.fromarray(pet.trimap).save(root / "trimaps" / inside / name)
+        Image.fromarray(picture.image).save(root / inside / name, compress_level=1)
+        Image.fromarray(picture.parts).save(root / "masks" / inside / name)
+        Image.fromarray(picture.trimap).save(root / "trimaps" / inside / name)
     return len(indices)
 
 
-def _check(images_per_class: dict[str, int], size: int) -> None:
+def _check(title: str, images_per_class: dict[str, int], size: int) -> None:
     if not 64 <= size <= 512:
-        raise UserError(f"drawn pets: image_size is {size}: choose 64 to 512")
+        raise UserError(f"{title}: image_size is {size}: choose 64 to 512")
     if not images_per_class:
-        raise UserError("drawn pets: images_per_class is empty: name at least one split, like {train: 100}")
+        raise UserError(f"{title}: images_per_class is empty: name at least one split, like {{train: 100}}")
     for split, count in images_per_class.items():
         if not split or split in ("masks", "trimaps") or not split.replace("_", "").replace("-", "").isalnum():
             raise UserError(
-                f"drawn pets: '{split}' cannot name a split: use letters, digits, - and _ (not 'masks' or 'trimaps')"
+                f"{title}: '{split}' cannot name a split: use letters, digits, - and _ (not 'masks' or 'trimaps')"
             )
         if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-            raise UserError(
-                f"drawn pets: images_per_class of '{split}' is {count!r}: must be a whole number of 1 or more"
-            )
+            raise UserError(f"{title}: images_per_class of '{split}' is {count!r}: must be a whole number of 1 or more")

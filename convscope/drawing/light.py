@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image, ImageFilter
 
-from convscope.drawn_pets.geometry import Array, Rng
+from convscope.drawing.geometry import Array, Rng
 
 SHIFTED_LIGHTS = ("night", "tungsten", "cast", "fog", "dusk")
 

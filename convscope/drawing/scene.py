@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from convscope.drawn_pets.geometry import Rng
+from convscope.drawing.geometry import Rng
 
 RGB = tuple[int, int, int]
 
