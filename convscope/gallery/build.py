@@ -16,7 +16,7 @@ from convscope.gallery.tables import number, read_object
 
 _HERE = Path(__file__).parent
 _STATIC = ("gallery.css", "gallery.js", "predictions.js")
-_PAGES = ("model_*.html", "layer_*.html", "images_*.html", "predictions_*.html")
+_PAGES = ("model_*.html", "layer_*.html", "images_*.html", "predictions_*.html", "judging_*.html")
 _UNKNOWN = "\u2013"
 _PICTURES = ("strip_*.jpg", "banner_*.jpg")
 
@@ -169,6 +169,8 @@ def _model_pages(site: _Site, model: Model) -> None:
     for heatmaps in model.heatmaps:
         name = site.page("images", model.name, heatmaps.image_set)
         site.render("images.html.j2", name, model=model, heatmaps=heatmaps, classes=_classes(model, heatmaps))
+    for judging in model.judged:
+        site.render("judging.html.j2", site.page("judging", model.name, judging.image_set), model=model, judging=judging)
 
 
 def _classes(model: Model, heatmaps: Heatmaps) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import Any
 from PIL import Image
 
 from convscope.errors import UserError
+from convscope.gallery.judged import Gate, Judging, judging
 from convscope.gallery.tables import chosen, existing, folders, number, read_object, read_table, scalars, truth
 
 _SHOWN_ELSEWHERE = frozenset({"accuracy", "images", "model", "split"})
@@ -164,6 +165,11 @@ class Model:
     activations: tuple[Activations, ...]
     heatmaps: tuple[Heatmaps, ...]
     files: tuple[Path, ...] = field(default=())
+    judged: tuple[Judging, ...] = field(default=())
+
+    def gate(self, image_set: str, method: str) -> Gate | None:
+        """What the sanity gate says of a method on an image set, for wherever its pictures are shown."""
+        return next((entry.gates.get(method) for entry in self.judged if entry.image_set == image_set), None)
 
     @property
     def shown_layers(self) -> tuple[Layer, ...]:
@@ -274,6 +280,13 @@ def _model(results: Path, name: str, config: dict[str, Any], bad: dict[str, tupl
             _heatmaps(results / "cams" / name / entry, name, bad.get(entry, ()))
             for entry in chosen(sets, folders(results / "cams" / name))
             if (results / "cams" / name / entry / "gradcam.csv").is_file()
+        ),
+        judged=tuple(
+            found
+            for entry in chosen(sets, folders(results / "judging" / name))
+            # A verdict of an older config is none: it may be on other methods or images.
+            if "judging" not in config or entry in (config["judging"].get(name) or {}).get("images", [])
+            if (found := judging(results / "judging" / name / entry))
         ),
         files=_files(folder / "model.keras", folder / "model.json", folder / "layers.csv", folder / "history.csv"),
     )

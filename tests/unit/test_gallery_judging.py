@@ -1,0 +1,126 @@
+"""The judging's pages, and the gate's label wherever a method's pictures are shown."""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from convscope.gallery import build_gallery
+from convscope.gallery.collect import collect
+from convscope.gallery.judged import judging
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import gallery_fixture as fixture
+
+IMAGES = fixture.SETS[0]
+LABELS = ["survives randomisation", "does not beat a centre blob"]
+
+
+def row(method: str, metric: str, mean: float, region: str = "", images: int = 4) -> dict[str, Any]:
+    bounds = {"low": mean - 0.1, "high": mean + 0.1, "chance": None}
+    return {
+        "method": method,
+        "metric": metric,
+        "region": region,
+        "better": "higher",
+        "mean": mean,
+        "images": images,
+    } | bounds
+
+
+def add_judging(results: Path) -> None:
+    folder = results / "judging" / "convnet" / IMAGES
+    failed = {"status": "failed", "labels": LABELS, "reasons": ["The map hardly changes <at all>."]}
+    passed = {"status": "passed", "labels": [], "reasons": ["It beats an edge detector."]}
+    metrics = {
+        "faithfulness": {"title": "insertion AUC minus deletion AUC", "better": "higher"},
+        "deletion": {"title": "deletion AUC", "better": "lower"},
+        "pointing": {"title": "pointing game", "better": "higher"},
+        "gini": {"title": "sparseness (Gini)", "better": ""},
+    }
+    rows = [
+        *(
+            row("gradcam", "faithfulness", 0.25),
+            row("saliency", "faithfulness", 0.5),
+            row("edges", "faithfulness", 0.75),
+        ),
+        *(row("gradcam", "deletion", 0.125), row("saliency", "deletion", 0.375)),
+        *(row("gradcam", "gini", 0.4), row("saliency", "gini", 0.6, images=2)),
+        row("gradcam", "pointing", 1.0, "head"),
+    ]
+    gate = {"gradcam": failed, "saliency": passed}
+    fixture.write_object(folder / "table.json", {"images": 4, "metrics": metrics, "rows": rows, "gate": gate})
+    fixture.write_csv(
+        folder / "self_check.csv", "method,check,value,remark", [["gradcam", "layer chosen", "conv4", ""]]
+    )
+    fixture.write_csv(folder / "table.csv", "method,metric", [])
+    Image.new("RGB", (40, 30)).save(folder / "metrics.png")
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    made = fixture.make_results(tmp_path / "results")
+    add_judging(made)
+    return made
+
+
+def page(results: Path, words: str) -> str:
+    found = [p for p in (results / "gallery").glob("*.html") if p.name.startswith(words)]
+    assert len(found) == 1, [p.name for p in found]
+    return found[0].read_text(encoding="utf-8")
+
+
+def test_read_back(results: Path) -> None:
+    found = judging(results / "judging" / "convnet" / IMAGES)
+    assert found is not None and found.passed == 1 and found.images == 4
+    assert found.methods == ("gradcam", "saliency", "edges")
+    assert found.gates["gradcam"].words == "survives randomisation, does not beat a centre blob"
+    assert found.gates["saliency"].words == "passes the sanity gate"
+    by_title = {column.title: column.scores for column in found.metrics}
+    # The best of the methods, not of the controls; the lowest where lower is better; none where neither is.
+    best = {title: [m for m, score in scores.items() if score.best] for title, scores in by_title.items()}
+    assert best == {
+        "insertion AUC minus deletion AUC": ["saliency"],
+        "deletion AUC": ["gradcam"],
+        "sparseness (Gini)": [],
+    }
+    assert [column.title for column in found.parts] == ["head: pointing"]
+    assert judging(results / "judging" / "convnet" / "nothing") is None
+
+
+def test_the_page_and_the_labels(results: Path) -> None:
+    build_gallery(results, fixture.CONFIG, results / "gallery" / "index.html")
+    judged = page(results, "judging_")
+    for words in (*LABELS, "1 of 2 methods pass", "0.250", "0.150 to 0.350", "conv4", "metrics.png", "table.csv"):
+        assert words in judged, words
+    assert "hardly changes &lt;at all&gt;" in judged and "<at all>" not in judged
+    heatmaps = [p.read_text() for p in (results / "gallery").glob("images_convnet*.html")]
+    labelled = [text for text in heatmaps if "survives randomisation" in text]
+    assert len(labelled) == 1  # the set that was judged, and no other
+    assert "judging_" in labelled[0]
+    model = page(results, "model_convnet")
+    assert 'href="#judged"' in model and "survives randomisation" in model
+    assert "What to believe" not in page(results, "model_Mini_net")
+
+
+def test_the_page_goes_with_its_results(results: Path) -> None:
+    out = results / "gallery" / "index.html"
+    build_gallery(results, fixture.CONFIG, out)
+    shutil.rmtree(results / "judging")
+    build_gallery(results, fixture.CONFIG, out)
+    assert not list(out.parent.glob("judging_*"))
+    assert "sanity gate" not in page(results, "model_convnet")
+
+
+def test_verdicts_of_an_older_config_are_not_shown(results: Path) -> None:
+    for config, shown in ((fixture.CONFIG, True), (fixture.CONFIG | {"judging": {}}, False)):
+        model = collect(results, config).models[0]
+        assert bool(model.judged) == shown
+        assert (model.gate(IMAGES, "gradcam") is not None) == shown
+    listed = fixture.CONFIG | {"judging": {"convnet": {"images": [IMAGES]}}}
+    gate = collect(results, listed).models[0].gate(IMAGES, "gradcam")
+    assert gate is not None and json.dumps(list(gate.labels)) == json.dumps(LABELS)
