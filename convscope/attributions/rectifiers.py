@@ -123,11 +123,10 @@ def _has_inner(node: Any) -> bool:
 
 
 def _is_maximum_with_zero(node: Any) -> bool:
-    others = [value for value in (*node.arguments.args, *node.arguments.kwargs.values()) if np.ndim(value) == 0]
-    single = len(node.input_tensors) == 1 and len(others) == 1
-    return (
-        type(node.operation).__name__ == "Maximum" and single and isinstance(others[0], (int, float)) and others[0] == 0
-    )
+    if type(node.operation).__name__ != "Maximum" or len(node.input_tensors) != 1:
+        return False
+    given = (*node.arguments.args, *node.arguments.kwargs.values())
+    return any(isinstance(value, (int, float)) and value == 0 for value in given)
 
 
 def _hides_relu(operation: Any) -> bool:

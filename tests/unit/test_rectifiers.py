@@ -124,6 +124,13 @@ def test_the_users_model_stays_as_it_is(kind: str) -> None:
     np.testing.assert_array_equal(ClassScores(model, SPEC).gradient(images, np.zeros(3))[0].numpy(), gradient)
 
 
+def test_a_residual_sum_is_no_relu() -> None:
+    image = keras.Input((9, 9, 3))
+    x = layers.Add()([layers.ReLU()(layers.Conv2D(3, 1)(image)), ops.maximum(image, -1)])
+    model = keras.Model(image, layers.Dense(3)(layers.Flatten()(layers.Concatenate()([x, image]))))
+    assert RectifiedNetwork(model, "guided").patched == 1
+
+
 def test_a_ceiling_lets_nothing_through() -> None:
     image = keras.Input((1, 1, 3))
     model = keras.Model(image, layers.Dense(2, use_bias=False)(layers.Flatten()(layers.ReLU(max_value=6)(image))))
