@@ -1,7 +1,8 @@
 """Pictures of class activation maps: overlays, contact sheets, and the table that says what each shows."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -9,12 +10,40 @@ import h5py
 import numpy as np
 
 from convscope import store
+from convscope.cam_names import CLASS_FREE, METHODS
 from convscope.contact_sheets import contact_sheet
 from convscope.errors import BadImage
 from convscope.images import fit_image, read_image
+from convscope.prefetch import ahead
 from convscope.render import colormap, overlay, save_jpeg, save_png, upsample
 
 _PER_SHEET = 24
+# Images whose maps are read at a time.
+_BLOCK = 256
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What the file says of one image."""
+
+    identity: str
+    path: str
+    label: int
+    predicted: int
+    confidence: float
+    targets: np.ndarray
+    scores: np.ndarray
+    maps: np.ndarray
+    empty: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What was drawn of one image: a row of the table, a picture for the sheet and its caption, a target each."""
+
+    rows: list[dict[str, Any]]
+    cells: list[np.ndarray]
+    captions: list[str]
 
 
 class CamFigures:
@@ -22,6 +51,7 @@ class CamFigures:
 
     Args:
         file: written by the class activation map jobs.
+        method: a name of `cam_names.METHODS`.
         cmap: matplotlib's name of a colour map.
         scale: "image": the hottest colour is each map's own largest value; "set": the largest of all maps, so that pictures compare.
     """
@@ -31,77 +61,103 @@ class CamFigures:
         "target", "score", "empty", "thumbnail", "overlay",
     ]  # fmt: skip
 
-    def __init__(self, file: h5py.File, cmap: str, scale: str) -> None:
+    def __init__(self, file: h5py.File, method: str, cmap: str, scale: str) -> None:
         self._file, self._cmap = file, cmap
         self._classes = json.loads(file.attrs["classes"])
         self._size = tuple(json.loads(file.attrs["input_size"]))
-        self._ids, self._paths = store.read_text(file["id"]), store.read_text(file["path"])
-        self.count = len(self._ids)
-        self._top = float(file["maps"][()].max()) if scale == "set" and self.count else None
+        self._resize = str(file.attrs["resize"])
+        self._facts = {key: str(file.attrs[key]) for key in ("model", "layer", "class")} | {"method": METHODS[method]}
+        # Every target's map is the same where the method knows no classes: it is drawn once.
+        self._targets = 1 if method in CLASS_FREE else None
+        self._class_free = method in CLASS_FREE
+        self.count = len(file["id"])
+        self._top = self._largest() if scale == "set" and self.count else None
 
-    def draw(self, folder: Path, on_image: Callable[[], None]) -> list[dict[str, Any]]:
-        """Draw everything into a folder. Returns the table's rows; their paths start at the folder's parent."""
-        rows, triplets, captions, sheets = [], [], [], 0
-        for index in range(self.count):
-            row, triplet, caption = self._draw_image(index, folder)
-            rows.append(row)
-            triplets.append(triplet)
-            captions.append(caption)
-            if len(triplets) == _PER_SHEET or index == self.count - 1:
-                self._draw_sheet(folder / f"sheet_{sheets:03d}.png", triplets, captions)
-                triplets, captions, sheets = [], [], sheets + 1
+    def _largest(self) -> float:
+        maps = self._file["maps"]
+        return max(float(maps[start : start + _BLOCK].max()) for start in range(0, self.count, _BLOCK))
+
+    def draw(self, folder: Path, on_image: Callable[[], None], threads: int = 1) -> list[dict[str, Any]]:
+        """Draw everything into a folder. Returns the table's rows, one a target; their paths start at the folder's parent."""
+        rows: list[dict[str, Any]] = []
+        cells: list[np.ndarray] = []
+        captions: list[str] = []
+        sheets = 0
+        for drawn in ahead(lambda entry: self._draw_image(entry, folder), self._entries(), threads, depth=2 * threads):
+            rows += drawn.rows
+            cells += drawn.cells
+            captions += drawn.captions
+            while len(cells) >= _PER_SHEET:
+                self._draw_sheet(folder / f"sheet_{sheets:03d}.png", cells[:_PER_SHEET], captions[:_PER_SHEET])
+                cells, captions, sheets = cells[_PER_SHEET:], captions[_PER_SHEET:], sheets + 1
             on_image()
-        if not self.count:
-            self._draw_sheet(folder / "sheet_000.png", [], [])
+        if cells or not rows:
+            self._draw_sheet(folder / f"sheet_{sheets:03d}.png", cells, captions)
         return rows
 
-    def _draw_image(self, index: int, folder: Path) -> tuple[dict[str, Any], np.ndarray, str]:
-        file, identity = self._file, self._ids[index]
+    def _entries(self) -> Iterator[_Entry]:
+        file = self._file
+        ids, paths = store.read_text(file["id"]), store.read_text(file["path"])
+        names = ("label", "predicted", "probabilities", "targets", "scores", "maps", "empty")
+        for start in range(0, self.count, _BLOCK):
+            block = {name: file[name][start : start + _BLOCK] for name in names}
+            for i, predicted in enumerate(map(int, block["predicted"])):
+                yield _Entry(
+                    ids[start + i],
+                    paths[start + i],
+                    int(block["label"][i]),
+                    predicted,
+                    float(block["probabilities"][i, predicted]),
+                    *(block[name][i, : self._targets] for name in ("targets", "scores", "maps", "empty")),
+                )
+
+    def _draw_image(self, entry: _Entry, folder: Path) -> _Drawn:
         try:
-            picture = read_image(self._paths[index])
+            picture = read_image(entry.path)
         except BadImage as error:
-            raise BadImage(f"{self._paths[index]}: {error}") from None
-        photo = fit_image(picture, self._size, file.attrs["resize"])
-        thumbnail = Path("photos") / f"{identity}.jpg"
+            raise BadImage(f"{entry.path}: {error}") from None
+        photo = fit_image(picture, self._size, self._resize)
+        thumbnail = Path("photos") / f"{entry.identity}.jpg"
         save_jpeg(folder / thumbnail, photo)
-        names = []
-        for target, score, heatmap in zip(
-            file["targets"][index], file["scores"][index], file["maps"][index], strict=True
-        ):
-            shown = overlay(photo, heatmap, self._top or float(heatmap.max()), self._cmap)
-            facts = f"{self._classes[target]}_{score:.2f}".replace("/", "-").replace(" ", "-")
-            names.append(Path("overlays") / f"{identity}_{facts}.jpg")
-            save_jpeg(folder / names[-1], shown)
-        predicted, label = int(file["predicted"][index]), int(file["label"][index])
-        confidence = float(file["probabilities"][index, predicted])
-        truth = self._classes[label] if label >= 0 else ""
-        target = int(file["targets"][index, 0])
-        row = {
-            "id": identity,
-            "path": self._paths[index],
-            "class": truth,
-            "label": label,
-            "predicted": self._classes[predicted],
-            "predicted_label": predicted,
-            "confidence": round(confidence, 4),
-            "correct": predicted == label if label >= 0 else None,
-            "target": self._classes[target],
-            "score": round(float(file["scores"][index, 0]), 4),
-            "empty": bool(file["empty"][index, 0]),
-            "thumbnail": str(Path(folder.name) / thumbnail),
-            "overlay": str(Path(folder.name) / names[0]),
-        }
-        caption = f"predicted {row['predicted']} ({confidence:.0%})" + (f", is {truth}" if truth else "")
-        caption += f"\nevidence for {row['target']}" + (": none, the map is empty" if row["empty"] else "")
-        return row, self._triplet(photo, file["maps"][index, 0], folder / names[0]), caption
+        truth = self._classes[entry.label] if entry.label >= 0 else ""
+        result = _Drawn([], [], [])
+        for target, score, heatmap, empty in zip(entry.targets, entry.scores, entry.maps, entry.empty, strict=True):
+            # Cut at 0 before it is enlarged: evidence against the class must not eat into that for it.
+            heatmap = np.maximum(heatmap, 0)
+            top = 0.0 if empty else self._top or float(heatmap.max())
+            shown = overlay(photo, heatmap, top, self._cmap)
+            shown_class = "" if self._class_free else self._classes[target]
+            facts = f"_{shown_class}_{score:.2f}" if shown_class else ""
+            name = Path("overlays") / f"{entry.identity}{facts.replace('/', '-').replace(' ', '-')}.jpg"
+            save_jpeg(folder / name, shown)
+            row = {
+                "id": entry.identity,
+                "path": entry.path,
+                "class": truth,
+                "label": entry.label,
+                "predicted": self._classes[entry.predicted],
+                "predicted_label": entry.predicted,
+                "confidence": round(entry.confidence, 4),
+                "correct": entry.predicted == entry.label if entry.label >= 0 else None,
+                "target": shown_class,
+                "score": None if self._class_free else round(float(score), 4),
+                "empty": bool(empty),
+                "thumbnail": str(Path(folder.name) / thumbnail),
+                "overlay": str(Path(folder.name) / name),
+            }
+            caption = f"predicted {row['predicted']} ({entry.confidence:.0%})" + (f", is {truth}" if truth else "")
+            caption += f"\nevidence for {shown_class}" if shown_class else "\nwhat the layer answers to, of any class"
+            caption += ": none, the map is empty" if empty else ""
+            result.rows.append(row)
+            result.cells.append(self._triplet(photo, heatmap, top, shown))
+            result.captions.append(caption)
+        return result
 
-    def _triplet(self, photo: np.ndarray, heatmap: np.ndarray, drawn: Path) -> np.ndarray:
-        top = self._top or float(heatmap.max())
-        levels = upsample(heatmap, photo.shape[:2]) / top if top > 0 else np.zeros(photo.shape[:2])
-        hot = colormap(self._cmap, np.clip(levels, 0, 1)) if top > 0 else np.full_like(photo, 200)
-        return np.concatenate([photo, hot, read_image(drawn)], axis=1)
+    def _triplet(self, photo: np.ndarray, heatmap: np.ndarray, top: float, shown: np.ndarray) -> np.ndarray:
+        levels = upsample(heatmap, photo.shape[:2])
+        hot = colormap(self._cmap, levels / top) if top > 0 else np.full_like(photo, 200)
+        return np.concatenate([photo, hot, shown], axis=1)
 
-    def _draw_sheet(self, path: Path, triplets: list[np.ndarray], captions: list[str]) -> None:
+    def _draw_sheet(self, path: Path, cells: list[np.ndarray], captions: list[str]) -> None:
         side = min(self._size[0], 160)
-        facts = {key: str(self._file.attrs[key]) for key in ("model", "method", "layer", "class")}
-        save_png(path, contact_sheet(triplets, 3, (side, 3 * side), captions, margin=8), **facts)
+        save_png(path, contact_sheet(cells, 3, (side, 3 * side), captions, margin=8), **self._facts)

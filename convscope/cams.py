@@ -1,6 +1,6 @@
-"""Class activation maps: where in the image the evidence for a class lies."""
+"""Class activation maps of batches of images: one forward pass, one gradient of the tail, every method asked for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,27 +8,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from convscope.errors import UserError
+from convscope.cam_methods import FROM_GRADIENTS, class_map, eigen_cam
+from convscope.cam_methods import grad_cam as grad_cam
+from convscope.errors import UserError, nearest
+from convscope.folding import folded
+from convscope.gap_head import GapHead, own_gap_head
 from convscope.model_spec import ModelSpec
-from convscope.networks import split_at
+from convscope.networks import cut_at
+from convscope.score_cam import ScoreCam
 
-
-def grad_cam(activations: Any, gradients: Any) -> Any:
-    """Grad-CAM: `ReLU(sum_k a_k A_k)` with `a_k = mean_ij dy_c/dA_ijk` (Selvaraju et al. 2016, 1610.02391).
-
-    Args:
-        activations: (N, h, w, K) feature maps.
-        gradients: (N, h, w, K) gradient of the class score, a logit, with respect to them.
-
-    Returns:
-        (N, h, w) float32, >= 0, not normalised; all zeros where nothing speaks for the class.
-    """
-    weights = tf.reduce_mean(gradients, axis=(1, 2))
-    return tf.nn.relu(tf.einsum("nhwk,nk->nhw", activations, weights))
-
-
-# Every method takes the feature maps and the gradients of the class score with respect to them.
-METHODS: dict[str, Callable[[Any, Any], Any]] = {"gradcam": grad_cam}
+METHODS = (*FROM_GRADIENTS, "eigen_cam", "cam", "score_cam")
 
 
 @dataclass(frozen=True)
@@ -36,14 +25,14 @@ class ClassMaps:
     """Maps of a batch of images.
 
     Attributes:
-        maps: (N, T, h, w) float32, raw (not normalised), T targets an image.
+        maps: method -> (N, T, h, w) float32, raw (not normalised), T targets an image; >= 0 but for "cam".
         targets: (N, T) int64, the classes explained.
         scores: (N, T) float32, logit of each target (binary head: -z for class 0, z for class 1).
         probabilities: (N, classes) float32.
         predicted: (N,) int64.
     """
 
-    maps: np.ndarray
+    maps: dict[str, np.ndarray]
     targets: np.ndarray
     scores: np.ndarray
     probabilities: np.ndarray
@@ -59,25 +48,56 @@ class ClassMapper:
         network: functional model, model space -> logits.
         spec: its classes and head.
         layer: the layer whose feature maps carry the map; the last convolutional output after its activation is usual.
-        method: a name of `METHODS`.
+        methods: names of `METHODS`.
+        gap_head: weights that "cam" takes; the network's own where None.
+        score_channels: of how many feature maps "score_cam" makes masks: those that vary most; all where None.
 
     Raises:
-        UserError: unknown layer, or a model without a classifier.
+        UserError: unknown layer or method, a model without a classifier, or "cam" for a model without a GAP head.
     """
 
-    def __init__(self, network: keras.Model, spec: ModelSpec, layer: str, method: str = "gradcam") -> None:
+    def __init__(
+        self,
+        network: keras.Model,
+        spec: ModelSpec,
+        layer: str,
+        methods: Sequence[str] = ("gradcam",),
+        gap_head: GapHead | None = None,
+        score_channels: int | None = None,
+    ) -> None:
         if spec.head == "none":
             raise UserError(
                 f"model '{spec.name}' has no classifier, so no class to explain; name a classifier preset for cams"
             )
-        self.spec, self.layer, self.method = spec, layer, METHODS[method]
-        self._head, self._tail = split_at(network, layer)
-        self._forward = tf.function(self._forward_pass, reduce_retracing=True)
-        self._explain = tf.function(self._tail_gradient, reduce_retracing=True)
+        for method in methods:
+            if method not in METHODS:
+                raise UserError(f"cams: method '{method}' does not exist; {nearest(method, METHODS)}")
+        self.spec, self.layer, self.methods = spec, layer, tuple(methods)
+        flat, sources, self._tail = cut_at(network, layer)
+        self._head = folded(flat, sources)
+        self._class_weights: np.ndarray | None = None
+        if "cam" in methods:
+            found = gap_head or own_gap_head(network, layer)
+            if found is None:
+                raise UserError(
+                    f"cams: method 'cam' needs global average pooling and one dense layer behind '{layer}', which model "
+                    f"'{spec.name}' does not have; give it a GAP head (rule gap_head) or leave 'cam' out"
+                )
+            self._class_weights = found.class_weights(spec)
+        self._score_cam = None
+        if "score_cam" in methods:
+            self._score_cam = ScoreCam(self._logits, spec, score_channels)
+        # A free batch size: the short batch at the end needs no trace of its own.
+        image = tf.TensorSpec((None, *flat.inputs[0].shape[1:]), tf.float32)
+        self._forward = tf.function(self._forward_pass, input_signature=[image])
+        parts = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in sources]
+        self._explain = tf.function(self._tail_gradient, input_signature=[parts, tf.TensorSpec((None,), tf.int32)])
+
+    def _logits(self, images: Any) -> Any:
+        return tf.cast(self._tail(*self._head(images)), tf.float32)
 
     def _forward_pass(self, images: Any) -> Any:
-        parts = self._head(images, training=False)
-        parts = list(parts) if isinstance(parts, (list, tuple)) else [parts]
+        parts = self._head(images)
         return parts, tf.cast(self._tail(*parts), tf.float32)
 
     def _tail_gradient(self, parts: Any, targets: Any) -> Any:
@@ -88,7 +108,14 @@ class ClassMapper:
             columns = tf.concat([-logits, logits], axis=1) if self.spec.head == "binary" else logits
             scores = tf.gather(columns, targets, axis=1, batch_dims=1)
             total = tf.reduce_sum(scores)
-        return self.method(parts[0], tape.gradient(total, parts[0])), scores
+        maps = {}
+        activations = tf.cast(parts[0], tf.float32)
+        if wanted := [method for method in self.methods if method in FROM_GRADIENTS]:
+            gradients = tf.cast(tape.gradient(total, parts[0]), tf.float32)
+            maps = {method: FROM_GRADIENTS[method](activations, gradients) for method in wanted}
+        if self._class_weights is not None:
+            maps["cam"] = class_map(activations, tf.gather(tf.constant(self._class_weights.T), targets))
+        return maps, scores
 
     def __call__(self, images: np.ndarray, labels: np.ndarray, target: str | int) -> ClassMaps:
         """Maps of a batch.
@@ -105,9 +132,15 @@ class ClassMapper:
         logits = logits.numpy()
         predicted = self.spec.class_scores(logits).argmax(axis=1)
         targets = self.targets(predicted, labels, target)
-        maps, scores = zip(*(self._explain(parts, tf.constant(column, tf.int32)) for column in targets.T), strict=True)
+        found, scores = zip(*(self._explain(parts, tf.constant(column, tf.int32)) for column in targets.T), strict=True)
+        maps = {method: np.stack([part[method].numpy() for part in found], axis=1) for method in found[0]}
+        if "eigen_cam" in self.methods:
+            # No class in it: the same map for every target.
+            maps["eigen_cam"] = np.repeat(eigen_cam(parts[0].numpy())[:, None], targets.shape[1], axis=1)
+        if self._score_cam is not None:
+            maps["score_cam"] = self._score_cam(images, parts[0].numpy(), targets)
         return ClassMaps(
-            maps=np.stack([m.numpy() for m in maps], axis=1).astype(np.float32),
+            maps={method: maps[method].astype(np.float32) for method in self.methods},
             targets=targets,
             scores=np.stack([s.numpy() for s in scores], axis=1).astype(np.float32),
             probabilities=self.spec.probabilities(logits).astype(np.float32),

@@ -216,7 +216,7 @@ def _check_attributions(key: str, settings: dict[str, Any], name: str, config: d
 
 def _check_map_layer(key: str, layer: str, model: dict[str, Any]) -> None:
     """A layer that carries maps may be an activation or a sum, too; known beforehand for the project's own networks."""
-    known = layers_of(model) if model["source"] == "train" else None
+    known = layers_of(model) if model["source"] in ("train", "preset") else None
     if known is None or layer.startswith("add"):
         return
     names = [entry.name for entry in known]
@@ -253,8 +253,9 @@ def gap_head_of(model: str, config: dict[str, Any]) -> dict[str, str] | None:
 
 def _check_gap_head(key: str, model: str, config: dict[str, Any]) -> None:
     head = gap_head_of(model, config)
-    for part in ("train", "test") if head else ():
-        _check_split(key, head["dataset"], head[part], config["datasets"])
+    if head:
+        for part in ("train", "test"):
+            _check_split(key, head["dataset"], head[part], config["datasets"])
 
 
 def _check_class(key: str, settings: dict[str, Any], name: str, config: dict[str, Any]) -> None:

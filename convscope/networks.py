@@ -300,6 +300,22 @@ def split_at(model: keras.Model, layer_name: str) -> tuple[Callable[..., list[An
     Raises:
         UserError: there is no such layer.
     """
+    flat, sources, tail = cut_at(model, layer_name)
+    first = keras.Model(flat.inputs[0], sources, name=f"{flat.name}_head")
+
+    def head(images: Any, training: bool = False) -> list[Any]:
+        # Keras hands out a lone output bare.
+        return list(tree.flatten(first(images, training=training)))
+
+    return head, tail
+
+
+def cut_at(model: keras.Model, layer_name: str) -> tuple[keras.Model, list[Any], Callable[..., Any]]:
+    """What `split_at` is made of: the flat network, the tensors `[A, *side]` of its graph, and the tail behind them.
+
+    Raises:
+        UserError: there is no such layer.
+    """
     flat = model if is_flat(model) else flatten(model)
     cut = node_of(flat, layer_name).outputs[0]
     behind = {id(cut)}
@@ -314,13 +330,8 @@ def split_at(model: keras.Model, layer_name: str) -> tuple[Callable[..., list[An
         for tensor in node.input_tensors:
             if id(tensor) not in behind and all(tensor is not other for other in side):
                 side.append(tensor)
-    first = keras.Model(flat.inputs[0], [cut, *side], name=f"{flat.name}_head")
     target = flat.outputs[0]
     sources = [cut, *side]
-
-    def head(images: Any, training: bool = False) -> list[Any]:
-        # Keras hands out a lone output bare.
-        return list(tree.flatten(first(images, training=training)))
 
     def tail(*tensors: Any) -> Any:
         values = dict(zip(map(id, sources), tensors, strict=True))
@@ -332,7 +343,7 @@ def split_at(model: keras.Model, layer_name: str) -> tuple[Callable[..., list[An
             values.update(zip(map(id, node.outputs), outputs, strict=True))
         return values[id(target)]
 
-    return head, tail
+    return flat, sources, tail
 
 
 def weights_digest(model: keras.Model) -> str:

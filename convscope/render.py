@@ -1,5 +1,6 @@
 """From raw numbers to pictures: the only place where maps and patterns are normalised for the eye."""
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -58,10 +59,14 @@ def grid(cells: list[np.ndarray], columns: int, margin: int) -> np.ndarray:
 
 def colormap(name: str, levels: np.ndarray) -> np.ndarray:
     """Colours of a named matplotlib map: (...) float in 0..1 -> (..., 3) uint8."""
+    return _colours(name)[np.clip(np.rint(np.asarray(levels) * 255), 0, 255).astype(np.intp)]
+
+
+@functools.cache
+def _colours(name: str) -> np.ndarray:
     from matplotlib import colormaps
 
-    table = (colormaps[name](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
-    return table[np.clip(np.rint(np.asarray(levels) * 255), 0, 255).astype(np.intp)]
+    return (colormaps[name](np.arange(256))[:, :3] * 255).round().astype(np.uint8)
 
 
 def upsample(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -76,6 +81,7 @@ def upsample(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     )
 
 
+@functools.cache
 def _axis_weights(source: int, target: int) -> np.ndarray:
     centres = np.clip((np.arange(target) + 0.5) * source / target - 0.5, 0, source - 1)
     low = np.floor(centres).astype(int)

@@ -50,7 +50,11 @@ def read_text(dataset: h5py.Dataset) -> list[str]:
 
 
 def concatenate(
-    parts: Sequence[str | os.PathLike[str]], whole: str | os.PathLike[str], axis_name: str, virtual: bool
+    parts: Sequence[str | os.PathLike[str]],
+    whole: str | os.PathLike[str],
+    axis_name: str,
+    virtual: bool,
+    part: str = "",
 ) -> None:
     """Join shard files of the same layout along their first dimension.
 
@@ -60,7 +64,8 @@ def concatenate(
         parts: shard files, in order.
         whole: the file to write.
         axis_name: label of the dimension that grows ("image").
-        virtual: refer to the shards by their relative paths (nothing is copied), or copy.
+        virtual: refer to the shards by their relative paths (nothing is copied), or copy, a shard at a time.
+        part: of what lies in groups, take only `<group>/<part>`, and call it `<group>` ("maps/gradcam" becomes "maps").
     """
     folder = Path(whole).parent
     with contextlib.ExitStack() as stack:
@@ -71,16 +76,18 @@ def concatenate(
         names: list[str] = []
         shards[0].visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
         for name in names:
+            group, _, last = name.rpartition("/")
+            if part and group and last != part:
+                continue
+            called = group if part and group else name
             first = shards[0][name]
             grows = first.ndim > 0 and first.dims[0].label == axis_name
             if not grows:
-                joined = target.create_dataset(name, data=first[()], dtype=first.dtype)
+                joined = target.create_dataset(called, data=first[()], dtype=first.dtype)
             elif virtual:
-                joined = _virtual(target, name, shards, parts, folder)
+                joined = _virtual(target, called, name, shards, parts, folder)
             else:
-                joined = target.create_dataset(
-                    name, data=np.concatenate([shard[name][()] for shard in shards]), dtype=first.dtype
-                )
+                joined = _copied(target, called, [shard[name] for shard in shards])
             for axis in range(first.ndim):
                 joined.dims[axis].label = first.dims[axis].label
             for key, value in first.attrs.items():
@@ -88,8 +95,18 @@ def concatenate(
                     joined.attrs[key] = value
 
 
+def _copied(target: h5py.File, name: str, sources: Sequence[h5py.Dataset]) -> h5py.Dataset:
+    first = sources[0]
+    joined = target.create_dataset(name, (sum(map(len, sources)), *first.shape[1:]), first.dtype)
+    start = 0
+    for source in sources:
+        joined[start : start + len(source)] = source[()]
+        start += len(source)
+    return joined
+
+
 def _virtual(
-    target: h5py.File, name: str, shards: Sequence[h5py.File], parts: Sequence[Any], folder: Path
+    target: h5py.File, called: str, name: str, shards: Sequence[h5py.File], parts: Sequence[Any], folder: Path
 ) -> h5py.Dataset:
     first = shards[0][name]
     shape = (sum(len(shard[name]) for shard in shards), *first.shape[1:])
@@ -109,4 +126,4 @@ def _virtual(
     links.set_create_intermediate_group(True)
     kind = h5py.h5t.py_create(first.dtype, logical=True)
     space = h5py.h5s.create_simple(shape)
-    return h5py.Dataset(h5py.h5d.create(target.id, name.encode(), kind, space, creation, links))
+    return h5py.Dataset(h5py.h5d.create(target.id, called.encode(), kind, space, creation, links))

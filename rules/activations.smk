@@ -56,10 +56,10 @@ rule gather_activations:
         mem_mb=500,
         runtime=10,
     params:
-        code=code("gather_activations"),
+        code=code("gather"),
     shell:
         r"""
-        python -m scripts.gather_activations --shards {input.shards:q} --out {output.whole:q} --log {log:q}
+        python -m scripts.gather --virtual --shards {input.shards:q} --out {output.whole:q} --log {log:q}
         """
 
 

@@ -12,7 +12,10 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from convscope.addresses import dataset_and_split, download_name
-from convscope.check import check_study
+from convscope.attributions.names import METHODS as ATTRIBUTIONS
+from convscope.cam_names import METHODS as CAMS
+from convscope.cam_names import OWN_PASS, methods_of, pass_of
+from convscope.check import check_study, gap_head_of
 from convscope.code_digest import code_digest
 from convscope.config import complete
 from convscope.errors import UserError
@@ -67,20 +70,25 @@ wildcard_constraints:
     layer=r"[^/]+",
     split=r"[^/.]+",
     shard=r"\d{4}",
-    method="gradcam",
+    method=one_of([*CAMS, *ATTRIBUTIONS]),
+    family=one_of(["shared", *OWN_PASS]),
 
 
-def settings(*keys, without=()):
+def settings(*keys, without=(), only=None):
     """A part of the config as JSON, for the params of a rule, `settings("models", "{model}")`.
 
-    Left out is what its results do not depend on: `without`, and the number of threads.
+    Left out is what its results do not depend on: `without`, and the number of threads; or all but `only`.
     """
 
     def value(wildcards):
         part = config
         for key in keys:
             part = part[key.format(**wildcards)]
-        used = {key: part[key] for key in part if key not in ("threads", *without)}
+        used = {
+            key: part[key]
+            for key in part
+            if key not in ("threads", *without) and (only is None or key in only)
+        }
         return json.dumps(used, sort_keys=True)
 
     return value
@@ -89,7 +97,11 @@ def settings(*keys, without=()):
 @cache
 def code(script):
     """Digest of the code a script really uses; a rule that names it runs again when that code changes."""
-    return code_digest(f"scripts.{script}", Path(workflow.basedir))
+    return code_digest(
+        f"scripts.{script}",
+        Path(workflow.basedir),
+        ".snakemake/fingerprints/code.json",
+    )
 
 
 @cache

@@ -155,11 +155,42 @@ def filter_figures(wildcards):
     ]
 
 
+def cam_settings(wildcards):
+    """What a shard of class activation maps depends on, as JSON: methods that it does not hold do not matter to it."""
+    part = config["cams"][wildcards.model]
+    used = {key: part[key] for key in ("class", "layer", "batch") if key in part}
+    used["methods"] = methods_of(wildcards.family, part["methods"])
+    if "score_channels" in part and wildcards.family == "score_cam":
+        used["score_channels"] = part["score_channels"]
+    return json.dumps(used, sort_keys=True)
+
+
+def cam_gap_head(wildcards):
+    """The head that CAM takes, where CAM is among the methods."""
+    wanted = config["cams"][wildcards.model]["methods"]
+    made = "cam" in methods_of(wildcards.family, wanted)
+    return {"head": rules.gap_head.output.head} if made else {}
+
+
+def gap_head_settings(model):
+    """The layer of a model's GAP head, and the pictures to train and test one with, where any are named."""
+    head = gap_head_of(model, config) or {}
+    return {"layer": config["cams"][model].get("layer"), **head}
+
+
+def gap_head_images(wildcards):
+    """The pictures to train a GAP head with, where any are named."""
+    dataset = gap_head_settings(wildcards.model).get("dataset")
+    return {"images": f"{STUDY}/datasets/{dataset}/images.csv"} if dataset else {}
+
+
 def cam_figures():
-    """The overlays of every model and image set that maps are asked for."""
+    """The overlays of every model and image set that maps are asked for, method by method."""
     return [
-        rules.overlays.output.table.format(model=model, images=images, method="gradcam")
+        rules.overlays.output.table.format(model=model, images=images, method=method)
         for model, images in pairs("cams")
+        for method in CAMS
+        if method in config["cams"][model]["methods"]
     ]
 
 
@@ -189,5 +220,8 @@ def attribution_figures():
         figure.format(model=model, images=images, method=method)
         for model, images in pairs("attributions")
         for method in attribution_methods(model)
-        for figure in (rules.attribution_figures.output.table, rules.side_by_side.output.table)
+        for figure in (
+            rules.attribution_figures.output.table,
+            rules.side_by_side.output.table,
+        )
     ]

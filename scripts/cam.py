@@ -1,8 +1,10 @@
-"""Compute class activation maps of one shard of an image set; write the raw maps to HDF5."""
+"""Compute class activation maps of one shard of an image set, all methods in one pass; write the raw maps to HDF5."""
 
 import argparse
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from convscope.job import Progress, parser, run
 
@@ -11,62 +13,58 @@ def main(args: argparse.Namespace) -> None:
     import numpy as np
 
     from convscope import store
-    from convscope.cams import ClassMapper
+    from convscope.cam_store import write_maps
     from convscope.images import load_images
     from convscope.labels import labels_for
-    from convscope.models import load_model
-    from convscope.networks import default_cam_layer
+    from convscope.model_spec import ModelSpec
+    from convscope.prefetch import ahead
     from convscope.tables import read_rows
 
-    network, spec = load_model(args.model, args.spec)
+    spec = ModelSpec.load(args.spec)
     settings = json.loads(args.settings)
-    layer = settings.get("layer") or default_cam_layer(network)
-    mapper = ClassMapper(network, spec, layer, args.method)
+    batch, methods = settings["batch"], settings["methods"]
     rows = read_rows(args.images)[args.first : args.first + args.count]
     labels = labels_for(rows, spec.classes)
-    progress = Progress(len(rows), f"{args.method} of {spec.name} at {layer}", "images")
-    parts = []
-    for start in range(0, len(rows), settings["batch"]):
-        part = rows[start : start + settings["batch"]]
-        pictures = load_images([row["path"] for row in part], spec.input_size, spec.resize, threads=args.threads)
-        parts.append(mapper(spec.preprocess(pictures), labels[start : start + len(part)], settings["class"]))
-        progress.step(len(part))
+
+    def load(start: int) -> tuple[int, np.ndarray]:
+        paths = [row["path"] for row in rows[start : start + batch]]
+        return start, spec.preprocess(load_images(paths, spec.input_size, spec.resize))
+
+    # Decoding starts here, and is under way while TensorFlow and the model are loaded.
+    pictures = ahead(load, range(0, len(rows), batch), args.threads, depth=args.threads + 1)
+
+    from convscope.cams import ClassMapper
+    from convscope.gap_head import GapHead
+    from convscope.models import load_model
+    from convscope.networks import default_cam_layer
+
+    network, spec = load_model(args.model, args.spec)
+    layer = settings.get("layer") or default_cam_layer(network)
+    head = GapHead.load(args.gap_head) if args.gap_head else None
+    mapper = ClassMapper(network, spec, layer, methods, head, settings.get("score_channels"))
+    progress = Progress(len(rows), f"{', '.join(methods)} of {spec.name} at {layer}", "images")
+
+    def parts() -> Iterator[Any]:
+        for start, images in pictures:
+            yield mapper(images, labels[start : start + len(images)], settings["class"])
+            progress.step(len(images))
+
     attributes = {
         "model": spec.name,
         "model_digest": spec.digest,
-        "method": args.method,
         "layer": layer,
         "class": str(settings["class"]),
         "classes": list(spec.classes),
         "input_size": spec.input_size,
         "resize": spec.resize,
     }
+    if head:
+        attributes["gap_head"] = "the model's own" if head.own else "trained on frozen features"
     with store.create(args.out, **attributes) as file:
         for column in ("id", "path", "class"):
             store.write_array(file, column, [row[column] for row in rows], ("image",), dtype=store.TEXT)
         store.write_array(file, "label", labels, ("image",))
-        dimensions = {
-            "maps": ("image", "target", "height", "width"),
-            "targets": ("image", "target"),
-            "scores": ("image", "target"),
-            "probabilities": ("image", "class"),
-            "predicted": ("image",),
-        }
-        for name, labels_of_axes in dimensions.items():
-            values = (
-                np.concatenate([getattr(part, name) for part in parts]) if parts else _nothing(name, len(spec.classes))
-            )
-            store.write_array(file, name, values, labels_of_axes)
-        maps = file["maps"][()]
-        empty = ~(maps > 0).reshape(*maps.shape[:2], -1).any(axis=2)
-        store.write_array(file, "empty", empty, ("image", "target"))
-
-
-def _nothing(name: str, classes: int):  # type: ignore[no-untyped-def]
-    import numpy as np
-
-    shapes = {"maps": (0, 1, 1, 1), "probabilities": (0, classes), "predicted": (0,)}
-    return np.zeros(shapes.get(name, (0, 1)), np.int64 if name in ("targets", "predicted") else np.float32)
+        write_maps(file, parts(), len(rows), methods, len(spec.classes))
 
 
 if __name__ == "__main__":
@@ -76,7 +74,7 @@ if __name__ == "__main__":
     arguments.add_argument("--images", type=Path, required=True, help="the image set's table")
     arguments.add_argument("--first", type=int, required=True, help="first row of the shard")
     arguments.add_argument("--count", type=int, required=True, help="rows of the shard")
-    arguments.add_argument("--method", required=True)
-    arguments.add_argument("--settings", required=True, help="JSON of the model's cams: settings")
+    arguments.add_argument("--settings", required=True, help="JSON of the model's cams: settings, with the methods")
+    arguments.add_argument("--gap-head", type=Path, help="HDF5 of the head that 'cam' takes")
     arguments.add_argument("--out", type=Path, required=True)
     run(main, arguments)

@@ -12,16 +12,18 @@ def main(args: argparse.Namespace) -> None:
 
     from convscope import store
     from convscope.cam_figures import CamFigures
+    from convscope.cam_names import METHODS
     from convscope.tables import read_rows, write_table
 
     settings = json.loads(args.settings)
     args.out.mkdir(parents=True, exist_ok=True)
     with store.open_file(args.maps) as file:
-        figures = CamFigures(file, settings["colormap"], settings["scale"])
-        progress = Progress(figures.count, f"overlays of {file.attrs['model']}", "images")
-        rows = figures.draw(args.out, on_image=progress.step)
-    for row, image in zip(rows, read_rows(args.images), strict=True):
-        row["class"] = image["class"]
+        figures = CamFigures(file, args.method, settings["colormap"], settings["scale"])
+        progress = Progress(figures.count, f"{METHODS[args.method]} overlays of {file.attrs['model']}", "images")
+        rows = figures.draw(args.out, on_image=progress.step, threads=args.threads)
+    classes = {image["id"]: image["class"] for image in read_rows(args.images)}
+    for row in rows:
+        row["class"] = classes[row["id"]]
     shutil.copyfile(args.out / "sheet_000.png", args.sheet)
     write_table(args.table, rows, CamFigures.COLUMNS)
 
@@ -29,6 +31,7 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--maps", type=Path, required=True, help="HDF5 of raw maps")
+    arguments.add_argument("--method", required=True, help="the maps' method")
     arguments.add_argument("--images", type=Path, required=True, help="the image set's table")
     arguments.add_argument("--settings", required=True, help="JSON of the model's cams: settings")
     arguments.add_argument("--table", type=Path, required=True)

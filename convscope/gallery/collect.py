@@ -7,6 +7,7 @@ from typing import Any
 
 from PIL import Image
 
+from convscope.cam_names import METHODS as CAMS
 from convscope.errors import UserError
 from convscope.gallery.judged import Gate, Judging, judging
 from convscope.gallery.tables import chosen, existing, folders, number, read_object, read_table, scalars, truth
@@ -112,8 +113,19 @@ class Activations:
 
 
 @dataclass(frozen=True)
+class ClassMap:
+    """One class activation map of an image: its method's title, and the class it speaks for, "" where for none."""
+
+    title: str
+    target: str
+    score: float | None
+    empty: bool
+    overlay: Path | None
+
+
+@dataclass(frozen=True)
 class Explained:
-    """One image of a set with its heatmap; `confidence` in 0..1, `correct` is None where the truth is unknown."""
+    """One image of a set with its heatmaps; `confidence` in 0..1, `correct` is None where the truth is unknown."""
 
     id: str
     path: str
@@ -121,19 +133,22 @@ class Explained:
     predicted: str
     confidence: float | None
     correct: bool | None
-    target: str
-    score: float | None
-    empty: bool
     photo: Path | None
-    overlay: Path | None
+    maps: tuple[ClassMap, ...]
+
+    @property
+    def overlay(self) -> Path | None:
+        """The picture that stands for the image: its first overlay."""
+        return next((found.overlay for found in self.maps if found.overlay), None)
 
 
 @dataclass(frozen=True)
 class Heatmaps:
-    """A model's Grad-CAM over an image set."""
+    """A model's class activation maps over an image set."""
 
     model: str
     image_set: str
+    methods: tuple[str, ...]
     images: tuple[Explained, ...]
     bad: tuple[BadFile, ...]
     sheets: tuple[Path, ...]
@@ -279,7 +294,7 @@ def _model(results: Path, name: str, config: dict[str, Any], bad: dict[str, tupl
         heatmaps=tuple(
             _heatmaps(results / "cams" / name / entry, name, bad.get(entry, ()))
             for entry in chosen(sets, folders(results / "cams" / name))
-            if (results / "cams" / name / entry / "gradcam.csv").is_file()
+            if _cam_methods(results / "cams" / name / entry)
         ),
         judged=tuple(
             found
@@ -388,27 +403,41 @@ def _sheet_layer(stem: str, order: dict[str, int]) -> str:
     return rest if stem not in order and depth.isdigit() and rest in order else stem
 
 
+def _cam_methods(folder: Path) -> list[str]:
+    return [method for method in CAMS if (folder / f"{method}.csv").is_file()]
+
+
 def _heatmaps(folder: Path, model: str, bad: tuple[BadFile, ...]) -> Heatmaps:
     def picture(name: str) -> Path | None:
         return existing(folder / name) if name else None
 
-    table = folder / "gradcam.csv"
+    methods = _cam_methods(folder)
+    first: dict[str, dict[str, str]] = {}
+    maps: dict[str, list[ClassMap]] = {}
+    for method in methods:
+        for row in read_table(folder / f"{method}.csv", ("id", "path", "predicted")):
+            first.setdefault(row["id"], row)
+            shown = picture(row.get("overlay", ""))
+            score, empty = number(row.get("score")), truth(row.get("empty")) is True
+            maps.setdefault(row["id"], []).append(ClassMap(CAMS[method], row.get("target", ""), score, empty, shown))
     images = tuple(
         Explained(
-            id=row["id"],
+            id=identity,
             path=row["path"],
             class_name=row.get("class", ""),
             predicted=_class_name(row),
             confidence=number(row.get("confidence")),
             correct=truth(row.get("correct")),
-            target=row.get("target", ""),
-            score=number(row.get("score")),
-            empty=truth(row.get("empty")) is True,
             photo=picture(row.get("thumbnail", "")),
-            overlay=picture(row.get("overlay", "")),
+            maps=tuple(maps[identity]),
         )
-        for row in read_table(table, ("id", "path", "predicted"))
+        for identity, row in first.items()
     )
-    sheets = sorted((folder / "gradcam").glob("sheet_*.png"), key=lambda path: (len(path.name), path.name))
-    files = _files(table, *sorted(folder.glob("*.h5")))
-    return Heatmaps(model, folder.name, images, bad, tuple(sheets), files)
+    sheets = [
+        sheet
+        for method in methods
+        for sheet in sorted((folder / method).glob("sheet_*.png"), key=lambda path: (len(path.name), path.name))
+    ]
+    files = _files(*(folder / f"{method}.csv" for method in methods), *sorted(folder.glob("*.h5")))
+    titles = tuple(CAMS[method] for method in methods)
+    return Heatmaps(model, folder.name, titles, images, bad, tuple(sheets), files)

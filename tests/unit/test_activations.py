@@ -117,3 +117,18 @@ def test_shards_join_without_copying(tmp_path: Path) -> None:
     (tmp_path / "whole_True.h5").rename(moved / "whole_True.h5")
     with store.open_file(moved / "whole_True.h5") as file:
         assert np.abs(file["layers/c"][()]).min() > 0
+
+
+def test_one_part_of_every_group_is_joined_under_the_groups_name(tmp_path: Path) -> None:
+    for index, count in enumerate((2, 1)):
+        with store.create(tmp_path / f"{index}.h5") as file:
+            for number, method in enumerate(("one", "two")):
+                store.write_array(file, f"maps/{method}", np.full((count, 3), 10 * index + number), ("image", "place"))
+            store.write_array(file, "label", np.arange(count), ("image",))
+    for virtual in (True, False):
+        whole = tmp_path / f"whole_{virtual}.h5"
+        store.concatenate([tmp_path / "0.h5", tmp_path / "1.h5"], whole, "image", virtual=virtual, part="two")
+        with store.open_file(whole) as file:
+            assert set(file) == {"maps", "label"}
+            assert file["maps"][:, 0].tolist() == [1, 1, 11] and file["label"][()].tolist() == [0, 1, 0]
+            assert [dimension.label for dimension in file["maps"].dims] == ["image", "place"]

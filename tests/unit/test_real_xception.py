@@ -12,7 +12,7 @@ from convscope.ascent import run as ascent_run
 from convscope.ascent.objectives import ChannelObjective
 from convscope.ascent.presets import settings_from
 from convscope.ascent.run import ascend
-from convscope.cams import ClassMapper
+from convscope.cams import METHODS, ClassMapper
 from convscope.images import load_images
 from convscope.model_spec import ModelSpec
 from convscope.networks import canonical
@@ -72,19 +72,24 @@ def test_norm_over_the_last_axis_alone_would_be_noise(
     assert np.isfinite(right.patterns).all() and not right.dead.any()
 
 
-def test_gradcam_prefers_the_middle_of_pet_photos(xception: tuple[keras.Model, ModelSpec]) -> None:
+def test_class_maps_prefer_the_middle_of_pet_photos(xception: tuple[keras.Model, ModelSpec]) -> None:
     """Photographers put the pet in the middle: over many photos so does a map that is neither shifted nor mirrored."""
     network, spec = xception
     paths = sorted((PHOTOS / "cats").glob("*"))[:12] + sorted((PHOTOS / "dogs").glob("*"))[:12]
     labels = np.array([0] * 12 + [1] * 12)
     pictures = load_images(paths, spec.input_size, spec.resize)
-    mapper = ClassMapper(network, spec, "block14_sepconv2_act")
+    mapper = ClassMapper(network, spec, "block14_sepconv2_act", METHODS[:-1])
     found = mapper(spec.preprocess(pictures), labels, "true")
     mirrored = mapper(spec.preprocess(pictures[:, :, ::-1]), labels, "true")
     assert (found.predicted == labels).mean() > 0.9
-    assert found.maps.shape == (24, 1, 7, 7) and (found.maps >= 0).all()
-    mean = (found.maps[:, 0] / found.maps[:, 0].sum(axis=(1, 2), keepdims=True)).mean(axis=0)
-    centre = mean[2:5, 2:5].sum()
-    assert centre > 1.5 * 9 / 49
-    agreement = np.corrcoef(found.maps[:, 0].ravel(), mirrored.maps[:, 0, :, ::-1].ravel())[0, 1]
-    assert agreement > 0.9
+    assert set(found.maps) == {"gradcam", "gradcam_plus_plus", "layer_cam", "eigen_cam", "cam"}
+    for method, maps in found.maps.items():
+        assert maps.shape == (24, 1, 7, 7)
+        positive = np.maximum(maps[:, 0], 0)
+        mean = (positive / positive.sum(axis=(1, 2), keepdims=True)).mean(axis=0)
+        assert mean[2:5, 2:5].sum() > 1.5 * 9 / 49, method
+        turned = mirrored.maps[method][:, 0, :, ::-1]
+        assert np.corrcoef(maps[:, 0].ravel(), turned.ravel())[0, 1] > 0.9, method
+    # The head is global average pooling and one dense layer: Grad-CAM is CAM, cut at 0, divided by the map's 49 places.
+    cam = np.maximum(found.maps["cam"], 0)
+    np.testing.assert_allclose(found.maps["gradcam"] * 49, cam, rtol=1e-3, atol=1e-3 * cam.max())

@@ -1,0 +1,135 @@
+"""The lower part of a network with its batch normalisation folded into the convolutions: the same numbers, sooner."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import tree
+
+from convscope.networks import nodes_in_order
+
+_FOLDED = ("Conv2D", "SeparableConv2D", "DepthwiseConv2D")
+
+
+def folded(model: keras.Model, sources: list[Any]) -> Callable[[Any], list[Any]]:
+    """A function that computes tensors of a network in inference mode, batch norms folded where nothing can tell.
+
+    A convolution without activation whose only taker is a batch norm is replaced by one convolution with
+    `kernel * s` and `beta + (bias - mean) * s`, `s = gamma / sqrt(variance + epsilon)`. Its own output is never made, so
+    it must not be one of `sources`; where it is, or where anything is unusual, layers run as they are.
+
+    Args:
+        model: a flat functional network; its layers and weights are read, not changed. Later changes of the weights
+            are not seen.
+        sources: tensors of its graph.
+
+    Returns:
+        `images -> list of tensors`, (N, H, W, 3) in model space; traces in a `tf.function`. Equal to the network but for
+        rounding (relative 1e-5).
+    """
+    wanted = {id(tensor) for tensor in sources}
+    takers: dict[int, list[Any]] = {}
+    makers: dict[int, Any] = {}
+    calls: dict[int, int] = {}
+    for node in nodes_in_order(model):
+        calls[id(node.operation)] = calls.get(id(node.operation), 0) + 1
+        for tensor in node.input_tensors:
+            takers.setdefault(id(tensor), []).append(node)
+        makers.update((id(tensor), node) for tensor in node.outputs)
+    needed = _needed(sources, makers)
+    steps: list[tuple[Any, Any, Any]] = []
+    done: set[int] = set()
+    for node in nodes_in_order(model):
+        if id(node) not in needed or id(node) in done:
+            continue
+        # A layer called twice has a batch norm of its own behind each call.
+        norm = _norm_behind(node, takers, wanted) if calls[id(node.operation)] == 1 else None
+        if norm is None:
+            steps.append((node, node.outputs, None))
+        else:
+            steps.append((node, norm.outputs, _Folded(node.operation, norm.operation)))
+            done.add(id(norm))
+    image = model.inputs[0]
+
+    def run(images: Any) -> list[Any]:
+        values = {id(image): images}
+        for node, outputs, fast in steps:
+            args, kwargs = node.arguments.fill_in(values)
+            if fast is not None:
+                results = [fast(args[0])]
+            else:
+                if getattr(node.operation, "_call_has_training_arg", False):
+                    kwargs = {**kwargs, "training": False}
+                results = tree.flatten(node.operation(*args, **kwargs))
+            values.update(zip(map(id, outputs), results, strict=True))
+        return [values[id(tensor)] for tensor in sources]
+
+    return run
+
+
+def _needed(sources: list[Any], makers: dict[int, Any]) -> set[int]:
+    waiting, found = list(sources), set()
+    while waiting:
+        node = makers.get(id(waiting.pop()))
+        if node is not None and id(node) not in found:
+            found.add(id(node))
+            waiting.extend(node.input_tensors)
+    return found
+
+
+def _norm_behind(node: Any, takers: dict[int, list[Any]], wanted: set[int]) -> Any | None:
+    operation, output = node.operation, node.outputs[0]
+    behind = takers.get(id(output), [])
+    if type(operation).__name__ not in _FOLDED or id(output) in wanted or len(behind) != 1:
+        return None
+    norm = behind[0]
+    plain = (
+        type(norm.operation).__name__ == "BatchNormalization"
+        and operation.activation.__name__ == "linear"
+        and operation.data_format == "channels_last"
+        and getattr(operation, "groups", 1) == 1
+        and norm.operation.axis in (-1, 3)
+        and len(norm.input_tensors) == 1
+        and operation.compute_dtype == norm.operation.compute_dtype == "float32"
+        # TensorFlow knows one stride for both directions of a depthwise convolution, and no dilation beside a stride.
+        and len(set(operation.strides)) == 1
+    )
+    return norm if plain else None
+
+
+class _Folded:
+    """One convolution in place of a convolution and the batch norm behind it."""
+
+    def __init__(self, layer: Any, norm: Any) -> None:
+        width = int(norm.moving_mean.shape[0])
+        variance = np.asarray(norm.moving_variance, np.float64)
+        scale = (np.asarray(norm.gamma, np.float64) if norm.scale else np.ones(width)) / np.sqrt(
+            variance + norm.epsilon
+        )
+        shift = np.asarray(norm.beta, np.float64) if norm.center else np.zeros(width)
+        bias = np.asarray(layer.bias, np.float64) if layer.use_bias else np.zeros(width)
+        kind = type(layer).__name__
+        self._depthwise = self._kernel = None
+        # Tensors outside the graph: as constants inside, they would be copied by every pass of the graph's optimiser.
+        if kind == "Conv2D":
+            self._kernel = tf.constant(np.asarray(layer.kernel) * scale, tf.float32)
+        elif kind == "SeparableConv2D":
+            self._depthwise = tf.constant(np.asarray(layer.depthwise_kernel), tf.float32)
+            self._kernel = tf.constant(np.asarray(layer.pointwise_kernel) * scale, tf.float32)
+        else:
+            kernel = np.asarray(layer.kernel, np.float64)
+            self._depthwise = tf.constant(kernel * scale.reshape(kernel.shape[2:]), tf.float32)
+        self._bias = tf.constant((bias - np.asarray(norm.moving_mean, np.float64)) * scale + shift, tf.float32)
+        self._stride, self._dilation = int(layer.strides[0]), [int(rate) for rate in layer.dilation_rate]
+        self._padding = layer.padding.upper()
+
+    def __call__(self, x: Any) -> Any:
+        stride, padding, dilation = self._stride, self._padding, self._dilation
+        if self._depthwise is not None:
+            x = tf.nn.depthwise_conv2d(x, self._depthwise, [1, stride, stride, 1], padding, dilations=dilation)
+            stride, padding, dilation = 1, "VALID", [1, 1]
+        if self._kernel is not None:
+            x = tf.nn.conv2d(x, self._kernel, stride, padding, dilations=dilation)
+        return tf.nn.bias_add(x, self._bias)

@@ -1,0 +1,108 @@
+"""Give a model the head that CAM needs: its own where it has one, else one trained on frozen features, and at what cost."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from convscope.job import Progress, parser, run, say
+
+
+def main(args: argparse.Namespace) -> None:
+    from convscope.errors import UserError
+    from convscope.files import write_json
+    from convscope.gap_head import own_gap_head, train_gap_head
+    from convscope.models import load_model
+    from convscope.networks import default_cam_layer
+    from convscope.tables import read_rows
+
+    network, spec = load_model(args.model, args.spec)
+    settings = json.loads(args.settings)
+    layer = settings["layer"] or default_cam_layer(network)
+    facts: dict[str, Any] = {"model": spec.name, "layer": layer}
+    head = own_gap_head(network, layer)
+    if head is None:
+        if args.images is None:
+            raise UserError(
+                f"cams.{spec.name}.methods: 'cam' needs a head of global average pooling and one dense layer, and the model "
+                f"has none behind '{layer}'; name pictures to train one with: gap_head: {{dataset: ...}}"
+            )
+        rows = read_rows(args.images)
+        answers = {name: _answers(network, spec, layer, rows, settings[name], args) for name in ("train", "test")}
+        pooled, _, labels = answers["train"]
+        head = train_gap_head(pooled, labels, spec)
+        pooled, logits, labels = answers["test"]
+        own, trained = (
+            float((spec.class_scores(scores).argmax(axis=1) == labels).mean())
+            for scores in (logits, head.logits(pooled))
+        )
+        facts |= {
+            "dataset": settings["dataset"],
+            "train": settings["train"],
+            "train_images": len(answers["train"][2]),
+            "test": settings["test"],
+            "test_images": len(labels),
+            "accuracy_own_head": own,
+            "accuracy_gap_head": trained,
+            "accuracy_cost": own - trained,
+        }
+        say(f"accuracy of {spec.name} on '{settings['test']}': {own:.4f}, with a GAP head {trained:.4f}")
+    head.save(args.out, **facts)
+    write_json(args.report, facts | {"own_head": head.own})
+
+
+def _answers(
+    network: Any, spec: Any, layer: str, rows: list[dict[str, str]], split: str, args: argparse.Namespace
+) -> Any:
+    """Pooled features, logits and labels of the pictures of a split whose class the model knows."""
+    import tensorflow as tf
+
+    from convscope.errors import UserError
+    from convscope.folding import folded
+    from convscope.gap_head import pooled_features
+    from convscope.images import load_images
+    from convscope.labels import labels_for
+    from convscope.networks import cut_at
+    from convscope.prefetch import ahead
+
+    chosen = [row for row in rows if row["split"] == split]
+    labels = labels_for(chosen, spec.classes)
+    chosen, labels = [row for row, label in zip(chosen, labels, strict=True) if label >= 0], labels[labels >= 0]
+    if not chosen:
+        raise UserError(f"cams.{spec.name}.gap_head: split '{split}' has no picture of a class that the model knows")
+    flat, sources, tail = cut_at(network, layer)
+    head = folded(flat, sources)
+
+    @tf.function(input_signature=[tf.TensorSpec((None, *flat.inputs[0].shape[1:]), tf.float32)])
+    def forward(images: Any) -> Any:
+        parts = head(images)
+        return tf.reduce_mean(parts[0], axis=(1, 2)), tail(*parts)
+
+    def load(start: int) -> Any:
+        paths = [row["path"] for row in chosen[start : start + args.batch]]
+        return spec.preprocess(load_images(paths, spec.input_size, spec.resize))
+
+    progress = Progress(len(chosen), f"features of {spec.name} at {layer}, split {split}", "images")
+    pictures = ahead(load, range(0, len(chosen), args.batch), args.threads, depth=args.threads + 1)
+
+    def counted() -> Any:
+        for images in pictures:
+            yield images
+            progress.step(len(images))
+
+    pooled, logits = pooled_features(forward, counted(), int(sources[0].shape[-1]), int(flat.outputs[0].shape[-1]))
+    return pooled, logits, labels
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--model", type=Path, required=True)
+    arguments.add_argument("--spec", type=Path, required=True)
+    arguments.add_argument(
+        "--images", type=Path, help="table of the dataset's pictures; not needed for a model that has the head"
+    )
+    arguments.add_argument("--settings", required=True, help="JSON: layer, dataset, and its splits train and test")
+    arguments.add_argument("--batch", type=int, default=16, help="images a forward pass (default: 16)")
+    arguments.add_argument("--out", type=Path, required=True, help="output: the head (.h5)")
+    arguments.add_argument("--report", type=Path, required=True, help="output: accuracy with either head (.json)")
+    run(main, arguments)
