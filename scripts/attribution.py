@@ -66,6 +66,7 @@ def main(args: argparse.Namespace) -> None:
         "classes": list(spec.classes),
         "input_size": spec.input_size,
         "resize": spec.resize,
+        "channels": spec.channels,
         "seed": args.seed,
         "settings": {**METHODS[args.method].settings, **own},
     }

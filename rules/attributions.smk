@@ -1,0 +1,137 @@
+"""Attributions: which pixels the score of a class hangs on, method by method, and all of them side by side."""
+
+
+rule attribution:
+    """Compute the raw maps of one method for one shard of an image set."""
+    input:
+        model="<study>/models/{model}/model.keras",
+        spec="<study>/models/{model}/model.json",
+        images="<study>/image_sets/{images}.csv",
+    output:
+        shard="<study>/attributions/{model}/{images}/shards/{method}.{shard}.h5",
+    wildcard_constraints:
+        method=one_of(ATTRIBUTIONS),
+    log:
+        "<study>/logs/attribution/{model}.{images}.{method}.{shard}.log",
+    benchmark:
+        "<study>/benchmarks/attribution/{model}.{images}.{method}.{shard}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: job_threads("attributions")
+    resources:
+        mem_mb=3000,
+        runtime=240,
+    params:
+        code=code("attribution"),
+        settings=attribution_settings,
+        first=lambda w: int(w.shard) * config["attributions"][w.model]["shard"],
+        rows=lambda w: config["attributions"][w.model]["shard"],
+        seed=SEED,
+    shell:
+        r"""
+        python -m scripts.attribution --model {input.model:q} --spec {input.spec:q} --images {input.images:q} \
+            --first {params.first} --count {params.rows} --method {wildcards.method} --settings {params.settings:q} \
+            --seed {params.seed} --out {output.shard:q} --threads {threads} --log {log:q}
+        """
+
+
+rule gather_attribution:
+    """Join the shards of an image set's maps."""
+    input:
+        shards=lambda w: expand(
+            rules.attribution.output.shard,
+            shard=shards("attributions", w.model, w.images),
+            allow_missing=True,
+        ),
+    output:
+        whole="<study>/attributions/{model}/{images}/{method}.h5",
+    wildcard_constraints:
+        method=one_of(ATTRIBUTIONS),
+    log:
+        "<study>/logs/gather_attribution/{model}.{images}.{method}.log",
+    benchmark:
+        "<study>/benchmarks/gather_attribution/{model}.{images}.{method}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        code=code("gather"),
+    shell:
+        r"""
+        python -m scripts.gather --shards {input.shards:q} --out {output.whole:q} --log {log:q}
+        """
+
+
+rule attribution_figures:
+    """Draw one method's maps, alone and over their images, on contact sheets, and list what each picture shows."""
+    input:
+        maps=rules.gather_attribution.output.whole,
+    output:
+        folder=directory("<study>/attributions/{model}/{images}/{method}"),
+        table="<study>/attributions/{model}/{images}/{method}.csv",
+        sheet=report(
+            "<study>/attributions/{model}/{images}/{method}_sheet.png",
+            caption="../report/attributions.rst",
+            category="Attributions",
+            labels={"model": "{model}", "images": "{images}", "method": "{method}"},
+        ),
+    wildcard_constraints:
+        method=one_of(ATTRIBUTIONS),
+    log:
+        "<study>/logs/attribution_figures/{model}.{images}.{method}.log",
+    benchmark:
+        "<study>/benchmarks/attribution_figures/{model}.{images}.{method}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        code=code("attribution_figures"),
+        settings=attribution_style,
+    shell:
+        r"""
+        python -m scripts.attribution_figures --maps {input.maps:q} --settings {params.settings:q} --table {output.table:q} \
+            --sheet {output.sheet:q} --out {output.folder:q} --log {log:q}
+        """
+
+
+rule side_by_side:
+    """Draw each image of a set with its label, its prediction and every chosen method: a row a class explained."""
+    input:
+        maps=lambda w: expand(
+            rules.gather_attribution.output.whole,
+            method=attribution_methods(w.model),
+            allow_missing=True,
+        ),
+    output:
+        folder=directory("<study>/attributions/{model}/{images}/side_by_side"),
+        table="<study>/attributions/{model}/{images}/side_by_side.csv",
+        first=report(
+            "<study>/attributions/{model}/{images}/side_by_side.png",
+            caption="../report/side_by_side.rst",
+            category="Attributions",
+            labels={"model": "{model}", "images": "{images}", "method": "side by side"},
+        ),
+    log:
+        "<study>/logs/side_by_side/{model}.{images}.log",
+    benchmark:
+        "<study>/benchmarks/side_by_side/{model}.{images}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        code=code("side_by_side"),
+        settings=attribution_style,
+    shell:
+        r"""
+        python -m scripts.side_by_side --maps {input.maps:q} --settings {params.settings:q} --table {output.table:q} \
+            --first {output.first:q} --out {output.folder:q} --log {log:q}
+        """
