@@ -139,8 +139,9 @@ class DeepShap:
         import shap
 
         if unit not in self._libraries:
-            network = self.scores.network
-            alone = keras.Model(network.inputs[0], _OneUnit(unit)(network.outputs[0]))
+            # The library wants to know the size of the image; a network may leave it open.
+            image = keras.Input(self._chosen.shape[1:])
+            alone = keras.Model(image, _OneUnit(unit)(self.scores.network(image)))
             with warnings.catch_warnings():
                 # It says of any TensorFlow of these years that it is new, and of Keras that it wants no list.
                 warnings.simplefilter("ignore")

@@ -23,6 +23,18 @@ class Method:
     colours: bool = False
 
 
+_CONTRASTIVE: dict[str, Any] = {
+    "k": 0.0,
+    "b": 0.1,
+    "iterations": 1000,
+    "learning_rate": 0.01,
+    "constant": 10.0,
+    "searches": 9,
+    "margin": "logit",
+    "neutral": [127.5, 127.5, 127.5],
+    "gamma": 0.0,
+    "autoencoder": None,
+}
 METHODS: dict[str, Method] = {
     "gradcam": Method("Grad-CAM", signed=False, layer=True),
     "saliency": Method("Saliency", signed=False),
@@ -51,6 +63,8 @@ METHODS: dict[str, Method] = {
     ),
     "gradient_shap": Method("GradientSHAP", signed=True, settings={"samples": 200}),
     "deep_shap": Method("DeepSHAP", signed=True, settings={"background": 20}),
+    "pertinent_negative": Method("Pertinent negative", signed=True, settings=_CONTRASTIVE),
+    "pertinent_positive": Method("Pertinent positive", signed=True, settings=_CONTRASTIVE),
 }
 # Settings that are one of a few words.
 CHOICES: dict[str, tuple[str, ...]] = {"integrated_gradients.baseline": ("black", "grey", "blurred", "mean")}

@@ -30,6 +30,7 @@ class Context:
         seed: of everything random.
         layer: the layer whose feature maps carry a map; None: the last.
         background: (M, H, W, 3) float32 in model space, pictures of the same image set; None where there are none.
+        autoencoder: of pictures RGB 0..1, for contrastive explanations; None where there is none.
     """
 
     def __init__(
@@ -40,9 +41,10 @@ class Context:
         seed: int = 0,
         layer: str | None = None,
         background: np.ndarray | None = None,
+        autoencoder: keras.Model | None = None,
     ) -> None:
         self.network, self.spec, self.settings, self.seed = network, spec, settings, seed
-        self.layer, self.background = layer, background
+        self.layer, self.background, self.autoencoder = layer, background, autoencoder
         self.scores = ClassScores(network, spec)
 
 
@@ -54,6 +56,7 @@ def explainer(
     seed: int = 0,
     layer: str | None = None,
     background: np.ndarray | None = None,
+    autoencoder: keras.Model | None = None,
 ) -> Explainer:
     """An attribution method made ready for a model (see `Context` for the arguments).
 
@@ -70,7 +73,8 @@ def explainer(
     for name in settings or {}:
         if name not in defaults:
             raise UserError(f"{method}: unknown setting '{name}'; {nearest(name, defaults)}")
-    return METHODS[method](Context(network, spec, {**defaults, **(settings or {})}, seed, layer, background))
+    complete = {**defaults, **(settings or {})}
+    return METHODS[method](Context(network, spec, complete, seed, layer, background, autoencoder))
 
 
 # Each factory imports its own module: a method whose library is missing harms no other.
@@ -132,6 +136,12 @@ def _deep_shap(context: Context) -> Explainer:
     return DeepShap(context.scores, context.settings, context.background)
 
 
+def _contrastive(context: Context, positive: bool) -> Explainer:
+    from convscope.attributions.contrastive import Contrastive
+
+    return Contrastive(context.scores, context.settings, positive, context.autoencoder)
+
+
 METHODS: dict[str, Factory] = {
     "gradcam": _gradcam,
     "saliency": _saliency,
@@ -148,4 +158,6 @@ METHODS: dict[str, Factory] = {
     "partition_shap": lambda context: PartitionShap(context.scores, context.settings, context.seed),
     "gradient_shap": lambda context: GradientShap(context.scores, context.settings, context.seed, context.background),
     "deep_shap": _deep_shap,
+    "pertinent_negative": lambda context: _contrastive(context, positive=False),
+    "pertinent_positive": lambda context: _contrastive(context, positive=True),
 }

@@ -1,0 +1,296 @@
+"""Contrastive explanations (CEM): the least that has to be added for another class, the least that is enough for this one.
+
+Dhurandhar et al. 2018 (1802.07623). *Pertinent negative*: the smallest addition to the image that changes the class.
+*Pertinent positive*: the smallest part of the image that has the class by itself, all else set to a colour without
+information. Everything here is in shares of the full range, RGB 0..1, so that the settings mean the same for all models.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from convscope.attributions.base import Attribution
+from convscope.attributions.batches import BATCH, fill_colour
+from convscope.attributions.class_scores import columns, pick
+from convscope.errors import UserError
+from convscope.model_spec import ModelSpec
+
+# What c is multiplied by as long as no success was seen.
+_GROWTH = 10.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search found, for each of N images.
+
+    Attributes:
+        delta: (N, H, W, 3) float32, the smallest change with success; 0 where there was none.
+        success: (N,) bool.
+        constant: (N,) float32, the c that gave it; NaN where there was none.
+        constants: (N, searches) float32, every c tried.
+        successes: (N, searches) bool, which of them succeeded.
+        iterations: (N,) int32, steps in all; fewer than asked for where nothing could move any more.
+    """
+
+    delta: np.ndarray
+    success: np.ndarray
+    constant: np.ndarray
+    constants: np.ndarray
+    successes: np.ndarray
+    iterations: np.ndarray
+
+
+def box(pictures: np.ndarray, neutral: np.ndarray, positive: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Between which values the change of each pixel and colour may lie.
+
+    Args:
+        pictures: (N, H, W, 3), 0..1.
+        neutral: (3,), the value without information, 0..1.
+        positive: False, something is added: away from `neutral`, inside the range. True, something is kept: a share of
+            what lies between `neutral` and the picture.
+
+    Returns:
+        Lowest and highest change, both (N, H, W, 3) float32, 0 among them.
+    """
+    if positive:
+        part = pictures - neutral
+        return np.minimum(part, 0).astype(np.float32), np.maximum(part, 0).astype(np.float32)
+    low = np.where(pictures <= neutral, -pictures, 0)
+    high = np.where(pictures >= neutral, 1 - pictures, 0)
+    return low.astype(np.float32), high.astype(np.float32)
+
+
+class Search:
+    """FISTA with shrinkage over `c max(margin, -k) + |d|_2^2 + g |y - AE(y)|_2^2 + b |d|_1` with a search over c.
+
+    As in the paper each step shrinks by b whatever its length. A step of length r so weighs the l1 norm with `b / r`, far
+    more than the formula: changes are few and large, nearly the least l1 norm that succeeds, where shrinking by `b r` would
+    leave a faint pattern all over. The best of the successes is chosen by the same weights, `b / r |d|_1 + |d|_2^2`.
+
+    y is the changed picture: `x + d` for a pertinent negative, `neutral + d` for a positive one. The margin is how far the
+    class is ahead of the best other one (negative), or behind it (positive). It is a difference of logits, so of
+    log-probabilities: where the model is sure, nothing would be left of the gradient of a probability; `of_probabilities`
+    gives that one.
+
+    Args:
+        scores: the network, a `class_scores.ClassScores`.
+        positive: search a pertinent positive.
+        k: by how much the margin must be passed.
+        b: shrinkage of a step, weight of the l1 norm.
+        iterations: steps for one c.
+        learning_rate: length of the first step; it falls as `sqrt(1 - step / iterations)`.
+        constant: the first c; it grows tenfold until a success is seen, then the gap between failure and success is halved.
+        searches: how many values of c.
+        gamma: weight of the auto-encoder term.
+        autoencoder: (N, H, W, 3) 0..1 -> the same; needed where `gamma` is not 0.
+        of_probabilities: take the margin of probabilities, as in the paper's notation.
+    """
+
+    def __init__(
+        self,
+        scores: Any,
+        positive: bool,
+        k: float = 0.0,
+        b: float = 0.1,
+        iterations: int = 1000,
+        learning_rate: float = 0.01,
+        constant: float = 10.0,
+        searches: int = 9,
+        gamma: float = 0.0,
+        autoencoder: Any = None,
+        of_probabilities: bool = False,
+    ) -> None:
+        self.scores, self.positive, self.k, self.b = scores, positive, k, b
+        self.iterations, self.learning_rate = iterations, learning_rate
+        self.constant, self.searches = constant, searches
+        self.gamma, self.autoencoder, self.of_probabilities = gamma, autoencoder, of_probabilities
+        self._to_model = _model_space(scores.spec)
+        self._step = tf.function(self._fista, reduce_retracing=True)
+
+    def __call__(self, pictures: np.ndarray, targets: np.ndarray, neutral: np.ndarray) -> Found:
+        """Search.
+
+        Args:
+            pictures: (N, H, W, 3) float32, RGB 0..1.
+            targets: (N,) int, the class of each.
+            neutral: (3,), the value without information, 0..1.
+        """
+        count = len(pictures)
+        low, high = (tf.constant(side) for side in box(pictures, neutral, self.positive))
+        base = np.broadcast_to(neutral, pictures.shape) if self.positive else pictures
+        fixed = (tf.constant(base, tf.float32), low, high, tf.constant(targets, tf.int32))
+        lower, upper = np.zeros(count), np.full(count, np.inf)
+        c = np.full(count, self.constant)
+        best = (np.zeros_like(pictures, np.float32), np.full(count, np.inf), np.full(count, np.nan, np.float32))
+        constants, successes = [], []
+        iterations = np.zeros(count, np.int32)
+        for _ in range(self.searches):
+            delta, norm, steps = self._descend(fixed, c)
+            success = np.isfinite(norm)
+            better = norm < best[1]
+            best[0][better], best[1][better], best[2][better] = delta[better], norm[better], c[better]
+            iterations += steps
+            constants.append(c.astype(np.float32))
+            successes.append(success)
+            upper = np.where(success, np.minimum(upper, c), upper)
+            lower = np.where(success, lower, np.maximum(lower, c))
+            c = np.where(np.isfinite(upper), (lower + np.where(np.isfinite(upper), upper, 0)) / 2, c * _GROWTH)
+        return Found(best[0], np.isfinite(best[1]), best[2], np.stack(constants, 1), np.stack(successes, 1), iterations)
+
+    def _descend(self, fixed: tuple[Any, ...], c: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """One c an image: the smallest change with success, its norm (inf: there was none), steps taken."""
+        zero = tf.zeros_like(fixed[0])
+        state = (zero, zero, zero, tf.fill([len(c)], np.float32(np.inf)))
+        steps = np.full(len(c), self.iterations, np.int32)
+        weight = tf.constant(c, tf.float32)
+        for step in range(self.iterations):
+            rate = self.learning_rate * (1 - step / self.iterations) ** 0.5
+            state = self._step(*state, *fixed, weight, tf.constant(rate, tf.float32), tf.constant(step, tf.float32))
+            if step == 0:
+                # Steps only get shorter: what did not leave 0 with the first never will.
+                still = ~state[0].numpy().reshape(len(c), -1).any(axis=1)
+                steps[still] = 1
+                if still.all():
+                    break
+        # The last change has not been looked at yet.
+        state = self._step(*state, *fixed, weight, tf.constant(0.0), tf.constant(0.0))
+        return state[2].numpy(), state[3].numpy(), steps
+
+    def _fista(
+        self,
+        d: Any,
+        slack: Any,
+        best: Any,
+        norm: Any,
+        base: Any,
+        low: Any,
+        high: Any,
+        targets: Any,
+        c: Any,
+        rate: Any,
+        k: Any,
+    ) -> tuple[Any, Any, Any, Any]:
+        """Keep the change if it is the best so far, then one step from the slack point."""
+        margin = self._margin(base + d, targets)
+        size = tf.reduce_sum(self.b / self.learning_rate * tf.abs(d) + d**2, axis=(1, 2, 3))
+        better = (margin < 0) & (margin <= -self.k + 1e-6) & (size < norm)
+        best = tf.where(better[:, None, None, None], d, best)
+        norm = tf.where(better, size, norm)
+        with tf.GradientTape() as tape:
+            tape.watch(slack)
+            changed = base + slack
+            loss = tf.reduce_sum(c * tf.maximum(self._margin(changed, targets), -self.k))
+            if self.gamma:
+                loss += self.gamma * tf.reduce_sum((changed - self.autoencoder(changed, training=False)) ** 2)
+        gradient = tape.gradient(loss, slack) + 2 * slack
+        moved = slack - rate * gradient
+        shrunk = tf.sign(moved) * tf.maximum(tf.abs(moved) - self.b, 0)
+        after = tf.clip_by_value(shrunk, low, high)
+        slack = tf.clip_by_value(after + k / (k + 3) * (after - d), low, high)
+        return after, slack, best, norm
+
+    def _margin(self, changed: Any, targets: Any) -> Any:
+        """How far the class is ahead of the best other (negative search) or behind it (positive): (N,), a success below 0."""
+        logits = tf.cast(self.scores.network(self._to_model(changed), training=False), tf.float32)
+        spec = self.scores.spec
+        # Half of [-z, z]: the difference of the two is then the log-odds z.
+        all_scores = columns(logits, spec) / (2.0 if spec.head == "binary" else 1.0)
+        if self.of_probabilities:
+            all_scores = tf.nn.softmax(all_scores)
+        own = pick(all_scores, targets)
+        others = all_scores - 1e9 * tf.one_hot(targets, all_scores.shape[1])
+        ahead = own - tf.reduce_max(others, axis=1)
+        return -ahead if self.positive else ahead
+
+
+def _model_space(spec: ModelSpec) -> Any:
+    """RGB 0..1 -> model space, for tensors (see `ModelSpec.preprocess`)."""
+    scale, offset = tf.constant(spec.scale, tf.float32) * 255, tf.constant(spec.offset, tf.float32)
+
+    def convert(pictures: Any) -> Any:
+        return (pictures[..., ::-1] if spec.channels == "bgr" else pictures) * scale + offset
+
+    return convert
+
+
+class Contrastive:
+    """Pertinent negatives or positives as an explainer (see `base.Explainer`).
+
+    Maps (N, H, W, 3), signed: the change in shares of the full range, RGB. A negative is added to the picture; a positive
+    is what the picture has beyond the colour without information. Only the class that the model predicts has one: for
+    another class the map is 0 and `success` false.
+
+    Facts, each (N,) where not said otherwise: `success`, checked by predicting the changed picture anew; `new_class`, what
+    the model then predicts (a negative: the class it flips to); `new_probabilities` (N, classes); `l1` and `l2` of the
+    map; `constant`, the c of the result; `constants` and `successes` (N, searches), the path of c; `iterations`.
+
+    Args:
+        scores: the network, a `class_scores.ClassScores`.
+        settings: `k`, `b`, `iterations`, `learning_rate`, `constant`, `searches`, `gamma`, `margin` ("logit" or
+            "probability"), see `Search`; `neutral`, the colour without information, RGB 0..255.
+        positive: pertinent positives instead of negatives.
+        autoencoder: RGB 0..1 -> the same; None where `gamma` is 0.
+
+    Raises:
+        UserError: a setting that makes no sense, or the auto-encoder is missing.
+    """
+
+    signed = True
+
+    def __init__(self, scores: Any, settings: dict[str, Any], positive: bool, autoencoder: Any = None) -> None:
+        self.name = "pertinent_positive" if positive else "pertinent_negative"
+        self.scores, self.positive = scores, positive
+        for key in ("iterations", "searches", "learning_rate", "constant"):
+            if settings[key] <= 0:
+                raise UserError(f"{self.name}.{key} is {settings[key]}; it must be above 0")
+        for key in ("k", "b", "gamma"):
+            if settings[key] < 0:
+                raise UserError(f"{self.name}.{key} is {settings[key]}; it must be 0 or more")
+        if settings["margin"] not in ("logit", "probability"):
+            raise UserError(f"{self.name}.margin is '{settings['margin']}'; give logit or probability")
+        if settings["gamma"] and autoencoder is None:
+            raise UserError(f"{self.name}.gamma is {settings['gamma']} and no auto-encoder is there; name its dataset")
+        fill_colour(settings["neutral"], scores.spec, f"{self.name}.neutral")
+        self.neutral = np.asarray(settings["neutral"], np.float32) / 255
+        self._search = Search(
+            scores,
+            positive,
+            k=float(settings["k"]),
+            b=float(settings["b"]),
+            iterations=int(settings["iterations"]),
+            learning_rate=float(settings["learning_rate"]),
+            constant=float(settings["constant"]),
+            searches=int(settings["searches"]),
+            gamma=float(settings["gamma"]),
+            autoencoder=autoencoder,
+            of_probabilities=settings["margin"] == "probability",
+        )
+
+    def __call__(self, images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> Attribution:
+        spec = self.scores.spec
+        pictures = np.clip(spec.to_pixels(images) / 255, 0, 1).astype(np.float32)
+        found = self._search(pictures, targets, self.neutral)
+        before = self.scores.probabilities(images, BATCH).argmax(axis=1)
+        delta = np.where((before == targets)[:, None, None, None], found.delta, 0).astype(np.float32)
+        base = np.broadcast_to(self.neutral, pictures.shape) if self.positive else pictures
+        after = self.scores.probabilities(spec.preprocess((base + delta) * 255), BATCH)
+        new_class = after.argmax(axis=1)
+        as_wanted = (new_class == targets) if self.positive else (new_class != targets)
+        success = found.success & (before == targets) & as_wanted
+        return Attribution(
+            delta,
+            {
+                "success": success,
+                "new_class": new_class.astype(np.int64),
+                "new_probabilities": after.astype(np.float32),
+                "l1": np.abs(delta).sum(axis=(1, 2, 3)),
+                "l2": np.sqrt((delta**2).sum(axis=(1, 2, 3))),
+                "constant": found.constant,
+                "constants": found.constants,
+                "successes": found.successes,
+                "iterations": found.iterations,
+            },
+        )
