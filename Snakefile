@@ -13,6 +13,7 @@ if not workflow.overwrite_configfiles:
 
 include: "rules/common.smk"
 include: "rules/inputs.smk"
+include: "rules/judging_inputs.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
 include: "rules/evaluation.smk"
@@ -20,6 +21,7 @@ include: "rules/activations.smk"
 include: "rules/filters.smk"
 include: "rules/cams.smk"
 include: "rules/attributions.smk"
+include: "rules/judging.smk"
 include: "rules/gallery.smk"
 
 

@@ -13,6 +13,7 @@ rule gallery:
         filters=filter_figures,
         cams=cam_figures(),
         attributions=attribution_figures(),
+        judging=judging_tables(),
     output:
         page="<study>/gallery/index.html",
         study="<study>/gallery/study.json",

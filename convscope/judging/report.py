@@ -14,14 +14,8 @@ COLUMNS = ("method", "metric", "region", "better", "mean", "low", "high", "image
 SELF_CHECK_COLUMNS = ("method", "check", "value", "remark")
 
 # What the files of maps say of themselves, in the words of the sheet.
-_ATTRIBUTES = {
-    "layer": "layer chosen",
-    "score": "score explained",
-    "relus_patched": "ReLUs patched",
-    "class": "class explained",
-    "baseline": "baseline",
-}
-_KNOWN = {"maps", "targets", "scores", "probabilities", "predicted", "label", "id", "path", "class", "empty"}
+_ATTRIBUTES = {"layer": "layer chosen", "class": "class explained"}
+_RELUS = "patched_relus"
 
 
 def table(
@@ -62,23 +56,24 @@ def _row(
         "metric": metric,
         "region": region,
         "better": METRICS[metric].better,
-        "mean": _rounded(found.mean),
-        "low": _rounded(found.low),
-        "high": _rounded(found.high),
+        "mean": rounded(found.mean),
+        "low": rounded(found.low),
+        "high": rounded(found.high),
         "images": found.count,
-        "chance": _rounded(float(np.nanmean(area))) if area is not None and np.isfinite(area).any() else None,
+        "chance": rounded(float(np.nanmean(area))) if area is not None and np.isfinite(area).any() else None,
     }
 
 
-def _rounded(value: float) -> float | None:
+def rounded(value: float) -> float | None:
+    """Five digits for a table; None for a value that is not finite."""
     return float(f"{value:.5g}") if np.isfinite(value) else None
 
 
 def self_check(method: str, file: h5py.File) -> list[dict[str, Any]]:
     """What a file of maps tells of how it was made, as rows of the self-check sheet.
 
-    From its attributes (layer, score, ReLUs patched ...) and its facts (one number an image and target: completeness gap,
-    standard error ...): mean and largest magnitude.
+    From its attributes (layer, class, settings), its scores (logits, or probabilities by mistake) and its facts, numbers of
+    each image and target such as the completeness gap or the number of ReLUs patched.
     """
     rows = []
 
@@ -87,23 +82,35 @@ def self_check(method: str, file: h5py.File) -> list[dict[str, Any]]:
 
     for name, title in _ATTRIBUTES.items():
         if name in file.attrs:
-            value = file.attrs[name]
-            add(title, value, "no ReLU found: nothing is guided" if name == "relus_patched" and not int(value) else "")
-    settings = file.attrs.get("settings")
-    if settings:
-        kept = json.loads(settings)
+            add(title, file.attrs[name])
+    if "settings" in file.attrs:
+        kept = json.loads(file.attrs["settings"])
         add("settings", ", ".join(f"{key} {kept[key]}" for key in sorted(kept)) or "none")
     count = len(file["maps"])
-    maps = file["maps"][()]
-    broken = int((~np.isfinite(maps)).reshape(count, -1).any(axis=1).sum()) if count else 0
+    if count and {"scores", "probabilities", "targets"} <= set(file):
+        chances = np.take_along_axis(file["probabilities"][()], file["targets"][()], axis=1)
+        wrong = np.allclose(file["scores"][()], chances, atol=1e-6)
+        add(
+            "score explained", "probability" if wrong else "logit", "saturates where the model is sure" if wrong else ""
+        )
+    broken = sum(not np.isfinite(file["maps"][index]).all() for index in range(count))
     add("maps not finite", f"{broken} of {count}", "a fault of the method" if broken else "")
     if "empty" in file:
         empty = int(file["empty"][()].reshape(count, -1).any(axis=1).sum()) if count else 0
-        add("empty maps", f"{empty} of {count}", "they show nothing, and are not blue pictures" if empty else "")
-    for name in sorted(set(file) - _KNOWN):
-        dataset = file[name]
-        is_fact = isinstance(dataset, h5py.Dataset) and dataset.ndim in (1, 2) and dataset.dtype.kind in "fiu"
-        if is_fact and count and len(dataset) == count:
-            values = np.abs(np.asarray(dataset[()], np.float64))
-            add(name.replace("_", " "), f"mean {np.nanmean(values):.4g}, largest {np.nanmax(values):.4g}", "magnitudes")
+        add("empty maps", f"{empty} of {count}", "they show nothing" if empty else "")
+    facts = file.get("facts", {})
+    for name in sorted(facts):
+        values = np.abs(np.asarray(facts[name][()], np.float64))
+        if name == _RELUS:
+            found = f"{values.min():.0f}" if values.size else "unknown"
+            add("ReLUs patched", found, "nothing is guided" if values.size and values.min() < 1 else "")
+        elif np.isfinite(values).any() and values.ndim <= 2:
+            remark = _gap_remark(file, values) if name == "completeness_gap" else "magnitudes"
+            add(name.replace("_", " "), f"mean {np.nanmean(values):.4g}, largest {np.nanmax(values):.4g}", remark)
     return rows
+
+
+def _gap_remark(file: h5py.File, gaps: np.ndarray) -> str:
+    """A gap is small or large beside the spread of the scores it should account for."""
+    scale = float(np.abs(file["scores"][()]).mean()) if "scores" in file else 0.0
+    return f"{100 * np.nanmean(gaps) / scale:.2g} % of the mean score" if scale > 0 else "magnitudes"

@@ -147,20 +147,30 @@ def test_maps_at_the_pictures_resolution() -> None:
     assert at_resolution(np.zeros((0, 2, 2)), (4, 6)).shape == (0, 4, 6)
 
 
-def test_self_check_sheet(tmp_path: Path) -> None:
+@pytest.mark.parametrize("right", [True, False])
+def test_self_check_sheet(tmp_path: Path, right: bool) -> None:
     path = tmp_path / "maps.h5"
-    with store.create(path, layer="conv4", score="logit", relus_patched=0, settings='{"steps": 5}') as file:
-        store.write_array(file, "maps", np.ones((3, 1, 2, 2)), ("image", "target", "height", "width"))
-        store.write_array(file, "empty", np.array([[True], [False], [False]]), ("image", "target"))
-        store.write_array(file, "completeness_gap", np.array([[0.1], [-0.3], [0.2]]), ("image", "target"))
-        store.write_array(file, "id", ["a", "b", "c"], ("image",))
+    pair = ("image", "target")
+    maps = np.ones((3, 1, 2, 2))
+    maps[2, 0, 0, 0] = 1 if right else np.nan
+    probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.5, 0.5]])
+    logits = np.array([[2.2], [1.4], [0.0]])
+    with store.create(path, layer="conv4", settings={"steps": 5}) as file:
+        store.write_array(file, "maps", maps, ("image", "target", "height", "width"))
+        store.write_array(file, "empty", np.array([[right], [False], [False]]), pair)
+        store.write_array(file, "targets", np.array([[0], [1], [1]]), pair)
+        store.write_array(file, "probabilities", probabilities, ("image", "class"))
+        store.write_array(file, "scores", logits if right else np.array([[0.9], [0.8], [0.5]]), pair)
+        store.write_array(file, "facts/completeness_gap", np.array([[0.1], [-0.3], [0.2]]), pair)
+        store.write_array(file, "facts/patched_relus", np.full((3, 1), 7 if right else 0), pair)
     with store.open_file(path) as file:
         rows = self_check("guided_backprop", file)
     assert all(tuple(row) == SELF_CHECK_COLUMNS for row in rows)
-    found = {row["check"]: row for row in rows}
-    assert found["layer chosen"]["value"] == "conv4" and found["score explained"]["value"] == "logit"
-    assert found["empty maps"]["value"] == "1 of 3"
-    assert found["completeness gap"]["value"] == "mean 0.2, largest 0.3"
-    assert "nothing is guided" in found["ReLUs patched"]["remark"]
-    assert found["maps not finite"]["value"] == "0 of 3"
-    assert found["settings"]["value"] == "steps 5"
+    found = {row["check"]: (row["value"], row["remark"]) for row in rows}
+    assert found["layer chosen"] == ("conv4", "")
+    assert found["settings"] == ("steps 5", "")
+    assert found["completeness gap"][0] == "mean 0.2, largest 0.3"
+    assert found["score explained"][0] == ("logit" if right else "probability")
+    assert found["ReLUs patched"] == (("7", "") if right else ("0", "nothing is guided"))
+    assert found["maps not finite"] == (("0 of 3", "") if right else ("1 of 3", "a fault of the method"))
+    assert found["empty maps"][0] == ("1 of 3" if right else "0 of 3")

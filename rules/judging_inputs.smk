@@ -1,0 +1,48 @@
+"""What the judging takes: the maps of the methods, names of mask parts, and settings in the form its scripts want."""
+
+import shlex
+
+from convscope.judging.names import CONTROLS
+from convscope.judging.selection import judged_groups, judged_methods, method_settings
+
+
+def judged_maps(wildcards):
+    """The files of maps that are judged: method -> file."""
+    methods = judged_methods(config, wildcards.model, wildcards.images)
+    return {
+        method: f"{STUDY}/{stage}/{wildcards.model}/{wildcards.images}/{method}.h5"
+        for method, stage in methods.items()
+    }
+
+
+def judge_sources(wildcards):
+    """The maps of a method (of any one for a control, for the classes explained), and what names the mask's parts."""
+    maps = judged_maps(wildcards)
+    part = config["image_sets"][wildcards.images]
+    sources = {"maps": maps.get(wildcards.method) or next(iter(maps.values()))}
+    if "dataset" in part:
+        sources["parts"] = f"{STUDY}/datasets/{part['dataset']}/classes.json"
+    return sources
+
+
+def judge_method_settings(wildcards):
+    """The settings that a method's maps were made with, as JSON."""
+    part = method_settings(config, wildcards.model, wildcards.images, wildcards.method)
+    return json.dumps(part, sort_keys=True)
+
+
+def judge_settings(wildcards):
+    """The judging's settings as JSON, the groups of metrics by name; which images and methods is told otherwise."""
+    part = dict(config["judging"][wildcards.model])
+    for key in ("images", "methods", "metrics", "threads"):
+        part.pop(key)
+    groups = judged_groups(config, wildcards.model)
+    return json.dumps({**part, "groups": groups}, sort_keys=True)
+
+
+def judging_tables():
+    """The verdict of every model and image set that is judged."""
+    return [
+        rules.judging_report.output.gate.format(model=model, images=images)
+        for model, images in pairs("judging")
+    ]

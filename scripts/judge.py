@@ -1,0 +1,94 @@
+"""Judge one method (or one control map) on an image set; write every number to HDF5."""
+
+import argparse
+import json
+from pathlib import Path
+
+from convscope.job import Progress, parser, run, say
+
+# For the methods that compare with pictures of the whole set: as many as the original maps had.
+_BACKGROUND = 200
+
+
+def main(args: argparse.Namespace) -> None:
+    import numpy as np
+    from PIL import Image
+
+    from convscope import store
+    from convscope.attributions.class_scores import ClassScores
+    from convscope.attributions.names import needs_background
+    from convscope.images import load_images
+    from convscope.judging import controls, judged_file, localisation
+    from convscope.judging.explainers import explainers
+    from convscope.judging.methods import Subject, at_resolution, judge, spread_over
+    from convscope.judging.names import CONTROLS
+    from convscope.models import load_model
+    from convscope.tables import read_rows
+
+    network, spec = load_model(args.model, args.spec)
+    settings = json.loads(args.settings)
+    every = read_rows(args.images)
+    chosen = spread_over(len(every), settings["limit"])
+    rows = [every[index] for index in chosen]
+    keys = [row["id"] for row in rows]
+
+    def load(rows: list[dict[str, str]]) -> np.ndarray:
+        return load_images([row["path"] for row in rows], spec.input_size, spec.resize, threads=args.threads)
+
+    pictures = load(rows)
+    images = spec.preprocess(pictures)
+    make = None
+    with store.open_file(args.maps) as file:
+        targets, maps = judged_file.read_maps(file, chosen, keys)
+        attributes = judged_file.attributes_of(file)
+    if args.method in CONTROLS:
+        # The control's maps on the targets of a method: all are compared image by image.
+        heat = controls.MAPS[args.method](pictures, keys, args.seed)
+        attributes = {}
+    else:
+        heat = judged_file.heat_of(args.method, maps)
+        own = json.loads(args.method_settings)
+        background = None
+        if needs_background(args.method, own) and every:
+            background = spec.preprocess(load([every[index] for index in spread_over(len(every), _BACKGROUND)]))
+        make = explainers(args.method, network, spec, own, attributes.get("layer"), background)
+    parts = json.loads(args.parts.read_text(encoding="utf-8"))["parts"] if args.parts else []
+
+    def regions(row: dict[str, str]) -> dict[str, np.ndarray]:
+        if not row["mask"]:
+            return {}
+        mask = np.asarray(Image.open(row["mask"]).convert("L"))
+        return localisation.part_masks(localisation.fit_mask(mask, spec.input_size, spec.resize), parts)
+
+    subject = Subject(images, targets, keys, at_resolution(heat, spec.input_size), [regions(row) for row in rows])
+    groups = settings["groups"]
+    progress = Progress(len(groups), f"{args.method} of {spec.name} on {len(rows)} images", "metrics")
+    scores = ClassScores(network, spec)
+    judged = judge(
+        subject,
+        groups,
+        settings,
+        lambda batch: scores.probabilities(batch, len(batch)),
+        network,
+        make,
+        seed=args.seed,
+        on_group=lambda name: progress.step(note=name),
+    )
+    if make is None and args.method not in CONTROLS:
+        say(f"{args.method} cannot be made for another network: no randomisation, sensitivity and seeds")
+    facts = {"model": spec.name, "model_digest": spec.digest, "method": args.method, "seed": args.seed}
+    judged_file.write(args.out, subject, judged, **facts, settings=settings, classes=list(spec.classes))
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--model", type=Path, required=True)
+    arguments.add_argument("--spec", type=Path, required=True)
+    arguments.add_argument("--images", type=Path, required=True, help="the image set's table")
+    arguments.add_argument("--maps", type=Path, required=True, help="the method's maps; any method's for a control")
+    arguments.add_argument("--method", required=True, help="a method, or a control map")
+    arguments.add_argument("--method-settings", default="{}", help="JSON of the method's settings")
+    arguments.add_argument("--parts", type=Path, help="the dataset's classes.json, which names the parts of its masks")
+    arguments.add_argument("--settings", required=True, help="JSON of the model's judging: settings")
+    arguments.add_argument("--out", type=Path, required=True)
+    run(main, arguments)
