@@ -1,4 +1,5 @@
-"""The networks that a study can train: the textbook's convnet, its mini-Xception, and an Xception of any width.
+"""The networks that a study can train: the textbook's convnet, its mini-Xception, an Xception of any width, and the
+four-layer network of fruit in shops.
 
 All end in a dense layer of logits: one unit for two classes, else one a class.
 """
@@ -10,11 +11,20 @@ import keras
 from keras import layers
 
 from convscope.errors import UserError, nearest
-from convscope.layer_names import CONVNET_FILTERS, MINI_XCEPTION_FILTERS, XCEPTION_POOLING, scaled, xception_filters
+from convscope.layer_names import (
+    CONVNET_FILTERS,
+    MINI_XCEPTION_FILTERS,
+    RETAIL_FILTERS,
+    XCEPTION_POOLING,
+    scaled,
+    xception_filters,
+)
 
 CONVNET_SMALLEST = 78
 MINI_XCEPTION_SMALLEST = 32
 XCEPTION_SMALLEST = 32
+RETAIL_SMALLEST = 16
+RETAIL_HIDDEN = 150
 BATCH_NORM_MOMENTUM = 0.9
 
 
@@ -23,7 +33,7 @@ def build(settings: Mapping[str, Any], classes: int) -> keras.Model:
 
     Args:
         settings: `architecture` and optionally `image_size` (180), `width` (1.0, factor on all filters),
-            `dropout` (0.5), `augmentation` (the textbook's habit: not for the convnet, but for the other two).
+            `dropout` (0.5), `augmentation` (by habit: for the Xceptions).
         classes: number of classes, at least 2.
 
     Raises:
@@ -34,6 +44,7 @@ def build(settings: Mapping[str, Any], classes: int) -> keras.Model:
         "convnet": (convnet, CONVNET_SMALLEST),
         "mini_xception": (mini_xception, MINI_XCEPTION_SMALLEST),
         "xception": (xception, XCEPTION_SMALLEST),
+        "retail": (retail, RETAIL_SMALLEST),
     }
     if name not in builders:
         raise UserError(f"architecture is '{name}'; {nearest(name, builders)}")
@@ -48,7 +59,7 @@ def build(settings: Mapping[str, Any], classes: int) -> keras.Model:
         units=1 if classes == 2 else classes,
         width=float(settings.get("width", 1.0)),
         dropout=float(settings.get("dropout", 0.5)),
-        augmentation=bool(settings.get("augmentation", name != "convnet")),
+        augmentation=bool(settings.get("augmentation", name.endswith("xception"))),
     )
     _shorten_batch_norm_memory(model)
     return model
@@ -96,6 +107,24 @@ def convnet(size: int, *, units: int, width: float, dropout: float, augmentation
             x = layers.MaxPooling2D(2, name=f"pool{number - 1}")(x)
         x = layers.Conv2D(scaled(filters, width), 3, activation="relu", name=f"conv{number}")(x)
     return keras.Model(inputs, _head(x, units, dropout), name="convnet")
+
+
+def retail(size: int, *, units: int, width: float, dropout: float, augmentation: bool) -> keras.Model:
+    """The network usual for 100x100 pictures of fruit: four 2x2 convolutions, each with 2x2 max-pooling, and a dense layer.
+
+    Input (N, size, size, 3), values 0..255; output logits (N, units). Layers conv1..conv4, pool1..pool4, hidden.
+    """
+    inputs = keras.Input((size, size, 3), name="image")
+    x = _augment(inputs) if augmentation else inputs
+    x = layers.Rescaling(1 / 255, name="rescaling")(x)
+    for number, filters in enumerate(RETAIL_FILTERS, start=1):
+        x = layers.Conv2D(scaled(filters, width), 2, padding="same", activation="relu", name=f"conv{number}")(x)
+        x = layers.MaxPooling2D(2, name=f"pool{number}")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(RETAIL_HIDDEN, activation="relu", name="hidden")(x)
+    x = layers.Dropout(dropout, name="hidden_dropout")(x)
+    return keras.Model(inputs, layers.Dense(units, name="predictions")(x), name="retail")
 
 
 def mini_xception(size: int, *, units: int, width: float, dropout: float, augmentation: bool) -> keras.Model:

@@ -6,6 +6,7 @@ from typing import Any
 
 from convscope.ascent.presets import settings_from
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
+from convscope.drawing.kinds import CLASSES as DRAWN_CLASSES
 from convscope.errors import UserError, nearest
 from convscope.groups import group_text, same_class
 from convscope.judging.selection import check_judging
@@ -67,8 +68,8 @@ def splits_of(dataset: dict[str, Any]) -> list[str]:
 
 def classes_of(dataset: dict[str, Any]) -> list[str] | None:
     """The classes of a dataset as far as they are known before it is there."""
-    if dataset["source"] == "drawn_pets":
-        return ["cat", "dog"]
+    if dataset["source"] in DRAWN_CLASSES:
+        return list(DRAWN_CLASSES[dataset["source"]])
     if dataset.get("classes"):
         return list(dataset["classes"])
     if dataset["source"] == "path":
@@ -206,12 +207,34 @@ def _check_colormap(key: str, name: str) -> None:
 def _check_attributions(key: str, settings: dict[str, Any], name: str, config: dict[str, Any]) -> None:
     for method in [] if settings["methods"] == "all" else settings["methods"]:
         _among(f"{key}.methods", "method", method, [*ATTRIBUTIONS, "all"])
+        _check_method(key, method, settings.get(method, {}), name, config)
     _check_head(key, config["models"][name])
     _check_class(key, settings, name, config)
     if "layer" in settings:
         _check_map_layer(f"{key}.layer", settings["layer"], config["models"][name])
     for part in ("colormap", "diverging"):
         _check_colormap(f"{key}.{part}", settings[part])
+
+
+def _check_method(key: str, method: str, own: dict[str, Any], name: str, config: dict[str, Any]) -> None:
+    """What can be said of one method's settings, and of the method on this model, before anything runs."""
+    if method == "deep_shap":
+        separable = [layer.name for layer in layers_of(config["models"][name]) or [] if "sepconv" in layer.name]
+        if separable:
+            raise UserError(
+                f"{key}.methods: deep_shap cannot explain model '{name}': the shap library has no rule for the separable "
+                f"convolution '{separable[0]}'; use kernel_shap or gradient_shap instead"
+            )
+    if "autoencoder" in own:
+        _among(f"{key}.{method}.autoencoder", "dataset", own["autoencoder"], config["datasets"])
+    elif own.get("gamma"):
+        raise UserError(
+            f"{key}.{method}.gamma weighs an auto-encoder and none is named; add autoencoder: and a dataset to train it on"
+        )
+    if "patch" in own and own.get("stride", 1) > own["patch"]:
+        raise UserError(
+            f"{key}.{method}.stride is {own['stride']}, longer than the patch of {own['patch']}: pixels would be skipped"
+        )
 
 
 def _check_map_layer(key: str, layer: str, model: dict[str, Any]) -> None:

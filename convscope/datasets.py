@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from convscope.drawing.kinds import CLASSES as DRAWN
 from convscope.errors import BadImage, UserError, nearest
 from convscope.files import read_json, sha256_of
 from convscope.fingerprints import fingerprint, is_ignored
@@ -84,7 +85,7 @@ def scan_dataset(
 
     Args:
         folder: the pictures' folder, or for the source `archive` the folder of the extracted archive.
-        settings: the dataset's part of the config. Used here: `source` (path, archive, drawn_pets), `folder` (below an
+        settings: the dataset's part of the config. Used here: `source` (path, archive, drawn_pets, drawn_produce), `folder` (below an
             extracted archive), `splits` ({name: folder below}), `classes` (folder names in the order of the labels),
             `images_per_class` ({split: n}: with split folders the first n of each class; without, the textbook's split:
             of each class in natural order the first n, then the next n ...; unreadable ones do not count),
@@ -99,7 +100,7 @@ def scan_dataset(
         UserError: a folder, class or enough pictures are missing; or a picture is bad and `on_bad_image` is fail.
     """
     root = _root(Path(folder), settings)
-    masks = settings.get("masks", "masks" if settings.get("source") == "drawn_pets" else None)
+    masks = settings.get("masks", "masks" if settings.get("source") in DRAWN else None)
     wanted: Mapping[str, int] | None = settings.get("images_per_class")
     splits = _split_folders(root, settings, masks)
     classes = _classes(root, list((splits or {_WHOLE: root}).values()), settings.get("classes"), masks)
@@ -276,7 +277,7 @@ def _split_folders(root: Path, settings: Mapping[str, Any], masks: str | None) -
                 raise UserError(f"splits: {split}: no folder '{name}' in {root} ({nearest(name, below)})")
         return {split: root / name for split, name in named.items()}
     nested = [name for name in below if class_folders(root / name)]
-    if settings.get("source") == "drawn_pets":
+    if settings.get("source") in DRAWN:
         return {name: root / name for name in nested}
     if settings.get("images_per_class") or not nested:
         return None

@@ -24,6 +24,7 @@ XCEPTION_FILTERS: tuple[tuple[int, ...], ...] = (
 XCEPTION_POOLING = tuple(block in (2, 3, 4, 13) for block in range(1, 15))
 CONVNET_FILTERS = (32, 64, 128, 256, 512)
 MINI_XCEPTION_FILTERS = (32, 64, 128, 256, 512)
+RETAIL_FILTERS = (16, 32, 64, 128)
 CONV_TYPES = ("Conv2D", "SeparableConv2D", "DepthwiseConv2D", "Conv2DTranspose")
 POOL_TYPES = ("MaxPooling2D", "AveragePooling2D")
 _XCEPTION_PRESETS = ("xception_41_imagenet",)
@@ -104,6 +105,13 @@ def _trained(architecture: str, width: float) -> list[Layer] | None:
             result.append(Layer(f"conv{number}", f"stage{number}", "conv", filters))
             if number < len(CONVNET_FILTERS):
                 result.append(Layer(f"pool{number}", f"stage{number + 1}", "pool", filters))
+        return result
+    if architecture == "retail":
+        result = []
+        for number, base in enumerate(RETAIL_FILTERS, start=1):
+            filters = scaled(base, width)
+            result.append(Layer(f"conv{number}", f"stage{number}", "conv", filters))
+            result.append(Layer(f"pool{number}", f"stage{number + 1}", "pool", filters))
         return result
     if architecture == "mini_xception":
         result = [Layer("stem_conv", "stage1", "conv", scaled(32, width))]

@@ -13,11 +13,13 @@ sys.path.insert(0, workflow.basedir)
 
 from convscope.addresses import dataset_and_split, download_name
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
+from convscope.attributions.names import methods_of
 from convscope.cam_names import METHODS as CAMS
 from convscope.cam_names import OWN_PASS, methods_of, pass_of
 from convscope.check import check_study, gap_head_of
 from convscope.code_digest import code_digest
 from convscope.config import complete
+from convscope.drawing.kinds import CLASSES as DRAWN_KINDS
 from convscope.errors import UserError
 from convscope.files import sha256_of
 from convscope.fingerprints import fingerprint
@@ -53,9 +55,10 @@ SEED = config["seed"]
 TRAINED = [
     name for name, model in config["models"].items() if model["source"] == "train"
 ]
-DRAWN = [
-    name for name, data in config["datasets"].items() if data["source"] == "drawn_pets"
-]
+DRAWN = {
+    kind: [name for name, data in config["datasets"].items() if data["source"] == kind]
+    for kind in DRAWN_KINDS
+}
 
 
 def one_of(names):

@@ -11,7 +11,7 @@ rule draw_pets:
     benchmark:
         "<study>/benchmarks/draw_pets/{dataset}.tsv"
     wildcard_constraints:
-        dataset=one_of(DRAWN),
+        dataset=one_of(DRAWN["drawn_pets"]),
     conda:
         "../envs/convscope.yaml"
     threads: 8
@@ -28,6 +28,37 @@ rule draw_pets:
     shell:
         r"""
         python -m scripts.draw_pets --out {output.folder:q} --content {output.content:q} --counts {params.per_class:q} \
+            --size {params.size} --seed {params.seed} --threads {threads} --log {log:q}
+        """
+
+
+rule draw_produce:
+    """Draw fruit and vegetables with part masks."""
+    output:
+        folder=directory("<study>/datasets/{dataset}/drawn"),
+        content="<study>/datasets/{dataset}/drawn.sha256",
+    log:
+        "<study>/logs/draw_produce/{dataset}.log",
+    benchmark:
+        "<study>/benchmarks/draw_produce/{dataset}.tsv"
+    wildcard_constraints:
+        dataset=one_of(DRAWN["drawn_produce"]),
+    conda:
+        "../envs/convscope.yaml"
+    threads: 8
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    params:
+        code=code("draw_produce"),
+        per_class=lambda w: json.dumps(
+            config["datasets"][w.dataset]["images_per_class"]
+        ),
+        size=lambda w: config["datasets"][w.dataset]["image_size"],
+        seed=SEED,
+    shell:
+        r"""
+        python -m scripts.draw_produce --out {output.folder:q} --content {output.content:q} --counts {params.per_class:q} \
             --size {params.size} --seed {params.seed} --threads {threads} --log {log:q}
         """
 

@@ -23,6 +23,7 @@ def dataset_content(wildcards):
     source = config["datasets"][wildcards.dataset]["source"]
     made = {
         "drawn_pets": rules.draw_pets.output.content,
+        "drawn_produce": rules.draw_produce.output.content,
         "archive": rules.extract.output.content,
         "path": [],
     }
@@ -32,7 +33,9 @@ def dataset_content(wildcards):
 def dataset_path(wildcards):
     """Where a dataset's pictures lie."""
     dataset = config["datasets"][wildcards.dataset]
-    made = {"drawn_pets": "drawn", "archive": "extracted"}.get(dataset["source"])
+    made = {**dict.fromkeys(DRAWN_KINDS, "drawn"), "archive": "extracted"}.get(
+        dataset["source"]
+    )
     return (
         f"{STUDY}/datasets/{wildcards.dataset}/{made}"
         if made
@@ -43,7 +46,7 @@ def dataset_path(wildcards):
 def dataset_settings(wildcards):
     """A dataset's part of the config as its script wants it: drawn pictures already lie in a folder a split."""
     dataset = dict(config["datasets"][wildcards.dataset])
-    if dataset["source"] == "drawn_pets":
+    if dataset["source"] in DRAWN_KINDS:
         dataset["splits"] = {split: split for split in dataset.pop("images_per_class")}
     return json.dumps(dataset)
 
@@ -196,8 +199,17 @@ def cam_figures():
 
 def attribution_methods(model):
     """The attribution methods chosen for a model, in the order in which they are shown."""
-    wanted = config["attributions"][model]["methods"]
-    return list(ATTRIBUTIONS) if wanted == "all" else wanted
+    return methods_of(config["attributions"][model]["methods"])
+
+
+def autoencoder(wildcards):
+    """The auto-encoder of a contrastive method, where its settings name a dataset for one."""
+    own = config["attributions"][wildcards.model].get(wildcards.method, {})
+    dataset = own.get("autoencoder")
+    if not dataset:
+        return {}
+    trained = rules.train_autoencoder.output.model
+    return {"autoencoder": trained.format(model=wildcards.model, dataset=dataset)}
 
 
 def attribution_settings(wildcards):

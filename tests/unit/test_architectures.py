@@ -20,6 +20,21 @@ def test_convnet_is_the_textbooks() -> None:
     assert model.count_params() == sum(9 * a * b + b for a, b in itertools.pairwise(channels)) + 513
 
 
+def test_retail_has_four_2x2_convolutions() -> None:
+    model = architectures.build({"architecture": "retail", "image_size": 100}, 16)
+    assert model.outputs[0].shape == (None, 16)
+    convolutions = [model.get_layer(f"conv{i}") for i in range(1, 5)]
+    assert [layer.filters for layer in convolutions] == [16, 32, 64, 128]
+    assert {layer.kernel_size for layer in convolutions} == {(2, 2)}
+    assert [layer.output.shape[1] for layer in convolutions] == [100, 50, 25, 12]
+    channels = [3, 16, 32, 64, 128]
+    dense = 6 * 6 * 128 * 150 + 150 + 150 * 16 + 16
+    assert model.count_params() == sum(4 * a * b + b for a, b in itertools.pairwise(channels)) + dense
+    assert not any(layer.name.startswith("random") for layer in model.layers), "its habit is no augmentation"
+    with pytest.raises(UserError, match="at least 16 pixels"):
+        architectures.build({"architecture": "retail", "image_size": 15}, 16)
+
+
 def test_smallest_image_is_named_and_really_the_smallest() -> None:
     model = architectures.build({"architecture": "convnet", "image_size": 78, "width": 0.1}, 2)
     assert model.get_layer("conv5").output.shape[1:3] == (1, 1)

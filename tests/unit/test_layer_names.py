@@ -27,6 +27,7 @@ ROOT = Path(__file__).parents[2]
         {"source": "train", "architecture": "convnet", "image_size": 96, "width": 0.25},
         {"source": "train", "architecture": "mini_xception", "image_size": 96, "width": 0.25},
         {"source": "train", "architecture": "xception", "image_size": 64, "width": 0.05},
+        {"source": "train", "architecture": "retail", "image_size": 48, "width": 0.5},
     ],
 )
 def test_foretold_layers_are_those_of_the_built_network(settings: dict, tmp_path: Path) -> None:
