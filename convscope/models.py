@@ -58,8 +58,12 @@ def load_model(keras_path: str | os.PathLike[str], spec_path: str | os.PathLike[
             importlib.import_module(module)
         except ImportError:
             raise UserError(f"model '{spec.name}' needs the Python module '{module}'; install it") from None
-    model = keras.saving.load_model(keras_path, compile=False, safe_mode=True)
-    return model, spec
+    return load_keras(keras_path), spec
+
+
+def load_keras(path: str | os.PathLike[str]) -> keras.Model:
+    """Load a network from a `.keras` file. Never runs code from it (safe mode)."""
+    return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
 def required_modules(model: keras.Model) -> tuple[str, ...]:

@@ -1,20 +1,50 @@
 """Attributions: which pixels the score of a class hangs on, method by method, and all of them side by side."""
 
 
+rule train_autoencoder:
+    """Train the auto-encoder that keeps a contrastive explanation among pictures like those of a dataset."""
+    input:
+        spec="<study>/models/{model}/model.json",
+        images="<study>/datasets/{dataset}/images.csv",
+    output:
+        model="<study>/autoencoders/{model}.{dataset}.keras",
+        history="<study>/autoencoders/{model}.{dataset}.csv",
+        sheet="<study>/autoencoders/{model}.{dataset}.png",
+    log:
+        "<study>/logs/train_autoencoder/{model}.{dataset}.log",
+    benchmark:
+        "<study>/benchmarks/train_autoencoder/{model}.{dataset}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: job_threads("attributions")
+    resources:
+        mem_mb=3000,
+        runtime=240,
+    params:
+        code=code("train_autoencoder"),
+        seed=SEED,
+    shell:
+        r"""
+        python -m scripts.train_autoencoder --spec {input.spec:q} --images {input.images:q} --model {output.model:q} \
+            --history {output.history:q} --sheet {output.sheet:q} --seed {params.seed} --threads {threads} --log {log:q}
+        """
+
+
 rule attribution:
     """Compute the raw maps of one method for one shard of an image set."""
     input:
+        unpack(autoencoder),
         model="<study>/models/{model}/model.keras",
         spec="<study>/models/{model}/model.json",
         images="<study>/image_sets/{images}.csv",
     output:
         shard="<study>/attributions/{model}/{images}/shards/{method}.{shard}.h5",
-    wildcard_constraints:
-        method=one_of(ATTRIBUTIONS),
     log:
         "<study>/logs/attribution/{model}.{images}.{method}.{shard}.log",
     benchmark:
         "<study>/benchmarks/attribution/{model}.{images}.{method}.{shard}.tsv"
+    wildcard_constraints:
+        method=one_of(ATTRIBUTIONS),
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("attributions")
@@ -26,12 +56,15 @@ rule attribution:
         settings=attribution_settings,
         first=lambda w: int(w.shard) * config["attributions"][w.model]["shard"],
         rows=lambda w: config["attributions"][w.model]["shard"],
+        autoencoder=lambda w, input: (
+            f"--autoencoder {input.autoencoder}" if input.get("autoencoder") else ""
+        ),
         seed=SEED,
     shell:
         r"""
         python -m scripts.attribution --model {input.model:q} --spec {input.spec:q} --images {input.images:q} \
             --first {params.first} --count {params.rows} --method {wildcards.method} --settings {params.settings:q} \
-            --seed {params.seed} --out {output.shard:q} --threads {threads} --log {log:q}
+            {params.autoencoder} --seed {params.seed} --out {output.shard:q} --threads {threads} --log {log:q}
         """
 
 
@@ -45,12 +78,12 @@ rule gather_attribution:
         ),
     output:
         whole="<study>/attributions/{model}/{images}/{method}.h5",
-    wildcard_constraints:
-        method=one_of(ATTRIBUTIONS),
     log:
         "<study>/logs/gather_attribution/{model}.{images}.{method}.log",
     benchmark:
         "<study>/benchmarks/gather_attribution/{model}.{images}.{method}.tsv"
+    wildcard_constraints:
+        method=one_of(ATTRIBUTIONS),
     conda:
         "../envs/convscope.yaml"
     threads: 1
@@ -78,12 +111,12 @@ rule attribution_figures:
             category="Attributions",
             labels={"model": "{model}", "images": "{images}", "method": "{method}"},
         ),
-    wildcard_constraints:
-        method=one_of(ATTRIBUTIONS),
     log:
         "<study>/logs/attribution_figures/{model}.{images}.{method}.log",
     benchmark:
         "<study>/benchmarks/attribution_figures/{model}.{images}.{method}.tsv"
+    wildcard_constraints:
+        method=one_of(ATTRIBUTIONS),
     conda:
         "../envs/convscope.yaml"
     threads: 1
@@ -115,7 +148,11 @@ rule side_by_side:
             "<study>/attributions/{model}/{images}/side_by_side.png",
             caption="../report/side_by_side.rst",
             category="Attributions",
-            labels={"model": "{model}", "images": "{images}", "method": "side by side"},
+            labels={
+                "model": "{model}",
+                "images": "{images}",
+                "method": "side by side",
+            },
         ),
     log:
         "<study>/logs/side_by_side/{model}.{images}.log",

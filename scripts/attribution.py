@@ -20,7 +20,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.attributions.registry import explainer
     from convscope.images import load_images
     from convscope.labels import labels_for, target_classes
-    from convscope.models import load_model
+    from convscope.models import load_keras, load_model
     from convscope.tables import read_rows
 
     network, spec = load_model(args.model, args.spec)
@@ -37,7 +37,8 @@ def main(args: argparse.Namespace) -> None:
     if needs_background(args.method, own) and whole:
         chosen = np.unique(np.linspace(0, len(whole) - 1, min(len(whole), _BACKGROUND)).round().astype(int))
         background = load([whole[index] for index in chosen])
-    explain = explainer(args.method, network, spec, own, args.seed, settings.get("layer"), background)
+    autoencoder = load_keras(args.autoencoder) if args.autoencoder else None
+    explain = explainer(args.method, network, spec, own, args.seed, settings.get("layer"), background, autoencoder)
     scores = ClassScores(network, spec)
     labels = labels_for(rows, spec.classes)
     progress = Progress(len(rows), f"{METHODS[args.method].title} of {spec.name}", "images")
@@ -109,5 +110,6 @@ if __name__ == "__main__":
     arguments.add_argument("--count", type=int, required=True, help="rows of the shard")
     arguments.add_argument("--method", required=True)
     arguments.add_argument("--settings", required=True, help="JSON of the model's attributions: settings")
+    arguments.add_argument("--autoencoder", type=Path, help="for contrastive methods (.keras)")
     arguments.add_argument("--out", type=Path, required=True)
     run(main, arguments)

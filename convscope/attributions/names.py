@@ -14,6 +14,7 @@ class Method:
         settings: what the config may set, with the defaults.
         layer: whether it reads the feature maps of one layer.
         colours: whether its map is a picture in colours, shown as such, and not a heat.
+        by_name: whether `all` leaves it out: it cannot explain every network, or takes minutes an image.
     """
 
     title: str
@@ -21,6 +22,7 @@ class Method:
     settings: dict[str, Any] = field(default_factory=dict)
     layer: bool = False
     colours: bool = False
+    by_name: bool = False
 
 
 _CONTRASTIVE: dict[str, Any] = {
@@ -62,12 +64,17 @@ METHODS: dict[str, Method] = {
         "PartitionSHAP", signed=True, settings={"evaluations": 500, "fill": [127.5, 127.5, 127.5]}
     ),
     "gradient_shap": Method("GradientSHAP", signed=True, settings={"samples": 200}),
-    "deep_shap": Method("DeepSHAP", signed=True, settings={"background": 20}),
-    "pertinent_negative": Method("Pertinent negative", signed=True, settings=_CONTRASTIVE),
-    "pertinent_positive": Method("Pertinent positive", signed=True, settings=_CONTRASTIVE),
+    "deep_shap": Method("DeepSHAP", signed=True, settings={"background": 20}, by_name=True),
+    "pertinent_negative": Method("Pertinent negative", signed=True, settings=_CONTRASTIVE, by_name=True),
+    "pertinent_positive": Method("Pertinent positive", signed=True, settings=_CONTRASTIVE, by_name=True),
 }
 # Settings that are one of a few words.
 CHOICES: dict[str, tuple[str, ...]] = {"integrated_gradients.baseline": ("black", "grey", "blurred", "mean")}
+
+
+def methods_of(wanted: str | list[str]) -> list[str]:
+    """The methods that a config names, `all` standing for those that explain any network at a usual cost."""
+    return [name for name in METHODS if not METHODS[name].by_name] if wanted == "all" else list(wanted)
 
 
 def needs_background(method: str, settings: dict[str, Any]) -> bool:

@@ -125,6 +125,15 @@ MISTAKES: list[tuple[str, Any, list[str]]] = [
     ("attributions/net/smoothgrad", {"sample": 3}, ["attributions.net.smoothgrad", "'sample'", "did you mean 'samples'?"]),
     ("attributions/net/integrated_gradients", {"baseline": "gray"}, ["baseline", "'gray'", "did you mean 'grey'?"]),
     ("attributions/nett", {"images": ["few"]}, ["attributions.nett", "model 'nett'", "did you mean 'net'?"]),
+    ("attributions/net/methods", ["deep_shap"], ["deep_shap cannot explain", "'block1_sepconv1'", "use kernel_shap"]),
+    ("attributions/net", {"images": ["few"], "methods": ["occlusion"], "occlusion": {"patch": 4, "stride": 5}}, ["stride is 5"]),
+    ("attributions/net", {"images": ["few"], "methods": ["pertinent_negative"], "pertinent_negative": {"gamma": 1}}, ["gamma"]),
+    (
+        "attributions/net",
+        {"images": ["few"], "methods": ["pertinent_positive"], "pertinent_positive": {"autoencoder": "pet"}},
+        ["attributions.net.pertinent_positive.autoencoder", "did you mean 'pets'?"],
+    ),
+    ("attributions/net/kernel_shap", {"sample": 3}, ["attributions.net.kernel_shap", "'sample'", "did you mean 'samples'?"]),
     ("models/mine", {"source": "file", "path": "m.keras"}, ["models.mine.path", "'m.keras'", "does not exist"]),
     ("models/mine", {"source": "preset", "preset": "./nowhere"}, ["models.mine.preset", "nowhere", "does not exist"]),
     (

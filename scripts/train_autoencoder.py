@@ -1,0 +1,52 @@
+"""Train the auto-encoder that keeps contrastive explanations among pictures like those of a dataset."""
+
+import argparse
+from pathlib import Path
+
+from convscope.job import Progress, parser, run
+
+
+def main(args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from convscope import autoencoder, training
+    from convscope.model_spec import ModelSpec
+    from convscope.models import save_model
+    from convscope.render import grid, save_png
+    from convscope.tables import read_rows, write_table
+
+    spec = ModelSpec.load(args.spec)
+    splits = {}
+    for split in ("train", "validation"):
+        paths = [row["path"] for row in read_rows(args.images) if row["split"] == split]
+        what = f"split {split}"
+        splits[split] = training.Pictures(
+            paths, [0] * len(paths), spec.input_size, spec.resize, threads=args.threads, what=what
+        )
+    training.seed_everything(args.seed)
+    model = autoencoder.build_autoencoder(spec.input_size)
+    progress = Progress(autoencoder.EPOCHS, f"auto-encoder for {spec.name}", "epochs")
+    rows = autoencoder.train_autoencoder(
+        model,
+        splits["train"],
+        splits["validation"],
+        args.seed,
+        after_epoch=lambda row: progress.step(note=f"loss {row['loss']:.5f}, validation {row['val_loss']:.5f}"),
+    )
+    write_table(args.history, rows, ["epoch", "loss", "val_loss"])
+    shown = splits["validation"] if len(splits["validation"]) else splits["train"]
+    originals, _ = next(shown.batches(np.linspace(0, len(shown) - 1, min(8, len(shown))).round().astype(np.int64), 8))
+    redrawn = np.asarray(model(originals.astype(np.float32) / 255, training=False))
+    cells = [*originals, *np.rint(np.clip(redrawn, 0, 1) * 255).astype(np.uint8)]
+    save_png(args.sheet, grid(cells, len(originals), 4), model=spec.name, rows="pictures, redrawn")
+    save_model(model, args.model)
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--spec", type=Path, required=True, help="the facts of the model it is for (.json)")
+    arguments.add_argument("--images", type=Path, required=True, help="the data set's images.csv")
+    arguments.add_argument("--model", type=Path, required=True, help="output: the auto-encoder (.keras)")
+    arguments.add_argument("--history", type=Path, required=True, help="output: one row an epoch (.csv)")
+    arguments.add_argument("--sheet", type=Path, required=True, help="output: pictures, and below them redrawn (.png)")
+    run(main, arguments)
