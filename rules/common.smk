@@ -13,7 +13,7 @@ sys.path.insert(0, workflow.basedir)
 
 from convscope.addresses import dataset_and_split, download_name
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
-from convscope.attributions.names import methods_of
+from convscope.attributions.names import chosen_methods
 from convscope.cam_names import METHODS as CAMS
 from convscope.cam_names import OWN_PASS, methods_of, pass_of
 from convscope.check import check_study, gap_head_of

@@ -199,7 +199,7 @@ def cam_figures():
 
 def attribution_methods(model):
     """The attribution methods chosen for a model, in the order in which they are shown."""
-    return methods_of(config["attributions"][model]["methods"])
+    return chosen_methods(config["attributions"][model]["methods"])
 
 
 def autoencoder(wildcards):

@@ -72,7 +72,7 @@ METHODS: dict[str, Method] = {
 CHOICES: dict[str, tuple[str, ...]] = {"integrated_gradients.baseline": ("black", "grey", "blurred", "mean")}
 
 
-def methods_of(wanted: str | list[str]) -> list[str]:
+def chosen_methods(wanted: str | list[str]) -> list[str]:
     """The methods that a config names, `all` standing for those that explain any network at a usual cost."""
     return [name for name in METHODS if not METHODS[name].by_name] if wanted == "all" else list(wanted)
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
-from convscope.attributions.names import methods_of
+from convscope.attributions.names import chosen_methods
 from convscope.cam_names import METHODS as CAMS
 from convscope.errors import UserError, nearest
 from convscope.judging.names import CONTROLS, GROUPS
 
-_ALL = {"cams": list(CAMS), "attributions": methods_of("all")}
+_ALL = {"cams": list(CAMS), "attributions": chosen_methods("all")}
 # What would have to be added or kept is no ranking of the pixels that are there, and takes minutes an image: by name only.
 _BY_NAME_ONLY = ("pertinent_negative", "pertinent_positive")
 
