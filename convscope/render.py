@@ -11,6 +11,10 @@ from PIL import Image, PngImagePlugin
 from convscope.files import atomic_path
 
 
+# The fastest: sheets of photos take a quarter of the time of the default and are a seventh larger.
+_PNG_LEVEL = 1
+
+
 def standardise(values: np.ndarray, spread: float = 64.0) -> np.ndarray:
     """`(x - mean) / std * spread + 128`, clipped to 0..255 (Chollet, Deep Learning with Python, ch. 10).
 
@@ -59,7 +63,7 @@ def grid(cells: list[np.ndarray], columns: int, margin: int) -> np.ndarray:
 
 def colormap(name: str, levels: np.ndarray) -> np.ndarray:
     """Colours of a named matplotlib map: (...) float in 0..1 -> (..., 3) uint8."""
-    return _colours(name)[np.clip(np.rint(np.asarray(levels) * 255), 0, 255).astype(np.intp)]
+    return _colours(name).take(np.clip(np.rint(np.asarray(levels) * 255), 0, 255).astype(np.intp), axis=0)
 
 
 @functools.cache
@@ -105,11 +109,16 @@ def overlay(image: np.ndarray, heatmap: np.ndarray, top: float, cmap: str = "jet
     Returns:
         (H, W, 3) uint8.
     """
+    # In float32 and in place: over thousands of images this is what drawing costs, beside the JPEG itself.
     if top <= 0:
         return (image * 0.6).astype(np.uint8)
-    levels = upsample(heatmap, image.shape[:2]) / top
-    mixed = image.astype(np.float32) + strength * colormap(cmap, np.clip(levels, 0, 1))
-    return np.clip(mixed * (255.0 / max(mixed.max(), 255.0)), 0, 255).astype(np.uint8)
+    mixed = colormap(cmap, upsample(heatmap, image.shape[:2]) / np.float32(top)).astype(np.float32)
+    mixed *= np.float32(strength)
+    mixed += image
+    brightest = mixed.max()
+    if brightest > 255:
+        mixed *= np.float32(255) / brightest
+    return np.minimum(mixed, 255, out=mixed).astype(np.uint8)
 
 
 def save_png(path: str | Path, pixels: np.ndarray, **metadata: Any) -> None:
@@ -118,7 +127,7 @@ def save_png(path: str | Path, pixels: np.ndarray, **metadata: Any) -> None:
     for key, value in metadata.items():
         text.add_text(key, value if isinstance(value, str) else json.dumps(value, sort_keys=True))
     with atomic_path(path) as temporary:
-        Image.fromarray(pixels).save(temporary, format="PNG", pnginfo=text)
+        Image.fromarray(pixels).save(temporary, format="PNG", pnginfo=text, compress_level=_PNG_LEVEL)
 
 
 def save_jpeg(path: str | Path, pixels: np.ndarray, quality: int = 92) -> None:
