@@ -105,6 +105,7 @@ def make_results(root: Path) -> Path:
         _evaluation(results / "evaluation" / "convnet" / dataset_split, right)
     for name in SETS:
         _image_set(results, name)
+    _attributions(results / "attributions" / "convnet" / SETS[0])
     for layer in LAYERS:
         picture(
             results / "activations" / "convnet" / SETS[0] / "sheets" / "cat #1" / f"{layer}.png", 60, 160, len(layer)
@@ -186,3 +187,31 @@ def _image_set(results: Path, name: str) -> None:
     write_csv(results / "image_sets" / f"{name}.csv", "id,path,class,label,mask", listed)
     bad = [("gone & <i>broken</i>.jpg", "not a picture")] if name == SETS[0] else []
     write_csv(results / "image_sets" / f"{name}.bad.csv", "path,reason", bad)
+
+
+def _attributions(folder: Path) -> None:
+    """Three images, two methods, both classes; the second is predicted wrong, the last one's pictures are missing."""
+    columns = (
+        "id,path,class,label,predicted,predicted_label,confidence,correct,target,score,empty,thumbnail,map,overlay"
+    )
+    together = []
+    for method in ("saliency", "integrated_gradients"):
+        rows = []
+        for k in range(3):
+            photo = f"{method}/photos/img_{k}.jpg"
+            about = (f"img_{k}", HOSTILE_FILE, CLASSES[0], 0, CLASSES[k % 2], k % 2, 0.75, k % 2 == 0)
+            for target, name in enumerate(CLASSES):
+                drawn, overlay = (
+                    f"{method}/{kind}/img_{k} {target}.{end}" for kind, end in (("maps", "png"), ("overlays", "jpg"))
+                )
+                gap = (0.125,) if method == "integrated_gradients" else ()
+                rows.append((*about, name, 1.5 - 3 * target, k == 1 and target == 1, photo, drawn, overlay, *gap))
+                for path in (photo, drawn, overlay) if k < 2 else ():
+                    picture(folder / path, 90, 120, k + target)
+            if method == "saliency":
+                together.append((*about, "", f"side_by_side/img_{k}.png"))
+        write_csv(folder / f"{method}.csv", columns + (",completeness_gap" if rows[0][-1] == 0.125 else ""), rows)
+        picture(folder / method / "sheet_000.png", 90, 200, 3)
+    picture(folder / "side_by_side" / "img_0.png", 200, 400, 4)
+    columns = "id,path,class,label,predicted,predicted_label,confidence,correct,targets,picture"
+    write_csv(folder / "side_by_side.csv", columns, together)

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from convscope.errors import UserError
 from convscope.files import atomic_path, write_json, write_text
 from convscope.gallery.collect import Heatmaps, Layer, Model, Study, collect
+from convscope.gallery.explained import Explanations
 from convscope.gallery.names import Names, link, slug
 from convscope.gallery.pictures import banner, strip
 from convscope.gallery.predictions import prediction_table
@@ -16,7 +17,7 @@ from convscope.gallery.tables import number, read_object
 
 _HERE = Path(__file__).parent
 _STATIC = ("gallery.css", "gallery.js", "predictions.js")
-_PAGES = ("model_*.html", "layer_*.html", "images_*.html", "predictions_*.html", "judging_*.html")
+_PAGES = ("model_*.html", "layer_*.html", "images_*.html", "methods_*.html", "predictions_*.html", "judging_*.html")
 _UNKNOWN = "\u2013"
 _PICTURES = ("strip_*.jpg", "banner_*.jpg")
 
@@ -169,11 +170,16 @@ def _model_pages(site: _Site, model: Model) -> None:
     for heatmaps in model.heatmaps:
         name = site.page("images", model.name, heatmaps.image_set)
         site.render("images.html.j2", name, model=model, heatmaps=heatmaps, classes=_classes(model, heatmaps))
+    for explained in model.explained:
+        name = site.page("methods", model.name, explained.image_set)
+        site.render("methods.html.j2", name, model=model, explained=explained, classes=_classes(model, explained))
     for judging in model.judged:
-        site.render("judging.html.j2", site.page("judging", model.name, judging.image_set), model=model, judging=judging)
+        site.render(
+            "judging.html.j2", site.page("judging", model.name, judging.image_set), model=model, judging=judging
+        )
 
 
-def _classes(model: Model, heatmaps: Heatmaps) -> dict[str, int]:
+def _classes(model: Model, heatmaps: Heatmaps | Explanations) -> dict[str, int]:
     """How many images of each true class, in the model's order of classes; "" counts those of unknown class."""
     counts: dict[str, int] = {}
     for image in heatmaps.images:

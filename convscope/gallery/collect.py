@@ -9,6 +9,7 @@ from PIL import Image
 
 from convscope.cam_names import METHODS as CAMS
 from convscope.errors import UserError
+from convscope.gallery.explained import Explanations, explanations
 from convscope.gallery.judged import Gate, Judging, judging
 from convscope.gallery.tables import chosen, existing, folders, number, read_object, read_table, scalars, truth
 
@@ -179,6 +180,7 @@ class Model:
     evaluations: tuple[Evaluation, ...]
     activations: tuple[Activations, ...]
     heatmaps: tuple[Heatmaps, ...]
+    explained: tuple[Explanations, ...] = field(default=(), kw_only=True)
     files: tuple[Path, ...] = field(default=())
     judged: tuple[Judging, ...] = field(default=())
 
@@ -295,6 +297,11 @@ def _model(results: Path, name: str, config: dict[str, Any], bad: dict[str, tupl
             _heatmaps(results / "cams" / name / entry, name, bad.get(entry, ()))
             for entry in chosen(sets, folders(results / "cams" / name))
             if _cam_methods(results / "cams" / name / entry)
+        ),
+        explained=tuple(
+            shown
+            for entry in chosen(sets, folders(results / "attributions" / name))
+            if (shown := explanations(results / "attributions" / name / entry, name))
         ),
         judged=tuple(
             found

@@ -209,6 +209,22 @@ def test_pictures_of_one_image_are_one_group(page: Any, gallery: Path) -> None:
     assert page.inner_text(".lightbox-caption") == fixture.LAYERS[0]
 
 
+def test_every_method_of_an_image(page: Any, gallery: Path) -> None:
+    file = next(gallery.glob("methods_*.html"))
+    page.goto(file.as_uri())
+    assert page.locator(".explained > li:visible").count() == 3
+    page.click("[data-item=m-1-2-saliency]")
+    assert page.inner_text(".lightbox-count") == "3 of 4"  # the methods and classes of this image, no other's
+    assert page.locator(".lightbox-stage img").count() == 2
+    page.keyboard.press("ArrowRight")
+    assert fragment(page) == "#m-1-2-integrated_gradients"
+    assert "completeness gap" in page.inner_text(".lightbox-caption")
+    page.keyboard.press("Escape")
+    page.click(".chip:has-text('wrong')")
+    assert page.locator(".explained > li:visible").count() == 1
+    assert page.inner_text(".shown") == "1 of 3 shown"
+
+
 def test_reads_without_javascript(browser: Any, gallery: Path) -> None:
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()

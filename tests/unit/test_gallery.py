@@ -66,7 +66,7 @@ def pages(root: Path) -> list[Page]:
 
 def test_pages_of_every_kind(made: Path) -> None:
     names = sorted(path.name for path in (made / fixture.STUDY / "gallery").glob("*.html"))
-    assert len(names) == len({name.lower() for name in names}) == 1 + 2 + 2 * 5 + 2 + 2
+    assert len(names) == len({name.lower() for name in names}) == 1 + 2 + 2 * 5 + 2 + 2 + 1
     assert {"index.html", "model_convnet.html", "layer_convnet_conv2_shortcut.html"} <= set(names)
 
 
@@ -114,6 +114,20 @@ def test_model_page_compares_test_and_shifted(made: Path) -> None:
     assert words.index("75.0 %") < words.index("50.0 %")  # in the config's order
     assert "no information rate" in words and "1\u202f234\u202f567" in words
     assert "nested" not in words  # only what fits in a cell
+
+
+def test_every_method_of_an_image_side_by_side(made: Path) -> None:
+    page = Page(next((made / fixture.STUDY / "gallery").glob("methods_*.html")))
+    words = " ".join(page.words.split())
+    assert words.count("Evidence for cat") == words.count(f"Evidence for {fixture.HOSTILE_CLASS}") == 3
+    assert "Saliency" in words and "Integrated gradients for / against" in words
+    assert "completeness gap 0.125" in words
+    assert words.count("empty") == 2
+    maps = [address for address in page.addresses if "/maps/" in address]
+    assert len(maps) == 2 * 2 * 2 * 2  # a link and a picture for each of two images, classes, methods
+    assert words.count("as one picture") == 1 and words.count("no photo") == 1
+    model = Page(made / fixture.STUDY / "gallery" / "model_convnet.html")
+    assert page.path.name in " ".join(model.addresses)
 
 
 def test_same_bytes_again_and_stale_pages_removed(tmp_path: Path) -> None:

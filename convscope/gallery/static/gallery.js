@@ -48,7 +48,7 @@
   }
 
   function filter(state) {
-    const list = document.querySelector(".pairs");
+    const list = document.querySelector(".pairs, .explained");
     if (!form || !list) return;
     let shown = 0;
     for (const entry of list.children) {
@@ -117,7 +117,7 @@
       copy.removeAttribute("loading");
       stage.append(copy);
     }
-    stage.classList.toggle("pair", Boolean(link.closest(".pairs")));
+    stage.classList.toggle("pair", Boolean(link.closest(".pairs, .explained")));
     if (!pattern && stage.children.length === 1) stage.firstElementChild.classList.add("whole");
     const home = document.getElementById(link.dataset.item);
     const caption = home.querySelector(".caption, figcaption").cloneNode(true);

@@ -1,0 +1,121 @@
+"""The attribution maps of an image set, as a page shows them: every image with all methods side by side."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from convscope.attributions.names import METHODS
+from convscope.gallery.tables import existing, number, read_table, truth
+
+
+@dataclass(frozen=True)
+class MethodMap:
+    """One method's map of an image for one class; `gap` is a completeness gap, where the method knows one."""
+
+    method: str
+    title: str
+    signed: bool
+    empty: bool
+    gap: float | None
+    map: Path | None
+    overlay: Path | None
+
+
+@dataclass(frozen=True)
+class Target:
+    """A class explained: its name, its score (a logit), and the maps."""
+
+    name: str
+    score: float | None
+    maps: tuple[MethodMap, ...]
+
+
+@dataclass(frozen=True)
+class ExplainedImage:
+    """An image with what is explained of it; `confidence` in 0..1, `correct` is None where the truth is unknown."""
+
+    id: str
+    path: str
+    class_name: str
+    predicted: str
+    confidence: float | None
+    correct: bool | None
+    photo: Path | None
+    picture: Path | None
+    targets: tuple[Target, ...]
+
+
+@dataclass(frozen=True)
+class Explanations:
+    """A model's predictions on an image set, explained by several methods: (name, title, signed) each."""
+
+    model: str
+    image_set: str
+    methods: tuple[tuple[str, str, bool], ...]
+    images: tuple[ExplainedImage, ...]
+    sheets: tuple[tuple[str, Path], ...]
+    files: tuple[Path, ...]
+
+    @property
+    def mosaic(self) -> tuple[Path, ...]:
+        """A few maps that stand for the set: of the first image, a method each, then of the next."""
+        maps = [entry.overlay for image in self.images for target in image.targets[:1] for entry in target.maps]
+        return tuple(path for path in maps if path)[:6]
+
+
+def explanations(folder: Path, model: str) -> Explanations | None:
+    """Read `attributions/<model>/<image set>`; None where no method is finished."""
+    methods = [name for name in METHODS if (folder / f"{name}.csv").is_file()]
+    if not methods:
+        return None
+
+    def picture(name: str) -> Path | None:
+        return existing(folder / name) if name else None
+
+    about: dict[str, dict[str, str]] = {}
+    scores: dict[tuple[str, str], float | None] = {}
+    maps: dict[tuple[str, str], list[MethodMap]] = {}
+    for method in methods:
+        for row in read_table(folder / f"{method}.csv", ("id", "target", "map", "overlay")):
+            key = row["id"], row["target"]
+            about.setdefault(row["id"], row)
+            scores.setdefault(key, number(row.get("score")))
+            maps.setdefault(key, []).append(
+                MethodMap(
+                    method=method,
+                    title=METHODS[method].title,
+                    signed=METHODS[method].signed,
+                    empty=truth(row.get("empty")) is True,
+                    gap=number(row.get("completeness_gap")),
+                    map=picture(row["map"]),
+                    overlay=picture(row["overlay"]),
+                )
+            )
+    together = {row["id"]: row["picture"] for row in read_table(folder / "side_by_side.csv")}
+    images = tuple(
+        ExplainedImage(
+            id=identity,
+            path=row.get("path", ""),
+            class_name=row.get("class", ""),
+            predicted=row.get("predicted", ""),
+            confidence=number(row.get("confidence")),
+            correct=truth(row.get("correct")),
+            photo=picture(row.get("thumbnail", "")),
+            picture=picture(together.get(identity, "")),
+            targets=tuple(
+                Target(name, scores[owner, name], tuple(found))
+                for (owner, name), found in maps.items()
+                if owner == identity
+            ),
+        )
+        for identity, row in about.items()
+    )
+    sheets = [
+        (METHODS[method].title, sheet)
+        for method in methods
+        for sheet in sorted((folder / method).glob("sheet_*.png"), key=lambda path: (len(path.name), path.name))
+    ]
+    files = [
+        path for method in methods for path in (folder / f"{method}.csv", folder / f"{method}.h5") if path.is_file()
+    ]
+    titles = tuple((method, METHODS[method].title, METHODS[method].signed) for method in methods)
+    return Explanations(model, folder.name, titles, images, tuple(sheets), tuple(files))
