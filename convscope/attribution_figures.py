@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from convscope import store
+from convscope.attribution_views import VIEWS, views
 from convscope.attributions.base import heat
 from convscope.attributions.names import METHODS
 from convscope.contact_sheets import contact_sheet
@@ -96,6 +97,17 @@ class MapFile:
         group = self._file.get("facts", {})
         return {name: group[name][index, target].item() for name in sorted(group) if group[name].ndim == 2}
 
+    def views(self, index: int, target: int, photo: np.ndarray) -> dict[str, np.ndarray]:
+        """The pictures that a method has beside its map, by name (see `attribution_views`)."""
+        return views(
+            self.method,
+            photo,
+            self._file["maps"][index, target],
+            lambda name: self._file[f"facts/{name}"][index, target],
+            json.loads(self.attributes.get("settings", "{}")),
+            self._style.diverging,
+        )
+
     def prediction(self, index: int) -> dict[str, Any]:
         """What is known of an image: truth, prediction, probabilities."""
         predicted, label = int(self._file["predicted"][index]), int(self._file["label"][index])
@@ -152,7 +164,8 @@ class AttributionFigures:
     def __init__(self, maps: MapFile) -> None:
         self._maps = maps
         self.count = maps.count
-        self.columns = [*self.COLUMNS, *(maps.facts(0, 0) if maps.count else [])]
+        extra = [f"view_{name}" for name in VIEWS.get(maps.method, ())]
+        self.columns = [*self.COLUMNS, *extra, *(maps.facts(0, 0) if maps.count else [])]
 
     def draw(self, folder: Path, on_image: Callable[[], None]) -> list[dict[str, Any]]:
         """Draw everything into a folder. Returns the table's rows, one a map; their paths start at the folder's parent."""
@@ -195,10 +208,15 @@ class AttributionFigures:
                 "overlay": str(Path(folder.name) / "overlays" / f"{stem}.jpg"),
                 **maps.facts(index, place),
             }
+            cell = [photo, drawn, shown]
+            for name, picture in maps.views(index, place, photo).items():
+                save_png(folder / "views" / f"{stem}_{name}.png", picture, view=name, **self._described(), **facts)
+                row[f"view_{name}"] = str(Path(folder.name) / "views" / f"{stem}_{name}.png")
+                cell.append(picture)
             caption = f"predicted {about['predicted']} ({about['confidence']:.0%})"
             caption += f", is {about['class']}" if about["class"] else ""
             caption += f"\nevidence for {target}" + (": none, the map is empty" if empty else "")
-            results.append((row, np.concatenate([photo, drawn, shown], axis=1), caption))
+            results.append((row, np.concatenate(cell, axis=1), caption))
         return results
 
     def _described(self) -> dict[str, str]:
@@ -207,5 +225,8 @@ class AttributionFigures:
 
     def _draw_sheet(self, path: Path, cells: list[np.ndarray], captions: list[str]) -> None:
         height = min(self._maps.size[0], 160)
-        width = round(3 * height * self._maps.size[1] / self._maps.size[0])
-        save_png(path, contact_sheet(cells, 3, (height, width), captions, margin=8), **self._described())
+        pictures = 3 + len(VIEWS.get(self._maps.method, ()))
+        width = round(pictures * height * self._maps.size[1] / self._maps.size[0])
+        # Cells of more pictures stand fewer in a row: no sheet is wider than its page.
+        sheet = contact_sheet(cells, max(9 // pictures, 1), (height, width), captions, margin=8)
+        save_png(path, sheet, **self._described())

@@ -4,10 +4,6 @@ import numpy as np
 
 from convscope.render import colormap
 
-# The two ends of the RdBu colour map of the third view: blue speaks for the class, red against it.
-FOR = (33, 102, 172)
-AGAINST = (178, 24, 43)
-
 
 def strongest(segments: np.ndarray, coefficients: np.ndarray, count: int, sign: int) -> np.ndarray:
     """Numbers of the strongest segments.
@@ -48,9 +44,14 @@ def relevant_only(
 
 
 def outlined(
-    image: np.ndarray, segments: np.ndarray, coefficients: np.ndarray, count: int = 10, strength: float = 0.35
+    image: np.ndarray,
+    segments: np.ndarray,
+    coefficients: np.ndarray,
+    count: int = 10,
+    strength: float = 0.35,
+    cmap: str = "coolwarm",
 ) -> np.ndarray:
-    """Second view: the strongest segments tinted and outlined, blue for the class and red against it.
+    """Second view: the strongest segments tinted and outlined by their sign, in the colours of the third view.
 
     Args:
         image: (H, W, 3) uint8.
@@ -58,35 +59,34 @@ def outlined(
         coefficients: (H, W) float, the same all over a segment.
         count: segments marked, of both signs together.
         strength: share of the tint.
+        cmap: matplotlib's name of a diverging map; its low end is against the class, its high end for it.
 
     Returns:
         (H, W, 3) uint8.
     """
     marked = np.isin(segments, strongest(segments, coefficients, count, 0))
     kind = np.where(marked, np.sign(coefficients), 0).astype(np.int8)
-    colours = np.array([AGAINST, (0, 0, 0), FOR], np.float32)[kind + 1]
+    colours = colormap(cmap, np.array([0.0, 0.5, 1.0])).astype(np.float32)[kind + 1]
     share = np.where(kind != 0, strength, 0.0)
     share[_inner_border(np.where(marked, segments, -1)) & (kind != 0)] = 1.0
     mixed = image * (1 - share[..., None]) + colours * share[..., None]
     return np.rint(mixed).astype(np.uint8)
 
 
-def coefficient_colours(coefficients: np.ndarray, limit: float | None = None) -> np.ndarray:
-    """Third view: the coefficients as colours on a scale symmetric about white: blue for the class, red against it.
+def coefficient_colours(coefficients: np.ndarray, limit: float | None = None, cmap: str = "coolwarm") -> np.ndarray:
+    """Third view: the coefficients as colours on a scale symmetric about 0.
 
     Args:
         coefficients: (H, W) float.
         limit: value of the deepest colours; None: the largest absolute coefficient.
+        cmap: matplotlib's name of a diverging map; its low end is against the class, its high end for it.
 
     Returns:
-        (H, W, 3) uint8; all white where every coefficient is 0.
+        (H, W, 3) uint8; the map's middle everywhere where every coefficient is 0.
     """
     top = float(np.abs(coefficients).max()) if limit is None else limit
     levels = np.full(coefficients.shape, 0.5) if top <= 0 else 0.5 + 0.5 * np.clip(coefficients / top, -1, 1)
-    # 127.5 of 255 lies between two entries of the table: nothing is not to look like a little.
-    colours = colormap("RdBu", levels)
-    colours[np.asarray(levels) == 0.5] = 255
-    return colours
+    return colormap(cmap, levels)
 
 
 def _inner_border(segments: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from convscope.attributions.lime_segments import quickshift_segments, segment_mo
 from convscope.attributions.registry import explainer
 from convscope.errors import UserError
 from convscope.model_spec import ModelSpec
+from convscope.render import colormap
 
 SEGMENTS = np.kron(np.arange(16).reshape(4, 4), np.ones((4, 4), int))
 
@@ -111,22 +112,21 @@ def test_first_view_shows_what_speaks_for_the_class_and_hides_the_rest() -> None
 def test_second_view_outlines_both_signs() -> None:
     picture = lime_views.outlined(GREY, SEGMENTS, COEFFICIENTS, count=2)
     # The strongest: the first (against) and the last (for); corner pixels of the picture border on nothing.
-    assert tuple(picture[3, 0]) == lime_views.AGAINST and tuple(picture[12, 15]) == lime_views.FOR
+    blue, red = colormap("coolwarm", np.array([0.0, 1.0])).tolist()
+    assert picture[3, 0].tolist() == blue and picture[12, 15].tolist() == red
     tinted = picture[0, 0].astype(int)
-    assert tinted[0] > tinted[2] and tuple(tinted) != lime_views.AGAINST
+    assert tinted[2] > tinted[0] and tinted.tolist() != blue
     untouched = np.isin(SEGMENTS, [0, 15], invert=True)
     assert (picture[untouched] == 100).all()
 
 
-def test_third_view_is_symmetric_about_white() -> None:
-    colours = lime_views.coefficient_colours(np.array([[-0.2, 0.0, 0.1]]))
-    red, white, blue = colours[0].astype(int)
-    assert white.tolist() == [255, 255, 255]
-    assert red[0] > red[2] and blue[2] > blue[0]
-    # 0.1 is half as deep as -0.2 would be on the other side.
-    deep = lime_views.coefficient_colours(np.array([[0.2, -0.2]]))[0].astype(int)
-    assert blue.sum() > deep[0].sum() and (red == deep[1]).all()
-    assert (lime_views.coefficient_colours(np.zeros((2, 2))) == 255).all()
+def test_third_view_is_symmetric_about_nothing() -> None:
+    against, none, half = lime_views.coefficient_colours(np.array([[-0.2, 0.0, 0.1]]))[0].tolist()
+    table = colormap("coolwarm", np.array([0.0, 0.5, 0.75, 1.0])).tolist()
+    assert [against, none, half] == table[:3]
+    wide = lime_views.coefficient_colours(np.array([[-0.2, 0.0, 0.1]]), limit=0.4, cmap="RdBu")[0].tolist()
+    assert wide == colormap("RdBu", np.array([0.25, 0.5, 0.625])).tolist()
+    assert (lime_views.coefficient_colours(np.zeros((2, 2))) == table[1]).all()
 
 
 def test_strongest_breaks_ties_by_number() -> None:
