@@ -24,11 +24,12 @@ rule draw_pets:
             config["datasets"][w.dataset]["images_per_class"]
         ),
         size=lambda w: config["datasets"][w.dataset]["image_size"],
+        background=lambda w: config["datasets"][w.dataset]["background"],
         seed=SEED,
     shell:
         r"""
         python -m scripts.draw_pets --out {output.folder:q} --content {output.content:q} --counts {params.per_class:q} \
-            --size {params.size} --seed {params.seed} --threads {threads} --log {log:q}
+            --size {params.size} --background {params.background} --seed {params.seed} --threads {threads} --log {log:q}
         """
 
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,12 +45,14 @@ class Drawings:
         parts: names of the values of the part masks; 0 is the background.
         draw: from (label, index, seed, size, split) to a picture, the same for the same numbers. Other processes must
             be able to import it: a function of a module, or a `functools.partial` of one.
+        options: what else was chosen, to be written beside the pictures.
     """
 
     name: str
     classes: tuple[str, ...]
     parts: tuple[str, ...]
     draw: Callable[[int, int, int, int, str], Drawn]
+    options: dict[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -124,7 +126,7 @@ def write_dataset(
                     if progress:
                         progress(done)
     settings = {"images_per_class": images_per_class, "size": size, "seed": seed, "classes": list(drawings.classes)}
-    write_json(partial / f"{drawings.name}.json", settings)
+    write_json(partial / f"{drawings.name}.json", settings | drawings.options)
     write_json(partial / "masks" / "parts.json", list(drawings.parts))
     if target.exists():
         target.rename(old)

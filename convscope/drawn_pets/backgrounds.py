@@ -205,3 +205,14 @@ FAMILIES: dict[str, Place] = {
     "hills": _hills,
     "shelf": _shelf,
 }
+
+# What lies behind the animals: any place; one that gives the class away; those two places, whatever the animal.
+CHOICES = ("any", "cheat", "mixed")
+CAT_PLACE, DOG_PLACE = "sofa", "garden"
+
+
+def telling_place(label: int, choice: str, swapped: bool, rng: np.random.Generator) -> Place:
+    """The place behind an animal that is meant to tell its class, or, mixed, to tell nothing; exchanged where swapped."""
+    heads = bool(rng.random() < 0.5)  # drawn for both choices: what follows is the same for both
+    outdoors = (label == 1 if choice == "cheat" else heads) != swapped
+    return FAMILIES[DOG_PLACE if outdoors else CAT_PLACE]

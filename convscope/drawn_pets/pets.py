@@ -9,7 +9,7 @@ from convscope.drawing.geometry import Rng
 from convscope.drawing.light import light_scene, photograph
 from convscope.drawing.masks import SUPERSAMPLING, shrink, shrink_parts, trimap_of
 from convscope.drawing.scene import paint_background
-from convscope.drawn_pets.backgrounds import FAMILIES
+from convscope.drawn_pets.backgrounds import CHOICES, FAMILIES, telling_place
 from convscope.drawn_pets.bodies import build_pet, sample_pose
 from convscope.drawn_pets.breeds import sample_breed
 from convscope.drawn_pets.coats import Fields, sample_coat
@@ -21,7 +21,7 @@ from convscope.drawn_pets.shifted import SHIFTED_FAMILIES, paint_occluder
 CLASSES = ("cat", "dog")
 
 
-def draw_pet(label: int, index: int, seed: int, size: int, split: str) -> Drawn:
+def draw_pet(label: int, index: int, seed: int, size: int, split: str, background: str = "any") -> Drawn:
     """Draw pet number `index` of a split.
 
     The same arguments always give the same picture; no picture depends on another one. Everything but the animal's
@@ -34,24 +34,35 @@ def draw_pet(label: int, index: int, seed: int, size: int, split: str) -> Drawn:
         size: side of the picture in pixels, 64 to 512.
         split: name of the split. "shifted" has other places and lights, and things in front of the animal; all other
             names share one distribution.
+        background: "any" place; "cheat", where cats are always in one kind of place and dogs in another; or "mixed",
+            where the same animals are in the same two kinds of places, whatever their class. With the last two the
+            split "swapped" shows the animals of "test", each in the other kind of place.
 
     Raises:
-        ValueError: the label is neither 0 nor 1, or the size is outside 64..512.
+        ValueError: the label is neither 0 nor 1, the size is outside 64..512, or the background is unknown.
     """
     if label not in (0, 1):
         raise ValueError(f"label is {label}: must be 0 (cat) or 1 (dog)")
     if not 64 <= size <= 512:
         raise ValueError(f"size is {size}: must be 64 to 512")
+    if background not in CHOICES:
+        raise ValueError(f"background is {background!r}: must be one of {', '.join(CHOICES)}")
     shifted = split == "shifted"
-    entropy = [seed & 0xFFFFFFFF, zlib.crc32(split.encode()), label, index]
-    scene_rng, coat_rng, animal_rng, paint_rng, camera_rng = (
-        np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(entropy).spawn(5)
+    telling = background != "any" and not shifted
+    swapped = telling and split == "swapped"
+    entropy = [seed & 0xFFFFFFFF, zlib.crc32(b"test" if swapped else split.encode()), label, index]
+    scene_rng, coat_rng, animal_rng, paint_rng, camera_rng, place_rng = (
+        np.random.Generator(np.random.PCG64(s)) for s in np.random.SeedSequence(entropy).spawn(6)
     )
     canvas_size = size * SUPERSAMPLING
-    places = list((SHIFTED_FAMILIES if shifted else FAMILIES).values())
-    background, floor = paint_background(places[int(scene_rng.integers(len(places)))], canvas_size, scene_rng)
+    if telling:
+        place = telling_place(label, background, swapped, place_rng)
+        behind, floor = paint_background(place, canvas_size, place_rng)
+    else:
+        places = list((SHIFTED_FAMILIES if shifted else FAMILIES).values())
+        behind, floor = paint_background(places[int(scene_rng.integers(len(places)))], canvas_size, scene_rng)
     angle = scene_rng.uniform(-2.5, -0.65)
-    canvas = Canvas(background, (float(np.cos(angle)), float(np.sin(angle))))
+    canvas = Canvas(behind, (float(np.cos(angle)), float(np.sin(angle))))
 
     coat = sample_coat(coat_rng)
     pose = sample_pose(scene_rng)
