@@ -10,7 +10,7 @@ from keras import tree
 
 from convscope.attributions.base import Attribution
 from convscope.attributions.class_scores import columns, pick
-from convscope.cams import grad_cam
+from convscope.cam_methods import grad_cam
 from convscope.errors import UserError
 from convscope.model_spec import ModelSpec
 from convscope.networks import default_cam_layer, flatten, nodes_in_order, split_at
