@@ -11,6 +11,7 @@ MISTAKES = {
     "key": (("seed: 3", "sede: 3"), ["unknown key 'sede'", "did you mean 'seed'?"]),
     "dataset": (("dataset: pets, image_size", "dataset: pet, image_size"), ["models.net.dataset", "'pet'", "'pets'"]),
     "layer": (("layers: [stem_conv, block2]", "layers: [stem]"), ["activations.net.layers", "'stem'", "stem_conv"]),
+    "method": (("guided_gradcam], class", "guided_grad_cam], class"), ["attributions.net.methods", "'guided_gradcam'?"]),
     "folder": (
         ("source: drawn_pets\n    image_size: 64\n    images_per_class:", "source: path\n    path: datta\n    images_per_class:"),
         ["datasets.pets.path", "'datta'", "does not exist"],

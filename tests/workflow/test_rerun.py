@@ -97,6 +97,7 @@ def change_a_function(project: Project, file: str) -> None:
 CHANGES = {
     "convscope/cams.py": {"cam": 3, **AFTER_CAMS},
     "convscope/cam_figures.py": {"overlays": 2, "gallery": 1, "index": 1},
+    "convscope/side_by_side.py": {"side_by_side": 1, "gallery": 1, "index": 1},
     "convscope/ascent/steps.py": {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
     "convscope/filter_figures.py": {"filter_grid": 2, "gallery": 1, "index": 1},
     "convscope/channel_sheets.py": {"channel_sheets": 1, "gallery": 1, "index": 1},
@@ -145,9 +146,18 @@ SETTINGS = {
         "ascend": 1, "filter_grid": 1, "gallery": 1, "index": 1,
     },
     ("layers: [stem_conv, block2_residual_conv]", "layers: [stem_conv]"): {"gallery": 1, "index": 1},
-    ("class: all", "class: predicted"): {"cam": 3, **AFTER_CAMS},
-    ("class: all", "class: all, colormap: viridis"): {"overlays": 2, "gallery": 1, "index": 1},
-    ("class: all", "class: all, scale: set"): {"overlays": 2, "gallery": 1, "index": 1},
+    ("wrong], class: all", "wrong], class: predicted"): {"cam": 3, **AFTER_CAMS},
+    ("wrong], class: all", "wrong], class: all, colormap: viridis"): {"overlays": 2, "gallery": 1, "index": 1},
+    ("wrong], class: all", "wrong], class: all, scale: set"): {"overlays": 2, "gallery": 1, "index": 1},
+    ("steps: 6", "steps: 7"): {
+        "attribution": 2, "gather_attribution": 1, "attribution_figures": 1, "side_by_side": 1, "gallery": 1, "index": 1,
+    },
+    ("guided_gradcam], class: all", "guided_gradcam, saliency], class: all"): {
+        "attribution": 2, "gather_attribution": 1, "attribution_figures": 1, "side_by_side": 1, "gallery": 1, "index": 1,
+    },
+    ("guided_gradcam], class: all", "guided_gradcam], class: all, percentile: 90"): {
+        "attribution_figures": 2, "side_by_side": 1, "gallery": 1, "index": 1,
+    },
     ("sheets: 1", "sheets: 2"): {"channel_sheets": 1, "gallery": 1, "index": 1},
     ("sheets: 1", "sheets: 1, dtype: float32"): {
         "activations": 2, "gather_activations": 1, "channel_sheets": 1, "gallery": 1, "index": 1,

@@ -187,6 +187,47 @@ def test_cams_with_h5py_alone(finished: Project, images: str) -> None:
     assert (folder / "gradcam" / "sheet_000.png").read_bytes() == (folder / "gradcam_sheet.png").read_bytes()
 
 
+@pytest.mark.parametrize("method", ["integrated_gradients", "guided_gradcam"])
+def test_attributions_with_h5py_alone(finished: Project, method: str) -> None:
+    folder = finished.study / "attributions" / "net" / "few"
+    chosen = rows(finished.study / "image_sets" / "few.csv")
+    with h5py.File(folder / f"{method}.h5", "r") as file:
+        assert (file.attrs["model"], file.attrs["method"], file.attrs["class"]) == ("net", method, "all")
+        assert [text.decode() for text in file["id"][()]] == [row["id"] for row in chosen]
+        maps, scores, targets = file["maps"][()], file["scores"][()], file["targets"][()]
+        assert dimensions(file["maps"]) == ["image", "target", "height", "width", "colour"]
+        assert maps.shape == (len(chosen), 2, 64, 64, 3) and np.isfinite(maps).all()
+        assert targets.tolist() == [[0, 1]] * len(chosen)
+        np.testing.assert_allclose(scores[:, 0], -scores[:, 1])
+        np.testing.assert_allclose(file["probabilities"][:, 1], 1 / (1 + np.exp(-scores[:, 1])), rtol=1e-4)
+        assert file["empty"][()].tolist() == (~maps.reshape(len(chosen), 2, -1).any(axis=2)).tolist()
+        if method == "integrated_gradients":
+            assert json.loads(file.attrs["settings"])["steps"] == 6
+            gap = maps.sum(axis=(2, 3, 4)) - (scores - file["facts/baseline_score"][()])
+            np.testing.assert_allclose(gap, file["facts/completeness_gap"][()], atol=1e-4)
+        else:
+            assert file.attrs["layer"]
+            assert file["facts/patched_relus"][()].min() > 0
+    table = rows(folder / f"{method}.csv")
+    assert [(row["id"], row["target"]) for row in table] == [
+        (row["id"], name) for row in chosen for name in ("cat", "dog")
+    ]
+    for row in table:
+        with Image.open(folder / row["map"]) as drawn:
+            assert drawn.size == (64, 64)
+            assert (drawn.info["image"], drawn.info["target"], drawn.info["method"]) == (
+                row["id"],
+                row["target"],
+                method,
+            )
+        assert Image.open(folder / row["overlay"]).format == "JPEG"
+    assert (folder / method / "sheet_000.png").read_bytes() == (folder / f"{method}_sheet.png").read_bytes()
+    together = rows(folder / "side_by_side.csv")
+    assert [row["id"] for row in together] == [row["id"] for row in chosen]
+    with Image.open(folder / together[0]["picture"]) as picture:
+        assert json.loads(picture.info["methods"]) == ["integrated_gradients", "guided_gradcam"]
+
+
 class _Links(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -217,7 +258,13 @@ def test_every_link_of_the_gallery_resolves(finished: Project) -> None:
             if target.suffix == ".html":
                 waiting.append(target)
     names = {page.name for page in seen}
-    assert {"index.html", "model_net.html", "images_net_few.html", "images_net_wrong.html"} <= names
+    assert {
+        "index.html",
+        "model_net.html",
+        "images_net_few.html",
+        "images_net_wrong.html",
+        "methods_net_few.html",
+    } <= names
     assert {f"layer_net_{layer}.html" for layer in ASCENDED} <= names
 
 
@@ -247,6 +294,10 @@ def test_a_log_and_a_benchmark_for_every_job(finished: Project) -> None:
         "filter_grid",
         "cam",
         "gather_cam",
+        "attribution",
+        "gather_attribution",
+        "attribution_figures",
+        "side_by_side",
         "overlays",
         "gallery",
         "index",
@@ -315,7 +366,7 @@ def test_report_without_network(copy: Project) -> None:
     with zipfile.ZipFile(copy.folder / "report.zip") as archive:
         page = "".join(archive.read(name).decode() for name in archive.namelist() if name.endswith((".html", ".js")))
         pictures = [name for name in archive.namelist() if name.endswith(".png")]
-    for category in ("Data", "Models", "Activations", "Filter patterns", "Class activation maps"):
+    for category in ("Data", "Models", "Activations", "Filter patterns", "Class activation maps", "Attributions"):
         assert category in page, category
     assert "respond to most" in page  # a caption
     assert len(pictures) >= 7
