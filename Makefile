@@ -2,16 +2,17 @@
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(if $(shell $(p) -c 'import sys; print(1 if (3, 11) <= sys.version_info < (3, 14) else "")' 2>/dev/null),$(p))))
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 CORES ?= all
 CONFIG ?= config.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test lint format lock clean
+.PHONY: help figures test lint format lock bench bench-peers clean
 
 help: ## List the targets.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 figures: $(VENV)/runtime ## Install, make every figure of the default study (or CONFIG=...), say where to look.
 	@test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): no such file; the ready studies are config.yaml and config/*.yaml"; exit 1; }
@@ -38,9 +39,16 @@ lock: ## Resolve the dependencies again (needs uv).
 		-q requirements/runtime.in -o requirements/runtime.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		-q requirements/test.in -c requirements/runtime.lock -o requirements/test.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		-q requirements/bench-peers.in -c requirements/runtime.lock -o requirements/bench-peers.lock
+
+bench: $(VENV)/runtime ## Measure against the textbook's loops and other libraries (ARGS=--quick, ARGS="--only ascent").
+	python -m bench $(ARGS)
+
+bench-peers: $(PEERS)/installed ## Install the libraries that `make bench` compares with, in an environment of their own.
 
 clean: ## Remove the environment and everything made.
-	rm -rf $(VENV) results .snakemake
+	rm -rf $(VENV) $(PEERS) results .snakemake
 
 $(VENV)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
@@ -54,4 +62,11 @@ $(VENV)/runtime: requirements/runtime.lock | $(VENV)/python
 
 $(VENV)/test: requirements/test.lock $(VENV)/runtime
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(PEERS)/installed: requirements/bench-peers.lock
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(PEERS)
+	@echo "Installing the libraries to compare with into $(PEERS) (a minute or two) ..."
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
