@@ -2,7 +2,7 @@
 
 
 rule judge:
-    """Compute every number of one method, or of a control map that knows nothing of the model."""
+    """Compute every number of one method."""
     input:
         unpack(judge_sources),
         model="<study>/models/{model}/model.keras",
@@ -14,8 +14,6 @@ rule judge:
         "<study>/logs/judge/{model}.{images}.{method}.log",
     benchmark:
         "<study>/benchmarks/judge/{model}.{images}.{method}.tsv"
-    wildcard_constraints:
-        method=r"[a-z_+]+",
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("judging")
@@ -24,9 +22,7 @@ rule judge:
         runtime=480,
     params:
         code=code("judge"),
-        parts=lambda w, input: (
-            f"--parts {shlex.quote(input.parts)}" if "parts" in input.keys() else ""
-        ),
+        parts=judge_parts,
         own=judge_method_settings,
         settings=judge_settings,
         seed=SEED,
@@ -38,14 +34,50 @@ rule judge:
         """
 
 
+rule judge_controls:
+    """Compute the numbers of maps that know nothing of the model, for every method to be compared with."""
+    input:
+        unpack(judge_sources),
+        model="<study>/models/{model}/model.keras",
+        spec="<study>/models/{model}/model.json",
+        images="<study>/image_sets/{images}.csv",
+    output:
+        numbers=expand(
+            "<study>/judging/{model}/{images}/methods/{method}.h5",
+            method=CONTROLS,
+            allow_missing=True,
+        ),
+    log:
+        "<study>/logs/judge_controls/{model}.{images}.log",
+    benchmark:
+        "<study>/benchmarks/judge_controls/{model}.{images}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: job_threads("judging")
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        code=code("judge"),
+        parts=judge_parts,
+        names=list(CONTROLS),
+        settings=judge_settings,
+        seed=SEED,
+    shell:
+        r"""
+        python -m scripts.judge --model {input.model:q} --spec {input.spec:q} --images {input.images:q} --maps {input.maps:q} \
+            --method {params.names:q} {params.parts} --settings {params.settings:q} --seed {params.seed} \
+            --out {output.numbers:q} --threads {threads} --log {log:q}
+        """
+
+
 rule judging_report:
     """Compare the methods in one table, pass the sanity gate, draw the figures, list what the maps tell of themselves."""
     input:
         judged=lambda w: expand(
-            rules.judge.output.numbers,
-            method=[*judged_maps(w), *CONTROLS],
-            allow_missing=True,
+            rules.judge.output.numbers, method=judged_maps(w), allow_missing=True
         ),
+        controls=rules.judge_controls.output.numbers,
         maps=lambda w: list(judged_maps(w).values()),
         spec="<study>/models/{model}/model.json",
     output:
@@ -89,6 +121,6 @@ rule judging_report:
         folder=lambda w, output: os.path.dirname(output.table),
     shell:
         r"""
-        python -m scripts.judging_report --judged {input.judged:q} --maps {input.maps:q} --spec {input.spec:q} \
+        python -m scripts.judging_report --judged {input.judged:q} {input.controls:q} --maps {input.maps:q} --spec {input.spec:q} \
             --settings {params.settings:q} --seed {params.seed} --out {params.folder:q} --log {log:q}
         """

@@ -16,13 +16,18 @@ def judged_maps(wildcards):
 
 
 def judge_sources(wildcards):
-    """The maps of a method (of any one for a control, for the classes explained), and what names the mask's parts."""
+    """The maps of a method (for the controls of the first one: its classes are explained), and what names the parts."""
     maps = judged_maps(wildcards)
     part = config["image_sets"][wildcards.images]
-    sources = {"maps": maps.get(wildcards.method) or next(iter(maps.values()))}
+    sources = {"maps": maps[getattr(wildcards, "method", next(iter(maps)))]}
     if "dataset" in part:
         sources["parts"] = f"{STUDY}/datasets/{part['dataset']}/classes.json"
     return sources
+
+
+def judge_parts(wildcards, input):
+    """The same as an argument."""
+    return f"--parts {shlex.quote(input.parts)}" if input.get("parts") else ""
 
 
 def judge_method_settings(wildcards):

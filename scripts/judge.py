@@ -1,4 +1,4 @@
-"""Judge one method (or one control map) on an image set; write every number to HDF5."""
+"""Judge one method, or the control maps, on an image set; write every number to HDF5."""
 
 import argparse
 import json
@@ -37,21 +37,9 @@ def main(args: argparse.Namespace) -> None:
 
     pictures = load(rows)
     images = spec.preprocess(pictures)
-    make = None
     with store.open_file(args.maps) as file:
         targets, maps = judged_file.read_maps(file, chosen, keys)
         attributes = judged_file.attributes_of(file)
-    if args.method in CONTROLS:
-        # The control's maps on the targets of a method: all are compared image by image.
-        heat = controls.MAPS[args.method](pictures, keys, args.seed)
-        attributes = {}
-    else:
-        heat = judged_file.heat_of(args.method, maps)
-        own = json.loads(args.method_settings)
-        background = None
-        if needs_background(args.method, own) and every:
-            background = spec.preprocess(load([every[index] for index in spread_over(len(every), _BACKGROUND)]))
-        make = explainers(args.method, network, spec, own, attributes.get("layer"), background)
     parts = json.loads(args.parts.read_text(encoding="utf-8"))["parts"] if args.parts else []
 
     def regions(row: dict[str, str]) -> dict[str, np.ndarray]:
@@ -60,24 +48,36 @@ def main(args: argparse.Namespace) -> None:
         mask = np.asarray(Image.open(row["mask"]).convert("L"))
         return localisation.part_masks(localisation.fit_mask(mask, spec.input_size, spec.resize), parts)
 
-    subject = Subject(images, targets, keys, at_resolution(heat, spec.input_size), [regions(row) for row in rows])
-    groups = settings["groups"]
-    progress = Progress(len(groups), f"{args.method} of {spec.name} on {len(rows)} images", "metrics")
+    masks = [regions(row) for row in rows]
     scores = ClassScores(network, spec)
-    judged = judge(
-        subject,
-        groups,
-        settings,
-        lambda batch: scores.probabilities(batch, len(batch)),
-        network,
-        make,
-        seed=args.seed,
-        on_group=lambda name: progress.step(note=name),
-    )
-    if make is None and args.method not in CONTROLS:
-        say(f"{args.method} cannot be made for another network: no randomisation, sensitivity and seeds")
-    facts = {"model": spec.name, "model_digest": spec.digest, "method": args.method, "seed": args.seed}
-    judged_file.write(args.out, subject, judged, **facts, settings=settings, classes=list(spec.classes))
+    for method, out in zip(args.method, args.out, strict=True):
+        make = None
+        if method in CONTROLS:
+            # A control is judged on the classes that a method explains: all are compared image by image.
+            heat = controls.MAPS[method](pictures, keys, args.seed)
+        else:
+            heat = judged_file.heat_of(method, maps)
+            own = json.loads(args.method_settings)
+            background = None
+            if needs_background(method, own) and every:
+                background = spec.preprocess(load([every[index] for index in spread_over(len(every), _BACKGROUND)]))
+            make = explainers(method, network, spec, own, attributes.get("layer"), background)
+            if make is None:
+                say(f"{method} cannot be made for another network: no randomisation, sensitivity and seeds")
+        progress = Progress(len(settings["groups"]), f"{method} of {spec.name} on {len(rows)} images", "metrics")
+        subject = Subject(images, targets, keys, at_resolution(heat, spec.input_size), masks)
+        judged = judge(
+            subject,
+            settings["groups"],
+            settings,
+            lambda batch: scores.probabilities(batch, len(batch)),
+            network,
+            make,
+            seed=args.seed,
+            on_group=lambda name, progress=progress: progress.step(note=name),  # type: ignore[misc]
+        )
+        facts = {"model": spec.name, "model_digest": spec.digest, "method": method, "seed": args.seed}
+        judged_file.write(out, subject, judged, **facts, settings=settings, classes=list(spec.classes))
 
 
 if __name__ == "__main__":
@@ -86,9 +86,9 @@ if __name__ == "__main__":
     arguments.add_argument("--spec", type=Path, required=True)
     arguments.add_argument("--images", type=Path, required=True, help="the image set's table")
     arguments.add_argument("--maps", type=Path, required=True, help="the method's maps; any method's for a control")
-    arguments.add_argument("--method", required=True, help="a method, or a control map")
+    arguments.add_argument("--method", nargs="+", required=True, help="a method, or several control maps")
     arguments.add_argument("--method-settings", default="{}", help="JSON of the method's settings")
     arguments.add_argument("--parts", type=Path, help="the dataset's classes.json, which names the parts of its masks")
     arguments.add_argument("--settings", required=True, help="JSON of the model's judging: settings")
-    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--out", type=Path, nargs="+", required=True, help="a file each")
     run(main, arguments)

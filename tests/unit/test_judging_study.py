@@ -173,11 +173,11 @@ def judged(folder: Path, method: str, maps: str, out: Path, **changes: Any) -> P
             spec=folder / "model.json",
             images=folder / "images.csv",
             maps=folder / f"{maps}.h5",
-            method=method,
+            method=[method],
             method_settings='{"steps": 4}' if method == "integrated_gradients" else "{}",
             parts=folder / "classes.json",
             settings=json.dumps(SETTINGS | changes),
-            out=out / f"{method}.h5",
+            out=[out / f"{method}.h5"],
             threads=1,
             seed=3,
         )
