@@ -158,7 +158,13 @@ def _evaluation(folder: Path, right: int) -> None:
         label = k % 2
         predicted = label if k < right else 1 - label
         correct = label == predicted
-        rows.append((f"data/{k}.png", CLASSES[label], label, CLASSES[predicted], predicted, correct, 0.9, 0.1, 0.9))
+        rows.append(
+            (f"data/{k}.png", CLASSES[label], label, CLASSES[predicted], predicted, correct, 0.5 + k / 30, 0.1, 0.9)
+        )
+    picture(folder / "thumbnails.jpg", 64, 12 * 64, 11)
+    write_object(folder / "thumbnails.json", {"cell": 64, "columns": 32, "count": 12})
+    numbers = [(name, 0.75, 0.5, 0.6, 6, 6, 0.8) for name in CLASSES]
+    write_csv(folder / "classes.csv", "class,precision,recall,f1,support,predicted,roc_auc", numbers)
     columns = "path,class,label,predicted,predicted_label,correct,confidence,p_cat,p_other"
     write_csv(folder / "predictions.csv", columns, rows)
     write_object(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from convscope.gallery.tables import existing, number, read_object, read_table, truth
+from convscope.gallery.tables import Row, existing, number, read_object, read_table, truth
 
 MOST_ROWS = 4000
 
@@ -30,7 +30,10 @@ class Prediction:
 
 @dataclass(frozen=True)
 class PredictionTable:
-    """All predictions, errors first and the surest first; `total` counts those that were left out too."""
+    """All predictions, errors first and the surest first; `total` counts those that were left out too.
+
+    `classes` are the rows of the report's classes.csv.
+    """
 
     dataset: str
     split: str
@@ -42,6 +45,7 @@ class PredictionTable:
     columns: int
     lines: int
     files: tuple[Path, ...]
+    classes: tuple[Row, ...] = ()
 
     def count(self, result: str) -> int:
         """How many of the rows are right or wrong."""
@@ -89,6 +93,7 @@ def prediction_table(folder: Path, study: Path) -> PredictionTable:
         columns=columns,
         lines=max(-(-drawn // columns), 1),
         files=tuple(path for path in (table, folder / "metrics.json", folder / "classes.csv") if path.is_file()),
+        classes=tuple(read_table(folder / "classes.csv", ("class", "precision", "recall", "f1", "support", "roc_auc"))),
     )
 
 

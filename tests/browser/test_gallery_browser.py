@@ -234,3 +234,47 @@ def test_reads_without_javascript(browser: Any, gallery: Path) -> None:
     page.goto((gallery / LAYER).as_uri())
     assert colour_at_centre(page.locator("#f9 .sprite")) == fixture.colour(9)
     context.close()
+
+
+def test_predictions_are_sorted_and_filtered_by_the_address(page: Any, gallery: Path) -> None:
+    file = gallery / "predictions_convnet_pets.test.html"
+    page.goto(file.as_uri())
+
+    def shown(column: str) -> list[str]:
+        rows = page.locator("table.predictions tbody tr:not([hidden])")
+        return rows.evaluate_all("(rows, column) => rows.map((row) => row.dataset[column])", column)
+
+    assert shown("result") == ["wrong"] * 3 + ["right"] * 9 and page.locator(".thumb").count() == 12
+    page.click("th[data-sort=confidence] button")
+    falling = [float(text) for text in shown("confidence")]
+    assert falling == sorted(falling, reverse=True) and fragment(page) == "#sort=confidence&order=down"
+    page.click("th[data-sort=confidence] button")
+    assert [float(text) for text in shown("confidence")] == falling[::-1]
+    assert page.get_attribute("th[data-sort=confidence]", "aria-sort") == "ascending"
+    page.click("th[data-sort=confidence] button")
+    assert shown("result") == ["wrong"] * 3 + ["right"] * 9 and fragment(page) == ""
+    page.click("th[data-sort=path] button")
+    assert shown("path") == [f"data/{k}.png" for k in range(12)], "numbers count as numbers"
+    page.click(".chip[data-result=wrong]")
+    assert len(shown("result")) == 3 and page.inner_text(".shown-count") == "3"
+    page.select_option("select[data-column=truth]", fixture.HOSTILE_CLASS)
+    assert shown("truth") == [fixture.HOSTILE_CLASS] * 2
+    copy = page.url
+    page.goto("about:blank")
+    page.goto(copy)
+    assert shown("truth") == [fixture.HOSTILE_CLASS] * 2 and page.input_value("select[data-column=truth]")
+    page.select_option("select[data-column=predicted]", fixture.HOSTILE_CLASS)
+    assert shown("truth") == [] and page.is_visible(".nothing")
+    page.click(".nothing .reset")
+    assert len(shown("truth")) == 12
+    page.goto(f"{file.as_uri()}#truth=nonsense&sort=nothing")
+    assert len(shown("truth")) == 12
+
+
+def test_a_cell_of_the_confusion_matrix_leads_to_its_pictures(page: Any, gallery: Path) -> None:
+    page.goto((gallery / "model_convnet.html").as_uri())
+    cell = page.locator(".confusion td a").first
+    count = int(cell.inner_text())
+    cell.click()
+    page.wait_for_selector("table.predictions")
+    assert page.locator("table.predictions tbody tr:not([hidden])").count() == count > 0
