@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from convscope import store
-from convscope.attribution_views import VIEWS, views
+from convscope.attribution_views import VIEWS, remark, views
 from convscope.attributions.base import heat
 from convscope.attributions.names import METHODS
 from convscope.contact_sheets import contact_sheet
@@ -103,10 +103,17 @@ class MapFile:
             self.method,
             photo,
             self._file["maps"][index, target],
-            lambda name: self._file[f"facts/{name}"][index, target],
+            lambda name: self._fact(name, index, target),
             json.loads(self.attributes.get("settings", "{}")),
             self._style.diverging,
         )
+
+    def remark(self, index: int, target: int) -> str:
+        """What a caption adds about one map (see `attribution_views.remark`)."""
+        return remark(self.method, lambda name: self._fact(name, index, target), self.classes)
+
+    def _fact(self, name: str, index: int, target: int) -> Any:
+        return self._file[f"facts/{name}"][index, target]
 
     def prediction(self, index: int) -> dict[str, Any]:
         """What is known of an image: truth, prediction, probabilities."""
@@ -216,6 +223,8 @@ class AttributionFigures:
             caption = f"predicted {about['predicted']} ({about['confidence']:.0%})"
             caption += f", is {about['class']}" if about["class"] else ""
             caption += f"\nevidence for {target}" + (": none, the map is empty" if empty else "")
+            more = maps.remark(index, place)
+            caption += f"\n{more}" if more else ""
             results.append((row, np.concatenate(cell, axis=1), caption))
         return results
 

@@ -51,5 +51,27 @@ def views(
     return {}
 
 
+def remark(method: str, fact: Callable[[str], np.ndarray], classes: list[str]) -> str:
+    """What a caption adds about one map: what a contrastive change led to; that LIME had nothing to choose from.
+
+    Args:
+        method: a name of the attribution methods.
+        fact: gives a fact of this map by name.
+        classes: the model's class names.
+
+    Returns:
+        One line; empty where there is nothing to add.
+    """
+    if method == "lime" and int(fact("segment_count")) < 2:
+        return "the picture is one segment: nothing to compare"
+    if method in ("pertinent_negative", "pertinent_positive"):
+        if not bool(fact("success")):
+            return "no such change found"
+        new = int(fact("new_class"))
+        verb = "changed, it is" if method == "pertinent_negative" else "by itself it is"
+        return f"{verb} {classes[new]} ({float(fact('new_probabilities')[new]):.0%})"
+    return ""
+
+
 def _picture(shares: np.ndarray) -> np.ndarray:
     return np.rint(np.clip(shares, 0, 1) * 255).astype(np.uint8)

@@ -11,6 +11,7 @@ import numpy as np
 from convscope.attributions.base import Attribution, generator
 from convscope.attributions.batches import BATCH, Predict
 from convscope.errors import UserError
+from convscope.job import say
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,8 @@ class Lime:
             seeds = generator(self.seed, self.name, key).integers(2**31, size=2)
             shape = (self.settings["kernel_size"], self.settings["max_distance"], self.settings["ratio"])
             segments = quickshift_segments(picture, *shape, seed=int(seeds[0]))
+            if segments.max() < 3:
+                say(f"lime: {key} has {segments.max() + 1} segments only, which tells little; lower max_distance")
             models.append(
                 segment_model(
                     lambda some: self.scores.probabilities(spec.preprocess(some * 255)),

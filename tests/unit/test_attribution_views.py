@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from convscope.attribution_views import VIEWS, views
+from convscope.attribution_views import VIEWS, remark, views
 
 PHOTO = np.full((4, 6, 3), 100, np.uint8)
 SEGMENTS = np.kron(np.arange(6).reshape(2, 3), np.ones((2, 2), int))
@@ -25,3 +25,14 @@ def test_a_contrastive_change_is_shown_as_the_picture_that_was_predicted_again()
     settings = {"neutral": [51, 51, 51]}
     alone = views("pertinent_positive", PHOTO, delta, lambda name: SEGMENTS, settings, "coolwarm")["alone"]
     assert alone[0, 0].tolist() == [102, 0, 255] and (alone[1:] == 51).all()
+
+
+def test_the_caption_says_what_the_change_led_to() -> None:
+    facts = {"success": np.True_, "new_class": np.int64(1), "new_probabilities": np.array([0.38, 0.62])}
+    classes = ["cat", "dog"]
+    assert remark("pertinent_negative", facts.__getitem__, classes) == "changed, it is dog (62%)"
+    assert remark("pertinent_positive", facts.__getitem__, classes) == "by itself it is dog (62%)"
+    assert remark("pertinent_negative", {**facts, "success": np.False_}.__getitem__, classes) == "no such change found"
+    assert remark("lime", {"segment_count": np.int32(1)}.__getitem__, classes).startswith("the picture is one segment")
+    assert remark("lime", {"segment_count": np.int32(9)}.__getitem__, classes) == ""
+    assert remark("saliency", {}.__getitem__, classes) == ""
