@@ -100,6 +100,8 @@ def _check_dataset(key: str, dataset: dict[str, Any]) -> None:
         return
     folder = Path(dataset["path"]).expanduser()
     _check_folder(f"{key}.path", folder)
+    if dataset.get("masks"):
+        _check_folder(f"{key}.masks", folder / dataset["masks"])
     for split, part in (dataset.get("splits") or {}).items():
         _check_folder(f"{key}.splits.{split}", folder / part)
         for name in dataset.get("classes", []):

@@ -17,6 +17,7 @@ from convscope.attributions.base import heat
 from convscope.attributions.registry import explainer
 from convscope.check import check_study
 from convscope.config import complete
+from convscope.datasets import scan_dataset
 from convscope.errors import UserError
 from convscope.files import write_json
 from convscope.images import load_images
@@ -102,6 +103,22 @@ def test_methods_must_explain_the_same_class() -> None:
     config["judging"]["net"]["methods"] = "all"
     config["cams"]["net"]["class"] = "all"
     check_study(config)  # the predicted class is one of all
+
+
+def test_masks_beside_photos(tmp_path: Path) -> None:
+    for name in ("cat", "dog", "trimaps/cat"):
+        (tmp_path / name).mkdir(parents=True)
+        Image.new("L", (9, 9), 2).save(tmp_path / name / "a.png")
+    (tmp_path / "trimaps" / "parts.json").write_text('["none", "animal", "background", "border"]')
+    photos = {"source": "path", "path": str(tmp_path), "masks": "trimaps", "classes": ["cat", "dog"]}
+    config = complete({"study": "s", "datasets": {"photos": photos}, "models": {}})
+    check_study(config)
+    found = scan_dataset(tmp_path, config["datasets"]["photos"])
+    assert found.parts == ["none", "animal", "background", "border"]
+    assert [row.mask for row in found.images] == [str(tmp_path / "trimaps" / "cat" / "a.png"), ""]
+    config["datasets"]["photos"]["masks"] = "trimap"
+    with pytest.raises(UserError, match="did you mean 'trimaps'"):
+        check_study(config)
 
 
 @pytest.fixture(scope="module")
