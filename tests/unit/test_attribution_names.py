@@ -1,0 +1,30 @@
+"""The names of the attribution methods: in the registry, in the config's schema, and what `all` stands for."""
+
+from convscope.attributions.names import METHODS, chosen_methods, needs_background
+from convscope.attributions.registry import METHODS as FACTORIES
+from convscope.config import load_schema
+
+
+def test_every_name_has_a_factory() -> None:
+    assert set(METHODS) == set(FACTORIES)
+
+
+def test_the_schema_knows_every_setting_and_no_other() -> None:
+    properties = load_schema()["$defs"]["attributions"]["properties"]
+    for name, method in METHODS.items():
+        if method.settings:
+            assert set(properties[name]["properties"]) == set(method.settings), name
+        else:
+            assert name not in properties
+
+
+def test_all_leaves_out_what_not_every_network_or_budget_allows() -> None:
+    everything = chosen_methods("all")
+    assert {"occlusion", "lime", "kernel_shap", "integrated_gradients"} <= set(everything)
+    assert not {"deep_shap", "pertinent_negative", "pertinent_positive"} & set(everything)
+    assert chosen_methods(["deep_shap", "lime"]) == ["deep_shap", "lime"]
+
+
+def test_who_compares_with_other_pictures() -> None:
+    assert needs_background("gradient_shap", {}) and needs_background("deep_shap", {})
+    assert not needs_background("kernel_shap", {})
