@@ -68,8 +68,6 @@ METHODS: dict[str, Method] = {
     "pertinent_negative": Method("Pertinent negative", signed=True, settings=_CONTRASTIVE, by_name=True),
     "pertinent_positive": Method("Pertinent positive", signed=True, settings=_CONTRASTIVE, by_name=True),
 }
-# Settings that are one of a few words.
-CHOICES: dict[str, tuple[str, ...]] = {"integrated_gradients.baseline": ("black", "grey", "blurred", "mean")}
 
 
 def chosen_methods(wanted: str | list[str]) -> list[str]:
