@@ -18,7 +18,8 @@ def folded(model: keras.Model, sources: list[Any]) -> Callable[[Any], list[Any]]
 
     A convolution without activation whose only taker is a batch norm is replaced by one convolution with
     `kernel * s` and `beta + (bias - mean) * s`, `s = gamma / sqrt(variance + epsilon)`. Its own output is never made, so
-    it must not be one of `sources`; where it is, or where anything is unusual, layers run as they are.
+    it must not be one of `sources`; where it is, or where anything is unusual, layers run as they are; a batch norm that
+    stays runs as one operation instead of Keras's two.
 
     Args:
         model: a flat functional network; its layers and weights are read, not changed. Later changes of the weights
@@ -47,7 +48,7 @@ def folded(model: keras.Model, sources: list[Any]) -> Callable[[Any], list[Any]]
         # A layer called twice has a batch norm of its own behind each call.
         norm = _norm_behind(node, takers, wanted) if calls[id(node.operation)] == 1 else None
         if norm is None:
-            steps.append((node, node.outputs, None))
+            steps.append((node, node.outputs, _Norm(node.operation) if _is_plain_norm(node) else None))
         else:
             steps.append((node, norm.outputs, _Folded(node.operation, norm.operation)))
             done.add(id(norm))
@@ -86,17 +87,49 @@ def _norm_behind(node: Any, takers: dict[int, list[Any]], wanted: set[int]) -> A
         return None
     norm = behind[0]
     plain = (
-        type(norm.operation).__name__ == "BatchNormalization"
+        _is_plain_norm(norm)
         and operation.activation.__name__ == "linear"
         and operation.data_format == "channels_last"
         and getattr(operation, "groups", 1) == 1
-        and norm.operation.axis in (-1, 3)
-        and len(norm.input_tensors) == 1
-        and operation.compute_dtype == norm.operation.compute_dtype == "float32"
+        and operation.compute_dtype == "float32"
         # TensorFlow knows one stride for both directions of a depthwise convolution, and no dilation beside a stride.
         and len(set(operation.strides)) == 1
     )
     return norm if plain else None
+
+
+def _is_plain_norm(node: Any) -> bool:
+    norm = node.operation
+    return (
+        type(norm).__name__ == "BatchNormalization"
+        and len(node.input_tensors) == 1
+        and len(node.input_tensors[0].shape) == 4
+        and norm.axis in (-1, 3)
+        and norm.compute_dtype == "float32"
+    )
+
+
+class _Norm:
+    """A batch norm in inference mode."""
+
+    def __init__(self, norm: Any) -> None:
+        width = int(norm.moving_mean.shape[0])
+        self._mean = tf.constant(np.asarray(norm.moving_mean), tf.float32)
+        self._variance = tf.constant(np.asarray(norm.moving_variance), tf.float32)
+        self._scale = tf.constant(np.asarray(norm.gamma) if norm.scale else np.ones(width), tf.float32)
+        self._shift = tf.constant(np.asarray(norm.beta) if norm.center else np.zeros(width), tf.float32)
+        self._epsilon = float(norm.epsilon)
+
+    def __call__(self, x: Any) -> Any:
+        return tf.raw_ops.FusedBatchNormV3(
+            x=x,
+            scale=self._scale,
+            offset=self._shift,
+            mean=self._mean,
+            variance=self._variance,
+            epsilon=self._epsilon,
+            is_training=False,
+        ).y
 
 
 class _Folded:

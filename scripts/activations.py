@@ -2,36 +2,38 @@
 
 import argparse
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from convscope.job import Progress, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
+    import numpy as np
+
     from convscope import store
-    from convscope.activations import ActivationModel, write_shard
     from convscope.images import load_images
     from convscope.layer_table import ALL_ROLES, read_layers, select_layers
-    from convscope.models import load_model
+    from convscope.model_spec import ModelSpec
+    from convscope.prefetch import ahead, behind
     from convscope.tables import read_rows
 
-    network, spec = load_model(args.model, args.spec)
+    spec = ModelSpec.load(args.spec)
     settings = json.loads(args.settings)
     layers = select_layers(read_layers(args.layers), settings["layers"], ALL_ROLES, f"activations.{spec.name}.layers")
     names = [row["name"] for row in layers]
     rows = read_rows(args.images)[args.first : args.first + args.count]
-    model = ActivationModel(network, names, [row["relu"] for row in layers])
+
+    from convscope.activations import ActivationModel, ShardWriter
+    from convscope.models import load_model
+
+    network, spec = load_model(args.model, args.spec)
+    model = ActivationModel(network, names, [row["relu"] for row in layers], settings["dtype"])
     batch = model.batch_size(*spec.input_size)
     progress = Progress(len(rows), f"activations of {spec.name}", "images")
 
-    def batches() -> Iterator[Any]:
-        for start in range(0, len(rows), batch):
-            part = rows[start : start + batch]
-            pictures = load_images([row["path"] for row in part], spec.input_size, spec.resize, threads=args.threads)
-            yield model(spec.preprocess(pictures))
-            progress.step(len(part))
+    def load(start: int) -> np.ndarray:
+        paths = [row["path"] for row in rows[start : start + batch]]
+        return spec.preprocess(load_images(paths, spec.input_size, spec.resize))
 
     attributes = {
         "model": spec.name,
@@ -43,7 +45,11 @@ def main(args: argparse.Namespace) -> None:
         for column in ("id", "path", "class"):
             store.write_array(file, column, [row[column] for row in rows], ("image",), dtype=store.TEXT)
         store.write_array(file, "label", [int(row["label"]) for row in rows], ("image",), dtype="int64")
-        write_shard(file, batches(), len(rows), settings["dtype"])
+        # Decoding, the forward pass and writing overlap; at most a few batches are in memory.
+        with behind(ShardWriter(file, len(rows)), depth=1) as write:
+            for images in ahead(load, range(0, len(rows), batch), args.threads, depth=args.threads + 1):
+                write(model(images))
+                progress.step(len(images))
 
 
 if __name__ == "__main__":

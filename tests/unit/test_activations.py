@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from convscope import store
-from convscope.activations import ActivationModel, channel_statistics, write_shard
+from convscope.activations import ActivationModel, Answers, ShardWriter, channel_statistics
 from convscope.channel_sheets import channel_sheet
 from convscope.errors import UserError
 from convscope.sparsity import sparsity_by_layer
@@ -30,7 +30,9 @@ def test_outputs_are_the_layers_own_and_statistics_follow_the_relu(tmp_path: Pat
     network = model()
     activations = ActivationModel(network, LAYERS, RELUS)
     with store.create(tmp_path / "a.h5", layers=LAYERS) as file:
-        write_shard(file, (activations(images[i : i + 2]) for i in (0, 2, 4)), 5, "float32")
+        write = ShardWriter(file, 5)
+        for start in (0, 2, 4):
+            write(activations(images[start : start + 2]))
     expected = keras.Model(network.inputs, network.get_layer("conv1").output)(images).numpy()
     with store.open_file(tmp_path / "a.h5") as file:
         conv1 = file["layers/conv1"]
@@ -44,26 +46,51 @@ def test_outputs_are_the_layers_own_and_statistics_follow_the_relu(tmp_path: Pat
     assert rows[0]["zeros"] == pytest.approx((expected <= 0).mean(), abs=1e-6)
 
 
-def test_float16_clips_instead_of_overflowing(tmp_path: Path) -> None:
-    big = {"conv": np.full((1, 2, 2, 3), 1e6, np.float32)}
-    with store.create(tmp_path / "a.h5") as file:
-        write_shard(file, [(big, big)], 1, "float16")
-        assert np.isfinite(file["layers/conv"][()]).all() and file["layers/conv"].dtype == np.float16
+def test_float16_clips_instead_of_overflowing() -> None:
+    network = model()
+    images = np.random.default_rng(0).normal(size=(2, 16, 16, 3)).astype(np.float32)
+    exact, _ = ActivationModel(network, LAYERS, RELUS)(images * 1e6)
+    stored, statistics = ActivationModel(network, LAYERS, RELUS, "float16")(images * 1e6)
+    largest = np.finfo(np.float16).max
+    for name in LAYERS:
+        assert stored[name].dtype == np.float16 and np.abs(exact[name]).max() > largest
+        np.testing.assert_allclose(stored[name], np.clip(exact[name], -largest, largest), rtol=1e-3)
+    assert statistics["conv1"]["maximum"].max() > largest  # measured before the values are cast
+
+
+def answers(**maps: np.ndarray) -> Answers:
+    return maps, {name: {k: v.numpy() for k, v in channel_statistics(values).items()} for name, values in maps.items()}
 
 
 def test_compression_is_kept_where_it_pays(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).normal(size=(1, 32, 32, 8)).astype(np.float32)
-    maps = {"noise": noise, "sparse": np.where(noise > 1.5, noise, 0)}
     with store.create(tmp_path / "a.h5") as file:
-        write_shard(file, [(maps, maps)], 1, "float32")
-        assert file["layers/noise"].compression is None and file["layers/sparse"].compression == "gzip"
+        ShardWriter(file, 1)(answers(noise=noise, sparse=np.where(noise > 1.5, noise, 0)))
+        assert file["layers/noise"].compression is None and file["layers/sparse"].compression == "lzf"
+        np.testing.assert_array_equal(file["layers/noise"][()], noise)
+
+
+@pytest.mark.parametrize("channels", [1, 7, 100, 257])
+def test_large_maps_are_cut_by_channels_and_read_back_whole(tmp_path: Path, channels: int) -> None:
+    maps = np.random.default_rng(1).normal(size=(3, 70, 60, channels)).astype(np.float16)
+    for name in ("a.h5", "b.h5"):
+        with store.create(tmp_path / name) as file:
+            write = ShardWriter(file, 3)
+            write(answers(layer=maps[:2]))
+            write(answers(layer=maps[2:]))
+    with store.open_file(tmp_path / "a.h5") as file:
+        dataset = file["layers/layer"]
+        assert int(np.prod(dataset.chunks)) * 2 <= 2**20 and dataset.chunks[:3] == (1, 70, 60)
+        np.testing.assert_array_equal(dataset[()], maps)
+        np.testing.assert_array_equal(dataset[1, :, :, -1], maps[1, :, :, -1])
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
 
 
 def test_dead_channels_are_those_no_image_wakes() -> None:
     maps = np.zeros((3, 4, 4, 3), np.float32)
     maps[1, 0, 0, 1] = 1
     maps[..., 2] = 1
-    statistics = channel_statistics(maps)
+    statistics = {name: values.numpy() for name, values in channel_statistics(maps).items()}
     assert (statistics["zeros"] == 1).all(axis=0).tolist() == [True, False, False]
     assert statistics["maximum"].max(axis=0).tolist() == [0, 1, 1]
 

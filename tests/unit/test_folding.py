@@ -54,14 +54,14 @@ def test_folded_is_the_network_in_inference_mode(names: list[str]) -> None:
 
 
 def test_what_can_be_folded_is() -> None:
-    """Seven batch norms: those of conv, sepconv, depthwise; behind an uneven stride, a layer called twice or an
-    activation they stay, each with a square root of its variance."""
-    assert operations(network(), ["last"]).count("Rsqrt") == 5
-    assert operations(network(), ["norm"]).count("Rsqrt") == 0
+    """Eight batch norms: those of conv, sepconv, depthwise are gone; behind an uneven stride, a layer called twice or an
+    activation they stay, as one operation each."""
+    assert operations(network(), ["last"]).count("FusedBatchNormV3") == 5
+    assert operations(network(), ["norm"]).count("FusedBatchNormV3") == 0
 
 
 def test_an_output_that_is_asked_for_is_not_folded_away() -> None:
-    assert operations(network(), ["conv", "norm"]).count("Rsqrt") == 1
+    assert operations(network(), ["conv", "norm"]).count("FusedBatchNormV3") == 1
 
 
 def test_layers_behind_the_sources_are_not_computed() -> None:
