@@ -96,12 +96,21 @@ def log_odds(scores: Array) -> npt.NDArray[np.float64]:
     They rank pictures as probabilities do, but sure answers do not tie at 1.
     """
     scores = np.asarray(scores, dtype=np.float64)
-    result = np.empty_like(scores)
-    for c in range(scores.shape[1]):
-        others = np.delete(scores, c, axis=1)
-        largest = others.max(axis=1)
-        result[:, c] = scores[:, c] - largest - np.log(np.exp(others - largest[:, None]).sum(axis=1))
-    return result
+    best, every = scores.argmax(axis=1), np.arange(len(scores))
+    total = _log_sum(scores)
+    share = np.exp(scores - total[:, None])
+    # The rest of the likeliest class is what is left when it is taken away: 1 - p would be 0 for a sure answer.
+    share[every, best] = 0.0
+    rest = total[:, None] + np.log1p(-share)
+    without = scores.copy()
+    without[every, best] = -np.inf
+    rest[every, best] = _log_sum(without)
+    return np.asarray(scores - rest, dtype=np.float64)
+
+
+def _log_sum(scores: Array) -> Array:
+    largest = scores.max(axis=1)
+    return np.asarray(largest + np.log(np.exp(scores - largest[:, None]).sum(axis=1)))
 
 
 def class_auc(positive: Array, ranks: Array) -> float | None:
@@ -191,6 +200,4 @@ def _cross_entropy(spec: ModelSpec, truth: Array, scores: Array) -> float:
     if spec.head == "binary":
         # log(1 + exp(-z)) of the true class's score: from logits, so that a sure error does not become infinite.
         return float(np.logaddexp(0, -scores[np.arange(len(truth)), truth]).mean())
-    largest = scores.max(axis=1, keepdims=True)
-    log_sum = largest[:, 0] + np.log(np.exp(scores - largest).sum(axis=1))
-    return float((log_sum - scores[np.arange(len(truth)), truth]).mean())
+    return float((_log_sum(scores) - scores[np.arange(len(truth)), truth]).mean())

@@ -14,6 +14,8 @@ from convscope.errors import UserError
 Array = npt.NDArray[Any]
 CLASS_COLUMNS = ("class", "precision", "recall", "f1", "support", "predicted", "roc_auc")
 CALIBRATION_COLUMNS = ("low", "high", "images", "confidence", "accuracy")
+_MOST_CLASSES = 40  # more than that cannot be read in a figure
+_MOST_POINTS = 1000
 ROC_COLUMNS = ("curve", "false_positive_rate", "true_positive_rate")
 
 
@@ -89,11 +91,11 @@ def class_rows(found: Predictions) -> list[dict[str, Any]]:
 
 
 def roc_rows(found: Predictions) -> list[dict[str, Any]]:
-    """The points of every ROC curve."""
+    """The points of every ROC curve, evenly thinned where there are more than a thousand."""
     return [
         dict(zip(ROC_COLUMNS, (_curve_name(found, name), _short(x), _short(y)), strict=True))
         for name, (fpr, tpr) in _curves(found).items()
-        for x, y in zip(fpr, tpr, strict=True)
+        for x, y in zip(_thinned(fpr), _thinned(tpr), strict=True)
     ]
 
 
@@ -113,9 +115,14 @@ def draw_confusion(found: Predictions, title: str, path: Path, *, normalised: bo
     """Draw the confusion matrix as PNG: counts, or shares of each true class (a row adds up to 1)."""
     from convscope.figures import new_figure, save_figure
 
-    counts = found.confusion
+    counts, names = found.confusion, list(found.classes)
+    if len(names) > _MOST_CLASSES:  # of a thousand classes, those that occur; then the most frequent
+        frequent = np.argsort(-(counts.sum(axis=0) + counts.sum(axis=1)), kind="stable")[:_MOST_CLASSES]
+        chosen = np.sort(frequent)
+        counts, names = counts[np.ix_(chosen, chosen)], [names[c] for c in chosen]
+        title += f" (the {_MOST_CLASSES} most frequent classes)"
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    many = len(found.classes)
+    many = len(names)
     side = max(3.2, 0.46 * many + 1.6)
     figure, axis = new_figure(side + 0.6, side)
     shown = axis.imshow(shares if normalised else counts, cmap="Blues", vmin=0, vmax=1 if normalised else None)
@@ -126,8 +133,8 @@ def draw_confusion(found: Predictions, title: str, path: Path, *, normalised: bo
                 text = f"{shares[i, j]:.2f}" if normalised else str(counts[i, j])
                 level = shares[i, j] if normalised else counts[i, j] / max(counts.max(), 1)
                 axis.text(j, i, text, ha="center", va="center", fontsize=size, color="w" if level > 0.55 else "#222222")
-    axis.set_xticks(range(many), found.classes, rotation=45 if many > 3 else 0, ha="right" if many > 3 else "center")
-    axis.set_yticks(range(many), found.classes)
+    axis.set_xticks(range(many), names, rotation=45 if many > 3 else 0, ha="right" if many > 3 else "center")
+    axis.set_yticks(range(many), names)
     axis.set(xlabel="prediction", ylabel="truth", title=title)
     axis.spines[:].set_visible(False)
     axis.tick_params(length=0)
@@ -143,7 +150,7 @@ def draw_roc(found: Predictions, title: str, path: Path) -> None:
     curves = {name: (fpr, tpr, float(np.trapezoid(tpr, fpr))) for name, (fpr, tpr) in _curves(found).items()}
     classes = sorted((name for name in curves if name.isdigit()), key=lambda name: (curves[name][2], int(name)))
     colours = _colours(len(found.classes))
-    for name in classes:
+    for name in classes[:_MOST_CLASSES]:
         fpr, tpr, area = curves[name]
         label = f"{found.classes[int(name)]}: {area:.3f}"
         axis.plot(fpr, tpr, lw=1.0, color=colours[int(name)], alpha=0.85, label=label, clip_on=False)
@@ -190,6 +197,12 @@ def draw_calibration(found: Predictions, title: str, path: Path) -> None:
 
 def _curves(found: Predictions) -> dict[str, tuple[Array, Array]]:
     return roc_curves(found.truth, log_odds(found.scores)) if len(found) else {}
+
+
+def _thinned(values: Array) -> Array:
+    if len(values) <= _MOST_POINTS:
+        return values
+    return np.asarray(values[np.linspace(0, len(values) - 1, _MOST_POINTS).round().astype(int)])
 
 
 def _curve_name(found: Predictions, name: str) -> str:

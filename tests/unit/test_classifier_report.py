@@ -93,6 +93,29 @@ def test_sure_answers_keep_their_rank() -> None:
     assert np.isfinite(ranks).all() and (np.diff(ranks[:, 0]) > 0).all(), "their probabilities are all exactly 1"
 
 
+def test_log_odds_by_their_definition(answers) -> None:
+    scores = answers[1][:50] / 60
+    p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(log_odds(scores), np.log(p / (1 - p)), rtol=1e-9)
+
+
+def test_a_thousand_classes_give_figures_that_can_be_read(tmp_path: Path) -> None:
+    spec = ModelSpec("net", (8, 8), classes=tuple(f"c{k}" for k in range(1000)), head="multiclass")
+    rng = np.random.default_rng(0)
+    labels = rng.choice([3, 500, 999], 60)
+    logits = rng.normal(0, 1, (60, 1000)).astype(np.float32)
+    logits[np.arange(60), labels] += 5
+    found = predictions(tmp_path, spec, labels, logits)
+    report.draw_confusion(found, "t", tmp_path / "confusion.png", normalised=False)
+    report.draw_roc(found, "t", tmp_path / "roc.png")
+    for name in ("confusion", "roc"):
+        with Image.open(tmp_path / f"{name}.png") as image:
+            assert max(image.size) < 3000, name
+    curves = [row["curve"] for row in report.roc_rows(found)]
+    assert set(curves) == {"micro", "macro", "class c3", "class c500", "class c999"}
+    assert max(curves.count(name) for name in set(curves)) <= 1000
+
+
 def test_a_class_without_pictures_has_no_curve(tmp_path: Path) -> None:
     logits = np.eye(4)[[0, 1, 1, 0]] * 5
     found = predictions(tmp_path, FRUIT, np.array([0, 1, 1, -1]), logits)
