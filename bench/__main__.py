@@ -92,7 +92,7 @@ def main(args: argparse.Namespace) -> int:
             cores=args.cores,
             rounds=args.rounds or (1 if quick else 3),
             quick=quick,
-            images=args.images or (120 if quick else images.ASKED),
+            images=args.images or (400 if quick else images.ASKED),
             activations=args.activations or (24 if quick else images.ASKED_ACTIVATIONS),
             preset=real_preset(args.preset),
         )

@@ -16,7 +16,7 @@ ASKED, ASKED_ACTIVATIONS = 2000, 500
 
 def measure(plan: Plan, team: Team, say: Any) -> tuple[list[Line], dict[str, Any]]:
     """Run the study's stages through the workflow, small and large, interleaved with the forward pass and the textbook loop."""
-    few, many, activated = (40, plan.images, plan.activations)
+    few, many, activated = min(100, plan.images // 3), plan.images, plan.activations
     sizes = {"few": few, "many": many, "activated": activated, "activated_few": max(8, activated // 10)}
     folders = {}
     for name, count in sizes.items():
