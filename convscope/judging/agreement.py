@@ -61,6 +61,12 @@ def agreement_matrix(maps: Mapping[str, np.ndarray]) -> np.ndarray:
     return result
 
 
+def rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """`spearman` of every map of one set with every map of another: (N, H, W), (M, H, W) -> (N, M) float64."""
+    rows, columns = ([_centred_ranks(heat) for heat in maps] for maps in (first, second))
+    return np.array([[_correlation(a, b) for b in columns] for a in rows], np.float64).reshape(len(rows), len(columns))
+
+
 def _centred_ranks(heat: np.ndarray) -> np.ndarray | None:
     values = np.asarray(heat).ravel()
     if values.max() == values.min():

@@ -75,7 +75,7 @@ def draw_curves(
     for method, values in cascades.items():
         depths = [0.0, *values["depths"]]
         axes[2].plot(depths, [1.0, *values["spearman_abs"].mean(axis=0)], **styles[method])
-    axes[2].set_title("randomised from the top: rank correlation with the original map", fontsize=9)
+    axes[2].set_title("randomised from the top:\nlikeness to the original map (Spearman, absolute)", fontsize=9)
     axes[2].set_xlabel("share of the layers that is random", fontsize=8)
     axes[2].set_ylim(-0.3, 1.02)
     for panel in axes:

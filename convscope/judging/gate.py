@@ -12,6 +12,7 @@ from convscope.judging.names import CONTROLS, RIVALS
 # Below this many images an interval by resampling is too narrow to decide anything.
 MIN_IMAGES = 5
 SURVIVES = 0.5
+IDENTICAL = 0.9
 PASSED, FAILED, UNCLEAR, NOT_JUDGED = "passed", "failed", "unclear", "not judged"
 
 # metric -> (N,) values an image, the same images for every method
@@ -49,21 +50,28 @@ class Verdict:
 def randomisation_check(values: Values, threshold: float = SURVIVES, seed: int = 0) -> Check:
     """Does the map of the model still stand when every weight is random?
 
-    Judged is the larger of the two rank correlations (signed, and of absolute values) of each image: a signed map whose
-    signs are shuffled while the shapes stay is still a picture of the input.
+    It does where what is left beyond chance (`randomisation.Cascade.unchanged`) exceeds `threshold`, or where the larger
+    of the two rank correlations, of signed and of absolute values, exceeds `IDENTICAL`: a map that is nearly the same for
+    all weights and all pictures has nothing left beyond chance, and yet tells nothing. A signed map whose signs are
+    shuffled while the shapes stay is still a picture of the input, hence the larger one.
     """
-    both = [values[name] for name in ("randomised_spearman", "randomised_spearman_abs") if name in values]
-    if not both:
+    names = ("unchanged", "randomised_spearman", "randomised_spearman_abs")
+    if not all(name in values for name in names):
         return Check(NOT_JUDGED, "", "Randomisation was not computed.")
-    found = interval(np.max(both, axis=0), seed)
-    if found.count < MIN_IMAGES:
-        return Check(NOT_JUDGED, "", _too_few("Randomisation", found.count))
-    numbers = f"rank correlation {found.mean:.2f}, 95 % interval {found.low:.2f} to {found.high:.2f}"
-    if found.low > threshold:
-        reason = f"The map hardly changes when all weights are random ({numbers}; more than {threshold:g} is too much)."
+    beyond = interval(values["unchanged"], seed)
+    plain = interval(np.maximum(values["randomised_spearman"], values["randomised_spearman_abs"]), seed)
+    if beyond.count < MIN_IMAGES:
+        return Check(NOT_JUDGED, "", _too_few("Randomisation", beyond.count))
+    numbers = (
+        f"rank correlation {plain.mean:.2f}, {beyond.mean:.2f} beyond chance, "
+        f"95 % interval {beyond.low:.2f} to {beyond.high:.2f}"
+    )
+    if beyond.low > threshold or plain.low > IDENTICAL:
+        limits = f"more than {threshold:g} beyond chance, or {IDENTICAL:g} in all, is too much"
+        reason = f"The map hardly changes when all weights are random ({numbers}; {limits})."
         return Check(FAILED, "survives randomisation", reason)
-    if found.high >= threshold:
-        reason = f"Whether the map survives random weights is not clear ({numbers}, around {threshold:g})."
+    if beyond.high >= threshold or plain.high >= IDENTICAL:
+        reason = f"Whether the map survives random weights is not clear ({numbers}, {threshold:g} is the limit)."
         return Check(UNCLEAR, "may survive randomisation", reason)
     return Check(PASSED, "", f"The map changes with the weights ({numbers}).")
 
@@ -99,7 +107,7 @@ def sanity_gate(methods: Mapping[str, Values], threshold: float = SURVIVES, seed
 
     Args:
         methods: method -> metric -> (N,) numbers, controls among them (see `names.CONTROLS`), all on the same images.
-        threshold: rank correlation above which a map counts as unchanged.
+        threshold: rank correlation beyond chance above which a map counts as unchanged.
         seed: of the bootstrap.
 
     Returns:

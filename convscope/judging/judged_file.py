@@ -13,7 +13,7 @@ from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.errors import UserError
 from convscope.judging.curves import Curves
 from convscope.judging.methods import Judged, Subject
-from convscope.judging.randomisation import Cascade
+from convscope.judging.randomisation import RANKS, SIMILARITIES, Cascade
 
 
 def heat_of(method: str, maps: np.ndarray) -> np.ndarray:
@@ -79,6 +79,8 @@ def write(path: str | os.PathLike[str], subject: Subject, judged: Judged, **attr
             store.write_array(group, "images", judged.cascade_images, ("explained",))
             for name, values in judged.cascade.similarity.items():
                 store.write_array(group, name, values, ("explained", "step"))
+            for name, values in judged.cascade.chance.items():
+                store.write_array(group, f"chance/{name}", values, ("explained", "step"))
 
 
 def read(file: h5py.File) -> tuple[list[str], np.ndarray, Judged]:
@@ -91,8 +93,9 @@ def read(file: h5py.File) -> tuple[list[str], np.ndarray, Judged]:
         judged.curves = Curves(*(file["curves"][name][()] for name in ("fractions", "deletion", "insertion")))
     if "randomisation" in file:
         group = file["randomisation"]
-        names = [name for name in group if name not in ("depths", "images")]
         layers = tuple(str(layer) for layer in group.attrs["layers"])
-        judged.cascade = Cascade(layers, group["depths"][()], {name: group[name][()] for name in names})
+        similarity = {name: group[name][()] for name in SIMILARITIES}
+        chance = {name: group["chance"][name][()] for name in RANKS}
+        judged.cascade = Cascade(layers, group["depths"][()], similarity, chance)
         judged.cascade_images = group["images"][()]
     return store.read_text(file["id"]), file["targets"][()], judged

@@ -135,6 +135,7 @@ def judge(
         )
         for name, values in result.cascade.similarity.items():
             result.metrics[f"randomised_{name}"] = _scattered(values[:, -1], part, count)
+        result.metrics["unchanged"] = _scattered(result.cascade.unchanged(), part, count)
         on_group("randomisation")
     if "sensitivity" in groups:
         part = spread_over(count, settings["sensitivity"]["images"])

@@ -8,10 +8,11 @@ from typing import Any
 import keras
 import numpy as np
 
-from convscope.judging.agreement import spearman, ssim
+from convscope.judging.agreement import rank_correlations, spearman, ssim
 from convscope.networks import flatten, nodes_in_order
 
 SIMILARITIES = ("spearman", "spearman_abs", "ssim")
+RANKS = SIMILARITIES[:2]
 
 
 def cascade_layers(network: keras.Model) -> list[list[str]]:
@@ -85,11 +86,31 @@ class Cascade:
         layers: (S,) the lowest layer that is random at each step.
         depths: (S,) share of the layers with a kernel that is random, 0..1.
         similarity: name of `SIMILARITIES` -> (N, S) float64, 1 is unchanged.
+        chance: name of `RANKS` -> (N, S) float64, mean similarity of an image's map to the randomised model's maps of the
+            other images; 0 where there is one image only.
     """
 
     layers: tuple[str, ...]
     depths: np.ndarray
     similarity: dict[str, np.ndarray]
+    chance: dict[str, np.ndarray]
+
+    def unchanged(self) -> np.ndarray:
+        """How much of each map is left when the last model of the cascade is explained, beyond chance: (N,) float64.
+
+        `(r - c) / (1 - c)` of the rank correlation `r` with the map of the same image and the mean `c` with those of other
+        images; of signed and absolute values the larger. Two maps of different pictures are alike where the architecture
+        makes them so: borders that few positions see, grids of strides. That is no knowledge of this picture, and without
+        the correction nearly every gradient would be called unchanged. A map that is exactly the same counts as 1 also
+        where it is the same for all pictures.
+        """
+        found = []
+        for name in RANKS:
+            own, other = self.similarity[name][:, -1], np.minimum(self.chance[name][:, -1], 1.0)
+            room = 1 - other
+            beyond = np.divide(own - other, room, out=np.ones_like(own), where=room > 1e-6)
+            found.append(np.where(own > 1 - 1e-6, 1.0, beyond))
+        return np.max(found, axis=0)
 
 
 def cascades(network: keras.Model, steps: int, seed: int) -> Iterator[tuple[str, float, keras.Model]]:
@@ -115,21 +136,27 @@ def cascading_randomisation(
         network: the model; it is not changed.
         explain_model: builds an explainer of the network it is given (never one that was built before) and returns maps
             (N, H, W), one value a pixel, signed where the method is, for the same images and the same classes as `original`.
+            Its own random numbers should be those of `original` too: a map that is mostly the pattern of its random
+            masks then stays what it was, and is found out.
         original: (N, H, W) the maps of the model as it is.
         steps: how many randomised models; the first has a random head, the last is random altogether.
         seed: of the new weights.
     """
     layers, depths = [], []
     columns: dict[str, list[list[float]]] = {name: [] for name in SIMILARITIES}
+    others: dict[str, list[np.ndarray]] = {name: [] for name in RANKS}
     for layer, depth, changed in cascades(network, steps, seed):
         maps = np.nan_to_num(np.asarray(explain_model(changed)))
         layers.append(layer)
         depths.append(depth)
         for name in SIMILARITIES:
             columns[name].append([_similar(name, a, b) for a, b in zip(original, maps, strict=True)])
+        for name in RANKS:
+            others[name].append(_chance(name, original, maps))
         on_step()
+    chance = {name: np.array(values, np.float64).reshape(len(layers), -1).T for name, values in others.items()}
     similarity = {name: np.array(values, np.float64).reshape(len(layers), -1).T for name, values in columns.items()}
-    return Cascade(tuple(layers), np.array(depths), similarity)
+    return Cascade(tuple(layers), np.array(depths), similarity, chance)
 
 
 def _similar(name: str, first: np.ndarray, second: np.ndarray) -> float:
@@ -138,3 +165,13 @@ def _similar(name: str, first: np.ndarray, second: np.ndarray) -> float:
     if name == "spearman_abs":
         return spearman(np.abs(first), np.abs(second))
     return ssim(np.abs(first), np.abs(second))
+
+
+def _chance(name: str, original: np.ndarray, maps: np.ndarray) -> np.ndarray:
+    """Mean rank correlation of each original map with the new maps of the other images."""
+    count = len(original)
+    if count < 2:
+        return np.zeros(count)
+    signless = name == "spearman_abs"
+    table = rank_correlations(*(np.abs(part) if signless else part for part in (original, maps)))
+    return (table.sum(axis=1) - np.diag(table)) / (count - 1)

@@ -96,8 +96,8 @@ def self_check(method: str, file: h5py.File) -> list[dict[str, Any]]:
     broken = sum(not np.isfinite(file["maps"][index]).all() for index in range(count))
     add("maps not finite", f"{broken} of {count}", "a fault of the method" if broken else "")
     if "empty" in file:
-        empty = int(file["empty"][()].reshape(count, -1).any(axis=1).sum()) if count else 0
-        add("empty maps", f"{empty} of {count}", "they show nothing" if empty else "")
+        flags = file["empty"][()]
+        add("empty maps", f"{int(flags.sum())} of {flags.size}", "they show nothing" if flags.any() else "")
     facts = file.get("facts", {})
     for name in sorted(facts):
         values = np.abs(np.asarray(facts[name][()], np.float64))

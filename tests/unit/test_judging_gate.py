@@ -19,6 +19,7 @@ def values(faithfulness: float, similarity: float, count: int = 12, spread: floa
     wave = spread * np.cos(np.arange(count) * 2.1)
     return {
         "faithfulness": faithfulness + wave,
+        "unchanged": similarity + wave,
         "randomised_spearman": similarity + wave,
         "randomised_spearman_abs": similarity - wave,
     }
@@ -47,15 +48,25 @@ def test_what_is_not_shown_is_not_believed() -> None:
     assert noisy.labels == ("does not beat a centre blob", "does not beat an edge detector")
     assert "not shown to beat" in noisy.reasons[1]
     halfway = values(0.4, 0.5, spread=0.3)
-    halfway["randomised_spearman_abs"] = halfway["randomised_spearman"]
+    halfway["randomised_spearman_abs"] = halfway["randomised_spearman"] - 0.2
     between = sanity_gate({"between": halfway, **CONTROL})["between"]
     assert between.status == UNCLEAR and between.labels == ("may survive randomisation",)
 
 
-def test_the_sign_alone_does_not_pass_randomisation() -> None:
-    flipped = values(0.4, 0.0)
-    flipped["randomised_spearman_abs"] = np.full(12, 0.95)
+def test_a_map_that_is_always_the_same_fails_whatever_chance_is() -> None:
+    # The same for all weights and all pictures, but for a little noise: nothing is left beyond chance.
+    blob = values(0.4, 0.97)
+    blob["unchanged"] = np.zeros(12)
+    assert sanity_gate({"blob": blob, **CONTROL})["blob"].labels == ("survives randomisation",)
+    flipped = blob | {"randomised_spearman": np.full(12, -0.2), "randomised_spearman_abs": np.full(12, 0.95)}
     assert sanity_gate({"flipped": flipped, **CONTROL})["flipped"].labels == ("survives randomisation",)
+
+
+def test_what_the_architecture_makes_alike_is_forgiven() -> None:
+    shared = values(0.4, 0.7)
+    shared["unchanged"] = np.full(12, 0.1)
+    found = sanity_gate({"shared": shared, **CONTROL})["shared"]
+    assert found.status == PASSED and "0.10 beyond chance" in found.reasons[0]
 
 
 @pytest.mark.parametrize("count", [0, 1, 4])

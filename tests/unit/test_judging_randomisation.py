@@ -5,10 +5,12 @@ from collections.abc import Callable
 import keras
 import numpy as np
 import pytest
+from scipy.stats import spearmanr
 
 from convscope.attributions.class_scores import ClassScores
 from convscope.judging.gate import FAILED, PASSED, randomisation_check
 from convscope.judging.randomisation import (
+    Cascade,
     cascade_depths,
     cascade_layers,
     cascades,
@@ -53,6 +55,11 @@ def gradients(images: np.ndarray, targets: np.ndarray) -> Callable[[keras.Model]
         return np.asarray(found).sum(axis=3)
 
     return explain
+
+
+def metrics(cascade: Cascade) -> dict[str, np.ndarray]:
+    last = {f"randomised_{name}": values[:, -1] for name, values in cascade.similarity.items()}
+    return last | {"unchanged": cascade.unchanged()}
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +151,7 @@ def test_an_explainer_that_ignores_the_model_is_caught(network: keras.Model, pic
     for name, values in found.similarity.items():
         assert values.shape == (6, 5)
         np.testing.assert_allclose(values, 1.0, err_msg=name)
-    check = randomisation_check({f"randomised_{k}": v[:, -1] for k, v in found.similarity.items()})
+    check = randomisation_check(metrics(found))
     assert check.outcome == FAILED and check.label == "survives randomisation"
 
 
@@ -156,7 +163,7 @@ def test_gradients_change_with_the_weights(network: keras.Model, pictures: np.nd
     np.testing.assert_allclose(found.depths, [0.2, 0.4, 0.6, 0.8, 1.0])
     for name in ("spearman", "spearman_abs"):
         assert np.abs(found.similarity[name][:, -1]).mean() < 0.35, name
-    check = randomisation_check({f"randomised_{k}": v[:, -1] for k, v in found.similarity.items()})
+    check = randomisation_check(metrics(found))
     assert check.outcome == PASSED
 
 
@@ -184,3 +191,34 @@ def test_a_map_that_becomes_empty_has_changed(network: keras.Model) -> None:
     found = cascading_randomisation(network, lambda model: np.full_like(original, np.nan), original, steps=2)
     for values in found.similarity.values():
         np.testing.assert_array_equal(values, 0)
+
+
+def test_what_is_left_beyond_chance(network: keras.Model) -> None:
+    # All maps share a strong frame, as gradients do where borders are seen less; what is inside is each map's own.
+    rng = np.random.default_rng(0)
+    frame = np.zeros((16, 16))
+    frame[:4], frame[-4:] = 3.0, -3.0
+    original, other = (frame + rng.normal(size=(6, 16, 16)) for _ in range(2))
+
+    def left(maps: np.ndarray) -> np.ndarray:
+        return cascading_randomisation(network, lambda model: maps, original, steps=1).unchanged()
+
+    found = cascading_randomisation(network, lambda model: other, original, steps=1)
+    assert found.similarity["spearman"].mean() > 0.6  # alike in ranks, for the frame alone
+    assert abs(left(other).mean()) < 0.1
+    np.testing.assert_allclose(left(original), 1)
+    half = left(original + rng.normal(size=(6, 16, 16)))
+    assert 0.2 < half.mean() < 0.8
+    # By hand, of six images: the others' mean is the chance.
+    table = np.array([[spearmanr(a.ravel(), b.ravel()).statistic for b in other] for a in original])
+    chance = (table.sum(axis=1) - np.diag(table)) / 5
+    np.testing.assert_allclose(found.chance["spearman"][:, 0], chance)
+
+
+def test_one_map_for_all_pictures_and_weights_is_unchanged(network: keras.Model) -> None:
+    blob = np.repeat(np.random.default_rng(0).random((1, 16, 16)), 6, axis=0)
+    found = cascading_randomisation(network, lambda model: blob, blob, steps=2)
+    np.testing.assert_array_equal(found.unchanged(), 1)
+    assert randomisation_check(metrics(found)).outcome == FAILED
+    alone = cascading_randomisation(network, lambda model: blob[:1] ** 2, blob[:1], steps=2)
+    np.testing.assert_array_equal(alone.chance["spearman"], 0)  # no other image to compare with
