@@ -33,8 +33,10 @@ def measure(plan: Plan, team: Team, say: Any) -> tuple[list[Line], dict[str, Any
             )
         for name, settings in variants().items():
             _ours(name, layer, channels, filters, settings, plan, team, alone=True)
+        _nudged(layer, channels, plan, team)
         strength = {name: _shown(name, layer, channels, plan, team) for name in (*sides, *variants())}
         alike = {name: _alike(layer, "textbook" if name == "exact" else "exact", name, plan) for name in variants()}
+        alike["nudged"] = _alike(layer, "textbook", "nudged", plan)
         raw["layers"][layer] = {"channels": channels, "seconds": seconds, "shown": strength, "correlation": alike}
         say(f"{layer}: fed back {_medians(strength)}; correlation {_medians(alike)}")
     return _lines(raw["layers"], plan.rounds, "fast" if config else "exact"), raw
@@ -56,6 +58,12 @@ def _textbook(layer: str, channels: list[int], plan: Plan, team: Team) -> list[f
     path.parent.mkdir(parents=True, exist_ok=True)
     answer = team.ask("textbook", plan.real_network, "ascent", {**request, "save": str(path)})[0]
     return list(answer["seconds"])
+
+
+def _nudged(layer: str, channels: list[int], plan: Plan, team: Team) -> None:
+    """The textbook's patterns from starts a millionth away: what rounding alone does to a picture in 30 steps."""
+    request = {"layer": layer, "channels": channels, "size": SIDE, "steps": STEPS, "seed": plan.seed, "nudge": 1e-6}
+    team.ask("textbook", plan.real_network, "ascent", {**request, "save": str(_file("nudged", layer, plan))})
 
 
 def _ours(
@@ -136,6 +144,9 @@ def _lines(layers: dict[str, Any], rounds: int, side: str) -> list[Line]:
     lines.append(Line(f"strength of the {side} picture, fed back", spread(strength), "x", note="1 is the textbook's"))
     for name in next(iter(layers.values()))["correlation"]:
         values = [value for part in layers.values() for value in part["correlation"][name]]
-        against = "the textbook loop's" if name == "exact" else "exact"
-        lines.append(Line(f"correlation of {name} patterns with {against}", spread(values), ""))
+        what = {
+            "exact": "correlation of exact patterns with the textbook loop's",
+            "nudged": "the same of the textbook loop with itself, its start moved by a millionth",
+        }.get(name, f"correlation of {name} patterns with exact")
+        lines.append(Line(what, spread(values), ""))
     return lines

@@ -23,10 +23,22 @@ class Side:
         return versions_of("keras", "tensorflow", "numpy")
 
     def ascent(
-        self, layer: str, channels: list[int], steps: int, size: int, seed: int, save: str | None = None
+        self,
+        layer: str,
+        channels: list[int],
+        steps: int,
+        size: int,
+        seed: int,
+        save: str | None = None,
+        nudge: float = 0.0,
     ) -> dict[str, Any]:
-        """Patterns of some filters, one after the other; the seconds of each, and of making the loop."""
+        """Patterns of some filters, one after the other; the seconds of each, and of making the loop.
+
+        With `nudge` the start images are moved by normal noise of that size.
+        """
         starts = start_images(seed, layer, channels, size)
+        if nudge:
+            starts = starts + np.random.default_rng(seed).normal(0, nudge, starts.shape).astype(np.float32)
         began = time.perf_counter()
         generate_filter_pattern = pattern_maker(self._model, layer, steps)
         seconds = []
