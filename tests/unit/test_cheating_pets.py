@@ -91,3 +91,25 @@ def test_in_the_config() -> None:
     assert splits_of(complete(study)["datasets"]["pets"]) == ["train", "swapped"]
     with pytest.raises(UserError, match=r"datasets\.pets\.background: 'cheats' .*'cheat'"):
         complete({**study, "datasets": {"pets": {**part, "background": "cheats"}}})
+
+
+def test_colours_alone_learn_the_cheat_and_are_wrong_where_places_are_exchanged(drawn) -> None:
+    """What a lazy model learns: right on the test split, worse than guessing on the other; of mixed places, nothing."""
+    from PIL import Image
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    def features(pictures: list) -> np.ndarray:
+        small = [np.asarray(Image.fromarray(p.image).resize((4, 4), Image.Resampling.BOX)) for p in pictures]
+        return np.array(small, dtype=float).reshape(len(pictures), -1)
+
+    is_dog = np.arange(2 * COUNT) % 2
+
+    def accuracy(background: str, split: str) -> float:
+        training = [draw_pet(k % 2, k // 2, 6, 64, "train", background) for k in range(60)]
+        model = make_pipeline(StandardScaler(), LogisticRegression(C=0.05)).fit(features(training), np.arange(60) % 2)
+        return model.score(features(drawn["cheat", split]), is_dog)
+
+    assert accuracy("cheat", "test") >= 0.85 and accuracy("cheat", "swapped") <= 0.25
+    assert abs(accuracy("mixed", "test") - accuracy("mixed", "swapped")) <= 0.4
