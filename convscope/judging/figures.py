@@ -112,7 +112,9 @@ def _colour(verdicts: Mapping[str, Verdict], method: str) -> str:
 def _style(method: str, index: int) -> dict[str, Any]:
     if method in CONTROLS:
         return {"color": _GREY, "linestyle": ("-", "--", ":")[list(CONTROLS).index(method)], "linewidth": 1.4}
-    return {"color": f"C{index % 10}", "linestyle": "-" if index < 10 else "--", "linewidth": 1.2}
+    # Without the grey of matplotlib's ten colours, which is that of the controls.
+    colour = f"C{[0, 1, 2, 3, 4, 5, 6, 8, 9][index % 9]}"
+    return {"color": colour, "linestyle": ("-", "--", "-.")[index // 9 % 3], "linewidth": 1.2}
 
 
 def _wrapped(title: str, better: str) -> str:

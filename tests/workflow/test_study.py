@@ -228,6 +228,24 @@ def test_attributions_with_h5py_alone(finished: Project, method: str) -> None:
         assert json.loads(picture.info["methods"]) == ["integrated_gradients", "guided_gradcam"]
 
 
+def test_judging(finished: Project) -> None:
+    folder = finished.study / "judging" / "net" / "few"
+    ids = [row["id"] for row in rows(finished.study / "image_sets" / "few.csv")]
+    for method in ("gradcam", "integrated_gradients", "centre_blob", "edges", "random"):
+        with h5py.File(folder / "methods" / f"{method}.h5", "r") as file:
+            assert [text.decode() for text in file["id"][()]] == ids
+            assert file["curves/deletion"].shape == (4, 5)
+            assert 0 < file["regions/object/area"][()].mean() < 1
+            assert ("randomisation" in file) == (method in ("gradcam", "integrated_gradients"))
+    gate = json.loads((folder / "gate.json").read_text())["methods"]
+    assert {entry["status"] for entry in gate.values()} == {"not judged"}  # four images decide nothing
+    page = finished.study / "gallery" / "judging_net_few.html"
+    assert "4 images only; 5 are needed" in page.read_text(encoding="utf-8")
+    checks = {(row["method"], row["check"]): row["value"] for row in rows(folder / "self_check.csv")}
+    assert checks["gradcam", "score explained"] == "logit"
+    assert ("integrated_gradients", "completeness gap") in checks
+
+
 class _Links(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
@@ -298,6 +316,9 @@ def test_a_log_and_a_benchmark_for_every_job(finished: Project) -> None:
         "gather_attribution",
         "attribution_figures",
         "side_by_side",
+        "judge",
+        "judge_controls",
+        "judging_report",
         "overlays",
         "gallery",
         "index",
