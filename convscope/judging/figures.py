@@ -63,6 +63,8 @@ def draw_curves(
         cascades: method -> {"depths" (S,), "spearman_abs" (N, S)}.
         path: PNG to write.
     """
+    curves = {method: values for method, values in curves.items() if len(values["deletion"])}
+    cascades = {method: values for method, values in cascades.items() if len(values["spearman_abs"])}
     figure, axes = new_figure(13, 4.2, 1, 3)
     methods = list(dict.fromkeys([*curves, *cascades]))
     styles = {method: _style(method, index) for index, method in enumerate(methods)}

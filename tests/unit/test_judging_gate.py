@@ -185,3 +185,11 @@ def test_self_check_sheet(tmp_path: Path, right: bool) -> None:
     assert found["ReLUs patched"] == (("7", "") if right else ("0", "nothing is guided"))
     assert found["maps not finite"] == (("0 of 3", "") if right else ("1 of 3", "a fault of the method"))
     assert found["empty maps"][0] == ("1 of 3" if right else "0 of 3")
+
+
+def test_an_empty_image_set() -> None:
+    empty = Subject(np.zeros((0, 8, 8, 3), np.float32), np.zeros(0, np.int64), [], np.zeros((0, 8, 8), np.float32), [])
+    found = judge(empty, ["curves", "localisation", "sparseness", "randomisation"], SETTINGS, predict)
+    assert found.metrics["faithfulness"].shape == (0,)
+    assert table({"none": found.metrics}, {"none": found.regions}) == []
+    assert sanity_gate({"none": found.metrics})["none"].status == NOT_JUDGED
