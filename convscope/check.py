@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from convscope.ascent.presets import settings_from
+from convscope.ascent.presets import for_preset, preset_names, settings_from
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.drawing.kinds import CLASSES as DRAWN_CLASSES
 from convscope.errors import UserError, nearest
@@ -45,7 +45,8 @@ def check_study(config: dict[str, Any]) -> None:
             _check_layers(key, settings, config["models"][model])
     for model, settings in config["filters"].items():
         try:
-            settings_from(settings)
+            for preset in preset_names(settings):
+                settings_from(for_preset(settings, preset))
         except UserError as error:
             raise UserError(f"filters.{model}: {str(error).removeprefix('filters: ')}") from None
     for model, settings in config["cams"].items():

@@ -13,20 +13,23 @@ COLUMNS, MARGIN = 8, 5
 _DEAD_GREY = 40
 
 
-def pattern_grid(patterns: Any, crop: int, dead: np.ndarray) -> tuple[np.ndarray, dict[str, Any]]:
+def pattern_grid(
+    patterns: Any, crop: int, dead: np.ndarray, bounded: bool = False
+) -> tuple[np.ndarray, dict[str, Any]]:
     """A layer's patterns, eight a row with margins of 5 px; a dead filter is a crossed-out cell.
 
     Args:
         patterns: (N, H, W, 3) float, an array or an HDF5 dataset (read one by one).
         crop: pixels cut from each side.
         dead: (N,) bool.
+        bounded: see `pattern_picture`.
 
     Returns:
         The picture, uint8, and its geometry: columns, cell, margin, count.
     """
     cells = []
     for index in range(len(patterns)):
-        cell = pattern_picture(np.asarray(patterns[index], np.float32), crop)
+        cell = pattern_picture(np.asarray(patterns[index], np.float32), crop, bounded)
         cells.append(_crossed_out(cell.shape[0]) if dead[index] else cell)
     geometry = {"columns": min(COLUMNS, len(cells)), "cell": cells[0].shape[0], "margin": MARGIN, "count": len(cells)}
     return grid(cells, COLUMNS, MARGIN), geometry

@@ -83,16 +83,17 @@ class Progress:
 
     def __init__(self, total: int, what: str, unit: str = "steps") -> None:
         self.total, self.what, self.unit = total, what, unit
-        self.done = 0
+        self.done = self._instant = 0
         self._started = time.monotonic()
         self._last_shown = 0.0
         say(f"{what}: {total} {unit}")
 
-    def step(self, count: int = 1, note: str = "") -> None:
-        """Record `count` finished steps."""
+    def step(self, count: int = 1, note: str = "", instant: bool = False) -> None:
+        """Record `count` finished steps; `instant` ones were done before and say nothing about the time still needed."""
         self.done += count
+        self._instant += count if instant else 0
         elapsed = time.monotonic() - self._started
-        left = elapsed / max(self.done, 1) * (self.total - self.done)
+        left = elapsed / max(self.done - self._instant, 1) * (self.total - self.done)
         text = f"{self.what}: {self.done}/{self.total} {self.unit}, {_duration(elapsed)} so far, {_duration(left)} left"
         text += f", {note}" if note else ""
         say(text)

@@ -38,12 +38,15 @@ def standardise(values: np.ndarray, spread: float = 64.0) -> np.ndarray:
     return np.clip(centred * spread + 128, 0, 255).astype(np.uint8)
 
 
-def pattern_picture(pattern: np.ndarray, crop: int) -> np.ndarray:
-    """A pattern as it is shown: centre crop, then standardised. (H, W, 3) float -> (H - 2 crop, W - 2 crop, 3) uint8.
+def pattern_picture(pattern: np.ndarray, crop: int, bounded: bool = False) -> np.ndarray:
+    """A pattern as it is shown: (H, W, 3) float, black -1, white 1 -> (H - 2 crop, W - 2 crop, 3) uint8.
 
-    The crop comes after the statistics in the textbook's listing; so it does here.
+    Args:
+        pattern: the pattern.
+        crop: pixels cut from each side. The cut comes after the statistics in the textbook's listing; so it does here.
+        bounded: the pattern lies between black and white and is shown as it is; otherwise it is standardised.
     """
-    picture = standardise(pattern)
+    picture = np.clip(np.rint((pattern + 1) * 127.5), 0, 255).astype(np.uint8) if bounded else standardise(pattern)
     height, width = picture.shape[:2]
     return picture[crop : height - crop, crop : width - crop]
 

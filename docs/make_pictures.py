@@ -65,7 +65,7 @@ def main() -> None:
     pets = Image.open(STUDY / "datasets" / "pets" / "contact_sheet.png")
     save(pets, "pets.jpg")
     folder = STUDY / "filters"
-    grids = [folder / model / f"filters_for_layer_{layer}.png" for model, layer in FILTER_LAYERS]
+    grids = [folder / model / "sharp" / f"filters_for_layer_{layer}.png" for model, layer in FILTER_LAYERS]
     save(stack([rows_of_grid(path, 2) for path in grids]), "filters.jpg")
     save(Image.open(STUDY / "cams" / "mini_xception" / "test" / "gradcam_sheet.png"), "gradcam.jpg", 1100)
     explained = STUDY / "attributions" / "convnet" / "eight" / "side_by_side.png"

@@ -12,6 +12,7 @@ from pathlib import Path
 sys.path.insert(0, workflow.basedir)
 
 from convscope.addresses import dataset_and_split, download_name
+from convscope.ascent.presets import PRESETS, for_preset, preset_names
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.attributions.names import chosen_methods
 from convscope.cam_names import METHODS as CAMS
@@ -71,6 +72,7 @@ wildcard_constraints:
     model=one_of(config["models"]),
     images=one_of(config["image_sets"]),
     layer=r"[^/]+",
+    preset=one_of(PRESETS),
     split=r"[^/.]+",
     shard=r"\d{4}",
     method=one_of([*CAMS, *ATTRIBUTIONS]),

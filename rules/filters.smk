@@ -8,11 +8,11 @@ rule ascend:
         spec="<study>/models/{model}/model.json",
         layers="<study>/models/{model}/layers.csv",
     output:
-        patterns="<study>/filters/{model}/{layer}.h5",
+        patterns="<study>/filters/{model}/{preset}/{layer}.h5",
     log:
-        "<study>/logs/ascend/{model}.{layer}.log",
+        "<study>/logs/ascend/{model}.{preset}.{layer}.log",
     benchmark:
-        "<study>/benchmarks/ascend/{model}.{layer}.tsv"
+        "<study>/benchmarks/ascend/{model}.{preset}.{layer}.tsv"
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("filters")
@@ -21,13 +21,14 @@ rule ascend:
         runtime=240,
     params:
         code=code("ascend"),
-        settings=settings("filters", "{model}", without=["layers"]),
+        settings=filter_settings,
+        state=lambda w, output: os.path.splitext(output.patterns)[0] + ".state",
         seed=SEED,
     shell:
         r"""
         python -m scripts.ascend --model {input.model:q} --spec {input.spec:q} --layers {input.layers:q} \
-            --layer {wildcards.layer:q} --settings {params.settings:q} --out {output.patterns:q} \
-            --seed {params.seed} --threads {threads} --log {log:q}
+            --layer {wildcards.layer:q} --settings {params.settings:q} --state {params.state:q} \
+            --code={params.code:q} --out {output.patterns:q} --seed {params.seed} --threads {threads} --log {log:q}
         """
 
 
@@ -37,16 +38,16 @@ rule filter_grid:
         patterns=rules.ascend.output.patterns,
     output:
         grid=report(
-            "<study>/filters/{model}/filters_for_layer_{layer}.png",
+            "<study>/filters/{model}/{preset}/filters_for_layer_{layer}.png",
             caption="../report/filters.rst",
             category="Filter patterns",
-            labels={"model": "{model}", "layer": "{layer}"},
+            labels={"model": "{model}", "preset": "{preset}", "layer": "{layer}"},
         ),
-        objective="<study>/filters/{model}/objective_{layer}.png",
+        objective="<study>/filters/{model}/{preset}/objective_{layer}.png",
     log:
-        "<study>/logs/filter_grid/{model}.{layer}.log",
+        "<study>/logs/filter_grid/{model}.{preset}.{layer}.log",
     benchmark:
-        "<study>/benchmarks/filter_grid/{model}.{layer}.tsv"
+        "<study>/benchmarks/filter_grid/{model}.{preset}.{layer}.tsv"
     conda:
         "../envs/convscope.yaml"
     threads: 1

@@ -149,11 +149,19 @@ def activation_figures():
     ]
 
 
+def filter_settings(wildcards):
+    """A model's settings for one preset, as JSON; which layers are asked for, and the threads, change no pattern."""
+    part = for_preset(config["filters"][wildcards.model], wildcards.preset)
+    used = {key: part[key] for key in part if key not in ("threads", "layers")}
+    return json.dumps(used, sort_keys=True)
+
+
 def filter_figures(wildcards):
     """The grid of every layer of every model that filters are asked for."""
     return [
-        rules.filter_grid.output.grid.format(model=model, layer=layer)
+        rules.filter_grid.output.grid.format(model=model, preset=preset, layer=layer)
         for model in config["filters"]
+        for preset in preset_names(config["filters"][model])
         for layer in selected("filters", model, CONVOLUTIONS)
     ]
 

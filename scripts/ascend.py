@@ -1,4 +1,4 @@
-"""Find the patterns of a layer's filters by gradient ascent; write them, with their objectives, to HDF5."""
+"""Find the patterns of a layer's filters by gradient ascent in input space; write them, with their objectives, to HDF5."""
 
 import argparse
 import json
@@ -11,8 +11,10 @@ def main(args: argparse.Namespace) -> None:
     import numpy as np
 
     from convscope import store
-    from convscope.ascent.presets import settings_from
-    from convscope.ascent.run import ascend
+    from convscope.ascent.kept import KeptBatches
+    from convscope.ascent.presets import resolved_precision, settings_from
+    from convscope.ascent.run import FilterPatterns, ascend, joined
+    from convscope.ascent.strength import WEAK, filter_strength
     from convscope.layer_table import read_layers, wanted_filters
     from convscope.models import load_model
 
@@ -21,23 +23,32 @@ def main(args: argparse.Namespace) -> None:
     row = next(row for row in read_layers(args.layers) if row["name"] == args.layer)
     channels = wanted_filters(int(row["filters"]), config["filters"], f"filters.{spec.name}.filters")
     settings = settings_from(config)
-    progress = Progress(len(channels), f"patterns of {spec.name}/{args.layer}", "filters")
-    found = ascend(
-        network, spec, args.layer, channels, settings, args.seed,
-        on_batch=lambda count, value: progress.step(count, f"objective {value:.3g}"),
-    )  # fmt: skip
-    if found.border_used < settings.border:
-        say(
-            f"the feature map is {found.map_size}: a border of {found.border_used} is dropped instead of {settings.border}"
-        )
+    strength = filter_strength(network, args.layer)
+    weak = [channel for channel in channels if strength[channel] < WEAK]
+    say(f"filters whose weights hardly say anything: {weak or 'none'}")
+
+    kept = KeptBatches(args.state, [spec.digest, args.layer, settings.as_dict(), args.seed, args.code])
+    parts = kept.read()
+    done = {int(channel) for part in parts for channel in part.channels}
+    left = [channel for channel in channels if channel not in done]
+    progress = Progress(len(channels), f"patterns of {spec.name}/{args.layer} ({settings.preset})", "filters")
+    if done:
+        progress.step(len(done), "found by an earlier run", instant=True)
+
+    def on_batch(part: FilterPatterns) -> None:
+        kept.write(part)
+        progress.step(len(part.channels), f"objective {float(part.objective[:, -1].mean()):.3g}")
+
+    if left:
+        parts.append(ascend(network, spec, args.layer, left, settings, args.seed, on_batch=on_batch))
+    found = joined(parts).only(channels)
     say(f"dead filters: {found.channels[found.dead].tolist() or 'none'}")
     attributes = {
         "model": spec.name,
         "model_digest": spec.digest,
         "layer": args.layer,
         "objective": "mean of the layer's channel, borders dropped",
-        "border_used": found.border_used,
-        "map_size": found.map_size,
+        "precision": resolved_precision(settings.precision),
         "seed": args.seed,
         "settings": settings.as_dict(),
     }
@@ -46,10 +57,13 @@ def main(args: argparse.Namespace) -> None:
         patterns = np.clip(found.patterns, -6e4, 6e4).astype(np.float16)
         options = {"chunks": (1, *patterns.shape[1:])}
         store.write_array(file, "patterns", patterns, ("filter", "height", "width", "colour"), **options)
-        file["patterns"].attrs["range"] = "black is -1, white is 1; values beyond are common"
+        bounded = settings.parameterisation == "fourier"
+        file["patterns"].attrs["range"] = "black is -1, white is 1" + ("" if bounded else "; values beyond are common")
         store.write_array(file, "objective", found.objective, ("filter", "step"))
         store.write_array(file, "dead", found.dead, ("filter",))
         store.write_array(file, "opened_steps", found.opened, ("filter",))
+        store.write_array(file, "strength", strength[found.channels], ("filter",))
+    kept.forget()
 
 
 if __name__ == "__main__":
@@ -59,5 +73,9 @@ if __name__ == "__main__":
     arguments.add_argument("--layers", type=Path, required=True, help="the model's layers.csv")
     arguments.add_argument("--layer", required=True)
     arguments.add_argument("--settings", required=True, help="JSON of the model's filters: settings")
+    arguments.add_argument(
+        "--state", type=Path, required=True, help="folder that keeps finished batches for a resumed run"
+    )
+    arguments.add_argument("--code", default="", help="digest of the code: batches of another one are not taken")
     arguments.add_argument("--out", type=Path, required=True)
     run(main, arguments)

@@ -13,12 +13,14 @@ def main(args: argparse.Namespace) -> None:
     from convscope.render import save_png
 
     with store.open_file(args.patterns) as file:
-        crop = json.loads(file.attrs["settings"])["crop"]
+        settings = json.loads(file.attrs["settings"])
         channels = file["filter"][()].tolist()
         dead = file["dead"][()]
         objective = file["objective"][()]
         title = f"{file.attrs['model']} / {file.attrs['layer']}"
-        pixels, geometry = pattern_grid(file["patterns"], crop, dead)
+        pixels, geometry = pattern_grid(
+            file["patterns"], settings["crop"], dead, bounded=settings["parameterisation"] == "fourier"
+        )
         geometry |= {
             "filters": channels,
             "dead": [channel for channel, is_dead in zip(channels, dead, strict=True) if is_dead],

@@ -1,8 +1,15 @@
 """How the image of an ascent is held in variables."""
 
 import zlib
+from typing import Any, Protocol
 
 import numpy as np
+import tensorflow as tf
+
+# Square root of the covariance of colours in natural photos (ImageNet), as published with Olah et al. 2017.
+_COLOUR_ROOT = np.array([[0.26, 0.09, 0.02], [0.27, 0.0, -0.05], [0.27, -0.09, 0.03]], np.float32)
+# Larger ones reach black and white before the form is found, smaller ones take more steps.
+_CONTRAST = 0.25
 
 
 def filter_generator(seed: int, layer: str, channel: int) -> np.random.Generator:
@@ -13,21 +20,92 @@ def filter_generator(seed: int, layer: str, channel: int) -> np.random.Generator
     return np.random.default_rng([seed, zlib.crc32(layer.encode()), channel])
 
 
+class Parameterisation(Protocol):
+    """From variables to images where black is -1 and white is 1."""
+
+    def begin(self, generators: list[np.random.Generator], size: int) -> np.ndarray:
+        """Start variables, float32, one image a generator, of side `size`."""
+        ...
+
+    def images(self, variables: Any, size: int) -> Any:
+        """(N, size, size, 3) float32, differentiable."""
+        ...
+
+    def grow(self, variables: Any, size: int, larger: int) -> Any:
+        """Variables of the same images at a larger side."""
+        ...
+
+
 class Pixels:
-    """The image itself, each pixel a variable, in a space where black is -1 and white is 1.
+    """The image itself, each pixel a variable.
 
     Args:
-        size: side of the square image.
         start: range of the uniform random start.
     """
 
-    def __init__(self, size: int, start: tuple[float, float]) -> None:
-        self.size, self.start = size, start
+    def __init__(self, start: tuple[float, float]) -> None:
+        self.start = start
 
-    def begin(self, seed: int, layer: str, channels: list[int]) -> np.ndarray:
-        """Start images, (N, size, size, 3) float32, one a channel."""
-        shape = (self.size, self.size, 3)
-        low, high = self.start
-        return np.stack([filter_generator(seed, layer, c).uniform(low, high, shape) for c in channels]).astype(
-            np.float32
-        )
+    def begin(self, generators: list[np.random.Generator], size: int) -> np.ndarray:
+        """Uniform noise, (N, size, size, 3)."""
+        return np.stack([g.uniform(*self.start, (size, size, 3)) for g in generators]).astype(np.float32)
+
+    def images(self, variables: Any, size: int) -> Any:
+        """The variables."""
+        return variables
+
+    def grow(self, variables: Any, size: int, larger: int) -> Any:
+        """Enlarged, bicubic: the eye sees no grid of the coarse pixels."""
+        return tf.image.resize(variables, (larger, larger), method="bicubic")
+
+
+class Fourier:
+    """Amplitudes of spatial frequencies in decorrelated colours (Olah, Mordvintsev & Schubert 2017, Feature Visualization).
+
+    Every frequency is divided by its magnitude, as in natural pictures, so that a step moves all scales alike and the image
+    is not drowned in the finest ones. A sigmoid keeps it between black and white.
+
+    Args:
+        deviation: of the normal random start.
+    """
+
+    def __init__(self, deviation: float = 0.01) -> None:
+        self.deviation = deviation
+
+    def begin(self, generators: list[np.random.Generator], size: int) -> np.ndarray:
+        """Small random amplitudes, (N, 3, size, even width // 2 + 1, 2): real and imaginary parts, a colour a plane."""
+        shape = (3, size, _even(size) // 2 + 1, 2)
+        return np.stack([g.normal(0, self.deviation, shape) for g in generators]).astype(np.float32)
+
+    def images(self, variables: Any, size: int) -> Any:
+        """(N, size, size, 3) in -1..1."""
+        spectrum = variables * _frequency_scale(size)
+        # The inverse transform gives an even width only; an odd image leaves its last column out.
+        planes = tf.signal.irfft2d(tf.complex(spectrum[..., 0], spectrum[..., 1]), [size, _even(size)])[..., :size]
+        colours = _COLOUR_ROOT / np.linalg.norm(_COLOUR_ROOT, axis=0).max()
+        return 2 * tf.sigmoid(tf.einsum("nchw,dc->nhwd", planes, colours)) - 1
+
+    def grow(self, variables: Any, size: int, larger: int) -> Any:
+        """The same frequencies in a finer spectrum, the new ones zero; the picture is the same, enlarged."""
+        spectrum = variables * _frequency_scale(size)
+        rows, columns = spectrum.shape[2], _even(larger) // 2 + 1
+        gap = tf.zeros((spectrum.shape[0], 3, larger - rows, *spectrum.shape[3:]))
+        half = (rows + 1) // 2
+        spectrum = tf.concat([spectrum[:, :, :half], gap, spectrum[:, :, half:]], axis=2)
+        spectrum = tf.pad(spectrum, [[0, 0], [0, 0], [0, 0], [0, columns - spectrum.shape[3]], [0, 0]])
+        # The inverse transform divides by the number of pixels.
+        return spectrum * ((larger * _even(larger)) / (size * _even(size))) / _frequency_scale(larger)
+
+
+def _even(size: int) -> int:
+    return size + size % 2
+
+
+def _frequency_scale(size: int) -> np.ndarray:
+    """One over the frequency of each amplitude, so that the image's contrast does not depend on its size.
+
+    Returns (size, even width // 2 + 1, 1) float32.
+    """
+    width = _even(size)
+    frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(width)[None])
+    return (_CONTRAST * np.sqrt(size * width) / np.maximum(frequency, 1 / width))[..., None].astype(np.float32)

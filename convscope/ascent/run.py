@@ -1,7 +1,7 @@
 """Gradient ascent in input space for many filters of one layer."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import keras
@@ -9,9 +9,11 @@ import numpy as np
 import tensorflow as tf
 
 from convscope.ascent.objectives import ChannelObjective
-from convscope.ascent.parameterisations import Pixels
-from convscope.ascent.presets import AscentSettings
-from convscope.ascent.steps import normalised_step, per_sample_norm
+from convscope.ascent.parameterisations import Fourier, Parameterisation, Pixels, filter_generator
+from convscope.ascent.presets import AscentSettings, resolved_precision
+from convscope.ascent.steps import Adam, NormalisedSteps, StepRule, per_sample_norm
+from convscope.ascent.strength import dead_by_weights
+from convscope.ascent.transforms import Robustness, moved
 from convscope.errors import UserError
 from convscope.model_spec import ModelSpec
 
@@ -22,12 +24,10 @@ class FilterPatterns:
 
     Attributes:
         channels: (N,) int64, the filters.
-        patterns: (N, size, size, 3) float32, black -1 and white 1 (values beyond are common before display).
-        objective: (N, steps + 1) float32, before every step and after the last.
-        dead: (N,) bool, no gradient ever reached the image, or the ReLU of the layer stayed closed all the time.
+        patterns: (N, size, size, 3) float32, black -1 and white 1 (pixels: values beyond are common before display).
+        objective: (N, steps + 1) float32, before every step and after the last; steps at the coarse size count too.
+        dead: (N,) bool, the weights are zero, no gradient ever reached the image, or the ReLU of the layer stayed closed.
         opened: (N,) int64, steps taken with the layer's own ReLU open because it hid the gradient.
-        map_size: (height, width) of the layer's feature map.
-        border_used: positions dropped on each side of it.
     """
 
     channels: np.ndarray
@@ -35,8 +35,12 @@ class FilterPatterns:
     objective: np.ndarray
     dead: np.ndarray
     opened: np.ndarray
-    map_size: tuple[int, int]
-    border_used: int
+
+    def only(self, channels: Sequence[int]) -> "FilterPatterns":
+        """Those of some filters, in the order given."""
+        place = {int(channel): row for row, channel in enumerate(self.channels)}
+        rows = [place[channel] for channel in channels]
+        return FilterPatterns(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 def ascend(
@@ -46,107 +50,192 @@ def ascend(
     channels: Sequence[int],
     settings: AscentSettings,
     seed: int,
-    on_batch: Callable[[int, float], None] | None = None,
+    on_batch: Callable[[FilterPatterns], None] | None = None,
 ) -> FilterPatterns:
     """Find the patterns of some filters of one layer by gradient ascent in input space.
 
-    Each step adds `step_length * g / ||g||`, the norm taken over (H, W, C) of each sample (Chollet, Deep Learning with
-    Python, ch. 10; Erhan et al. 2009). Filters ascend in batches, the last one padded so that one traced step serves all.
+    Filters ascend in batches, the last one padded so that one traced step serves all. What a filter becomes does not depend
+    on the others of its batch. Filters whose weights are zero are recorded as dead and take no time.
 
     Args:
-        network: functional model whose input is model space.
+        network: flat functional model whose input is model space.
         spec: its preprocessing; the ascent runs where black is -1 and white is 1, whatever model space is.
         layer: a convolution of the network.
         channels: the filters wanted.
         settings: see `AscentSettings`.
         seed: the run's seed.
-        on_batch: called after each batch with the number of finished filters and their mean last objective.
+        on_batch: called with the patterns of each batch as soon as it is finished.
 
     Raises:
         UserError: unknown or unsuitable layer, or a channel the layer does not have.
     """
-    objective = ChannelObjective(network, layer, settings.size, settings.border)
-    beyond = [channel for channel in channels if not 0 <= channel < objective.filters]
+    gpu = bool(tf.config.list_physical_devices("GPU"))
+    ascent = _Ascent(network, spec, layer, settings, resolved_precision(settings.precision, gpu), seed)
+    beyond = [channel for channel in channels if not 0 <= channel < ascent.objective.filters]
     if beyond:
-        raise UserError(f"layer '{layer}' has filters 0..{objective.filters - 1}; filter {beyond[0]} does not exist")
-    step = _traced_step(objective, spec, settings.step_length)
-    image = Pixels(settings.size, settings.start)
-    batch = min(settings.batch, len(channels))
+        last = ascent.objective.filters - 1
+        raise UserError(f"layer '{layer}' has filters 0..{last}; filter {beyond[0]} does not exist")
+    hopeless = dead_by_weights(network, layer)
     parts = []
+    batch = min(settings.batch, len(channels))
     for first in range(0, len(channels), batch):
         wanted = list(channels[first : first + batch])
-        padded = wanted + [wanted[-1]] * (batch - len(wanted))
-        start = image.begin(seed, layer, padded)
-        parts.append([part[: len(wanted)] for part in _ascend_batch(step, objective, start, padded, settings.steps)])
+        living = [channel for channel in wanted if not hopeless[channel]]
+        parts.append(ascent.nothing(wanted))
+        if living:
+            _put(parts[-1], ascent.run(living, batch), [wanted.index(channel) for channel in living])
         if on_batch:
-            on_batch(len(wanted), float(parts[-1][1][:, -1].mean()))
-    patterns, values, dead, opened = (np.concatenate(pieces) for pieces in zip(*parts, strict=True))
-    return FilterPatterns(
-        np.asarray(channels), patterns, values, dead, opened, objective.map_size, objective.border_used
-    )
+            on_batch(parts[-1])
+    return joined(parts)
 
 
-def _traced_step(objective: ChannelObjective, spec: ModelSpec, length: float) -> Callable[..., Any]:
-    to_model = _model_space(spec)
-
-    @tf.function(reduce_retracing=True)
-    def step(images: Any, channels: Any, opened: Any) -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch(images)
-            values = objective(to_model(images), channels, opened)
-            # Sum, not mean: a mean would make a step depend on how many filters share the batch.
-            total = tf.reduce_sum(values)
-        gradient = tape.gradient(total, images)
-        norm = per_sample_norm(gradient)
-        return images + normalised_step(gradient, norm, length), values, tf.reshape(norm, [-1])
-
-    return step
+def joined(parts: Sequence[FilterPatterns]) -> FilterPatterns:
+    """Patterns of several batches as one."""
+    names = [field.name for field in fields(FilterPatterns)]
+    return FilterPatterns(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def _model_space(spec: ModelSpec) -> Callable[[Any], Any]:
-    """From black -1, white 1 to the model's own space; for Xception the two are the same."""
+def _put(target: FilterPatterns, found: tuple[np.ndarray, ...], rows: list[int]) -> None:
+    for name, values in zip(("patterns", "objective", "dead", "opened"), found, strict=True):
+        getattr(target, name)[rows] = values[: len(rows)]
+
+
+class _Ascent:
+    """The ascent of one layer, traced once for each image size."""
+
+    def __init__(
+        self, network: keras.Model, spec: ModelSpec, layer: str, settings: AscentSettings, precision: str, seed: int
+    ) -> None:
+        self.objective = ChannelObjective(network, layer, settings.border, precision)
+        self._layer, self._settings, self._seed = layer, settings, seed
+        self._to_model = model_space(spec)
+        self._robustness = Robustness(settings.jitter, settings.zoom, settings.turn)
+        fourier = settings.parameterisation == "fourier"
+        self._image: Parameterisation = Fourier() if fourier else Pixels(settings.start)
+        self.objective.map_size(settings.size)
+        # A deep layer of a small network sees nothing of the coarse image: then every step is one of the full size.
+        self._stages = settings.stages
+        if not self.objective.fits(self._stages[0][0]):
+            self._stages = [(settings.size, sum(steps for _, steps in self._stages))]
+        self._steps = {size: self._traced(size) for size, _ in self._stages}
+
+    def _rule(self, size: int) -> StepRule:
+        settings = self._settings
+        if settings.parameterisation == "fourier":
+            return Adam(settings.rate)
+        return NormalisedSteps(settings.step_length * size / settings.size, settings.smoothing)
+
+    def _traced(self, size: int) -> Callable[..., Any]:
+        rule = self._rule(size)
+        plain = isinstance(self._image, Pixels) and not self._robustness
+
+        def gradient_of(variables: Any, channels: Any, opened: Any, moves: Any) -> tuple[Any, Any]:
+            if plain:
+                images, back = variables, lambda gradient: gradient
+            else:
+                tape = tf.GradientTape()
+                with tape:
+                    tape.watch(variables)
+                    images = self._image.images(variables, size)
+                    images = moved(images, moves) if self._robustness else images
+
+                def back(gradient: Any) -> Any:
+                    return tape.gradient(images, variables, gradient)
+
+            shown, to_white = self._to_model(images)
+            values, gradient = self.objective.value_and_gradient(shown, channels, opened)
+            return values, back(to_white(gradient))
+
+        @tf.function(autograph=False, reduce_retracing=True)
+        def step(variables: Any, memory: Any, channels: Any, opened: Any, moves: Any) -> Any:
+            values, gradient = gradient_of(variables, channels, opened, moves)
+            change, memory = rule.move(memory, gradient)
+            return variables + change, memory, values, tf.reshape(per_sample_norm(gradient), [-1])
+
+        return step
+
+    def nothing(self, channels: list[int]) -> FilterPatterns:
+        """The record of filters that are dead from the start."""
+        count, size = len(channels), self._settings.size
+        steps = sum(steps for _, steps in self._stages)
+        return FilterPatterns(
+            np.asarray(channels, np.int64),
+            np.zeros((count, size, size, 3), np.float32),
+            np.zeros((count, steps + 1), np.float32),
+            np.ones(count, bool),
+            np.zeros(count, np.int64),
+        )
+
+    def run(self, living: list[int], batch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Patterns, objectives, who is dead and steps with the ReLU opened, of one batch padded to `batch` filters."""
+        channels = living + [living[-1]] * (batch - len(living))
+        stages = self._stages
+        generators = [filter_generator(self._seed, self._layer, channel) for channel in channels]
+        variables = tf.constant(self._image.begin(generators, stages[0][0]))
+        total = sum(steps for _, steps in stages)
+        moves = self._robustness.draw(generators, total + 1)
+        wanted, closed = tf.constant(channels, tf.int32), tf.zeros(len(channels), tf.bool)
+        values = np.zeros((len(channels), total + 1), np.float32)
+        opened = np.zeros(len(channels), np.int64)
+        alive = np.zeros(len(channels), bool)
+        gated = self.objective.gated
+
+        def move(size: int, variables: Any, memory: Any, index: int) -> tuple[Any, Any, Any, np.ndarray]:
+            """One step; a filter whose own ReLU hides the gradient climbs before it. Last: who was stuck."""
+            after, kept, value, norm = self._steps[size](variables, memory, wanted, closed, moves[index])
+            stuck = norm.numpy() == 0
+            if gated and stuck.any():
+                past_relu, other, _, norm = self._steps[size](
+                    variables, memory, wanted, tf.constant(stuck), moves[index]
+                )
+                after = _where(stuck, past_relu, after)
+                kept = tf.nest.map_structure(lambda new, old: _where(stuck, new, old), other, kept)
+                opened[:] += stuck & (norm.numpy() > 0)
+            alive[:] |= norm.numpy() > 0
+            return after, kept, value, stuck
+
+        memory = self._rule(stages[0][0]).begin(variables)
+        # First let the sleeping ones wake, the others waiting; a network without such filters takes no step here.
+        for _ in range(total if gated else 0):
+            after, _, _, stuck = move(stages[0][0], variables, memory, 0)
+            if not (stuck & alive).any():
+                break
+            variables = _where(stuck, after, variables)
+        index = 0
+        for number, (size, steps) in enumerate(stages):
+            if number:
+                variables = self._image.grow(variables, stages[number - 1][0], size)
+                memory = self._rule(size).begin(variables)
+            for _ in range(steps):
+                variables, memory, value, _ = move(size, variables, memory, index)
+                values[:, index] = value.numpy()
+                index += 1
+        _, _, value, _ = move(stages[-1][0], variables, memory, index)
+        values[:, index] = value.numpy()
+        silent = gated & (values.max(axis=1) == 0)
+        return self._image.images(variables, stages[-1][0]).numpy(), values, ~alive | silent, opened
+
+
+def _where(chosen: np.ndarray, first: Any, second: Any) -> Any:
+    """`first` for the chosen samples, `second` for the others; what is not a value a sample is the same for all."""
+    if not len(first.shape):
+        return second
+    return tf.where(tf.reshape(tf.constant(chosen), [-1] + [1] * (len(first.shape) - 1)), first, second)
+
+
+def model_space(spec: ModelSpec) -> Callable[[Any], tuple[Any, Callable[[Any], Any]]]:
+    """From black -1, white 1 to the model's own space and, for gradients, back; for Xception the two spaces are the same."""
     scale = np.asarray(spec.scale, np.float32) * 127.5
     offset = np.asarray(spec.scale, np.float32) * 127.5 + np.asarray(spec.offset, np.float32)
     reverse = spec.channels == "bgr"
+    same = np.allclose(scale, 1) and np.allclose(offset, 0, atol=1e-6)
 
-    def convert(images: Any) -> Any:
+    def back(gradient: Any) -> Any:
+        gradient = gradient if same else gradient * scale
+        return gradient[..., ::-1] if reverse else gradient
+
+    def convert(images: Any) -> tuple[Any, Callable[[Any], Any]]:
         images = images[..., ::-1] if reverse else images
-        return images if np.allclose(scale, 1) and np.allclose(offset, 0, atol=1e-6) else images * scale + offset
+        return (images if same else images * scale + offset), back
 
     return convert
-
-
-def _ascend_batch(
-    step: Callable[..., Any], objective: ChannelObjective, start: np.ndarray, channels: list[int], steps: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    images = tf.constant(start)
-    wanted = tf.constant(channels, tf.int32)
-    closed = tf.zeros(len(channels), tf.bool)
-    values = np.zeros((len(channels), steps + 1), np.float32)
-    opened = np.zeros(len(channels), np.int64)
-    alive = np.zeros(len(channels), bool)
-
-    def move(images: Any) -> tuple[Any, Any, np.ndarray]:
-        """One step; a filter whose own ReLU hides the gradient climbs before it. Returns images, values, who was stuck."""
-        moved, value, norm = step(images, wanted, closed)
-        stuck = norm.numpy() == 0
-        if objective.gated and stuck.any():
-            past_relu, _, norm = step(images, wanted, tf.constant(stuck))
-            moved = tf.where(stuck[:, None, None, None], past_relu, moved)
-            opened[:] += stuck & (norm.numpy() > 0)
-        alive[:] |= norm.numpy() > 0
-        return moved, value, stuck
-
-    # First let the sleeping ones wake, the others waiting; a network without such filters takes no step here.
-    for _ in range(steps if objective.gated else 0):
-        moved, _, stuck = move(images)
-        if not (stuck & alive).any():
-            break
-        images = tf.where(stuck[:, None, None, None], moved, images)
-    for index in range(steps + 1):
-        moved, value, _ = move(images)
-        values[:, index] = value.numpy()
-        if index < steps:
-            images = moved
-    silent = objective.gated & (values.max(axis=1) == 0)
-    return images.numpy(), values, ~alive | silent, opened

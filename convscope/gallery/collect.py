@@ -1,12 +1,13 @@
 """Reads a study's results folder and its config into plain records. Whatever was not made is simply absent."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
+from convscope.ascent.presets import preset_names
 from convscope.cam_names import METHODS as CAMS
 from convscope.errors import UserError
 from convscope.gallery.explained import Explanations, explanations
@@ -81,13 +82,18 @@ class Grid:
 
 @dataclass(frozen=True)
 class Layer:
-    """One row of the model's layers.csv; `picture` is the filter grid, `grid` its geometry where the file names it."""
+    """One row of the model's layers.csv, and the filter patterns that one preset gave.
+
+    `picture` is the filter grid, `grid` its geometry where the file names it; `beside` is the layer by the other presets.
+    """
 
     name: str
     facts: dict[str, str]
     picture: Path | None = None
     grid: Grid | None = None
     objective: Path | None = None
+    preset: str = ""
+    beside: tuple["Layer", ...] = ()
 
     @property
     def has_page(self) -> bool:
@@ -274,7 +280,9 @@ def _image_sets(folder: Path, config: Any) -> tuple[ImageSet, ...]:
 
 def _model(results: Path, name: str, config: dict[str, Any], bad: dict[str, tuple[BadFile, ...]]) -> Model:
     folder = results / "models" / name
-    layers = tuple(_layer(results / "filters" / name, row) for row in read_table(folder / "layers.csv", ("name",)))
+    filters = results / "filters" / name
+    presets = chosen(preset_names((config.get("filters") or {}).get(name) or {}), folders(filters))
+    layers = tuple(_layer(filters, presets, row) for row in read_table(folder / "layers.csv", ("name",)))
     summary = folder / "summary.txt"
     wanted = (config.get("evaluations") or {}).get(name)
     evaluated = folders(results / "evaluation" / name)
@@ -314,15 +322,14 @@ def _model(results: Path, name: str, config: dict[str, Any], bad: dict[str, tupl
     )
 
 
-def _layer(filters: Path, row: dict[str, str]) -> Layer:
-    picture = existing(filters / f"filters_for_layer_{row['name']}.png")
-    return Layer(
-        name=row["name"],
-        facts={key: value for key, value in row.items() if key != "name"},
-        picture=picture,
-        grid=read_grid(picture) if picture else None,
-        objective=existing(filters / f"objective_{row['name']}.png"),
-    )
+def _layer(filters: Path, presets: list[str], row: dict[str, str]) -> Layer:
+    name, facts = row["name"], {key: value for key, value in row.items() if key != "name"}
+    found = []
+    for preset in presets:
+        if picture := existing(filters / preset / f"filters_for_layer_{name}.png"):
+            objective = existing(filters / preset / f"objective_{name}.png")
+            found.append(Layer(name, facts, picture, read_grid(picture), objective, preset))
+    return replace(found[0], beside=tuple(found[1:])) if found else Layer(name, facts)
 
 
 def read_grid(path: Path) -> Grid | None:

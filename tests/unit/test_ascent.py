@@ -55,13 +55,11 @@ def test_linear_objective_rises_by_step_times_gradient_norm() -> None:
     model = linear_model()
     settings = small()
     found = ascend(model, spec(), "conv", [0, 4], settings, seed=1)
-    objective = ChannelObjective(model, "conv", 32, 2)
+    objective = ChannelObjective(model, "conv", 2)
     image = tf.zeros((1, 32, 32, 3))
     for row, channel in enumerate([0, 4]):
-        with tf.GradientTape() as tape:
-            tape.watch(image)
-            value = objective(image, tf.constant([channel]), tf.constant([False]))
-        norm = np.linalg.norm(tape.gradient(value, image).numpy())
+        _, gradient = objective.value_and_gradient(image, tf.constant([channel]), tf.constant([False]))
+        norm = np.linalg.norm(gradient.numpy())
         np.testing.assert_allclose(np.diff(found.objective[row]), settings.step_length * norm, rtol=1e-3)
 
 
@@ -69,17 +67,17 @@ def test_borders_are_dropped_as_far_as_they_fit() -> None:
     assert [border_that_fits(side, 2) for side in (1, 2, 3, 4, 5, 9)] == [0, 0, 1, 1, 2, 2]
     image = keras.Input((None, None, 3))
     model = keras.Model(image, keras.layers.Conv2D(2, 3, strides=8, padding="same", name="conv")(image))
-    assert ChannelObjective(model, "conv", 32, 2).border_used == 1
-    objective = ChannelObjective(model, "conv", 64, 2)
+    assert ChannelObjective(model, "conv", 2).border_at(32) == 1
+    objective = ChannelObjective(model, "conv", 2)
     maps = model.get_layer("conv")(tf.random.stateless_normal((1, 64, 64, 3), [1, 2]))
     value = objective(tf.random.stateless_normal((1, 64, 64, 3), [1, 2]), tf.constant([1]), tf.constant([False]))
     np.testing.assert_allclose(value.numpy(), maps[:, 2:-2, 2:-2, 1].numpy().mean(axis=(1, 2)), rtol=1e-5)
 
 
 def test_a_filter_starts_the_same_in_any_batch_and_order() -> None:
-    start = Pixels(16, (0.4, 0.6))
-    together = start.begin(7, "conv", [3, 9, 12])
-    np.testing.assert_array_equal(together[1], start.begin(7, "conv", [9])[0])
+    start = Pixels((0.4, 0.6))
+    together = start.begin([filter_generator(7, "conv", channel) for channel in (3, 9, 12)], 16)
+    np.testing.assert_array_equal(together[1], start.begin([filter_generator(7, "conv", 9)], 16)[0])
     assert together.min() >= 0.4 and together.max() <= 0.6 and together.std() == pytest.approx(0.2 / 12**0.5, rel=0.05)
     draws = {filter_generator(s, layer, c).integers(2**62) for s in (1, 2) for layer in ("a", "b") for c in (0, 1)}
     assert len(draws) == 8
@@ -145,11 +143,14 @@ def test_errors_name_what_is_wrong() -> None:
     image = keras.Input((32, 32, 3))
     pooled = keras.Model(image, keras.layers.MaxPooling2D(name="pool")(image))
     with pytest.raises(UserError, match="no filters"):
-        ChannelObjective(pooled, "pool", 32, 2)
+        ChannelObjective(pooled, "pool", 2)
 
 
 def test_settings_scale_with_the_size() -> None:
-    assert settings_from({}) == AscentSettings(200, 30, 10.0, 2, (0.4, 0.6), 25, 8)
+    textbook = settings_from({})
+    assert textbook == AscentSettings() and textbook.precision == "float32"
+    assert (textbook.size, textbook.steps, textbook.step_length, textbook.border) == (200, 30, 10.0, 2)
+    assert (textbook.start, textbook.crop) == ((0.4, 0.6), 25)
     half = settings_from({"size": 100})
     assert (half.step_length, half.crop) == (5.0, 12)
     assert settings_from({"size": 100, "crop": 3}).crop == 3

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from convscope.ascent import run as ascent_run
+from convscope.ascent import steps
 from convscope.ascent.objectives import ChannelObjective
+from convscope.ascent.parameterisations import Pixels, filter_generator
 from convscope.ascent.presets import settings_from
 from convscope.ascent.run import ascend
 from convscope.cams import METHODS, ClassMapper
@@ -51,7 +52,7 @@ def xception() -> tuple[keras.Model, ModelSpec]:
 def fed_back(network: keras.Model, layer: str, patterns: np.ndarray, channels: list[int]) -> np.ndarray:
     """What the displayed pictures, 0..255, make the filters answer: the raw objective grows with contrast alone."""
     pictures = np.stack([standardise(pattern) for pattern in patterns]).astype(np.float32) / 127.5 - 1
-    objective = ChannelObjective(network, layer, patterns.shape[1], 2)
+    objective = ChannelObjective(network, layer, 2)
     return objective(tf.constant(pictures), tf.constant(channels), tf.zeros(len(channels), tf.bool)).numpy()
 
 
@@ -62,14 +63,51 @@ def test_norm_over_the_last_axis_alone_would_be_noise(
     settings = settings_from({"size": 128, "steps": 12, "batch": 4})
     layer = "block8_sepconv1"
     right = ascend(network, spec, layer, [3, 7, 11, 20], settings, seed=1)
-    monkeypatch.setattr(
-        ascent_run, "normalised_step", lambda gradient, norm, length: length * keras.ops.normalize(gradient)
-    )
+    monkeypatch.setattr(steps, "normalised_step", lambda gradient, norm, length: length * keras.ops.normalize(gradient))
     wrong = ascend(network, spec, layer, [3, 7, 11, 20], settings, seed=1)
     assert (right.objective[:, -1] > right.objective[:, 0] + 2).all()
     shown = fed_back(network, layer, right.patterns, [3, 7, 11, 20])
     assert (shown > fed_back(network, layer, wrong.patterns, [3, 7, 11, 20]) + 1).all()
     assert np.isfinite(right.patterns).all() and not right.dead.any()
+
+
+def test_the_folded_trunk_climbs_as_the_network_does(xception: tuple[keras.Model, ModelSpec]) -> None:
+    """The same pictures as the textbook's loop, as far as float32 itself lets two runs agree.
+
+    Every step multiplies the last one's rounding: a start moved by a millionth gives another picture of the same texture after
+    30 steps, in the textbook's loop as well. So the pixels are compared after three, and the responses after all.
+    """
+    network, spec = xception
+    layer, channels = "block4_sepconv1", [3, 7]
+    settings = settings_from({"steps": 3, "batch": 2})
+    ours = ascend(network, spec, layer, channels, settings, seed=1)
+    extractor = keras.Model(network.inputs, network.get_layer(layer).output)
+    for row, channel in enumerate(channels):
+        image = tf.constant(Pixels(settings.start).begin([filter_generator(1, layer, channel)], settings.size))
+        for _ in range(settings.steps):
+            with tf.GradientTape() as tape:
+                tape.watch(image)
+                loss = tf.reduce_mean(extractor(image, training=False)[:, 2:-2, 2:-2, channel])
+            gradient = tape.gradient(loss, image)
+            image += 10 * gradient / tf.norm(gradient)
+        assert np.corrcoef(ours.patterns[row].ravel(), image.numpy().ravel())[0, 1] > 0.99
+        assert ours.objective[row, 2] == pytest.approx(float(loss), rel=0.01)
+
+
+def test_a_fast_picture_fires_the_filter_as_strongly_as_the_textbooks(xception: tuple[keras.Model, ModelSpec]) -> None:
+    network, spec = xception
+    layer, channels = "block6_sepconv2", [0, 1, 2, 3]
+    reached = {}
+    for preset in ("textbook", "fast"):
+        settings = settings_from({"preset": preset, "precision": "auto", "batch": 4})
+        found = ascend(network, spec, layer, channels, settings, seed=1)
+        cut = settings.crop
+        shown = np.stack([standardise(pattern)[cut:-cut, cut:-cut] for pattern in found.patterns])
+        objective = ChannelObjective(network, layer, 2)
+        pictures = tf.constant(shown.astype(np.float32) / 127.5 - 1)
+        reached[preset] = objective(pictures, tf.constant(channels), tf.zeros(4, tf.bool)).numpy()
+    assert shown.shape[1:] == (150, 150, 3)
+    assert np.median(reached["fast"] / reached["textbook"]) > 1
 
 
 def test_class_maps_prefer_the_middle_of_pet_photos(xception: tuple[keras.Model, ModelSpec]) -> None:

@@ -141,7 +141,7 @@ def test_channel_sheets(finished: Project) -> None:
 
 
 def test_filters_with_h5py_alone(finished: Project) -> None:
-    folder = finished.study / "filters" / "net"
+    folder = finished.study / "filters" / "net" / "textbook"
     assert sorted(path.stem for path in folder.glob("*.h5")) == sorted(ASCENDED)
     for layer in ASCENDED:
         with h5py.File(folder / f"{layer}.h5", "r") as file:

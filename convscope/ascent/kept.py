@@ -1,0 +1,47 @@
+"""Finished batches of an ascent, kept on disk so that a killed run goes on where it stopped."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from convscope.ascent.run import FilterPatterns
+from convscope.files import atomic_path
+
+
+class KeptBatches:
+    """The batches of one layer's ascent.
+
+    Args:
+        folder: where they lie; made when the first is written.
+        facts: what they depend on; batches of other facts are not read.
+    """
+
+    def __init__(self, folder: Path, facts: Any) -> None:
+        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
+        self._root, self._folder = folder, folder / digest
+
+    def read(self) -> list[FilterPatterns]:
+        """The batches there are, in order of their first filter."""
+        found = []
+        for path in sorted(self._folder.glob("*.npz")):
+            with np.load(path, allow_pickle=False) as file:
+                found.append(
+                    FilterPatterns(**{field.name: file[field.name] for field in dataclasses.fields(FilterPatterns)})
+                )
+        return found
+
+    def write(self, part: FilterPatterns) -> None:
+        """Keep one batch; it appears whole or not at all."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        arrays = {field.name: getattr(part, field.name) for field in dataclasses.fields(FilterPatterns)}
+        with atomic_path(self._folder / f"{int(part.channels[0]):06d}.npz") as temporary, temporary.open("wb") as file:
+            np.savez(file, **arrays)
+
+    def forget(self) -> None:
+        """Delete all batches: the result is written."""
+        shutil.rmtree(self._root, ignore_errors=True)

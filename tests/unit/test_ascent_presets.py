@@ -1,0 +1,190 @@
+"""Fourier images, smoothed and adaptive steps, random moves, strength of filters, kept batches, and the presets."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from convscope.ascent.kept import KeptBatches
+from convscope.ascent.parameterisations import Fourier, Pixels, filter_generator
+from convscope.ascent.presets import PRESETS, for_preset, preset_names, resolved_precision, settings_from
+from convscope.ascent.run import FilterPatterns, ascend
+from convscope.ascent.steps import Adam, smoothed
+from convscope.ascent.strength import dead_by_weights, filter_strength
+from convscope.ascent.transforms import Robustness, moved
+from convscope.errors import UserError
+from convscope.model_spec import ModelSpec
+
+layers = keras.layers
+SPEC = ModelSpec("small", (48, 48), scale=(1 / 127.5,) * 3, offset=(-1.0,) * 3)
+
+
+def network() -> keras.Model:
+    keras.utils.set_random_seed(5)
+    image = keras.Input((None, None, 3))
+    x = layers.Conv2D(16, 5, activation="relu", name="first")(image)
+    x = layers.Conv2D(6, 3, use_bias=False, name="second")(layers.MaxPooling2D()(x))
+    return keras.Model(image, layers.BatchNormalization(name="norm")(x))
+
+
+@pytest.mark.parametrize("size", [16, 17])
+def test_fourier_images_have_the_asked_size_and_one_amplitude_makes_one_wave(size: int) -> None:
+    image = Fourier()
+    start = image.begin([filter_generator(1, "conv", 0)], size)
+    assert image.images(start, size).shape == (1, size, size, 3)
+    wave = np.zeros_like(start)
+    wave[0, 0, 0, 2, 0] = 0.01
+    shown = image.images(tf.constant(wave), size).numpy()[0, :, :, 0]
+    columns = np.arange(size)
+    expected = np.cos(2 * np.pi * 2 * columns / (size + size % 2))
+    assert np.corrcoef(shown[0], expected)[0, 1] > 0.999 and np.allclose(shown, shown[:1])
+
+
+def test_no_frequency_is_louder_than_its_share() -> None:
+    """Random amplitudes of one size give a picture whose spectrum falls as one over the frequency."""
+    image = Fourier(0.01)
+    start = image.begin([filter_generator(1, "conv", channel) for channel in range(48)], 64)
+    waves = np.abs(np.fft.fft2(image.images(start, 64).numpy().mean(axis=3)))[:, 0]
+    assert np.median(waves[:, 2]) / np.median(waves[:, 16]) == pytest.approx(8, rel=0.35)
+
+
+def test_a_grown_fourier_image_is_the_same_picture() -> None:
+    image = Fourier(0.02)
+    start = tf.constant(image.begin([filter_generator(3, "conv", 0)], 16))
+    small = image.images(start, 16).numpy()[0]
+    grown = image.images(image.grow(start, 16, 32), 32).numpy()[0]
+    assert np.corrcoef(small.ravel(), grown[::2, ::2].ravel())[0, 1] > 0.98
+    assert grown.std() == pytest.approx(small.std(), rel=0.1)
+    assert image.images(
+        image.grow(tf.constant(image.begin([filter_generator(3, "conv", 0)], 15)), 15, 22), 22
+    ).shape == ((1, 22, 22, 3))
+
+
+def test_smoothing_divides_each_frequency() -> None:
+    places = np.arange(32)
+    slow, quick = (np.cos(2 * np.pi * cycles * places / 32) for cycles in (2, 8))
+    gradient = np.tile((slow + quick)[None, None, :, None], (1, 32, 1, 3)).astype(np.float32)
+    spectrum = np.abs(np.fft.rfft(smoothed(tf.constant(gradient), 1.0).numpy()[0, 0, :, 0]))
+    assert spectrum[2] / spectrum[8] == pytest.approx(4, rel=1e-3)
+
+
+def test_the_first_adaptive_step_is_the_rate_whatever_the_gradient() -> None:
+    rule = Adam(0.05)
+    gradient = tf.constant([[3.0, -0.001, 0.0]])
+    step, memory = rule.move(rule.begin(gradient), gradient)
+    np.testing.assert_allclose(step.numpy(), [[0.05, -0.05, 0.0]], atol=1e-5)
+    assert rule.move(memory, gradient)[0].numpy()[0, 0] == pytest.approx(0.05, rel=1e-3)
+
+
+def test_moves_shift_zoom_and_turn_about_the_centre() -> None:
+    picture = np.random.default_rng(0).normal(size=(1, 21, 21, 3)).astype(np.float32)
+    still = np.zeros((1, 4), np.float32)
+    np.testing.assert_allclose(moved(picture, still).numpy(), picture, atol=1e-5)
+    shifted = moved(picture, np.array([[2 / 21, 3 / 21, 0, 0]], np.float32)).numpy()
+    np.testing.assert_allclose(shifted[0, :19, :18], picture[0, 2:, 3:], atol=1e-4)
+    assert not shifted[0, 19:].any()
+    turned = moved(picture, np.array([[0, 0, 0, np.pi / 2]], np.float32)).numpy()
+    assert min(abs(turned[0] - np.rot90(picture[0], k)).max() for k in (1, 3)) < 1e-3
+    spot = np.zeros((1, 21, 21, 3), np.float32)
+    spot[0, 10, 14] = 1
+    zoomed = moved(spot, np.array([[0, 0, np.log(2), 0]], np.float32)).numpy()
+    assert np.unravel_index(zoomed[0, :, :, 0].argmax(), (21, 21)) == (10, 18)
+
+
+def test_moves_belong_to_the_filter() -> None:
+    robust = Robustness(0.1, 0.1, 5)
+    both = robust.draw([filter_generator(1, "conv", channel) for channel in (4, 9)], 7)
+    np.testing.assert_array_equal(both[:, 1], robust.draw([filter_generator(1, "conv", 9)], 7)[:, 0])
+    assert both.shape == (7, 2, 4) and abs(both[..., 0]).max() <= 0.1 and abs(both[..., 3]).max() <= np.deg2rad(5)
+    assert not Robustness() and robust
+
+
+@pytest.mark.parametrize("preset", ["fast", "sharp"])
+def test_presets_raise_the_response_and_do_not_depend_on_the_batch(preset: str) -> None:
+    few = {"coarse_steps": 4, "steps": 3} if preset == "sharp" else {}
+    settings = settings_from({"preset": preset, "size": 48, "precision": "float32", "batch": 4, **few})
+    found = ascend(network(), SPEC, "second", [0, 1, 2, 3], settings, seed=2)
+    assert found.patterns.shape == (4, 48, 48, 3)
+    assert found.objective.shape == (4, sum(steps for _, steps in settings.stages) + 1)
+    assert (found.objective[:, -1] > found.objective[:, 0]).all() and not found.dead.any()
+    if preset == "sharp":
+        assert abs(found.patterns).max() <= 1
+    again = ascend(network(), SPEC, "second", [3, 1], settings_from({**settings.as_dict(), "batch": 1}), seed=2)
+    np.testing.assert_allclose(again.patterns[1], found.patterns[1], atol=2e-2)
+
+
+def test_strength_is_read_from_weights_and_the_gain_behind_them() -> None:
+    model = network()
+    kernel = model.get_layer("second").get_weights()[0]
+    kernel[..., 2] = 0
+    kernel[..., 4] *= 1e-3
+    model.get_layer("second").set_weights([kernel])
+    strength = filter_strength(model, "second")
+    assert strength[2] == 0 and strength[4] < 0.01 and np.median(strength) == pytest.approx(1)
+    assert dead_by_weights(model, "second").tolist() == [False, False, True, False, False, False]
+    gamma, *rest = model.get_layer("norm").get_weights()
+    gamma[1] = 0
+    model.get_layer("norm").set_weights([gamma, *rest])
+    assert filter_strength(model, "second")[1] == 0
+    assert len(filter_strength(model, "first")) == 16
+
+
+def test_no_time_is_spent_on_a_filter_without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network()
+    kernel = model.get_layer("second").get_weights()[0]
+    kernel[..., :3] = 0
+    model.get_layer("second").set_weights([kernel])
+    rows: list[int] = []
+    begin = Pixels.begin
+    monkeypatch.setattr(
+        Pixels, "begin", lambda self, generators, size: rows.append(len(generators)) or begin(self, generators, size)
+    )
+    settings = settings_from({"size": 32, "steps": 2, "batch": 3})
+    found = ascend(model, SPEC, "second", [0, 1, 2, 3, 4], settings, seed=1)
+    assert found.dead.tolist() == [True, True, True, False, False] and rows == [3]
+    assert found.channels.tolist() == [0, 1, 2, 3, 4] and found.patterns[3:].any() and not found.patterns[:3].any()
+
+
+def test_batches_are_kept_until_the_result_is_written(tmp_path: Path) -> None:
+    settings = settings_from({"size": 32, "steps": 2, "batch": 2})
+    kept = KeptBatches(tmp_path / "state", ["digest", settings.as_dict()])
+    whole = ascend(network(), SPEC, "second", [0, 1, 2, 3], settings, seed=1, on_batch=kept.write)
+    parts = kept.read()
+    assert [part.channels.tolist() for part in parts] == [[0, 1], [2, 3]]
+    np.testing.assert_array_equal(np.concatenate([part.patterns for part in parts]), whole.patterns)
+    assert KeptBatches(tmp_path / "state", ["other"]).read() == []
+    kept.forget()
+    assert not (tmp_path / "state").exists()
+
+
+def test_only_gives_the_asked_filters_in_order() -> None:
+    rows = np.arange(3)
+    found = FilterPatterns(rows + 5, rows[:, None], rows, rows > 0, rows)
+    assert found.only([7, 5]).patterns.ravel().tolist() == [2, 0]
+
+
+def test_presets_of_a_model_and_their_own_settings() -> None:
+    config = {"preset": ["sharp", "textbook"], "size": 112, "sharp": {"steps": 9}, "filters": 4}
+    assert preset_names(config) == ["sharp", "textbook"] and preset_names({}) == ["textbook"]
+    sharp = settings_from(for_preset(config, "sharp"))
+    assert (sharp.preset, sharp.steps, sharp.size) == ("sharp", 9, 112) and sharp.coarse_size == round(96 * 112 / 160)
+    assert settings_from(for_preset(config, "textbook")).steps == 30
+    assert {settings.preset for settings in PRESETS.values()} == set(PRESETS)
+    with pytest.raises(UserError, match="coarse_size 300 is larger than size 200"):
+        settings_from({"coarse_size": 300})
+
+
+def test_auto_precision_follows_the_processor() -> None:
+    assert resolved_precision("float32") == "float32" and resolved_precision("bfloat16") == "bfloat16"
+    assert resolved_precision("auto") in ("float32", "bfloat16")
+    assert resolved_precision("auto", gpu=True) == "bfloat16"
+
+
+def test_a_layer_that_sees_nothing_of_the_coarse_image_takes_all_steps_at_full_size() -> None:
+    settings = settings_from({"size": 24, "coarse_size": 8, "coarse_steps": 2, "steps": 3, "crop": 0})
+    found = ascend(network(), SPEC, "second", [0], settings, seed=1)
+    assert found.objective.shape == (1, 6) and found.patterns.shape == (1, 24, 24, 3)
+    with pytest.raises(UserError, match="empty for a 8x8 image; make"):
+        ascend(network(), SPEC, "second", [0], settings_from({"size": 8, "crop": 0}), seed=1)
