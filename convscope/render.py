@@ -10,7 +10,6 @@ from PIL import Image, PngImagePlugin
 
 from convscope.files import atomic_path
 
-
 # The fastest: sheets of photos take a quarter of the time of the default and are a seventh larger.
 _PNG_LEVEL = 1
 

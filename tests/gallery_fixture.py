@@ -139,7 +139,10 @@ def _model(results: Path, name: str) -> None:
         filters = "" if role == "pool" else 12
         rows.append((layer, f"block{depth // 2}", kind, filters, "3x3", 48, 64, 12, layer if filters else "", role))
         if filters:
-            grid(results / "filters" / name / "textbook" / f"filters_for_layer_{layer}.png", list(range(depth, depth + 12)))
+            grid(
+                results / "filters" / name / "textbook" / f"filters_for_layer_{layer}.png",
+                list(range(depth, depth + 12)),
+            )
             picture(results / "filters" / name / "textbook" / f"objective_{layer}.png", 100, 160, depth)
     write_csv(folder / "layers.csv", "name,block,type,filters,kernel,height,width,channels,relu,role", rows)
     (folder / "summary.txt").write_text('Model: "functional"\n  conv1 (Conv2D) <not a tag>\n', encoding="utf-8")
