@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convscope.gallery.tables import existing, number, read_object, read_table
+from convscope.judging.names import METRICS
 
 _FIGURES = {
     "metrics.png": "Every metric with its 95 % interval; dotted lines are maps that know nothing of the model",
@@ -79,11 +80,15 @@ def judging(folder: Path) -> Judging | None:
     table = read_object(folder / "table.json")
     if not table:
         return None
+    rows = table["rows"]
+    # The rows have the order of the config; the keys of a JSON file are sorted.
+    order_of = list(dict.fromkeys(row["method"] for row in rows))
     gates = {
         name: Gate(entry["status"], tuple(entry["labels"]), tuple(entry["reasons"]))
-        for name, entry in table["gate"].items()
+        for name, entry in sorted(
+            table["gate"].items(), key=lambda item: order_of.index(item[0]) if item[0] in order_of else len(order_of)
+        )
     }
-    rows = table["rows"]
     found: dict[tuple[str, str], dict[str, Score]] = {}
     for row in rows:
         better = table["metrics"][row["metric"]]["better"]
@@ -102,7 +107,7 @@ def judging(folder: Path) -> Judging | None:
             best and row["method"] in gates,
         )
     titles = table["metrics"]
-    order = {metric: place for place, metric in enumerate(titles)}
+    order = {metric: place for place, metric in enumerate(dict.fromkeys([*METRICS, *titles]))}
     columns = {
         key: Column(f"{key[1]}: {key[0]}" if key[1] else titles[key[0]]["title"], titles[key[0]]["better"], scores)
         for key, scores in sorted(found.items(), key=lambda item: (item[0][1], order[item[0][0]]))

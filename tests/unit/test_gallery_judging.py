@@ -52,7 +52,7 @@ def add_judging(results: Path) -> None:
         *(row("gradcam", "gini", 0.4), row("saliency", "gini", 0.6, images=2)),
         row("gradcam", "pointing", 1.0, "head"),
     ]
-    gate = {"gradcam": failed, "saliency": passed}
+    gate = {"saliency": passed, "gradcam": failed}  # the file's order is not the config's
     fixture.write_object(folder / "table.json", {"images": 4, "metrics": metrics, "rows": rows, "gate": gate})
     fixture.write_csv(
         folder / "self_check.csv", "method,check,value,remark", [["gradcam", "layer chosen", "conv4", ""]]
@@ -78,6 +78,8 @@ def test_read_back(results: Path) -> None:
     found = judging(results / "judging" / "convnet" / IMAGES)
     assert found is not None and found.passed == 1 and found.images == 4
     assert found.methods == ("gradcam", "saliency", "edges")
+    assert list(found.gates) == ["gradcam", "saliency"]
+    assert found.metrics[0].title == "insertion AUC minus deletion AUC"
     assert found.gates["gradcam"].words == "survives randomisation, does not beat a centre blob"
     assert found.gates["saliency"].words == "passes the sanity gate"
     by_title = {column.title: column.scores for column in found.metrics}
