@@ -9,7 +9,7 @@ CORES ?= all
 CONFIG ?= config.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test lint format lock bench bench-peers clean
+.PHONY: help figures test lint format lock bench bench-peers progress clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -18,6 +18,9 @@ figures: $(VENV)/runtime ## Install, make every figure of the default study (or 
 	@test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): no such file; the ready studies are config.yaml and config/*.yaml"; exit 1; }
 	snakemake --cores $(CORES) --configfile $(CONFIG) --quiet rules
 	@echo "Done. Open results/index.html in a browser."
+
+progress: $(VENV)/runtime ## Say how much of a study's filter patterns is made, and how long the rest takes (CONFIG=...).
+	@python -m scripts.progress --config $(CONFIG)
 
 test: $(VENV)/test ## Install what the tests need and run all of them.
 	pytest

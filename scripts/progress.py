@@ -1,0 +1,75 @@
+"""Say how much of a study's filter patterns is made, and how long the rest takes. It changes nothing and may run beside the study."""
+
+import argparse
+import csv
+from pathlib import Path
+
+from convscope.job import parser, run
+
+
+def main(args: argparse.Namespace) -> None:
+    import yaml
+
+    from convscope.ascent.presets import preset_names
+    from convscope.ascent.remaining import LayerWork, depth_cost, seconds_left
+    from convscope.config import complete
+    from convscope.errors import UserError
+    from convscope.layer_table import CONVOLUTIONS, read_layers, select_layers, wanted_filters
+
+    if not args.config.is_file():
+        raise UserError(f"{args.config}: no such file; name the study's config")
+    config = complete(yaml.safe_load(args.config.read_text(encoding="utf-8")))
+    study = Path("results") / config["study"]
+    for model, part in config["filters"].items():
+        table = study / "models" / model / "layers.csv"
+        if not table.is_file():
+            print(f"{model}: the model is not there yet")
+            continue
+        rows = read_layers(table)
+        cost = depth_cost(rows)
+        for preset in preset_names(part):
+            layers = []
+            for row in select_layers(rows, part["layers"], CONVOLUTIONS, f"filters.{model}.layers"):
+                wanted = len(wanted_filters(int(row["filters"]), part["filters"], f"filters.{model}.filters"))
+                made = study / "filters" / model / preset / f"{row['name']}.h5"
+                batches = list(made.with_suffix(".state").glob("*/*.npz"))
+                done = wanted if made.is_file() else min(wanted, sum(filters_in(batch) for batch in batches))
+                measured = study / "benchmarks" / "ascend" / f"{model}.{preset}.{row['name']}.tsv"
+                seconds = measured_seconds(measured) if made.is_file() else None
+                layers.append(LayerWork(row["name"], cost[row["name"]], wanted, done, seconds))
+            report(model, preset, layers, seconds_left(layers))
+
+
+def filters_in(batch: Path) -> int:
+    """Filters of a kept batch."""
+    import numpy as np
+
+    with np.load(batch, allow_pickle=False) as file:
+        return len(file["channels"])
+
+
+def measured_seconds(path: Path) -> float | None:
+    """What Snakemake measured of a finished job."""
+    if not path.is_file():
+        return None
+    with path.open(encoding="utf-8", newline="") as stream:
+        return float(next(csv.DictReader(stream, delimiter="\t"))["s"])
+
+
+def report(model: str, preset: str, layers: list, left: float | None) -> None:  # type: ignore[type-arg]
+    """One line a model and preset."""
+    done, wanted = sum(layer.done for layer in layers), sum(layer.filters for layer in layers)
+    finished = sum(layer.done == layer.filters for layer in layers)
+    text = f"{model}, {preset}: {finished} of {len(layers)} layers, {done} of {wanted} filters"
+    if done == wanted:
+        print(f"{text}: all made")
+    elif left is None:
+        print(f"{text}; the time left is known when the first layer is finished")
+    else:
+        print(f"{text}; about {left / 3600:.1f} h of one core left")
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--config", type=Path, required=True, help="the study's config file")
+    run(main, arguments)
