@@ -12,7 +12,19 @@ from convscope.groups import group_text, same_class
 from convscope.judging.selection import check_judging
 from convscope.layer_names import layers_of
 
-_KNOWN_COLORMAPS = ("jet", "viridis", "inferno", "magma", "plasma", "turbo")
+_KNOWN_COLORMAPS = (
+    "jet",
+    "viridis",
+    "inferno",
+    "magma",
+    "plasma",
+    "turbo",
+    "gray",
+    "coolwarm",
+    "RdBu_r",
+    "bwr",
+    "seismic",
+)
 _IMAGE_SOURCES = ("dataset", "files", "folder", "urls")
 
 

@@ -9,6 +9,7 @@ from convscope.job import Progress, parser, run, say
 
 def main(args: argparse.Namespace) -> None:
     import numpy as np
+    import tensorflow as tf
 
     from convscope import store
     from convscope.ascent.kept import KeptBatches
@@ -27,10 +28,10 @@ def main(args: argparse.Namespace) -> None:
     weak = [channel for channel in channels if strength[channel] < WEAK]
     say(f"filters whose weights hardly say anything: {weak or 'none'}")
 
-    kept = KeptBatches(args.state, [spec.digest, args.layer, settings.as_dict(), args.seed, args.code])
+    precision = resolved_precision(settings.precision, bool(tf.config.list_physical_devices("GPU")))
+    kept = KeptBatches(args.state, [spec.digest, args.layer, settings.as_dict(), precision, args.seed, args.code])
     parts = kept.read()
-    done = {int(channel) for part in parts for channel in part.channels}
-    left = [channel for channel in channels if channel not in done]
+    done = {int(channel) for part in parts for channel in part.channels}.intersection(channels)
     progress = Progress(len(channels), f"patterns of {spec.name}/{args.layer} ({settings.preset})", "filters")
     if done:
         progress.step(len(done), "found by an earlier run", instant=True)
@@ -39,8 +40,8 @@ def main(args: argparse.Namespace) -> None:
         kept.write(part)
         progress.step(len(part.channels), f"objective {float(part.objective[:, -1].mean()):.3g}")
 
-    if left:
-        parts.append(ascend(network, spec, args.layer, left, settings, args.seed, on_batch=on_batch))
+    if len(done) < len(channels):
+        parts.append(ascend(network, spec, args.layer, channels, settings, args.seed, on_batch=on_batch, done=done))
     found = joined(parts).only(channels)
     say(f"dead filters: {found.channels[found.dead].tolist() or 'none'}")
     attributes = {
@@ -48,7 +49,7 @@ def main(args: argparse.Namespace) -> None:
         "model_digest": spec.digest,
         "layer": args.layer,
         "objective": "mean of the layer's channel, borders dropped",
-        "precision": resolved_precision(settings.precision),
+        "precision": precision,
         "seed": args.seed,
         "settings": settings.as_dict(),
     }

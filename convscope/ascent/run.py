@@ -1,6 +1,6 @@
 """Gradient ascent in input space for many filters of one layer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -51,6 +51,7 @@ def ascend(
     settings: AscentSettings,
     seed: int,
     on_batch: Callable[[FilterPatterns], None] | None = None,
+    done: Collection[int] = (),
 ) -> FilterPatterns:
     """Find the patterns of some filters of one layer by gradient ascent in input space.
 
@@ -65,6 +66,8 @@ def ascend(
         settings: see `AscentSettings`.
         seed: the run's seed.
         on_batch: called with the patterns of each batch as soon as it is finished.
+        done: those of the wanted filters that are found already, left out here. The others ascend in the batches that they
+            would have been in: of another size, the last bits of a pattern would differ.
 
     Raises:
         UserError: unknown or unsuitable layer, or a channel the layer does not have.
@@ -79,7 +82,9 @@ def ascend(
     parts = []
     batch = min(settings.batch, len(channels))
     for first in range(0, len(channels), batch):
-        wanted = list(channels[first : first + batch])
+        wanted = [channel for channel in channels[first : first + batch] if channel not in done]
+        if not wanted:
+            continue
         living = [channel for channel in wanted if not hopeless[channel]]
         parts.append(ascent.nothing(wanted))
         if living:

@@ -159,6 +159,29 @@ def test_batches_are_kept_until_the_result_is_written(tmp_path: Path) -> None:
     assert not (tmp_path / "state").exists()
 
 
+def test_filters_found_before_are_left_out_and_the_others_do_not_change_by_a_bit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows: list[int] = []
+    begin = Pixels.begin
+    monkeypatch.setattr(
+        Pixels, "begin", lambda self, generators, size: rows.append(len(generators)) or begin(self, generators, size)
+    )
+    settings = settings_from({"size": 32, "steps": 3, "batch": 2})
+    wanted = [0, 1, 2, 3, 4]
+    batches: list[FilterPatterns] = []
+    whole = ascend(network(), SPEC, "second", wanted, settings, seed=1, on_batch=batches.append)
+    assert [part.channels.tolist() for part in batches] == [[0, 1], [2, 3], [4]]
+    for done in ([0, 1], [0, 1, 2, 3], [1, 2, 3]):
+        rows.clear()
+        rest = ascend(network(), SPEC, "second", wanted, settings, seed=1, done=done)
+        left = [channel for channel in wanted if channel not in done]
+        assert rest.channels.tolist() == left
+        assert rows == [2] * (2 if len(left) > 1 else 1)  # the last one, too, padded as in the whole run
+        np.testing.assert_array_equal(rest.patterns[-1], whole.patterns[4])
+        np.testing.assert_array_equal(rest.objective[-1], whole.objective[4])
+
+
 def test_only_gives_the_asked_filters_in_order() -> None:
     rows = np.arange(3)
     found = FilterPatterns(rows + 5, rows[:, None], rows, rows > 0, rows)

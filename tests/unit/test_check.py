@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from convscope.attributions.names import METHODS
-from convscope.check import check_study, classes_of, classes_of_model, splits_of
+from convscope.check import _KNOWN_COLORMAPS, check_study, classes_of, classes_of_model, splits_of
 from convscope.config import complete, load_schema
 from convscope.errors import UserError
 
@@ -167,6 +167,19 @@ def test_the_schema_knows_the_settings_of_every_method() -> None:
     described = load_schema()["$defs"]["attributions"]["properties"]
     for name, method in METHODS.items():
         assert set(described.get(name, {}).get("properties", {})) == set(method.settings), name
+
+
+def test_the_colour_maps_known_beforehand_are_those_of_matplotlib_and_the_defaults_are_among_them() -> None:
+    from matplotlib import colormaps
+
+    assert set(_KNOWN_COLORMAPS) <= set(colormaps)
+    defaults = [
+        part["properties"][key]["default"]
+        for part in load_schema()["$defs"].values()
+        for key in ("colormap", "diverging")
+        if key in part.get("properties", {})
+    ]
+    assert len(defaults) >= 3 and set(defaults) <= set(_KNOWN_COLORMAPS)
 
 
 @pytest.mark.parametrize("colormap", ["jet", "cividis", "gray_r"])

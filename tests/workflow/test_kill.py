@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+import re
 import signal
 import subprocess
 import time
@@ -10,16 +11,16 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.workflow.conftest import Project
+from tests.workflow.conftest import TINY, Project
 
 pytestmark = pytest.mark.slow
 
 
-def kill_when(project: Project, moment: Callable[[], bool]) -> None:
-    """Start the study; kill -9 it and all its jobs as soon as the moment has come."""
+def kill_when(project: Project, moment: Callable[[], bool], *targets: str) -> None:
+    """Start the study, or what makes some files of it; kill -9 it and all its jobs as soon as the moment has come."""
     with (project.folder / "killed.txt").open("w") as printed:
         running = subprocess.Popen(
-            project.command(),
+            project.command(*targets),
             cwd=project.folder,
             env=project.environment,
             stdout=printed,
@@ -67,6 +68,27 @@ def test_killed_again_and_again_it_goes_on_and_ends_with_the_same_bytes(finished
     assert different == []
     assert says(fresh, "logs/train_model/net.log", "resumed")
     assert fresh.would_run() == {}
+
+
+def test_killed_in_the_middle_of_an_ascent_it_goes_on_from_the_batches_it_kept(
+    copy_of_finished: Callable[[str], Project],
+) -> None:
+    undisturbed, killed = copy_of_finished("undisturbed"), copy_of_finished("killed")
+    for project in (undisturbed, killed):
+        project.edit(TINY, "filters: 3, size: 48, steps: 4", "filters: 11, size: 48, steps: 60, batch: 2")
+    layer = "filters/net/textbook/stem_conv"
+    undisturbed.run(f"results/tiny/{layer}.h5")
+
+    state = killed.study / f"{layer}.state"
+    kill_when(killed, lambda: len(list(state.glob("*/*.npz"))) >= 2, f"results/tiny/{layer}.h5")
+    kept = len(list(state.glob("*/*.npz")))
+    assert 2 <= kept < 6 and not (killed.study / f"{layer}.h5").exists()
+
+    killed.run(f"results/tiny/{layer}.h5")
+    log = (killed.study / "logs/ascend/net.textbook.stem_conv.log").read_text()
+    assert re.search(rf": {2 * kept}/11 filters, .*, found by an earlier run", log), log
+    assert (killed.study / f"{layer}.h5").read_bytes() == (undisturbed.study / f"{layer}.h5").read_bytes()
+    assert not state.exists()
 
 
 def test_a_live_run_keeps_its_locks(fresh: Project) -> None:

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -99,6 +100,7 @@ CHANGES = {
     "convscope/cam_figures.py": {"overlays": 2, "gallery": 1, "index": 1},
     "convscope/side_by_side.py": {"side_by_side": 1, "gallery": 1, "index": 1},
     "convscope/ascent/steps.py": {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
+    "convscope/ascent/trunk_steps.py": {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
     "convscope/filter_figures.py": {"filter_grid": 2, "gallery": 1, "index": 1},
     "convscope/channel_sheets.py": {"channel_sheets": 1, "gallery": 1, "index": 1},
     "convscope/gallery/build.py": {"gallery": 1, "index": 1},
@@ -140,8 +142,8 @@ def test_a_change_of_the_style_of_the_pages_reruns_the_gallery(copy: Project) ->
 
 
 SETTINGS = {
-    ("steps: 4", "steps: 5"): {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
-    ("steps: 4", "steps: 4, threads: 2"): {"gallery": 1, "index": 1},
+    ("size: 48, steps: 4", "size: 48, steps: 5"): {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
+    ("size: 48, steps: 4", "size: 48, steps: 4, threads: 2"): {"gallery": 1, "index": 1},
     ("layers: [stem_conv, block2_residual_conv]", "layers: [stem_conv, block2_residual_conv, block3_sepconv1]"): {
         "ascend": 1, "filter_grid": 1, "gallery": 1, "index": 1,
     },
@@ -171,6 +173,14 @@ SETTINGS = {
 def test_a_change_of_a_setting_reruns_what_it_sets(copy: Project, change: tuple[str, str]) -> None:
     copy.edit("config/tiny.yaml", *change)
     assert copy.would_run() == Counter(SETTINGS[change])
+
+
+def test_another_preset_leaves_the_patterns_of_the_first_alone(copy: Project) -> None:
+    copy.edit("config/tiny.yaml", "filters: 3, size: 48", "preset: [textbook, fast], filters: 3, size: 48")
+    assert copy.would_run() == Counter({"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1})
+    planned = re.findall(r"^rule (?:ascend|filter_grid):\n.*\n +output: (.+)$", copy.run("-n"), re.MULTILINE)
+    assert len(planned) == 4
+    assert all(f"{copy.study.relative_to(copy.folder)}/filters/net/fast/" in outputs for outputs in planned), planned
 
 
 def test_a_change_of_the_seed_reruns_what_is_random(copy: Project) -> None:
