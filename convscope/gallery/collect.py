@@ -1,16 +1,14 @@
 """Reads a study's results folder and its config into plain records. Whatever was not made is simply absent."""
 
-import json
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-from PIL import Image
 
 from convscope.ascent.presets import preset_names
 from convscope.cam_names import METHODS as CAMS
 from convscope.errors import UserError
 from convscope.gallery.explained import Explanations, explanations
+from convscope.gallery.filters import Layer, layer_by_presets
 from convscope.gallery.judged import Gate, Judging, judging
 from convscope.gallery.tables import chosen, existing, folders, number, read_object, read_table, scalars, truth
 
@@ -56,49 +54,6 @@ class Evaluation:
     confusion: dict[str, dict[str, int]]
     figures: tuple[Path, ...]
     files: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class Pattern:
-    """One cell of a filter grid: its top-left corner in pixels, the filter it shows, the last objective."""
-
-    filter: int
-    left: int
-    top: int
-    objective: float | None
-    dead: bool
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A picture of filter patterns, used as a sprite; `cell`, `width` and `height` in pixels."""
-
-    path: Path
-    width: int
-    height: int
-    cell: int
-    patterns: tuple[Pattern, ...]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One row of the model's layers.csv, and the filter patterns that one preset gave.
-
-    `picture` is the filter grid, `grid` its geometry where the file names it; `beside` is the layer by the other presets.
-    """
-
-    name: str
-    facts: dict[str, str]
-    picture: Path | None = None
-    grid: Grid | None = None
-    objective: Path | None = None
-    preset: str = ""
-    beside: tuple["Layer", ...] = ()
-
-    @property
-    def has_page(self) -> bool:
-        """Whether there is anything to show of the layer."""
-        return self.picture is not None
 
 
 @dataclass(frozen=True)
@@ -282,7 +237,7 @@ def _model(results: Path, name: str, config: dict[str, Any], bad: dict[str, tupl
     folder = results / "models" / name
     filters = results / "filters" / name
     presets = chosen(preset_names((config.get("filters") or {}).get(name) or {}), folders(filters))
-    layers = tuple(_layer(filters, presets, row) for row in read_table(folder / "layers.csv", ("name",)))
+    layers = tuple(layer_by_presets(filters, presets, row) for row in read_table(folder / "layers.csv", ("name",)))
     summary = folder / "summary.txt"
     wanted = (config.get("evaluations") or {}).get(name)
     evaluated = folders(results / "evaluation" / name)
@@ -320,46 +275,6 @@ def _model(results: Path, name: str, config: dict[str, Any], bad: dict[str, tupl
         ),
         files=_files(folder / "model.keras", folder / "model.json", folder / "layers.csv", folder / "history.csv"),
     )
-
-
-def _layer(filters: Path, presets: list[str], row: dict[str, str]) -> Layer:
-    name, facts = row["name"], {key: value for key, value in row.items() if key != "name"}
-    found = []
-    for preset in presets:
-        if picture := existing(filters / preset / f"filters_for_layer_{name}.png"):
-            objective = existing(filters / preset / f"objective_{name}.png")
-            found.append(Layer(name, facts, picture, read_grid(picture), objective, preset))
-    return replace(found[0], beside=tuple(found[1:])) if found else Layer(name, facts)
-
-
-def read_grid(path: Path) -> Grid | None:
-    """The geometry of a filter grid, from the PNG's text metadata "grid"; None where the file does not carry it.
-
-    Cell k's top-left corner is `margin + (k % columns) * (cell + margin)` from the left and the same of `k // columns`
-    from the top, in pixels.
-    """
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            text = image.info.get("grid")
-    except OSError as error:
-        raise UserError(f"{path}: not a readable picture ({error}); delete the file and run again") from None
-    if not text:
-        return None
-    value = json.loads(text)
-    columns, cell, margin = int(value["columns"]), int(value["cell"]), int(value["margin"])
-    dead, last = set(value.get("dead", [])), value.get("objective", [])
-    patterns = tuple(
-        Pattern(
-            filter=int(index),
-            left=margin + (k % columns) * (cell + margin),
-            top=margin + (k // columns) * (cell + margin),
-            objective=number(last[k]) if k < len(last) else None,
-            dead=index in dead,
-        )
-        for k, index in enumerate(value["filters"])
-    )
-    return Grid(path, width, height, cell, patterns)
 
 
 def _evaluation(folder: Path) -> Evaluation:

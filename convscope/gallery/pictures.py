@@ -5,7 +5,7 @@ from pathlib import Path
 from PIL import Image
 
 from convscope.files import atomic_path
-from convscope.gallery.collect import Grid, Layer
+from convscope.gallery.filters import Grid, Layer
 
 _QUALITY = 88
 

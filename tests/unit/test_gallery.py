@@ -14,7 +14,8 @@ from PIL import Image
 from convscope.errors import UserError
 from convscope.gallery import build_gallery, build_index
 from convscope.gallery.build import _preprocessing
-from convscope.gallery.collect import Grid, Pattern, collect, read_grid
+from convscope.gallery.collect import collect
+from convscope.gallery.filters import Grid, Pattern, read_grid
 from convscope.gallery.names import Names, link, slug
 from convscope.gallery.pictures import strip
 from convscope.gallery.tables import read_config, truth
