@@ -14,6 +14,8 @@ FILTER_LAYERS = [
     ("convnet", "conv2"), ("convnet", "conv3"), ("convnet", "conv4"), ("mini_xception", "block2_sepconv2"),
 ]  # fmt: skip
 ROW = 8
+PRESETS = ("sharp", "fast", "textbook")
+PRESET_LAYERS = ("block4_sepconv2", "block8_sepconv1", "block13_sepconv1")
 
 
 def rows_of_grid(path: Path, count: int) -> Image.Image:
@@ -35,10 +37,14 @@ def stack(pictures: list[Image.Image], gap: int = 6) -> Image.Image:
     return canvas
 
 
+def scaled(picture: Image.Image, width: int = 1000) -> Image.Image:
+    """A picture so wide."""
+    return picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
+
+
 def save(picture: Image.Image, name: str, width: int = 1000) -> None:
     """Write a picture at most so wide."""
-    if picture.width > width:
-        picture = picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
+    picture = scaled(picture, width) if picture.width > width else picture
     picture.convert("RGB").save(DOCS / name, quality=88)
 
 
@@ -73,6 +79,16 @@ def main() -> None:
     sheets = sorted((STUDY / "activations" / "convnet" / "one_cat" / "sheets").glob("*/*_conv2.png"))
     save(Image.open(sheets[0]), "activations.jpg")
     screenshot("gallery.jpg")
+    presets = Path("results/presets/filters/xception")
+    if presets.is_dir():
+        # Of a study with the real Xception and these layers and presets; other weights would give another picture.
+        rows = [
+            stack(
+                [scaled(rows_of_grid(presets / name / f"filters_for_layer_{layer}.png", 1)) for name in PRESETS], gap=0
+            )
+            for layer in PRESET_LAYERS
+        ]
+        save(stack(rows, gap=14), "presets.jpg")
     print(f"wrote {', '.join(sorted(path.name for path in DOCS.glob('*.jpg')))}")
 
 
