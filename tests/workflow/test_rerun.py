@@ -82,7 +82,8 @@ def test_comments_docstrings_and_layout_in_every_module_rerun_nothing(copy: Proj
     assert copy.would_run() == Counter()
 
 
-AFTER_CAMS = {"gather_cam": 2, "overlays": 2, "gallery": 1, "index": 1}
+JUDGED_AGAIN = {"judge": 1, "judging_report": 1}
+AFTER_CAMS = {"gather_cam": 2, "overlays": 2, "gallery": 1, "index": 1, **JUDGED_AGAIN, "judge_controls": 1}
 
 
 def change_a_function(project: Project, file: str) -> None:
@@ -96,13 +97,14 @@ def change_a_function(project: Project, file: str) -> None:
 
 
 CHANGES = {
-    "convscope/cams.py": {"cam": 3, **AFTER_CAMS},
+    "convscope/cams.py": {"cam": 3, **AFTER_CAMS, "judge": 2},  # a judged method is run on other networks, too
     "convscope/cam_figures.py": {"overlays": 2, "gallery": 1, "index": 1},
     "convscope/side_by_side.py": {"side_by_side": 1, "gallery": 1, "index": 1},
     "convscope/ascent/steps.py": {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
     "convscope/ascent/trunk_steps.py": {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
     "convscope/filter_figures.py": {"filter_grid": 2, "gallery": 1, "index": 1},
     "convscope/channel_sheets.py": {"channel_sheets": 1, "gallery": 1, "index": 1},
+    "convscope/judging/gate.py": {"judging_report": 1, "gallery": 1, "index": 1},
     "convscope/gallery/build.py": {"gallery": 1, "index": 1},
     "scripts/filter_grid.py": {"filter_grid": 2, "gallery": 1, "index": 1},
     "scripts/index.py": {"index": 1},
@@ -153,6 +155,7 @@ SETTINGS = {
     ("wrong], class: all", "wrong], class: all, scale: set"): {"overlays": 2, "gallery": 1, "index": 1},
     ("steps: 6", "steps: 7"): {
         "attribution": 2, "gather_attribution": 1, "attribution_figures": 1, "side_by_side": 1, "gallery": 1, "index": 1,
+        **JUDGED_AGAIN,
     },
     ("guided_gradcam], class: all", "guided_gradcam, saliency], class: all"): {
         "attribution": 2, "gather_attribution": 1, "attribution_figures": 1, "side_by_side": 1, "gallery": 1, "index": 1,
@@ -163,6 +166,9 @@ SETTINGS = {
     ("sheets: 1", "sheets: 2"): {"channel_sheets": 1, "gallery": 1, "index": 1},
     ("sheets: 1", "sheets: 1, dtype: float32"): {
         "activations": 2, "gather_activations": 1, "channel_sheets": 1, "gallery": 1, "index": 1,
+    },
+    ("randomisation: {images: 2, steps: 2}", "randomisation: {images: 2, steps: 3}"): {
+        "judge": 2, "judge_controls": 1, "judging_report": 1, "gallery": 1, "index": 1,
     },
     ("title: Tiny", "title: Small"): {"gallery": 1, "index": 1},
     ("optimizer: adam}", "optimizer: adam, threads: 1}"): {"gallery": 1, "index": 1},

@@ -387,7 +387,15 @@ def test_report_without_network(copy: Project) -> None:
     with zipfile.ZipFile(copy.folder / "report.zip") as archive:
         page = "".join(archive.read(name).decode() for name in archive.namelist() if name.endswith((".html", ".js")))
         pictures = [name for name in archive.namelist() if name.endswith(".png")]
-    for category in ("Data", "Models", "Activations", "Filter patterns", "Class activation maps", "Attributions"):
+    for category in (
+        "Data",
+        "Models",
+        "Activations",
+        "Filter patterns",
+        "Class activation maps",
+        "Attributions",
+        "Judging",
+    ):
         assert category in page, category
     assert "respond to most" in page  # a caption
     assert len(pictures) >= 7
