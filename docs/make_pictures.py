@@ -88,7 +88,7 @@ def main() -> None:
             )
             for layer in PRESET_LAYERS
         ]
-        save(stack(rows, gap=14), "presets.jpg")
+        save(stack(rows, gap=14), "presets.jpg", 800)
     print(f"wrote {', '.join(sorted(path.name for path in DOCS.glob('*.jpg')))}")
 
 
