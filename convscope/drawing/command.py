@@ -3,12 +3,15 @@
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from convscope.drawing.dataset import Drawings, write_dataset
 from convscope.errors import UserError
 from convscope.files import write_text
 from convscope.fingerprints import fingerprint
 from convscope.job import Progress, parser
+
+if TYPE_CHECKING:
+    from convscope.drawing.dataset import Drawings
 
 
 def drawing_parser(description: str | None) -> argparse.ArgumentParser:
@@ -21,12 +24,14 @@ def drawing_parser(description: str | None) -> argparse.ArgumentParser:
     return arguments
 
 
-def draw_dataset(args: argparse.Namespace, drawings: Drawings) -> None:
+def draw_dataset(args: argparse.Namespace, drawings: "Drawings") -> None:
     """Draw and write the dataset, and the digest of its content.
 
     Raises:
         UserError: the counts are no JSON object of numbers, or the dataset cannot be drawn so.
     """
+    from convscope.drawing.dataset import write_dataset
+
     try:
         counts = json.loads(args.counts)
     except json.JSONDecodeError as error:
