@@ -1,5 +1,6 @@
 """Running the workflow in copies of the project: the checkout itself is never run in, nor written to."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -119,11 +120,23 @@ def fresh(sources: Project, tmp_path: Path) -> Project:
 
 @pytest.fixture(scope="session")
 def finished(sources: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The tiny study, run once from start to end. Only for reading."""
-    project = Project(tmp_path_factory.mktemp("finished") / "project")
-    shutil.copytree(sources.folder, project.folder, ignore=_NOT_COPIED)
-    project.run()
-    return project
+    """The tiny study, run once from start to end, also where tests run side by side (`pytest -n 2`). Only for reading."""
+    own = tmp_path_factory.getbasetemp()
+    made = Project((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "finished" / "project")
+    made.folder.parent.mkdir(exist_ok=True)
+    with (made.folder.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the first to come makes it, the others wait
+        done = made.folder.parent / "done"
+        if not done.exists():
+            shutil.rmtree(made.folder, ignore_errors=True)
+            shutil.copytree(sources.folder, made.folder, ignore=_NOT_COPIED)
+            made.run()
+            done.touch()
+    if made.folder.is_relative_to(own):
+        return made
+    copied = Project(tmp_path_factory.mktemp("finished") / "project")
+    shutil.copytree(made.folder, copied.folder, symlinks=True)
+    return copied
 
 
 @pytest.fixture
