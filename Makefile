@@ -23,7 +23,7 @@ progress: $(VENV)/runtime ## Say how much of a study's filter patterns is made, 
 	@python -m scripts.progress --config $(CONFIG)
 
 test: $(VENV)/test ## Install what the tests need and run all of them.
-	pytest
+	pytest -n 2 --dist loadfile
 
 lint: $(VENV)/test ## Check formatting, lint, types and the workflow.
 	ruff format --check .
