@@ -162,8 +162,13 @@ def test_overlapping_members_count_each_time(tmp_path):
     entries = content[start:end] * 1000
     tail = struct.pack("<4sHHHHIIH", b"PK\x05\x06", 0, 0, 1000, 1000, len(entries), start, 0)
     archive.write_bytes(content[:start] + entries + tail)
-    with pytest.raises(UserError, match="max_ratio 200"):
-        extract(archive, tmp_path / "out")
+    try:
+        result = extract(archive, tmp_path / "out")
+    except UserError as error:
+        assert "max_ratio 200" in str(error)
+    else:  # newer versions of zipfile refuse to read a block twice: one file comes out, the others are listed
+        assert (result.files, result.bytes, len(result.listed)) == (1, 1 << 20, 999)
+        assert all("Overlapped" in member.reason for member in result.listed)
 
 
 def test_a_forged_tar_header_takes_no_memory(tmp_path):
