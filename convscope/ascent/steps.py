@@ -1,6 +1,5 @@
 """How far, and where, one step of an ascent goes."""
 
-from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -50,11 +49,11 @@ class NormalisedSteps:
     """Steps of one length along the gradient.
 
     Args:
-        length: L2 length of a step, of each sample; called with nothing, so that a change of the image's size can change it.
+        length: L2 length of a step, of each sample.
         smoothing: exponent of `smoothed`; 0 leaves the gradient as it is.
     """
 
-    def __init__(self, length: float | Callable[[], float], smoothing: float = 0.0) -> None:
+    def __init__(self, length: float, smoothing: float = 0.0) -> None:
         self.length, self.smoothing = length, smoothing
 
     def begin(self, variables: Any) -> Any:
@@ -65,8 +64,7 @@ class NormalisedSteps:
         """A step of the length."""
         if self.smoothing:
             gradient = smoothed(gradient, self.smoothing)
-        length = self.length() if callable(self.length) else self.length
-        return normalised_step(gradient, per_sample_norm(gradient), length), memory
+        return normalised_step(gradient, per_sample_norm(gradient), self.length), memory
 
 
 class Adam:

@@ -33,14 +33,18 @@ class Step:
 
 
 @dataclass
-class Convolution(Step):
-    """`conv2d(x, kernel) + bias`."""
+class Kernel(Step):
+    """What every convolution has; `bias` may be None."""
 
     kernel: Any
     bias: Any
     strides: tuple[int, int]
     padding: str
     dilation: tuple[int, int]
+
+
+class Convolution(Kernel):
+    """`conv2d(x, kernel) + bias`."""
 
     def forward(self, values: Tensors) -> Any:
         maps = tf.nn.conv2d(values[0], self.kernel, self.strides, self.padding, dilations=self.dilation)
@@ -71,15 +75,8 @@ def _spread(maps: Any, strides: tuple[int, int], size: Any) -> Any:
     return tf.pad(whole, [[0, 0], *beyond, [0, 0]])
 
 
-@dataclass
-class Depthwise(Step):
-    """`depthwise_conv2d(x, kernel)`."""
-
-    kernel: Any
-    bias: Any
-    strides: tuple[int, int]
-    padding: str
-    dilation: tuple[int, int]
+class Depthwise(Kernel):
+    """`depthwise_conv2d(x, kernel) + bias`."""
 
     def forward(self, values: Tensors) -> Any:
         strides = [1, *self.strides, 1]
