@@ -46,7 +46,7 @@ def main(args: argparse.Namespace) -> None:
             store.write_array(file, column, [row[column] for row in rows], ("image",), dtype=store.TEXT)
         store.write_array(file, "label", [int(row["label"]) for row in rows], ("image",), dtype="int64")
         # Decoding, the forward pass and writing overlap; at most a few batches are in memory.
-        with behind(ShardWriter(file, len(rows)), depth=1) as write:
+        with ShardWriter(file, len(rows)) as writer, behind(writer, depth=1) as write:
             for images in ahead(load, range(0, len(rows), batch), args.threads, depth=args.threads + 1):
                 write(model(images))
                 progress.step(len(images))

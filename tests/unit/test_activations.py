@@ -5,6 +5,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from convscope import store
 from convscope.activations import ActivationModel, Answers, ShardWriter, channel_statistics
@@ -29,8 +30,7 @@ def test_outputs_are_the_layers_own_and_statistics_follow_the_relu(tmp_path: Pat
     images = np.random.default_rng(0).normal(size=(5, 16, 16, 3)).astype(np.float32)
     network = model()
     activations = ActivationModel(network, LAYERS, RELUS)
-    with store.create(tmp_path / "a.h5", layers=LAYERS) as file:
-        write = ShardWriter(file, 5)
+    with store.create(tmp_path / "a.h5", layers=LAYERS) as file, ShardWriter(file, 5) as write:
         for start in (0, 2, 4):
             write(activations(images[start : start + 2]))
     expected = keras.Model(network.inputs, network.get_layer("conv1").output)(images).numpy()
@@ -64,8 +64,8 @@ def answers(**maps: np.ndarray) -> Answers:
 
 def test_compression_is_kept_where_it_pays(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).normal(size=(1, 32, 32, 8)).astype(np.float32)
-    with store.create(tmp_path / "a.h5") as file:
-        ShardWriter(file, 1)(answers(noise=noise, sparse=np.where(noise > 1.5, noise, 0)))
+    with store.create(tmp_path / "a.h5") as file, ShardWriter(file, 1) as write:
+        write(answers(noise=noise, sparse=np.where(noise > 1.5, noise, 0)))
         assert file["layers/noise"].compression is None and file["layers/sparse"].compression == "lzf"
         np.testing.assert_array_equal(file["layers/noise"][()], noise)
 
@@ -74,8 +74,7 @@ def test_compression_is_kept_where_it_pays(tmp_path: Path) -> None:
 def test_large_maps_are_cut_by_channels_and_read_back_whole(tmp_path: Path, channels: int) -> None:
     maps = np.random.default_rng(1).normal(size=(3, 70, 60, channels)).astype(np.float16)
     for name in ("a.h5", "b.h5"):
-        with store.create(tmp_path / name) as file:
-            write = ShardWriter(file, 3)
+        with store.create(tmp_path / name) as file, ShardWriter(file, 3) as write:
             write(answers(layer=maps[:2]))
             write(answers(layer=maps[2:]))
     with store.open_file(tmp_path / "a.h5") as file:
@@ -93,6 +92,34 @@ def test_dead_channels_are_those_no_image_wakes() -> None:
     statistics = {name: values.numpy() for name, values in channel_statistics(maps).items()}
     assert (statistics["zeros"] == 1).all(axis=0).tolist() == [True, False, False]
     assert statistics["maximum"].max(axis=0).tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize("count", [1, 64, 150])
+def test_statistics_of_many_batches_lie_in_the_images_order(tmp_path: Path, count: int) -> None:
+    maps = np.random.default_rng(2).normal(size=(count, 6, 5, 3)).astype(np.float32)
+    with store.create(tmp_path / "a.h5") as file, ShardWriter(file, count) as write:
+        for start in range(0, count, 7):
+            write(answers(layer=maps[start : start + 7]))
+    with store.open_file(tmp_path / "a.h5") as file:
+        np.testing.assert_array_equal(file["layers/layer"][()], maps)
+        np.testing.assert_allclose(file["statistics/layer/mean"][()], maps.mean(axis=(1, 2)), atol=1e-6)
+        np.testing.assert_array_equal(file["statistics/layer/maximum"][()], maps.max(axis=(1, 2)))
+
+
+def test_statistics_agree_whatever_is_known_of_the_maps() -> None:
+    maps = np.random.default_rng(3).normal(size=(2, 109, 97, 4)).astype(np.float32)
+    maps[:, :, :60, 1] = 0
+    rectified = np.maximum(maps, 0)
+    unknown = tf.function(channel_statistics, input_signature=[tf.TensorSpec((None, None, None, 4), tf.float32)])
+    for values, found in (
+        (maps, channel_statistics(maps)),
+        (maps, unknown(maps)),
+        (rectified, channel_statistics(rectified)),
+        (rectified, channel_statistics(rectified, rectified=True)),
+    ):
+        np.testing.assert_allclose(found["mean"], values.mean(axis=(1, 2), dtype=np.float64), atol=2e-6)
+        np.testing.assert_array_equal(found["maximum"], values.max(axis=(1, 2)))
+        np.testing.assert_allclose(found["zeros"], (values == 0).mean(axis=(1, 2)), atol=1e-7)
 
 
 @pytest.mark.parametrize("channels", [5, 16, 728])
