@@ -8,9 +8,10 @@ from markupsafe import Markup
 
 from convscope.errors import UserError
 from convscope.files import atomic_path, write_json, write_text
-from convscope.gallery.collect import Heatmaps, Model, Study, collect
+from convscope.gallery.collect import Model, Study, collect
 from convscope.gallery.explained import Explanations
 from convscope.gallery.filters import Layer
+from convscope.gallery.heatmaps import Heatmaps
 from convscope.gallery.names import Names, link, slug
 from convscope.gallery.pictures import banner, strip
 from convscope.gallery.predictions import prediction_table

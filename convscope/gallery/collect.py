@@ -9,20 +9,12 @@ from convscope.cam_names import METHODS as CAMS
 from convscope.errors import UserError
 from convscope.gallery.explained import Explanations, explanations
 from convscope.gallery.filters import Layer, layer_by_presets
+from convscope.gallery.heads import CamHead, cam_head
+from convscope.gallery.heatmaps import BadFile, Heatmaps, class_name, read_heatmaps
 from convscope.gallery.judged import Gate, Judging, judging
 from convscope.gallery.tables import chosen, existing, folders, number, read_object, read_table, scalars, truth
 
 _SHOWN_ELSEWHERE = frozenset({"accuracy", "images", "model", "split"})
-
-
-@dataclass(frozen=True)
-class BadFile:
-    """A file that could not be read as a picture."""
-
-    path: str
-    reason: str
-    split: str = ""
-    class_name: str = ""
 
 
 @dataclass(frozen=True)
@@ -75,49 +67,6 @@ class Activations:
 
 
 @dataclass(frozen=True)
-class ClassMap:
-    """One class activation map of an image: its method's title, and the class it speaks for, "" where for none."""
-
-    title: str
-    target: str
-    score: float | None
-    empty: bool
-    overlay: Path | None
-
-
-@dataclass(frozen=True)
-class Explained:
-    """One image of a set with its heatmaps; `confidence` in 0..1, `correct` is None where the truth is unknown."""
-
-    id: str
-    path: str
-    class_name: str
-    predicted: str
-    confidence: float | None
-    correct: bool | None
-    photo: Path | None
-    maps: tuple[ClassMap, ...]
-
-    @property
-    def overlay(self) -> Path | None:
-        """The picture that stands for the image: its first overlay."""
-        return next((found.overlay for found in self.maps if found.overlay), None)
-
-
-@dataclass(frozen=True)
-class Heatmaps:
-    """A model's class activation maps over an image set."""
-
-    model: str
-    image_set: str
-    methods: tuple[str, ...]
-    images: tuple[Explained, ...]
-    bad: tuple[BadFile, ...]
-    sheets: tuple[Path, ...]
-    files: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
 class ImageSet:
     """A named list of images; `bad` are those left out because they could not be read."""
 
@@ -144,6 +93,7 @@ class Model:
     explained: tuple[Explanations, ...] = field(default=(), kw_only=True)
     files: tuple[Path, ...] = field(default=())
     judged: tuple[Judging, ...] = field(default=())
+    cam_head: CamHead | None = None
 
     def gate(self, image_set: str, method: str) -> Gate | None:
         """What the sanity gate says of a method on an image set, for wherever its pictures are shown."""
@@ -243,6 +193,12 @@ def _model(results: Path, name: str, config: dict[str, Any], bad: dict[str, tupl
     evaluated = folders(results / "evaluation" / name)
     evaluations = chosen([str(entry).replace("/", ".") for entry in wanted or []], evaluated)
     sets = list(config.get("image_sets") or [])
+    heatmaps = tuple(
+        maps
+        for entry in chosen(sets, folders(results / "cams" / name))
+        if (maps := read_heatmaps(results / "cams" / name / entry, name, bad.get(entry, ())))
+    )
+    with_cam = any(CAMS["cam"] in entry.methods for entry in heatmaps)
     return Model(
         name=name,
         spec=read_object(folder / "model.json"),
@@ -256,11 +212,7 @@ def _model(results: Path, name: str, config: dict[str, Any], bad: dict[str, tupl
             _activations(results / "activations" / name / entry, [layer.name for layer in layers])
             for entry in chosen(sets, folders(results / "activations" / name))
         ),
-        heatmaps=tuple(
-            _heatmaps(results / "cams" / name / entry, name, bad.get(entry, ()))
-            for entry in chosen(sets, folders(results / "cams" / name))
-            if _cam_methods(results / "cams" / name / entry)
-        ),
+        heatmaps=heatmaps,
         explained=tuple(
             shown
             for entry in chosen(sets, folders(results / "attributions" / name))
@@ -274,6 +226,8 @@ def _model(results: Path, name: str, config: dict[str, Any], bad: dict[str, tupl
             if (found := judging(results / "judging" / name / entry))
         ),
         files=_files(folder / "model.keras", folder / "model.json", folder / "layers.csv", folder / "history.csv"),
+        # Of a head that no CAM takes any more there is nothing to say.
+        cam_head=cam_head(results / "cams" / name / "gap_head.json") if with_cam else None,
     )
 
 
@@ -285,7 +239,7 @@ def _evaluation(folder: Path) -> Evaluation:
     right, judged = 0, 0
     for row in rows:
         # `predicted` is the class's name beside `class`, or its index where `predicted_label` holds the name.
-        answer = _class_name(row)
+        answer = class_name(row)
         by_answer = confusion.setdefault(row["class"] or "unknown", {})
         by_answer[answer] = by_answer.get(answer, 0) + 1
         correct = truth(row.get("correct"))
@@ -302,12 +256,6 @@ def _evaluation(folder: Path) -> Evaluation:
         figures=tuple(sorted(folder.glob("*.png"))),
         files=_files(folder / "predictions.csv", folder / "metrics.json"),
     )
-
-
-def _class_name(row: dict[str, str]) -> str:
-    """The predicted class's name, whichever of the two columns holds the index."""
-    predicted, label = row.get("predicted", ""), row.get("predicted_label", "")
-    return label if label and not label.lstrip("-").isdigit() and predicted.lstrip("-").isdigit() else predicted
 
 
 def _activations(folder: Path, depth: list[str]) -> Activations:
@@ -330,43 +278,3 @@ def _sheet_layer(stem: str, order: dict[str, int]) -> str:
     """The layer a sheet shows: its file is called after it, perhaps with its depth in front (`03_conv2`)."""
     depth, _, rest = stem.partition("_")
     return rest if stem not in order and depth.isdigit() and rest in order else stem
-
-
-def _cam_methods(folder: Path) -> list[str]:
-    return [method for method in CAMS if (folder / f"{method}.csv").is_file()]
-
-
-def _heatmaps(folder: Path, model: str, bad: tuple[BadFile, ...]) -> Heatmaps:
-    def picture(name: str) -> Path | None:
-        return existing(folder / name) if name else None
-
-    methods = _cam_methods(folder)
-    first: dict[str, dict[str, str]] = {}
-    maps: dict[str, list[ClassMap]] = {}
-    for method in methods:
-        for row in read_table(folder / f"{method}.csv", ("id", "path", "predicted")):
-            first.setdefault(row["id"], row)
-            shown = picture(row.get("overlay", ""))
-            score, empty = number(row.get("score")), truth(row.get("empty")) is True
-            maps.setdefault(row["id"], []).append(ClassMap(CAMS[method], row.get("target", ""), score, empty, shown))
-    images = tuple(
-        Explained(
-            id=identity,
-            path=row["path"],
-            class_name=row.get("class", ""),
-            predicted=_class_name(row),
-            confidence=number(row.get("confidence")),
-            correct=truth(row.get("correct")),
-            photo=picture(row.get("thumbnail", "")),
-            maps=tuple(maps[identity]),
-        )
-        for identity, row in first.items()
-    )
-    sheets = [
-        sheet
-        for method in methods
-        for sheet in sorted((folder / method).glob("sheet_*.png"), key=lambda path: (len(path.name), path.name))
-    ]
-    files = _files(*(folder / f"{method}.csv" for method in methods), *sorted(folder.glob("*.h5")))
-    titles = tuple(CAMS[method] for method in methods)
-    return Heatmaps(model, folder.name, titles, images, bad, tuple(sheets), files)

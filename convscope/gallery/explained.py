@@ -1,23 +1,48 @@
 """The attribution maps of an image set, as a page shows them: every image with all methods side by side."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from convscope.attributions.names import METHODS
-from convscope.gallery.tables import existing, number, read_table, truth
+from convscope.gallery.tables import Row, existing, number, read_table, truth
+
+# Columns that every method's table has; what else there is, are pictures (`view_`) and numbers the method tells.
+_COMMON = frozenset(
+    {
+        "id",
+        "path",
+        "class",
+        "label",
+        "predicted",
+        "predicted_label",
+        "confidence",
+        "correct",
+        "target",
+        "score",
+        "empty",
+    }
+    | {"thumbnail", "map", "overlay"}
+)
 
 
 @dataclass(frozen=True)
 class MethodMap:
-    """One method's map of an image for one class; `gap` is a completeness gap, where the method knows one."""
+    """One method's map of an image for one class; `facts` are numbers it tells beside it, `views` more pictures, by name."""
 
     method: str
     title: str
     signed: bool
     empty: bool
-    gap: float | None
     map: Path | None
     overlay: Path | None
+    facts: Mapping[str, float] = field(default_factory=dict)
+    views: tuple[tuple[str, Path], ...] = ()
+
+    @property
+    def gap(self) -> float | None:
+        """The completeness gap, where the method knows one."""
+        return self.facts.get("completeness_gap")
 
 
 @dataclass(frozen=True)
@@ -85,11 +110,19 @@ def explanations(folder: Path, model: str) -> Explanations | None:
                     title=METHODS[method].title,
                     signed=METHODS[method].signed,
                     empty=truth(row.get("empty")) is True,
-                    gap=number(row.get("completeness_gap")),
                     map=picture(row["map"]),
                     overlay=picture(row["overlay"]),
+                    facts=_facts(row),
+                    views=tuple(
+                        (name.removeprefix("view_"), shown)
+                        for name, cell in row.items()
+                        if name.startswith("view_") and (shown := picture(cell))
+                    ),
                 )
             )
+    targets: dict[str, list[Target]] = {}
+    for (owner, name), found in maps.items():
+        targets.setdefault(owner, []).append(Target(name, scores[owner, name], tuple(found)))
     together = {row["id"]: row["picture"] for row in read_table(folder / "side_by_side.csv")}
     images = tuple(
         ExplainedImage(
@@ -101,11 +134,7 @@ def explanations(folder: Path, model: str) -> Explanations | None:
             correct=truth(row.get("correct")),
             photo=picture(row.get("thumbnail", "")),
             picture=picture(together.get(identity, "")),
-            targets=tuple(
-                Target(name, scores[owner, name], tuple(found))
-                for (owner, name), found in maps.items()
-                if owner == identity
-            ),
+            targets=tuple(targets[identity]),
         )
         for identity, row in about.items()
     )
@@ -119,3 +148,8 @@ def explanations(folder: Path, model: str) -> Explanations | None:
     ]
     titles = tuple((method, METHODS[method].title, METHODS[method].signed) for method in methods)
     return Explanations(model, folder.name, titles, images, tuple(sheets), tuple(files))
+
+
+def _facts(row: Row) -> dict[str, float]:
+    own = {name: number(cell) for name, cell in row.items() if name not in _COMMON and not name.startswith("view_")}
+    return {name: value for name, value in own.items() if value is not None}
