@@ -12,8 +12,8 @@ def main(args: argparse.Namespace) -> None:
     from convscope.gallery.tables import read_config
 
     study = build_gallery(args.results, read_config(args.config), args.out)
-    pages = sum(1 + len(model.shown_layers) + len(model.heatmaps) for model in study.models)
-    say(f"{args.out}: {len(study.datasets)} datasets, {len(study.models)} models, {pages + 1} pages")
+    pages = sum(1 for _ in args.out.parent.glob("*.html"))
+    say(f"{args.out}: {len(study.datasets)} datasets, {len(study.models)} models, {pages} pages")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 from PIL import Image, PngImagePlugin
 
@@ -16,6 +17,7 @@ CLASSES = ["cat", HOSTILE_CLASS]
 LAYERS = ["conv1", "pool1", "conv2", "conv2_shortcut", "conv3", "conv4"]
 SETS = ["test pets", "mistakes#1"]
 DEAD = 3
+LABELS = ["survives randomisation", "does not beat a centre blob"]
 
 CONFIG: dict[str, Any] = {
     "study": STUDY,
@@ -40,6 +42,15 @@ def write_object(path: Path, value: Any) -> None:
     """Write JSON, folders included."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(value), encoding="utf-8")
+
+
+def write_chances(path: Path, classes: list[str], chances: dict[str, list[float]]) -> None:
+    """Write what a file of maps knows of its images besides the maps: the probability of each class, by the image's id."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file.attrs["classes"] = json.dumps(classes)
+        file.create_dataset("id", data=list(chances), dtype=h5py.string_dtype())
+        file.create_dataset("probabilities", data=np.array(list(chances.values()), np.float32))
 
 
 def picture(path: Path, height: int, width: int, seed: int) -> None:
@@ -193,6 +204,9 @@ def _image_set(results: Path, name: str) -> None:
     columns = "id,path,class,label,predicted,predicted_label,confidence,correct,target,score,empty,thumbnail,overlay"
     write_csv(heatmaps / "gradcam.csv", columns, explained)
     picture(heatmaps / "gradcam" / "sheet_1.png", 200, 300, 9)
+    # The surer it is, the less the other class has.
+    sure = [(row[0], 0.5 + k / 20, 1 - row[5]) for k, row in enumerate(explained)]
+    write_chances(heatmaps / "gradcam.h5", CLASSES, {key: [p, 1 - p][:: 2 * other - 1] for key, p, other in sure})
     write_csv(results / "image_sets" / f"{name}.csv", "id,path,class,label,mask", listed)
     bad = [("gone & <i>broken</i>.jpg", "not a picture")] if name == SETS[0] else []
     write_csv(results / "image_sets" / f"{name}.bad.csv", "path,reason", bad)
@@ -224,3 +238,43 @@ def _attributions(folder: Path) -> None:
     picture(folder / "side_by_side" / "img_0.png", 200, 400, 4)
     columns = "id,path,class,label,predicted,predicted_label,confidence,correct,targets,picture"
     write_csv(folder / "side_by_side.csv", columns, together)
+
+
+def _score(method: str, metric: str, mean: float, region: str = "", images: int = 4) -> dict[str, Any]:
+    bounds = {"low": mean - 0.1, "high": mean + 0.1, "chance": None}
+    return {
+        "method": method,
+        "metric": metric,
+        "region": region,
+        "better": "higher",
+        "mean": mean,
+        "images": images,
+    } | bounds
+
+
+def add_judging(results: Path) -> None:
+    """Judge two methods and a control on the first image set: one fails the gate, one passes."""
+    folder = results / "judging" / "convnet" / SETS[0]
+    failed = {"status": "failed", "labels": LABELS, "reasons": ["The map hardly changes <at all>."]}
+    passed = {"status": "passed", "labels": [], "reasons": ["It beats an edge detector."]}
+    metrics = {
+        "faithfulness": {"title": "insertion AUC minus deletion AUC", "better": "higher"},
+        "deletion": {"title": "deletion AUC", "better": "lower"},
+        "pointing": {"title": "pointing game", "better": "higher"},
+        "gini": {"title": "sparseness (Gini)", "better": ""},
+    }
+    rows = [
+        *(
+            _score("gradcam", "faithfulness", 0.25),
+            _score("saliency", "faithfulness", 0.5),
+            _score("edges", "faithfulness", 0.75),
+        ),
+        *(_score("gradcam", "deletion", 0.125), _score("saliency", "deletion", 0.375)),
+        *(_score("gradcam", "gini", 0.4), _score("saliency", "gini", 0.6, images=2)),
+        _score("gradcam", "pointing", 1.0, "head"),
+    ]
+    gate = {"saliency": passed, "gradcam": failed}  # the file's order is not the config's
+    write_object(folder / "table.json", {"images": 4, "metrics": metrics, "rows": rows, "gate": gate})
+    write_csv(folder / "self_check.csv", "method,check,value,remark", [["gradcam", "layer chosen", "conv4", ""]])
+    write_csv(folder / "table.csv", "method,metric", [])
+    Image.new("RGB", (40, 30)).save(folder / "metrics.png")

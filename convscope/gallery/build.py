@@ -12,6 +12,7 @@ from convscope.gallery.collect import Model, Study, collect
 from convscope.gallery.explained import Explanations
 from convscope.gallery.filters import Layer
 from convscope.gallery.heatmaps import Heatmaps
+from convscope.gallery.image_pages import ImagePages, image_pages
 from convscope.gallery.names import Names, link, slug
 from convscope.gallery.pictures import banner, strip
 from convscope.gallery.predictions import prediction_table
@@ -19,7 +20,15 @@ from convscope.gallery.tables import number, read_object
 
 _HERE = Path(__file__).parent
 _STATIC = ("gallery.css", "gallery.js", "predictions.js")
-_PAGES = ("model_*.html", "layer_*.html", "images_*.html", "methods_*.html", "predictions_*.html", "judging_*.html")
+_PAGES = (
+    "model_*.html",
+    "layer_*.html",
+    "images_*.html",
+    "methods_*.html",
+    "image_*.html",
+    "predictions_*.html",
+    "judging_*.html",
+)
 _UNKNOWN = "\u2013"
 _PICTURES = ("strip_*.jpg", "banner_*.jpg")
 
@@ -89,7 +98,7 @@ class _Site:
         )
 
     def page(self, *parts: str) -> str:
-        """File name of the page of a model, a layer or a model's image set."""
+        """File name of the page of a model, a layer, a model's image set, or an image of one."""
         return f"{self.names(*parts)}.html"
 
     def render(self, template: str, name: str, **values: Any) -> None:
@@ -148,8 +157,10 @@ def build_gallery(results: Path, config: dict[str, Any], out: Path) -> Study:
     for name in _STATIC:
         write_text(out.parent / name, (_HERE / "static" / name).read_text(encoding="utf-8"))
     site.make_pictures()
+    pages = {model.name: image_pages(model, results) for model in study.models}
     for model in study.models:
-        _model_pages(site, model)
+        _model_pages(site, model, pages[model.name])
+    _image_pages(site, pages)
     site.remove_stale()
     hero = study_hero(site)
     write_json(out.parent / "study.json", _card(site, hero))
@@ -157,7 +168,7 @@ def build_gallery(results: Path, config: dict[str, Any], out: Path) -> Study:
     return study
 
 
-def _model_pages(site: _Site, model: Model) -> None:
+def _model_pages(site: _Site, model: Model, pages: tuple[ImagePages, ...]) -> None:
     site.render("model.html.j2", site.page("model", model.name), model=model)
     shown = model.shown_layers
     for position, layer in enumerate(shown):
@@ -165,10 +176,17 @@ def _model_pages(site: _Site, model: Model) -> None:
         after: Layer | None = shown[position + 1] if position + 1 < len(shown) else None
         name = site.page("layer", model.name, layer.name)
         site.render("layer.html.j2", name, model=model, layer=layer, before=before, after=after)
+    explained_in: dict[str, list[tuple[str, str]]] = {}
+    for entry in pages:
+        for image in entry.images:
+            explained_in.setdefault(image.path, []).append((entry.image_set, image.id))
     for evaluation in model.evaluations:
         tested = f"{evaluation.dataset}.{evaluation.split}"
         table = prediction_table(site.study.folder / "evaluation" / model.name / tested, site.study.folder)
-        site.render("predictions.html.j2", site.page("predictions", model.name, tested), model=model, table=table)
+        # No column where none of the images shown is explained.
+        places = explained_in if any(row.path in explained_in for row in table.rows) else {}
+        name = site.page("predictions", model.name, tested)
+        site.render("predictions.html.j2", name, model=model, table=table, explained_in=places)
     for heatmaps in model.heatmaps:
         name = site.page("images", model.name, heatmaps.image_set)
         site.render("images.html.j2", name, model=model, heatmaps=heatmaps, classes=_classes(model, heatmaps))
@@ -179,6 +197,29 @@ def _model_pages(site: _Site, model: Model) -> None:
         site.render(
             "judging.html.j2", site.page("judging", model.name, judging.image_set), model=model, judging=judging
         )
+
+
+def _image_pages(site: _Site, every: dict[str, tuple[ImagePages, ...]]) -> None:
+    """One page an explained image, with links to the same picture in other sets and by other models."""
+    same: dict[str, list[tuple[str, str, str]]] = {}
+    for name, sets in every.items():
+        for pages in sets:
+            for image in pages.images:
+                same.setdefault(image.path, []).append((name, pages.image_set, image.id))
+    for model in site.study.models:
+        for pages in every[model.name]:
+            for image, place in zip(pages.images, pages.places(), strict=True):
+                here = (model.name, pages.image_set, image.id)
+                elsewhere = [other for other in same[image.path] if other != here]
+                site.render(
+                    "image.html.j2",
+                    site.page("image", *here),
+                    model=model,
+                    pages=pages,
+                    image=image,
+                    place=place,
+                    elsewhere=elsewhere,
+                )
 
 
 def _classes(model: Model, heatmaps: Heatmaps | Explanations) -> dict[str, int]:

@@ -278,3 +278,63 @@ def test_a_cell_of_the_confusion_matrix_leads_to_its_pictures(page: Any, gallery
     cell.click()
     page.wait_for_selector("table.predictions")
     assert page.locator("table.predictions tbody tr:not([hidden])").count() == count > 0
+
+
+def test_from_image_to_image_by_keyboard(page: Any, gallery: Path) -> None:
+    (file,) = gallery.glob("image_convnet_test-pets*_img_3.html")
+
+    def at() -> str:
+        return page.inner_text("h1")
+
+    def press(key: str, arrives: str) -> None:
+        page.keyboard.press(key)
+        page.wait_for_function("name => document.querySelector('h1').textContent === name", arg=arrives)
+
+    page.goto(file.as_uri())
+    press("ArrowRight", "img_4")
+    press("ArrowLeft", "img_3")
+    press("Shift+ArrowRight", "img_5")  # over img_4, which is right
+    press("Shift+ArrowRight", "img_6")
+    press("ArrowRight", "img_7")
+    page.keyboard.press("ArrowRight")  # the last one
+    page.keyboard.press("Shift+ArrowRight")
+    press("Shift+ArrowLeft", "img_6")
+    page.goto(file.as_uri().replace("img_3", "img_0"))
+    page.click("[data-item=e-1-2]")
+    assert page.inner_text(".lightbox-count") == "3 of 6"  # the photo, five maps
+    assert page.locator(".lightbox-stage img").count() == 2  # a map, and the map over the photo
+    page.keyboard.press("ArrowRight")
+    assert fragment(page) == "#e-1-3" and at() == "img_0", "in the lightbox, arrows go from picture to picture"
+    page.keyboard.press("Escape")
+    press("ArrowRight", "img_1")
+
+
+def test_from_a_set_and_a_prediction_to_the_page_of_an_image(page: Any, gallery: Path) -> None:
+    page.goto(images_page(gallery).as_uri())
+    page.click("#i-img_5 .caption a")
+    page.wait_for_selector(".one-image")
+    assert page.inner_text("h1") == "img_5" and page.inner_text(".answer .verdict").startswith("✗")
+    assert page.locator(".chances meter").evaluate_all("all => all.map((bar) => Math.round(100 * bar.value))") == [
+        75,
+        25,
+    ]
+    page.goto((gallery / "predictions_convnet_pets.test.html").as_uri())
+    page.click("tr[data-path='data/2.png'] a")
+    page.wait_for_selector(".one-image")
+    assert page.inner_text("h1") == "img_2"
+    page.click(".crumbs a >> nth=3")
+    page.wait_for_selector(".pairs")
+
+
+def test_many_maps_of_an_image_are_a_grid_in_the_lightbox(page: Any, tmp_path: Path) -> None:
+    results = fixture.make_results(tmp_path)
+    cams = results / "cams" / "convnet" / fixture.SETS[0]
+    for method in ("gradcam_plus_plus", "layer_cam", "score_cam"):
+        (cams / f"{method}.csv").write_bytes((cams / "gradcam.csv").read_bytes())
+    build_gallery(results, fixture.CONFIG, results / "gallery" / "index.html")
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(images_page(results / "gallery").as_uri() + "#i-img_5")
+    page.wait_for_selector("dialog[open]")
+    boxes = [part.bounding_box() for part in page.locator(".lightbox-stage img").all()]
+    assert len(boxes) == 5 and len({round(box["width"]) for box in boxes}) == 1
+    assert len({round(box["x"]) for box in boxes}) == 2 and all(box["width"] > 180 for box in boxes)

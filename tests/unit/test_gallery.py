@@ -67,7 +67,7 @@ def pages(root: Path) -> list[Page]:
 
 def test_pages_of_every_kind(made: Path) -> None:
     names = sorted(path.name for path in (made / fixture.STUDY / "gallery").glob("*.html"))
-    assert len(names) == len({name.lower() for name in names}) == 1 + 2 + 2 * 5 + 2 + 2 + 1
+    assert len(names) == len({name.lower() for name in names}) == 1 + 2 + 2 * 5 + 2 + 2 + 1 + 2 * 8
     assert {"index.html", "model_convnet.html", "layer_convnet_conv2_shortcut.html"} <= set(names)
 
 
@@ -315,4 +315,4 @@ def test_the_two_commands(tmp_path: Path) -> None:
     )
     given = ["--studies", str(out.parent / "study.json"), "--out", str(index)]
     subprocess.run([sys.executable, "-m", "scripts.index", *given], cwd=top, check=True, capture_output=True)
-    assert "Pets <b>& friends</b>" in Page(index).words and "15 pages" in (tmp_path / "log").read_text()
+    assert "Pets <b>& friends</b>" in Page(index).words and "34 pages" in (tmp_path / "log").read_text()

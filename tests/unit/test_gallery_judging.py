@@ -4,10 +4,8 @@ import json
 import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
-from PIL import Image
 
 from convscope.gallery import build_gallery
 from convscope.gallery.collect import collect
@@ -16,55 +14,13 @@ from convscope.gallery.judged import judging
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import gallery_fixture as fixture
 
-IMAGES = fixture.SETS[0]
-LABELS = ["survives randomisation", "does not beat a centre blob"]
-
-
-def row(method: str, metric: str, mean: float, region: str = "", images: int = 4) -> dict[str, Any]:
-    bounds = {"low": mean - 0.1, "high": mean + 0.1, "chance": None}
-    return {
-        "method": method,
-        "metric": metric,
-        "region": region,
-        "better": "higher",
-        "mean": mean,
-        "images": images,
-    } | bounds
-
-
-def add_judging(results: Path) -> None:
-    folder = results / "judging" / "convnet" / IMAGES
-    failed = {"status": "failed", "labels": LABELS, "reasons": ["The map hardly changes <at all>."]}
-    passed = {"status": "passed", "labels": [], "reasons": ["It beats an edge detector."]}
-    metrics = {
-        "faithfulness": {"title": "insertion AUC minus deletion AUC", "better": "higher"},
-        "deletion": {"title": "deletion AUC", "better": "lower"},
-        "pointing": {"title": "pointing game", "better": "higher"},
-        "gini": {"title": "sparseness (Gini)", "better": ""},
-    }
-    rows = [
-        *(
-            row("gradcam", "faithfulness", 0.25),
-            row("saliency", "faithfulness", 0.5),
-            row("edges", "faithfulness", 0.75),
-        ),
-        *(row("gradcam", "deletion", 0.125), row("saliency", "deletion", 0.375)),
-        *(row("gradcam", "gini", 0.4), row("saliency", "gini", 0.6, images=2)),
-        row("gradcam", "pointing", 1.0, "head"),
-    ]
-    gate = {"saliency": passed, "gradcam": failed}  # the file's order is not the config's
-    fixture.write_object(folder / "table.json", {"images": 4, "metrics": metrics, "rows": rows, "gate": gate})
-    fixture.write_csv(
-        folder / "self_check.csv", "method,check,value,remark", [["gradcam", "layer chosen", "conv4", ""]]
-    )
-    fixture.write_csv(folder / "table.csv", "method,metric", [])
-    Image.new("RGB", (40, 30)).save(folder / "metrics.png")
+IMAGES, LABELS = fixture.SETS[0], fixture.LABELS
 
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     made = fixture.make_results(tmp_path / "results")
-    add_judging(made)
+    fixture.add_judging(made)
     return made
 
 

@@ -117,7 +117,10 @@
       copy.removeAttribute("loading");
       stage.append(copy);
     }
-    stage.classList.toggle("pair", Boolean(link.closest(".pairs, .explained")));
+    const together = Boolean(link.closest(".pairs, .explained, .maps"));
+    stage.classList.toggle("pair", together && stage.children.length <= 2);
+    stage.classList.toggle("many", together && stage.children.length > 2);
+    stage.scrollTop = 0;
     if (!pattern && stage.children.length === 1) stage.firstElementChild.classList.add("whole");
     const home = document.getElementById(link.dataset.item);
     const caption = home.querySelector(".caption, figcaption").cloneNode(true);
@@ -212,6 +215,19 @@
       if (Math.abs(across) > 50 && Math.abs(across) > 2 * Math.abs(down)) step(across < 0 ? 1 : -1);
     }, { passive: true });
   }
+
+  // ---- from page to page ----------------------------------------------------------------------------------------
+
+  const steps = new Map([...document.querySelectorAll("[data-key]")].map((link) => [link.dataset.key, link]));
+  for (const hint of document.querySelectorAll(".keys")) hint.hidden = !steps.size;
+  document.addEventListener("keydown", (event) => {
+    if (opened || event.altKey || event.ctrlKey || event.metaKey) return;
+    if (event.target.closest && event.target.closest("input, select, textarea, .scroll")) return; // arrows are theirs
+    const link = steps.get((event.shiftKey ? "Shift+" : "") + event.key);
+    if (!link) return;
+    event.preventDefault();
+    location.assign(link.href);
+  });
 
   window.addEventListener("popstate", apply);
   window.addEventListener("hashchange", apply);
