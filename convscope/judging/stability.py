@@ -45,9 +45,11 @@ def max_sensitivity(
 def seed_error(
     explain_with: Callable[[int], Explain], images: np.ndarray, keys: Sequence[str], seeds: int = 3
 ) -> np.ndarray:
-    """Relative spread of the map over the explainer's seeds: `sqrt(mean_s |E_s - M|^2 * S / (S - 1)) / |M|`, M their mean.
+    """Standard error over seeds of one map (of LIME, RISE, SmoothGrad, SHAP by samples), relative to the map.
 
-    0 for a method without randomness; such a one is asked twice only.
+    `sqrt(mean_s |E_s - M|^2 * S / (S - 1)) / |M|` (L2 over the pixels), `M` the mean of the maps `E_s` of `S` seeds: the sample
+    standard deviation from seed to seed. It falls as the root of the method's samples, or faster. 0 for a method without
+    randomness; such a one is asked twice only.
 
     Args:
         explain_with: seed -> explainer.
