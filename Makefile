@@ -3,13 +3,14 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(if 
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+TEST_PEERS := .venv-test-peers
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 CORES ?= all
 CONFIG ?= config.yaml
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test lint format lock bench bench-peers progress clean
+.PHONY: help figures test test-peers lint format lock bench bench-peers progress clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -24,6 +25,9 @@ progress: $(VENV)/runtime ## Say how much of a study's filter patterns is made, 
 
 test: $(VENV)/test ## Install what the tests need and run all of them.
 	pytest -n 2 --dist loadfile
+
+test-peers: $(TEST_PEERS)/installed ## Check the explanations against captum, Xplique, tf-keras-vis, shap and lime (several GB).
+	$(TEST_PEERS)/bin/python -m pytest tests/peers
 
 lint: $(VENV)/test ## Check formatting, lint, types and the workflow.
 	ruff format --check .
@@ -44,6 +48,8 @@ lock: ## Resolve the dependencies again (needs uv).
 		-q requirements/test.in -c requirements/runtime.lock -o requirements/test.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		-q requirements/bench-peers.in -c requirements/runtime.lock -o requirements/bench-peers.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		-q requirements/test-peers.in -c requirements/runtime.lock -o requirements/test-peers.lock
 
 bench: $(VENV)/runtime ## Measure against the textbook's loops and other libraries (ARGS=--quick, ARGS="--only ascent").
 	python -m bench $(ARGS)
@@ -51,7 +57,7 @@ bench: $(VENV)/runtime ## Measure against the textbook's loops and other librari
 bench-peers: $(PEERS)/installed ## Install the libraries that `make bench` compares with, in an environment of their own.
 
 clean: ## Remove the environment and everything made.
-	rm -rf $(VENV) $(PEERS) results .snakemake
+	rm -rf $(VENV) $(PEERS) $(TEST_PEERS) results .snakemake
 
 $(VENV)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
@@ -72,4 +78,11 @@ $(PEERS)/installed: requirements/bench-peers.lock
 	$(PYTHON) -m venv $(PEERS)
 	@echo "Installing the libraries to compare with into $(PEERS) (a minute or two) ..."
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(TEST_PEERS)/installed: requirements/test-peers.lock
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(TEST_PEERS)
+	@echo "Installing the libraries to check against into $(TEST_PEERS) (torch for Linux brings CUDA: a download of several GB) ..."
+	@$(TEST_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
