@@ -61,7 +61,7 @@ def _preprocessing(spec: dict[str, Any]) -> str:
 
 
 def _words(key: str) -> str:
-    return str(key).replace("_", " ")
+    return str(key).replace("_", " ").replace("relus", "ReLUs")
 
 
 def _environment() -> Environment:
