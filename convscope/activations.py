@@ -56,7 +56,7 @@ class ActivationModel:
         self._shapes = keras.Model(flat.inputs, sources)
         run = folded(flat, sources)
 
-        @tf.function(input_signature=[tf.TensorSpec((None, *flat.inputs[0].shape[1:]), tf.float32)])
+        @tf.function
         def answers(images: Any) -> Any:
             outputs = dict(zip(wanted, run(images), strict=True))
             maps = {name: tf.cast(outputs[name], self._dtype) for name in self.layers}
@@ -77,7 +77,9 @@ class ActivationModel:
         Args:
             images: (N, H, W, 3) float32, model space.
         """
-        maps, statistics = self._answers(tf.constant(images))
+        # Traced once a size, so that sizes are known where they help; the last batch may have fewer images.
+        traced = self._answers.get_concrete_function(tf.TensorSpec((None, *images.shape[1:]), tf.float32))
+        maps, statistics = traced(tf.constant(images))
         # The tensors' own memory, not a copy of it.
         stored = {name: _finite(np.asarray(memoryview(value))) for name, value in maps.items()}
         return stored, {name: {key: v.numpy() for key, v in part.items()} for name, part in statistics.items()}

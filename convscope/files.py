@@ -37,6 +37,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def whole_files(folder: Path, pattern: str) -> list[Path]:
+    """What a folder holds of a pattern, by name; without what a writer has not finished, which `Path.glob` would find too."""
+    return sorted(path for path in folder.glob(pattern) if not path.name.startswith("."))
+
+
 @functools.cache
 def _leftovers(folder: Path) -> tuple[str, ...]:
     """Temporary files that a folder held when this process first wrote to it: some job's that was killed, or is at work."""

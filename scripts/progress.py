@@ -14,6 +14,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.ascent.remaining import LayerWork, depth_cost, seconds_left
     from convscope.config import complete
     from convscope.errors import UserError
+    from convscope.files import whole_files
     from convscope.layer_table import CONVOLUTIONS, read_layers, select_layers, wanted_filters
 
     if not args.config.is_file():
@@ -32,7 +33,7 @@ def main(args: argparse.Namespace) -> None:
             for row in select_layers(rows, part["layers"], CONVOLUTIONS, f"filters.{model}.layers"):
                 wanted = len(wanted_filters(int(row["filters"]), part["filters"], f"filters.{model}.filters"))
                 made = study / "filters" / model / preset / f"{row['name']}.h5"
-                batches = list(made.with_suffix(".state").glob("*/*.npz"))
+                batches = whole_files(made.with_suffix(".state"), "*/*.npz")
                 done = wanted if made.is_file() else min(wanted, sum(filters_in(batch) for batch in batches))
                 measured = study / "benchmarks" / "ascend" / f"{model}.{preset}.{row['name']}.tsv"
                 seconds = measured_seconds(measured) if made.is_file() else None

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from convscope.ascent.run import FilterPatterns
-from convscope.files import atomic_path
+from convscope.files import atomic_path, whole_files
 
 
 class KeptBatches:
@@ -28,7 +28,7 @@ class KeptBatches:
     def read(self) -> list[FilterPatterns]:
         """The batches there are, in order of their first filter."""
         found = []
-        for path in sorted(self._folder.glob("*.npz")):
+        for path in whole_files(self._folder, "*.npz"):
             with np.load(path, allow_pickle=False) as file:
                 found.append(
                     FilterPatterns(**{field.name: file[field.name] for field in dataclasses.fields(FilterPatterns)})

@@ -7,6 +7,7 @@ from typing import Any
 from convscope.ascent.presets import preset_names
 from convscope.cam_names import METHODS as CAMS
 from convscope.errors import UserError
+from convscope.files import whole_files
 from convscope.gallery.explained import Explanations, explanations
 from convscope.gallery.filters import Layer, layer_by_presets
 from convscope.gallery.heads import CamHead, cam_head
@@ -173,7 +174,7 @@ def _dataset(folder: Path) -> Dataset:
 
 
 def _image_sets(folder: Path, config: Any) -> tuple[ImageSet, ...]:
-    found = sorted(path.name.removesuffix(".csv") for path in folder.glob("*.csv")) if folder.is_dir() else []
+    found = sorted(path.name.removesuffix(".csv") for path in whole_files(folder, "*.csv")) if folder.is_dir() else []
     # `x.bad.csv` is the table of x's unreadable files, unless there is no x: then it is a set called `x.bad`.
     found = [name for name in found if not (name.endswith(".bad") and name.removesuffix(".bad") in found)]
     result = []
@@ -253,7 +254,7 @@ def _evaluation(folder: Path) -> Evaluation:
         accuracy=accuracy if accuracy is not None or not judged else right / judged,
         metrics={key: entry for key, entry in scalars(metrics).items() if key not in _SHOWN_ELSEWHERE},
         confusion=confusion,
-        figures=tuple(sorted(folder.glob("*.png"))),
+        figures=tuple(whole_files(folder, "*.png")),
         files=_files(folder / "predictions.csv", folder / "metrics.json"),
     )
 
@@ -262,15 +263,15 @@ def _activations(folder: Path, depth: list[str]) -> Activations:
     order = {name: position for position, name in enumerate(depth)}
     images = []
     for image in folders(folder / "sheets"):
-        sheets = [(_sheet_layer(path.stem, order), path) for path in (folder / "sheets" / image).glob("*.png")]
+        sheets = [(_sheet_layer(path.stem, order), path) for path in whole_files(folder / "sheets" / image, "*.png")]
         sheets.sort(key=lambda sheet: (order.get(sheet[0], len(order)), sheet[0]))
         images.append(Sheets(image, tuple(sheets)))
-    figures = [*folder.glob("*.png"), *(folder / "sheets").glob("*.png")]
+    figures = [*whole_files(folder, "*.png"), *whole_files(folder / "sheets", "*.png")]
     return Activations(
         image_set=folder.name,
         figures=tuple(sorted(figures, key=lambda path: (path.name != "sparsity.png", path.name))),
         images=tuple(images),
-        files=_files(*sorted(folder.glob("*.h5")), folder / "sparsity.csv"),
+        files=_files(*whole_files(folder, "*.h5"), folder / "sparsity.csv"),
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convscope.cam_names import METHODS as CAMS
+from convscope.files import whole_files
 from convscope.gallery.tables import existing, number, read_table, truth
 
 
@@ -107,7 +108,7 @@ def read_heatmaps(folder: Path, model: str, bad: tuple[BadFile, ...]) -> Heatmap
         for method in methods
         for sheet in sorted((folder / method).glob("sheet_*.png"), key=lambda path: (len(path.name), path.name))
     ]
-    files = (*(folder / f"{method}.csv" for method in methods), *sorted(folder.glob("*.h5")))
+    files = (*(folder / f"{method}.csv" for method in methods), *whole_files(folder, "*.h5"))
     titles = tuple(CAMS[method] for method in methods)
     return Heatmaps(model, folder.name, titles, images, bad, tuple(sheets), files)
 

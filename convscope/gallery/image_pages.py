@@ -9,6 +9,7 @@ import numpy as np
 
 from convscope import store
 from convscope.errors import UserError
+from convscope.files import whole_files
 from convscope.gallery.collect import Model
 from convscope.gallery.explained import ExplainedImage
 from convscope.gallery.heatmaps import Explained
@@ -152,7 +153,7 @@ def image_pages(model: Model, results: Path) -> tuple[ImagePages, ...]:
         cams = {image.id: image for image in heatmaps[name].images} if name in heatmaps else {}
         others = {image.id: image for image in explained[name].images} if name in explained else {}
         folders = [results / stage / model.name / name for stage in ("cams", "attributions")]
-        chances = probabilities(path for folder in folders for path in sorted(folder.glob("*.h5")))
+        chances = probabilities(path for folder in folders for path in whole_files(folder, "*.h5"))
         ids = dict.fromkeys([*cams, *others])
         images = tuple(_page(model, cams.get(key), others.get(key), chances.get(key, {})) for key in ids)
         result.append(ImagePages(model.name, name, images))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from convscope.files import atomic_path, read_json, sha256_of, write_json, write_text
+from convscope.files import atomic_path, read_json, sha256_of, whole_files, write_json, write_text
 
 
 def test_it_appears_when_it_is_whole(tmp_path: Path) -> None:
@@ -55,6 +55,15 @@ def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> Non
     assert len(left) == 2  # the other file's is not this writer's to remove
     assert left[0].startswith(".few.bad.csv.") and left[1] == "few.csv"
     assert target.read_text() == "whole"
+
+
+def test_what_is_not_finished_is_not_listed(tmp_path: Path) -> None:
+    for name in ("b.npz", "a.npz"):
+        write_text(tmp_path / name, name)
+    with atomic_path(tmp_path / "c.npz") as temporary:
+        assert temporary in tmp_path.glob("*.npz")
+        assert [path.name for path in whole_files(tmp_path, "*.npz")] == ["a.npz", "b.npz"]
+    assert [path.name for path in whole_files(tmp_path.parent, f"{tmp_path.name}/*.npz")] == ["a.npz", "b.npz", "c.npz"]
 
 
 def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
+from convscope.files import whole_files
 from tests.workflow.conftest import TINY, Project
 
 pytestmark = pytest.mark.slow
@@ -80,8 +81,8 @@ def test_killed_in_the_middle_of_an_ascent_it_goes_on_from_the_batches_it_kept(
     undisturbed.run(f"results/tiny/{layer}.h5")
 
     state = killed.study / f"{layer}.state"
-    kill_when(killed, lambda: len(list(state.glob("*/*.npz"))) >= 2, f"results/tiny/{layer}.h5")
-    kept = len(list(state.glob("*/*.npz")))
+    kill_when(killed, lambda: len(whole_files(state, "*/*.npz")) >= 2, f"results/tiny/{layer}.h5")
+    kept = len(whole_files(state, "*/*.npz"))
     assert 2 <= kept < 6 and not (killed.study / f"{layer}.h5").exists()
 
     killed.run(f"results/tiny/{layer}.h5")
