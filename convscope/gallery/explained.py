@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from convscope.attributions.names import METHODS
-from convscope.gallery.tables import Row, existing, number, read_table, truth
+from convscope.gallery.tables import PredictedImage, Row, existing, number, read_table, truth
 
 # Columns that every method's table has; what else there is, are pictures (`view_`) and numbers the method tells.
 _COMMON = frozenset(
@@ -55,16 +55,9 @@ class Target:
 
 
 @dataclass(frozen=True)
-class ExplainedImage:
-    """An image with what is explained of it; `confidence` in 0..1, `correct` is None where the truth is unknown."""
+class ExplainedImage(PredictedImage):
+    """An image with what is explained of it."""
 
-    id: str
-    path: str
-    class_name: str
-    predicted: str
-    confidence: float | None
-    correct: bool | None
-    photo: Path | None
     picture: Path | None
     targets: tuple[Target, ...]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from convscope.cam_names import METHODS as CAMS
 from convscope.files import whole_files
-from convscope.gallery.tables import existing, number, read_table, truth
+from convscope.gallery.tables import PredictedImage, existing, number, read_table, truth
 
 
 @dataclass(frozen=True)
@@ -31,16 +31,9 @@ class ClassMap:
 
 
 @dataclass(frozen=True)
-class Explained:
-    """One image of a set with its heatmaps; `confidence` in 0..1, `correct` is None where the truth is unknown."""
+class Explained(PredictedImage):
+    """One image of a set with its heatmaps."""
 
-    id: str
-    path: str
-    class_name: str
-    predicted: str
-    confidence: float | None
-    correct: bool | None
-    photo: Path | None
     maps: tuple[ClassMap, ...]
 
     @property

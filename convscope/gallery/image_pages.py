@@ -13,6 +13,7 @@ from convscope.files import whole_files
 from convscope.gallery.collect import Model
 from convscope.gallery.explained import ExplainedImage
 from convscope.gallery.heatmaps import Explained
+from convscope.gallery.tables import PredictedImage
 
 # Classes that are shown at once; of more, the likeliest.
 _SHOWN = 12
@@ -48,16 +49,9 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class ImagePage:
+class ImagePage(PredictedImage):
     """An explained image; `chances` are all classes' probabilities in 0..1, empty where they are not on disk."""
 
-    id: str
-    path: str
-    class_name: str
-    predicted: str
-    confidence: float | None
-    correct: bool | None
-    photo: Path | None
     together: Path | None
     chances: Chances
     evidence: tuple[Evidence, ...]

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,19 @@ from convscope.errors import UserError
 from convscope.tables import read_rows
 
 Row = dict[str, str]
+
+
+@dataclass(frozen=True)
+class PredictedImage:
+    """What the tables say of an image; `confidence` in 0..1, `correct` is None where the truth is unknown."""
+
+    id: str
+    path: str
+    class_name: str
+    predicted: str
+    confidence: float | None
+    correct: bool | None
+    photo: Path | None
 
 
 def read_table(path: Path, required: tuple[str, ...] = ()) -> list[Row]:
