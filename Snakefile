@@ -35,6 +35,7 @@ rule all:
     default_target: True
     input:
         "results/index.html",
+        rules.gallery.input,
 
 
 rule figures:

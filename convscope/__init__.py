@@ -7,4 +7,5 @@ import os
 
 # Keras reads this once, at its first import; the explanation methods use TensorFlow's gradient tape.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# What the core of TensorFlow prints (graphics drivers that are not there) buries a log's own lines; its errors are raised anyway.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -16,7 +16,7 @@ rule evaluate:
         "<study>/benchmarks/evaluate/{model}.{dataset}.{split}.tsv"
     conda:
         "../envs/convscope.yaml"
-    threads: 2
+    threads: lambda w: config["models"][w.model].get("threads", 2)
     resources:
         mem_mb=2500,
         runtime=120,

@@ -65,6 +65,19 @@ def test_a_touch_of_a_result_reruns_nothing(copy: Project, touched: str) -> None
     assert copy.would_run() == Counter()
 
 
+@pytest.mark.parametrize(
+    ("deleted", "rule"),
+    [
+        ("filters/net/*/filters_for_layer_stem_conv.png", "filter_grid"),
+        ("cams/net/few/gradcam_sheet.png", "overlays"),
+        ("models/net/layers.csv", "layers"),
+    ],
+)
+def test_a_deleted_figure_is_made_again(copy: Project, deleted: str, rule: str) -> None:
+    next(copy.study.glob(deleted)).unlink()
+    assert copy.would_run()[rule] == 1
+
+
 def test_a_touch_of_all_results_in_any_order_reruns_nothing(copy: Project) -> None:
     start = newest(copy)
     for number, path in enumerate(sorted((copy.folder / "results").rglob("*"), reverse=True)):
