@@ -1,0 +1,36 @@
+"""Import Keras without the libraries that it merely wraps."""
+
+import sys
+from collections.abc import Sequence
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+
+WRAPPED = ("sklearn", "matplotlib")
+
+
+class _NotForKeras(MetaPathFinder):
+    """Says that the wrapped libraries are missing while Keras itself is being imported, which it takes for what it is."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Refuse a wrapped library to Keras; leave everything else to the other finders."""
+        if fullname in WRAPPED and _being_imported("keras"):
+            raise ModuleNotFoundError(f"{fullname} is left out of the import of Keras", name=fullname)
+        return None
+
+
+def _being_imported(package: str) -> bool:
+    # A name imported from inside a package counts as its import: TensorFlow fetches Keras by parts.
+    names = [name for name in sys.modules if name == package or name.startswith(f"{package}.")]
+    return any(getattr(getattr(sys.modules[name], "__spec__", None), "_initializing", False) for name in names)
+
+
+def keras_alone() -> None:
+    """From now on Keras is imported without scikit-learn and matplotlib, a third of its start; both can be imported as ever.
+
+    For processes that do not use `keras.wrappers` and `keras.visualization`, as the pipeline's jobs.
+    """
+    if not any(isinstance(finder, _NotForKeras) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _NotForKeras())

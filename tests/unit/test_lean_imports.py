@@ -1,0 +1,35 @@
+"""Keras starts without what it merely wraps, and the rest of the process does not notice."""
+
+import subprocess
+import sys
+
+LEAN = "from convscope.lean_imports import keras_alone; keras_alone(); "
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+def test_keras_is_imported_without_what_it_wraps() -> None:
+    seen = "print('sklearn' in sys.modules, 'matplotlib' in sys.modules)"
+    assert run(f"import sys; import keras; {seen}").split() == ["True", "True"]  # else there is nothing to leave out
+    assert run(f"import sys; {LEAN} import keras; {seen}").split() == ["False", "False"]
+    assert run(f"import sys; {LEAN} import tensorflow, keras; {seen}").split() == ["False", "False"]
+
+
+def test_the_wrapped_libraries_can_be_imported_as_ever() -> None:
+    code = (
+        "import sklearn.metrics, matplotlib.pyplot; import keras; print(sklearn.metrics.accuracy_score([1, 0], [1, 1]))"
+    )
+    assert float(run(LEAN + "import keras; " + code)) == 0.5
+    assert float(run(LEAN + code)) == 0.5
+
+
+def test_keras_works() -> None:
+    code = "import keras; print(keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]).count_params())"
+    assert int(run(LEAN + code)) == 9
+
+
+def test_asked_twice_is_asked_once() -> None:
+    code = "import sys; n = len(sys.meta_path); keras_alone(); print(len(sys.meta_path) - n)"
+    assert int(run(LEAN + code)) == 0
