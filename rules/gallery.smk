@@ -6,8 +6,8 @@ rule gallery:
     input:
         datasets=expand(rules.dataset.output.sheet, dataset=config["datasets"]),
         curves=trained_curves(),
-        metrics=evaluated(rules.evaluate.output.metrics),
-        reports=evaluated(rules.classifier_report.output.confusion),
+        metrics=evaluated(rules.evaluate),
+        reports=evaluated(rules.classifier_report),
         layers=expand("<study>/models/{model}/layers.csv", model=config["models"]),
         activations=activation_figures(),
         filters=filter_figures,

@@ -123,12 +123,20 @@ def trained_curves():
     return expand(rules.train_model.output.curves, model=TRAINED)
 
 
-def evaluated(output):
-    """An output of every model's evaluation or report, on every split it is tested on."""
+def files_of(rule, **wildcards):
+    """Every file that a rule makes, so that a lost one is made again; a folder (no suffix) has no content to compare."""
     return [
-        str(output).format(model=model, dataset=dataset, split=split)
+        made.format(**wildcards) for made in rule.output if os.path.splitext(made)[1]
+    ]
+
+
+def evaluated(rule):
+    """The files of every model's evaluation or report, on every split it is tested on."""
+    return [
+        file
         for model, parts in config["evaluations"].items()
         for dataset, split in map(dataset_and_split, parts)
+        for file in files_of(rule, model=model, dataset=dataset, split=split)
     ]
 
 
@@ -144,8 +152,9 @@ def report_labels(figure):
 def activation_figures():
     """The pictures of every model's activations."""
     return [
-        rules.channel_sheets.output.figure.format(model=model, images=images)
+        file
         for model, images in pairs("activations")
+        for file in files_of(rules.channel_sheets, model=model, images=images)
     ]
 
 
@@ -159,10 +168,11 @@ def filter_settings(wildcards):
 def filter_figures(wildcards):
     """The grid of every layer of every model that filters are asked for."""
     return [
-        rules.filter_grid.output.grid.format(model=model, preset=preset, layer=layer)
+        file
         for model in config["filters"]
         for preset in preset_names(config["filters"][model])
         for layer in selected("filters", model, CONVOLUTIONS)
+        for file in files_of(rules.filter_grid, model=model, preset=preset, layer=layer)
     ]
 
 
@@ -198,10 +208,11 @@ def gap_head_images(wildcards):
 def cam_figures():
     """The overlays of every model and image set that maps are asked for, method by method."""
     return [
-        rules.overlays.output.table.format(model=model, images=images, method=method)
+        file
         for model, images in pairs("cams")
         for method in CAMS
         if method in config["cams"][model]["methods"]
+        for file in files_of(rules.overlays, model=model, images=images, method=method)
     ]
 
 
@@ -237,11 +248,9 @@ def attribution_style(wildcards):
 def attribution_figures():
     """The pictures of every method of every model and image set that is explained, alone and side by side."""
     return [
-        figure.format(model=model, images=images, method=method)
+        file
         for model, images in pairs("attributions")
         for method in attribution_methods(model)
-        for figure in (
-            rules.attribution_figures.output.table,
-            rules.side_by_side.output.table,
-        )
+        for rule in (rules.attribution_figures, rules.side_by_side)
+        for file in files_of(rule, model=model, images=images, method=method)
     ]

@@ -48,6 +48,7 @@ def judge_settings(wildcards):
 def judging_tables():
     """The verdict of every model and image set that is judged."""
     return [
-        rules.judging_report.output.gate.format(model=model, images=images)
+        file
         for model, images in pairs("judging")
+        for file in files_of(rules.judging_report, model=model, images=images)
     ]

@@ -70,6 +70,7 @@ def test_a_touch_of_a_result_reruns_nothing(copy: Project, touched: str) -> None
     [
         ("filters/net/*/filters_for_layer_stem_conv.png", "filter_grid"),
         ("cams/net/few/gradcam_sheet.png", "overlays"),
+        ("evaluation/net/pets.test/most_confident_errors.png", "classifier_report"),
         ("models/net/layers.csv", "layers"),
     ],
 )
