@@ -15,7 +15,14 @@ from bench.plan import Plan
 from bench.scale import FinishedStudy
 from bench.sessions import Team
 
-_LOAD = "import sys; from convscope.models import load_model; load_model(sys.argv[1], sys.argv[2])"
+# As a job begins: see `convscope.job.run`.
+_LOAD = """
+import sys
+from convscope.lean_imports import keras_alone
+keras_alone()
+from convscope.models import load_model
+load_model(sys.argv[1], sys.argv[2])
+"""
 
 
 def measure(plan: Plan, team: Team, say: Any) -> tuple[list[Line], dict[str, Any]]:
