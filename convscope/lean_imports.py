@@ -10,7 +10,7 @@ WRAPPED = ("sklearn", "matplotlib")
 
 
 class _NotForKeras(MetaPathFinder):
-    """Says that the wrapped libraries are missing while Keras itself is being imported, which it takes for what it is."""
+    """Says that the wrapped libraries are missing while Keras is being imported; Keras can do without them."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
