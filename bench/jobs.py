@@ -18,7 +18,8 @@ from bench.sessions import Team
 # As a job begins: see `convscope.job.run`.
 _LOAD = """
 import sys
-from convscope.lean_imports import keras_alone
+from convscope.lean_imports import collect_rarely, keras_alone
+collect_rarely()
 keras_alone()
 from convscope.models import load_model
 load_model(sys.argv[1], sys.argv[2])

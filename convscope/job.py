@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from convscope.errors import UserError
-from convscope.lean_imports import keras_alone
+from convscope.lean_imports import collect_rarely, keras_alone
 
 _SECONDS_BETWEEN_LINES = 15.0
 _terminal: IO[str] | None = None
@@ -42,6 +42,7 @@ def run(main: Callable[[argparse.Namespace], None], arguments: argparse.Argument
     global _terminal, _title
     args = arguments.parse_args()
     set_threads(args.threads)
+    collect_rarely()
     keras_alone()
     _title = Path(sys.argv[0]).stem
     if args.log:

@@ -33,3 +33,14 @@ def test_keras_works() -> None:
 def test_asked_twice_is_asked_once() -> None:
     code = "import sys; n = len(sys.meta_path); keras_alone(); print(len(sys.meta_path) - n)"
     assert int(run(LEAN + code)) == 0
+
+
+def test_garbage_is_collected_rarely_and_still_collected() -> None:
+    code = (
+        "import gc, weakref; from convscope.lean_imports import collect_rarely; collect_rarely();"
+        "seen = []; gc.callbacks.append(lambda phase, info: seen.append(info['generation']) if phase == 'start' else None);"
+        "kept = [[] for _ in range(40_000)]; few = len(seen);"
+        "Node = type('Node', (), {}); node = Node(); node.self = node; gone = weakref.ref(node); del node;"
+        "kept += [[] for _ in range(60_000)]; print(few, gone() is None)"
+    )
+    assert run(code).split() == ["0", "True"]
