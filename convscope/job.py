@@ -30,18 +30,30 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     return result
 
 
-def set_threads(threads: int) -> None:
-    """Bound the thread pools of TensorFlow, OpenMP and BLAS. Call before they are imported."""
+def set_threads(threads: int, side_by_side: bool = False) -> None:
+    """Bound the thread pools of TensorFlow, OpenMP and BLAS. Call before they are imported.
+
+    Args:
+        threads: in all.
+        side_by_side: every operation has one thread and as many run at the same time, for work that comes in equal parts;
+            otherwise one operation at a time has all of them.
+    """
+    within, beside = (1, threads) if side_by_side else (threads, 1)
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
-        os.environ[name] = str(threads)
-    os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+        os.environ[name] = str(within)
+    os.environ["TF_NUM_INTEROP_THREADS"] = str(beside)
 
 
-def run(main: Callable[[argparse.Namespace], None], arguments: argparse.ArgumentParser) -> None:
-    """Run a script's `main`: log to --log, show progress on the terminal, end with one line on a user's mistake."""
+def run(
+    main: Callable[[argparse.Namespace], None], arguments: argparse.ArgumentParser, side_by_side: bool = False
+) -> None:
+    """Run a script's `main`: log to --log, show progress on the terminal, end with one line on a user's mistake.
+
+    `side_by_side` is that of `set_threads`.
+    """
     global _terminal, _title
     args = arguments.parse_args()
-    set_threads(args.threads)
+    set_threads(args.threads, side_by_side)
     collect_rarely()
     keras_alone()
     _title = Path(sys.argv[0]).stem

@@ -28,7 +28,8 @@ def main(args: argparse.Namespace) -> None:
     weak = [channel for channel in channels if strength[channel] < WEAK]
     say(f"filters whose weights hardly say anything: {weak or 'none'}")
 
-    precision = resolved_precision(settings.precision, bool(tf.config.list_physical_devices("GPU")))
+    gpu = bool(tf.config.list_physical_devices("GPU"))
+    precision = resolved_precision(settings.precision, gpu)
     kept = KeptBatches(args.state, [spec.digest, args.layer, settings.as_dict(), precision, args.seed, args.code])
     parts = kept.read()
     done = {int(channel) for part in parts for channel in part.channels}.intersection(channels)
@@ -41,7 +42,9 @@ def main(args: argparse.Namespace) -> None:
         progress.step(len(part.channels), f"objective {float(part.objective[:, -1].mean()):.3g}")
 
     if len(done) < len(channels):
-        parts.append(ascend(network, spec, args.layer, channels, settings, args.seed, on_batch=on_batch, done=done))
+        # A graphics processor takes one batch after the other.
+        at_once = 1 if gpu else args.threads
+        parts.append(ascend(network, spec, args.layer, channels, settings, args.seed, on_batch, done, at_once))
     found = joined(parts).only(channels)
     say(f"dead filters: {found.channels[found.dead].tolist() or 'none'}")
     attributes = {
@@ -79,4 +82,4 @@ if __name__ == "__main__":
     )
     arguments.add_argument("--code", default="", help="digest of the code: batches of another one are not taken")
     arguments.add_argument("--out", type=Path, required=True)
-    run(main, arguments)
+    run(main, arguments, side_by_side=True)

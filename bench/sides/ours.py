@@ -11,7 +11,7 @@ import tensorflow as tf
 from bench.flops import filter_step_flops
 from bench.numbers import steady_cost
 from bench.versions import versions_of
-from convscope.ascent.presets import settings_from
+from convscope.ascent.presets import filters_a_batch, resolved_precision, settings_from
 from convscope.ascent.run import ascend
 from convscope.layers import layer_table
 from convscope.models import load_model
@@ -37,9 +37,9 @@ class Side:
         }
 
     def batch(self, config: dict[str, Any]) -> dict[str, Any]:
-        """Filters that the settings let ascend together; 16 where the program chooses."""
-        batch = settings_from(config).batch
-        return {"batch": batch if isinstance(batch, int) and batch > 0 else 16}
+        """Filters of a long list that ascend together."""
+        settings = settings_from(config)
+        return {"batch": filters_a_batch(settings, resolved_precision(settings.precision), 960)}
 
     def ascent(
         self, layer: str, channels: list[int], config: dict[str, Any], seed: int, save: str | None = None

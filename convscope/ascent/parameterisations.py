@@ -1,6 +1,7 @@
 """How the image of an ascent is held in variables."""
 
 import zlib
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -79,11 +80,11 @@ class Fourier:
 
     def images(self, variables: Any, size: int) -> Any:
         """(N, size, size, 3) in -1..1."""
-        spectrum = variables * _frequency_scale(size)
         # The inverse transform gives an even width only; an odd image leaves its last column out.
-        planes = tf.signal.irfft2d(tf.complex(spectrum[..., 0], spectrum[..., 1]), [size, _even(size)])[..., :size]
+        planes = _planes(variables * _frequency_scale(size))[..., :size]
         colours = _COLOUR_ROOT / np.linalg.norm(_COLOUR_ROOT, axis=0).max()
-        return 2 * tf.sigmoid(tf.einsum("nchw,dc->nhwd", planes, colours)) - 1
+        mixed = tf.matmul(tf.reshape(tf.transpose(planes, (0, 2, 3, 1)), (-1, 3)), colours, transpose_b=True)
+        return 2 * tf.sigmoid(tf.reshape(mixed, (-1, size, size, 3))) - 1
 
     def grow(self, variables: Any, size: int, larger: int) -> Any:
         """The same frequencies in a finer spectrum, the new ones zero; the picture is the same, enlarged."""
@@ -95,6 +96,24 @@ class Fourier:
         spectrum = tf.pad(spectrum, [[0, 0], [0, 0], [0, 0], [0, columns - spectrum.shape[3]], [0, 0]])
         # The inverse transform divides by the number of pixels.
         return spectrum * ((larger * _even(larger)) / (size * _even(size))) / _frequency_scale(larger)
+
+
+@tf.custom_gradient
+def _planes(spectrum: Any) -> tuple[Any, Callable[[Any], Any]]:
+    """Inverse real Fourier transform of amplitudes held as pairs (N, 3, size, width // 2 + 1, 2) -> (N, 3, size, width).
+
+    The gradient is the forward transform, every column but the first and the last counted twice: the half of the spectrum
+    that is not held mirrors it. Written out, it takes a third of the library's time.
+    """
+    size, columns = spectrum.shape[2:4]
+    width = 2 * (columns - 1)
+    share = np.full((columns, 1), 2 / (size * width), np.float32)
+    share[[0, -1]] /= 2
+
+    def backward(gradient: Any) -> Any:
+        return tf.bitcast(tf.signal.rfft2d(gradient), tf.float32) * share
+
+    return tf.signal.irfft2d(tf.bitcast(spectrum, tf.complex64), [size, width]), backward
 
 
 def _even(size: int) -> int:

@@ -1,6 +1,7 @@
 """Gradient ascent in input space for many filters of one layer."""
 
 from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -10,7 +11,7 @@ import tensorflow as tf
 
 from convscope.ascent.objectives import ChannelObjective
 from convscope.ascent.parameterisations import Fourier, Parameterisation, Pixels, filter_generator
-from convscope.ascent.presets import AscentSettings, resolved_precision
+from convscope.ascent.presets import AscentSettings, filters_a_batch, resolved_precision
 from convscope.ascent.steps import Adam, NormalisedSteps, StepRule, per_sample_norm
 from convscope.ascent.strength import dead_by_weights
 from convscope.ascent.transforms import Robustness, moved
@@ -52,6 +53,7 @@ def ascend(
     seed: int,
     on_batch: Callable[[FilterPatterns], None] | None = None,
     done: Collection[int] = (),
+    at_once: int = 1,
 ) -> FilterPatterns:
     """Find the patterns of some filters of one layer by gradient ascent in input space.
 
@@ -68,29 +70,38 @@ def ascend(
         on_batch: called with the patterns of each batch as soon as it is finished.
         done: those of the wanted filters that are found already, left out here. The others ascend in the batches that they
             would have been in: of another size, the last bits of a pattern would differ.
+        at_once: batches that ascend side by side, each in a thread of its own. On a CPU whose operations have a thread each
+            (`set_threads(..., side_by_side=True)`) nothing waits for the slower half of an operation.
 
     Raises:
         UserError: unknown or unsuitable layer, or a channel the layer does not have.
     """
-    gpu = bool(tf.config.list_physical_devices("GPU"))
-    ascent = _Ascent(network, spec, layer, settings, resolved_precision(settings.precision, gpu), seed)
+    precision = resolved_precision(settings.precision, bool(tf.config.list_physical_devices("GPU")))
+    ascent = _Ascent(network, spec, layer, settings, precision, seed)
     beyond = [channel for channel in channels if not 0 <= channel < ascent.objective.filters]
     if beyond:
         last = ascent.objective.filters - 1
         raise UserError(f"layer '{layer}' has filters 0..{last}; filter {beyond[0]} does not exist")
     hopeless = dead_by_weights(network, layer)
-    parts = []
-    batch = min(settings.batch, len(channels))
-    for first in range(0, len(channels), batch):
-        wanted = [channel for channel in channels[first : first + batch] if channel not in done]
-        if not wanted:
-            continue
-        living = [channel for channel in wanted if not hopeless[channel]]
-        parts.append(ascent.nothing(wanted))
+    batch = filters_a_batch(settings, precision, len(channels), at_once)
+    batches = [list(channels[first : first + batch]) for first in range(0, len(channels), batch)]
+
+    def find(wanted: list[int]) -> FilterPatterns:
+        part, living = ascent.nothing(wanted), [channel for channel in wanted if not hopeless[channel]]
         if living:
-            _put(parts[-1], ascent.run(living, batch), [wanted.index(channel) for channel in living])
-        if on_batch:
-            on_batch(parts[-1])
+            _put(part, ascent.run(living, batch), [wanted.index(channel) for channel in living])
+        return part
+
+    parts = []
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        left = ([channel for channel in wanted if channel not in done] for wanted in batches)
+        for part in pool.map(find, filter(None, left)):
+            parts.append(part)
+            if on_batch:
+                on_batch(part)
+    finally:
+        pool.shutdown(cancel_futures=True)
     return joined(parts)
 
 
@@ -123,12 +134,22 @@ class _Ascent:
         if not self.objective.fits(self._stages[0][0]):
             self._stages = [(settings.size, sum(steps for _, steps in self._stages))]
         self._steps = {size: self._traced(size) for size, _ in self._stages}
+        self._measure = self._traced_measure(settings.size)
 
     def _rule(self, size: int) -> StepRule:
         settings = self._settings
         if settings.parameterisation == "fourier":
             return Adam(settings.rate)
         return NormalisedSteps(settings.step_length * size / settings.size, settings.smoothing)
+
+    def _traced_measure(self, size: int) -> Callable[..., Any]:
+        @tf.function(autograph=False, reduce_retracing=True)
+        def measure(variables: Any, channels: Any, moves: Any) -> Any:
+            images = self._image.images(variables, size)
+            shown, _ = self._to_model(moved(images, moves) if self._robustness else images)
+            return self.objective(shown, channels, tf.zeros(tf.shape(channels), tf.bool))
+
+        return measure
 
     def _traced(self, size: int) -> Callable[..., Any]:
         rule = self._rule(size)
@@ -215,8 +236,7 @@ class _Ascent:
                 variables, memory, value, _ = move(size, variables, memory, index)
                 values[:, index] = value.numpy()
                 index += 1
-        _, _, value, _ = move(stages[-1][0], variables, memory, index)
-        values[:, index] = value.numpy()
+        values[:, index] = self._measure(variables, wanted, moves[index]).numpy()
         silent = gated & (values.max(axis=1) == 0)
         return self._image.images(variables, stages[-1][0]).numpy(), values, ~alive | silent, opened
 

@@ -1,6 +1,7 @@
 """Fourier images, smoothed and adaptive steps, random moves, strength of filters, kept batches, and the presets."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -8,8 +9,15 @@ import pytest
 import tensorflow as tf
 
 from convscope.ascent.kept import KeptBatches
-from convscope.ascent.parameterisations import Fourier, Pixels, filter_generator
-from convscope.ascent.presets import PRESETS, for_preset, preset_names, resolved_precision, settings_from
+from convscope.ascent.parameterisations import Fourier, Pixels, _planes, filter_generator
+from convscope.ascent.presets import (
+    PRESETS,
+    filters_a_batch,
+    for_preset,
+    preset_names,
+    resolved_precision,
+    settings_from,
+)
 from convscope.ascent.run import FilterPatterns, ascend
 from convscope.ascent.steps import Adam, smoothed
 from convscope.ascent.strength import dead_by_weights, filter_strength
@@ -113,6 +121,56 @@ def test_presets_raise_the_response_and_do_not_depend_on_the_batch(preset: str) 
         assert abs(found.patterns).max() <= 1
     again = ascend(network(), SPEC, "second", [3, 1], settings_from({**settings.as_dict(), "batch": 1}), seed=2)
     np.testing.assert_allclose(again.patterns[1], found.patterns[1], atol=2e-2)
+
+
+def test_the_last_objective_is_what_the_next_step_would_have_found() -> None:
+    settings = {"preset": "sharp", "size": 48, "precision": "float32", "coarse_steps": 2}
+    short = ascend(network(), SPEC, "second", [0, 3], settings_from({**settings, "steps": 3}), seed=2)
+    long = ascend(network(), SPEC, "second", [0, 3], settings_from({**settings, "steps": 4}), seed=2)
+    np.testing.assert_allclose(short.objective[:, 5], long.objective[:, 5], rtol=1e-4)
+    assert (long.objective[:, 5] != long.objective[:, 6]).all()
+
+
+@pytest.mark.parametrize("preset", ["textbook", "sharp"])
+def test_batches_side_by_side_are_those_of_one_after_the_other(preset: str) -> None:
+    settings = settings_from(
+        {"preset": preset, "size": 48, "precision": "float32", "coarse_steps": 2, "steps": 2, "batch": 2}
+    )
+    order: list[int] = []
+    alone = ascend(network(), SPEC, "second", [0, 1, 2, 3, 4], settings, 2)
+    beside = ascend(
+        network(), SPEC, "second", [0, 1, 2, 3, 4], settings, 2, lambda part: order.extend(part.channels), at_once=3
+    )
+    assert order == beside.channels.tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(beside.patterns, alone.patterns)
+    np.testing.assert_array_equal(beside.objective, alone.objective)
+
+
+@pytest.mark.parametrize("size", [16, 15])
+def test_the_gradient_of_the_spectrum_is_that_of_the_library(size: int) -> None:
+    spectrum = tf.constant(Fourier(1.0).begin([filter_generator(3, "conv", 0)], size))
+    weights = tf.random.stateless_normal((1, 3, size, size + size % 2), seed=(1, 2))
+
+    def by_library(spectrum: Any) -> Any:
+        planes = tf.complex(spectrum[..., 0], spectrum[..., 1])
+        return tf.signal.irfft2d(planes, [size, size + size % 2])
+
+    found = []
+    for planes_of in (by_library, _planes):
+        with tf.GradientTape() as tape:
+            tape.watch(spectrum)
+            planes = planes_of(spectrum)
+        found.append((planes, tape.gradient(planes, spectrum, weights)))
+    np.testing.assert_allclose(found[1][0], found[0][0], atol=1e-6)
+    np.testing.assert_allclose(found[1][1], found[0][1], atol=1e-6)
+
+
+def test_filters_are_spread_evenly_over_batches() -> None:
+    free, fixed = settings_from({}), settings_from({"batch": 5})
+    assert [filters_a_batch(free, "float32", count) for count in (1, 8, 9, 24, 64)] == [1, 8, 5, 8, 8]
+    assert [filters_a_batch(free, "bfloat16", count) for count in (1, 8, 17, 24, 64)] == [1, 8, 9, 12, 16]
+    assert [filters_a_batch(free, "float32", count, at_once=2) for count in (1, 8, 9, 24, 64)] == [1, 4, 5, 6, 8]
+    assert [filters_a_batch(fixed, "bfloat16", count) for count in (3, 5, 64)] == [3, 5, 5]
 
 
 def test_strength_is_read_from_weights_and_the_gain_behind_them() -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from convscope.job import set_threads
+
 SCRIPT = """
 import os
 from convscope.job import Progress, parser, run, say
@@ -98,3 +100,13 @@ def test_every_script_explains_its_arguments_and_has_the_common_ones(name: str, 
     assert all(option in done.stdout for option in ("--log", "--threads", "--seed"))
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert not imported & {"tensorflow", "keras", "h5py", "numpy", "PIL"}, "libraries are imported inside main"
+
+
+def test_threads_are_given_to_operations_or_to_work_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    for name in names:
+        monkeypatch.setenv(name, "")
+    set_threads(3)
+    assert [os.environ[name] for name in names] == ["3", "3", "1"]
+    set_threads(3, side_by_side=True)
+    assert [os.environ[name] for name in names] == ["1", "1", "3"]
