@@ -124,3 +124,39 @@ rule judging_report:
         python -m scripts.judging_report --judged {input.judged:q} {input.controls:q} --maps {input.maps:q} --spec {input.spec:q} \
             --settings {params.settings:q} --seed {params.seed} --out {params.folder:q} --log {log:q}
         """
+
+
+rule judging_against:
+    """Compare where a model's maps lie with where another model's do, on the same images."""
+    input:
+        judged=lambda w: judged_numbers(w.model, w.images),
+        other=lambda w: judged_numbers(rival(w), w.images),
+    output:
+        table="<study>/judging/{model}/{images}/against.csv",
+        whole="<study>/judging/{model}/{images}/against.json",
+        figure=report(
+            "<study>/judging/{model}/{images}/against.png",
+            caption="../report/judging_against.rst",
+            category="Judging",
+            labels={"model": "{model}", "images": "{images}", "figure": "against"},
+        ),
+    log:
+        "<study>/logs/judging_against/{model}.{images}.log",
+    benchmark:
+        "<study>/benchmarks/judging_against/{model}.{images}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        code=code("judging_against"),
+        seed=SEED,
+        other=lambda w: rival(w),
+        folder=lambda w, output: os.path.dirname(output.table),
+    shell:
+        r"""
+        python -m scripts.judging_against --judged {input.judged:q} --other {input.other:q} --name {wildcards.model:q} \
+            --other-name {params.other:q} --seed {params.seed} --out {params.folder:q} --log {log:q}
+        """

@@ -39,16 +39,29 @@ def judge_method_settings(wildcards):
 def judge_settings(wildcards):
     """The judging's settings as JSON, the groups of metrics by name; which images and methods is told otherwise."""
     part = dict(config["judging"][wildcards.model])
-    for key in ("images", "methods", "metrics", "threads"):
-        part.pop(key)
+    for key in ("images", "methods", "metrics", "threads", "against"):
+        part.pop(key, None)
     groups = judged_groups(config, wildcards.model)
     return json.dumps({**part, "groups": groups}, sort_keys=True)
 
 
 def judging_tables():
-    """The verdict of every model and image set that is judged."""
+    """The verdict of every model and image set that is judged, and the comparison with another model."""
     return [
         file
         for model, images in pairs("judging")
-        for file in files_of(rules.judging_report, model=model, images=images)
+        for rule in [rules.judging_report]
+        + [rules.judging_against] * ("against" in config["judging"][model])
+        for file in files_of(rule, model=model, images=images)
     ]
+
+
+def judged_numbers(model, images):
+    """The numbers of every method and control of a model on an image set."""
+    methods = [*judged_methods(config, model, images), *CONTROLS]
+    return [f"{STUDY}/judging/{model}/{images}/methods/{name}.h5" for name in methods]
+
+
+def rival(wildcards):
+    """The model that a model's maps are compared with."""
+    return config["judging"][wildcards.model]["against"]

@@ -199,6 +199,7 @@ def _model(results: Path, name: str, config: dict[str, Any], bad: dict[str, tupl
         for entry in chosen(sets, folders(results / "cams" / name))
         if (maps := read_heatmaps(results / "cams" / name / entry, name, bad.get(entry, ())))
     )
+    judged = (config.get("judging") or {}).get(name) or {}
     with_cam = any(CAMS["cam"] in entry.methods for entry in heatmaps)
     return Model(
         name=name,
@@ -223,8 +224,8 @@ def _model(results: Path, name: str, config: dict[str, Any], bad: dict[str, tupl
             found
             for entry in chosen(sets, folders(results / "judging" / name))
             # A verdict of an older config is none: it may be on other methods or images.
-            if "judging" not in config or entry in (config["judging"].get(name) or {}).get("images", [])
-            if (found := judging(results / "judging" / name / entry))
+            if "judging" not in config or entry in judged.get("images", [])
+            if (found := judging(results / "judging" / name / entry, judged.get("against")))
         ),
         files=_files(folder / "model.keras", folder / "model.json", folder / "layers.csv", folder / "history.csv"),
         # Of a head that no CAM takes any more there is nothing to say.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from convscope.gallery.tables import existing, number, read_object, read_table
 from convscope.judging.names import METRICS
@@ -11,7 +12,7 @@ _FIGURES = {
     "curves.png": "Deletion, insertion, and likeness to the original map as the model is randomised",
     "agreement.png": "Agreement between the methods",
 }
-_FILES = ("table.csv", "agreement.csv", "self_check.csv", "gate.json")
+_FILES = ("table.csv", "agreement.csv", "self_check.csv", "gate.json", "against.csv")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,30 @@ class Column:
 
 
 @dataclass(frozen=True)
+class Comparison:
+    """The model against another one: `rows` as in against.csv, `revealing` the methods that show a difference."""
+
+    other: str
+    rows: tuple[dict[str, Any], ...]
+    revealing: tuple[str, ...]
+    figure: Path | None
+
+    def row(self, method: str, metric: str) -> dict[str, Any] | None:
+        """The row of a method and a metric."""
+        return next((row for row in self.rows if (row["method"], row["metric"]) == (method, metric)), None)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """All methods, the controls last."""
+        return tuple(dict.fromkeys(row["method"] for row in self.rows))
+
+    @property
+    def metrics(self) -> tuple[tuple[str, str], ...]:
+        """(name, title) of the metrics compared."""
+        return tuple((name, METRICS[name].title) for name in dict.fromkeys(row["metric"] for row in self.rows))
+
+
+@dataclass(frozen=True)
 class Judging:
     """A model's explanations of an image set, judged; `gates` holds the methods, without the control maps."""
 
@@ -64,6 +89,7 @@ class Judging:
     checks: tuple[dict[str, str], ...]
     figures: tuple[tuple[Path, str], ...]
     files: tuple[Path, ...]
+    against: Comparison | None = None
 
     @property
     def passed(self) -> int:
@@ -71,8 +97,10 @@ class Judging:
         return sum(gate.status == "passed" for gate in self.gates.values())
 
 
-def judging(folder: Path) -> Judging | None:
+def judging(folder: Path, rival: str | None = None) -> Judging | None:
     """Read a folder `judging/<model>/<image set>`; None where nothing was judged.
+
+    A comparison is read if it is with the model `rival`: one of an older config tells nothing.
 
     Raises:
         UserError: a table is damaged.
@@ -122,4 +150,17 @@ def judging(folder: Path) -> Judging | None:
         checks=tuple(read_table(folder / "self_check.csv", ("method", "check", "value", "remark"))),
         figures=tuple((folder / name, words) for name, words in _FIGURES.items() if existing(folder / name)),
         files=tuple(path for path in (folder / name for name in _FILES) if path.is_file()),
+        against=_comparison(folder, rival),
+    )
+
+
+def _comparison(folder: Path, rival: str | None) -> Comparison | None:
+    found = read_object(folder / "against.json") if rival else {}
+    if not found or found["other"] != rival:
+        return None
+    return Comparison(
+        other=str(found["other"]),
+        rows=tuple(found["rows"]),
+        revealing=tuple(found["revealing"]),
+        figure=existing(folder / "against.png"),
     )

@@ -54,9 +54,11 @@ def check_judging(config: dict[str, Any], model: str) -> None:
     """Check that what `judging.<model>` names is made.
 
     Raises:
-        UserError: an image set without maps, a method that is not made for it, an unknown metric, or two classes.
+        UserError: an image set without maps, a method that is not made for it, an unknown metric, two classes, or another
+            model that cannot be compared with.
     """
     key, settings = f"judging.{model}", config["judging"][model]
+    _check_against(config, model)
     for group in [] if settings["metrics"] == "all" else settings["metrics"]:
         if group not in GROUPS:
             raise UserError(f"{key}.metrics: metric '{group}' does not exist; {nearest(group, GROUPS)}")
@@ -87,3 +89,23 @@ def check_judging(config: dict[str, Any], model: str) -> None:
         if len(kinds) > 1:
             named = " and ".join(f"{stage}.{model}.class is '{value}'" for stage, value in classes.items())
             raise UserError(f"{key}: {named}; methods can only be compared on one class, so make them the same")
+
+
+def _check_against(config: dict[str, Any], model: str) -> None:
+    key, settings = f"judging.{model}", config["judging"][model]
+    other = settings.get("against")
+    if other is None:
+        return
+    others = [name for name in config["judging"] if name != model]
+    if other not in others:
+        raise UserError(f"{key}.against: model '{other}' is not another model of judging; {nearest(other, others)}")
+    for images in settings["images"]:
+        if images not in config["judging"][other]["images"]:
+            raise UserError(
+                f"{key}.against: '{other}' is not judged on image set '{images}'; add it to judging.{other}.images"
+            )
+    if config["judging"][other]["limit"] != settings["limit"]:
+        raise UserError(f"{key}.limit: it must be that of judging.{other}, or other images are compared")
+    for name in (model, other):
+        if "localisation" not in judged_groups(config, name):
+            raise UserError(f"judging.{name}.metrics: add localisation, which `against` compares")

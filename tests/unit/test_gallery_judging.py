@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from convscope.gallery import build_gallery
 from convscope.gallery.collect import collect
@@ -48,6 +49,34 @@ def test_read_back(results: Path) -> None:
     }
     assert [column.title for column in found.parts] == ["head: pointing"]
     assert judging(results / "judging" / "convnet" / "nothing") is None
+
+
+def test_the_comparison_with_another_model(results: Path) -> None:
+    folder = results / "judging" / "convnet" / IMAGES
+    row = {"metric": "energy", "mean": 0.25, "low": 0.2, "high": 0.3, "other_mean": 0.75, "other_low": 0.7,
+           "other_high": 0.8, "difference": -0.5, "difference_low": -0.6, "difference_high": -0.4, "images": 4}  # fmt: skip
+    rows = [{**row, "method": "saliency", "shows": "less on the object"}]
+    rows += [{**row, "method": "edges", "difference": 0.0, "shows": "no difference shown"}]
+    against = {"model": "convnet", "other": "<honest>", "revealing": ["saliency"], "rows": rows}
+    (folder / "against.json").write_text(json.dumps(against))
+    Image.new("RGB", (40, 30)).save(folder / "against.png")
+    assert judging(folder) is not None and judging(folder).against is None
+    config = {**fixture.CONFIG, "judging": {"convnet": {"images": [IMAGES], "against": "<honest>"}}}
+    build_gallery(results, config, results / "gallery" / "index.html")
+    shown = page(results, "judging_")
+    for words in (
+        "Against &lt;honest&gt;",
+        "1 of 1 method lays less",
+        "-0.60 to -0.40",
+        "less on the object",
+        "against.png",
+    ):
+        assert words in shown, words
+    assert "<honest>" not in shown
+    assert "Less on the object than &lt;honest&gt;: saliency" in page(results, "model_convnet")
+    config["judging"]["convnet"]["against"] = "another"
+    build_gallery(results, config, results / "gallery" / "index.html")
+    assert "honest" not in page(results, "judging_")
 
 
 def test_the_page_and_the_labels(results: Path) -> None:
