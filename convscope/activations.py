@@ -122,7 +122,7 @@ def _finite(values: np.ndarray) -> np.ndarray:
 class ShardWriter:
     """Writes batches of activations to an open HDF5 file; use it as a context, its end writes what is left.
 
-    Layout: `layers/<layer>` (image, height, width, channel), one image a chunk, or a run of its channels where that is more
+    Layout: `layers/<layer>` (image, height, width, channel), one image a chunk, or some of its rows where that is more
     than 1 MiB; and `statistics/<layer>/{mean,maximum,zeros}` (image, channel), measured after the ReLU that follows the layer.
 
     Args:
@@ -152,13 +152,13 @@ class ShardWriter:
                 dataset = self._maps[name] = self._create(name, values)
             self._write(dataset, values)
             self._unsettled += values.nbytes
+            if self._unsettled >= _SETTLE_BYTES:
+                store.settle(self._file)
+                self._unsettled = 0
         self._done += len(next(iter(maps.values()), ()))
         self._waiting.append(statistics)
         if self._done - self._written >= _STATISTICS_ROWS:
             self._write_statistics()
-        if self._unsettled >= _SETTLE_BYTES:
-            store.settle(self._file)
-            self._unsettled = 0
 
     def _write_statistics(self) -> None:
         for name, first in self._waiting[0].items() if self._waiting else ():
@@ -176,19 +176,18 @@ class ShardWriter:
             dataset[self._done : self._done + len(values)] = values
             return
         # Chunks that need no filter are written as they are, past the library's copying from shape to shape.
-        step = dataset.chunks[3]
+        step = dataset.chunks[1]
         for index, image in enumerate(values):
-            for start in range(0, image.shape[2], step):
-                part = image[:, :, start : start + step]
-                if part.shape[2] < step:
-                    part = np.pad(part, ((0, 0), (0, 0), (0, step - part.shape[2])))
-                place = (self._done + index, 0, 0, start)
-                dataset.id.write_direct_chunk(place, np.ascontiguousarray(part))
+            for start in range(0, len(image), step):
+                part = image[start : start + step]
+                if len(part) < step:
+                    part = np.pad(part, ((0, step - len(part)), (0, 0), (0, 0)))
+                dataset.id.write_direct_chunk((self._done + index, start, 0, 0), np.ascontiguousarray(part))
 
     def _create(self, name: str, first: np.ndarray) -> h5py.Dataset:
         height, width, channels = first.shape[1:]
         runs = -(-height * width * channels * first.itemsize // _CHUNK_BYTES)
-        chunk = (1, height, width, -(-channels // min(runs, channels)))
+        chunk = (1, -(-height // min(runs, height)), width, channels)
         middle = np.ascontiguousarray(first[0]).tobytes()
         middle = middle[max(len(middle) - _SAMPLE_BYTES, 0) // 2 :][:_SAMPLE_BYTES]
         pays = len(zlib.compress(middle, 1)) < (1 - _WORTHWHILE) * len(middle)
