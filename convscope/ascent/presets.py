@@ -70,8 +70,8 @@ PRESETS: dict[str, AscentSettings] = {
     "textbook": AscentSettings(),
     # As strong a response of the displayed picture as the textbook's, for a fraction of the time.
     "fast": AscentSettings(
-        preset="fast", precision="auto", size=160, steps=5, coarse_size=96, coarse_steps=10,
-        step_length=25.0, smoothing=0.75, start=(-0.1, 0.1), crop=5,
+        preset="fast", precision="auto", size=160, steps=8, coarse_size=96, coarse_steps=10,
+        step_length=10.0, smoothing=0.75, start=(-0.1, 0.1), crop=5,
     ),
     # Olah, Mordvintsev & Schubert 2017, Feature Visualization.
     "sharp": AscentSettings(
