@@ -1,4 +1,7 @@
-"""Make the README's pictures from the finished default study: `python docs/make_pictures.py` (needs chromium for one of them)."""
+"""Make the README's pictures from finished studies: `python docs/make_pictures.py` (needs chromium for one of them).
+
+The default study must be there; `config/cheat.yaml` and a study with the real Xception give pictures where they are.
+"""
 
 import io
 import shutil
@@ -79,6 +82,11 @@ def main() -> None:
     sheets = sorted((STUDY / "activations" / "convnet" / "one_cat" / "sheets").glob("*/*_conv2.png"))
     save(Image.open(sheets[0]), "activations.jpg")
     screenshot("gallery.jpg")
+    cheat = ROOT / "results" / "cheat" / "attributions"
+    if cheat.is_dir():
+        # The same cat, in the garden that the cheating model takes for a dog, explained for it and for the honest one.
+        rows = [Image.open(cheat / model / "swapped" / "side_by_side.png") for model in ("cheat", "honest")]
+        save(stack([row.crop((0, 0, row.width, row.height * 47 // 100)) for row in rows]), "cheat.jpg", 920)
     presets = Path("results/presets/filters/xception")
     if presets.is_dir():
         # Of a study with the real Xception and these layers and presets; other weights would give another picture.
