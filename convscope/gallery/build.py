@@ -17,6 +17,7 @@ from convscope.gallery.names import Names, link, slug
 from convscope.gallery.pictures import banner, strip
 from convscope.gallery.predictions import prediction_table
 from convscope.gallery.tables import number, read_object
+from convscope.judging.names import title_of
 
 _HERE = Path(__file__).parent
 _STATIC = ("gallery.css", "gallery.js", "predictions.js")
@@ -75,6 +76,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(percent=_percent, value=_value, words=_words, slug=slug, preprocessing=_preprocessing)
+    environment.filters["method_title"] = title_of
     return environment
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from convscope.errors import UserError
 from convscope.judging.bootstrap import interval
-from convscope.judging.names import CONTROLS
+from convscope.judging.names import CONTROLS, METRICS, title_of
 
 # Of the metrics, those that say where a map lies.
 PLACES = ("energy", "pointing")
@@ -83,7 +83,6 @@ def draw_against(rows: Sequence[Mapping[str, Any]], model: str, other: str, path
         path: PNG to write.
     """
     from convscope.figures import new_figure, save_figure
-    from convscope.judging.names import METRICS
 
     shown = [metric for metric in PLACES if any(row["metric"] == metric for row in rows)]
     methods = list(dict.fromkeys(row["method"] for row in rows))
@@ -103,7 +102,7 @@ def draw_against(rows: Sequence[Mapping[str, Any]], model: str, other: str, path
         panel.set_title(METRICS[metric].title, fontsize=9)
         panel.set_xlim(-0.02, 1.02)
         panel.set_ylim(len(methods) - 0.5, -0.5)
-        panel.set_yticks(range(len(methods)), [m.replace("_", " ") for m in methods] if number == 0 else [])
+        panel.set_yticks(range(len(methods)), [title_of(m) for m in methods] if number == 0 else [])
         panel.tick_params(labelsize=7.5)
         panel.grid(axis="x", linewidth=0.3)
     if rows:

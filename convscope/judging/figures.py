@@ -8,7 +8,7 @@ import numpy as np
 
 from convscope.figures import new_figure, save_figure
 from convscope.judging.gate import FAILED, NOT_JUDGED, PASSED, UNCLEAR, Verdict
-from convscope.judging.names import CONTROLS, METRICS
+from convscope.judging.names import CONTROLS, METRICS, title_of
 
 _COLOURS = {PASSED: "#1a7f4b", FAILED: "#b3261e", UNCLEAR: "#a66a00", NOT_JUDGED: "#555555"}
 _GREY = "#9a9a9a"
@@ -44,7 +44,7 @@ def draw_metrics(rows: Sequence[Mapping[str, Any]], verdicts: Mapping[str, Verdi
             panel.plot([row["mean"]], [place], "o", color=colour, markersize=4)
         panel.set_title(_wrapped(METRICS[metric].title, METRICS[metric].better), fontsize=8)
         panel.set_ylim(len(methods) - 0.5, -0.5)
-        panel.set_yticks(range(len(methods)), [m.replace("_", " ") for m in methods] if number % columns == 0 else [])
+        panel.set_yticks(range(len(methods)), [title_of(m) for m in methods] if number % columns == 0 else [])
         panel.tick_params(labelsize=7)
         panel.grid(axis="x", linewidth=0.3)
         if number % columns == 0:
@@ -85,7 +85,7 @@ def draw_curves(
         panel.grid(linewidth=0.3)
     handles = [axes[0].plot([], [], **styles[method])[0] for method in methods]
     if handles:
-        figure.legend(handles, [m.replace("_", " ") for m in methods], loc="outside right upper", fontsize=7)
+        figure.legend(handles, [title_of(m) for m in methods], loc="outside right upper", fontsize=7)
     save_figure(figure, path)
 
 
@@ -94,7 +94,7 @@ def draw_agreement(names: Sequence[str], matrix: np.ndarray, path: Path) -> None
     side = max(3.0, 0.42 * len(names) + 1.6)
     figure, panel = new_figure(side + 0.8, side)
     picture = panel.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
-    labels = [name.replace("_", " ") for name in names]
+    labels = [title_of(name) for name in names]
     panel.set_xticks(range(len(names)), labels, rotation=60, ha="right", fontsize=7)
     panel.set_yticks(range(len(names)), labels, fontsize=7)
     for i, row in enumerate(matrix):

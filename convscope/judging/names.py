@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from convscope.attributions.names import METHODS as ATTRIBUTIONS
+from convscope.cam_names import METHODS as CAMS
+
 
 @dataclass(frozen=True)
 class Metric:
@@ -44,3 +47,9 @@ METRICS = {
 # Maps that know nothing of the model; every method has to beat the first two.
 CONTROLS = {"centre_blob": "a centre blob", "edges": "an edge detector", "random": "random pixels"}
 RIVALS = ("centre_blob", "edges")
+
+
+def title_of(method: str) -> str:
+    """A method's name for people; of a control, its name in words."""
+    known = ATTRIBUTIONS.get(method)
+    return CAMS.get(method) or (known.title if known else method.replace("_", " "))

@@ -73,7 +73,7 @@ def test_the_comparison_with_another_model(results: Path) -> None:
     ):
         assert words in shown, words
     assert "<honest>" not in shown
-    assert "Less on the object than &lt;honest&gt;: saliency" in page(results, "model_convnet")
+    assert "Less on the object than &lt;honest&gt;: Saliency" in page(results, "model_convnet")
     config["judging"]["convnet"]["against"] = "another"
     build_gallery(results, config, results / "gallery" / "index.html")
     assert "honest" not in page(results, "judging_")
