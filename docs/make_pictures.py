@@ -86,7 +86,7 @@ def main() -> None:
     if cheat.is_dir():
         # The same cat, in the garden that the cheating model takes for a dog, explained for it and for the honest one.
         rows = [Image.open(cheat / model / "swapped" / "side_by_side.png") for model in ("cheat", "honest")]
-        save(stack([row.crop((0, 0, row.width, row.height * 47 // 100)) for row in rows]), "cheat.jpg", 920)
+        save(stack([row.crop((0, 0, row.width, row.height * 48 // 100)) for row in rows]), "cheat.jpg", 920)
     presets = Path("results/presets/filters/xception")
     if presets.is_dir():
         # Of a study with the real Xception and these layers and presets; other weights would give another picture.
