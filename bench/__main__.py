@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import ascent, images, jobs, lines, picture
+from bench import ascent, images, jobs, lines, picture, sharp
 from bench.figure import draw
 from bench.network import ROOT, real_preset
 from bench.plan import Plan
@@ -22,7 +22,13 @@ from bench.versions import machine, versions_of
 from bench.worker import Failed
 from convscope.files import read_json, write_json
 
-PARTS = {"ascent": ascent.measure, "picture": picture.measure, "images": images.measure, "jobs": jobs.measure}
+PARTS = {
+    "ascent": ascent.measure,
+    "picture": picture.measure,
+    "sharp": sharp.measure,
+    "images": images.measure,
+    "jobs": jobs.measure,
+}
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
 
 
