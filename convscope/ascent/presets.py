@@ -129,13 +129,13 @@ def settings_from(config: dict[str, Any]) -> AscentSettings:
 def filters_a_batch(settings: AscentSettings, precision: str, count: int, at_once: int = 1) -> int:
     """How many of `count` filters ascend together.
 
-    Where the settings leave it open: up to 8 in float32, where more gain nothing, and 16 in bfloat16, whose multiplication
-    wants longer matrices. The batches are of one size as nearly as can be, for the last one is padded, and keep `at_once`
-    threads busy.
+    Where the settings leave it open: 16 in bfloat16, whose multiplication wants longer matrices, and in float32, where more
+    gain nothing, 8 in all the batches that are in memory at once. The batches are of one size as nearly as can be, for the
+    last one is padded, and keep `at_once` threads busy.
     """
     if settings.batch:
         return min(settings.batch, count)
-    most = 16 if precision == "bfloat16" else 8
+    most = 16 if precision == "bfloat16" else max(1, 8 // at_once)
     rounds = -(-count // (most * at_once))
     return -(-count // (rounds * at_once))
 
