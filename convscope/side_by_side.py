@@ -13,6 +13,7 @@ from convscope.images import fit_image
 from convscope.render import colormap
 
 _CELL, _MARGIN, _LINE = 168, 10, 18
+_SMALLEST = 10  # of the sizes of letters
 _PAPER, _INK, _MUTED, _BAR = (255, 255, 255), (34, 34, 34), (110, 110, 110), (70, 110, 170)
 _WRONG, _RIGHT = (178, 34, 34), (30, 120, 60)
 _COLUMNS, _CLASSES = 6, 5
@@ -92,7 +93,9 @@ class _Pen:
         self._canvas, self._draw = canvas, ImageDraw.Draw(canvas)
 
     def text(self, place: tuple[int, int], text: str, ink: tuple[int, int, int], size: int, width: int) -> None:
-        """One line; what does not fit ends in an ellipsis."""
+        """One line; what does not fit is written smaller, and if even that is too long, ends in an ellipsis."""
+        while size > _SMALLEST and ImageFont.load_default(size=size).getlength(text) > width:
+            size -= 1
         font = ImageFont.load_default(size=size)
         lines = wrap_text(text, font, width) or [""]
         line = lines[0]

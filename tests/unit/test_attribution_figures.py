@@ -11,7 +11,7 @@ from PIL import Image
 from convscope import store
 from convscope.attribution_figures import AttributionFigures, MapFile, Style, blended, colour_picture, levels, strongest
 from convscope.render import colormap
-from convscope.side_by_side import Row, rows_of, side_by_side
+from convscope.side_by_side import Row, _Pen, rows_of, side_by_side
 
 
 def test_outlying_pixels_do_not_leave_the_rest_dark() -> None:
@@ -190,3 +190,14 @@ def test_many_methods_wrap_into_lines_of_equal_length(methods: int, columns: int
         side_by_side(photo, about, {"a": 1.0}, [row], Style(), signed=False).shape[1]
         == one.shape[1] + (columns - 1) * cell
     )
+
+
+def test_a_line_that_is_too_long_is_written_smaller_before_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    pen = _Pen(Image.new("RGB", (400, 40), "white"))
+    seen = []
+    monkeypatch.setattr(pen._draw, "text", lambda place, text, fill, font: seen.append((text, font.size)))
+    for words in ("predicted: kiwi (wrong)", "predicted: strawberry (wrong)", "predicted: " + "endless " * 9):
+        pen.text((0, 0), words, (0, 0, 0), 14, 168)
+    assert seen[0] == ("predicted: kiwi (wrong)", 14)
+    assert seen[1][0] == "predicted: strawberry (wrong)" and 10 <= seen[1][1] < 14
+    assert seen[2][0].endswith("...") and seen[2][1] == 10
