@@ -10,7 +10,8 @@ def main(args: argparse.Namespace) -> None:
     from convscope import store
     from convscope.files import write_json
     from convscope.judging import judged_file
-    from convscope.judging.against import COLUMNS, Judgement, against, draw_against, revealing
+    from convscope.judging.against import COLUMNS, Judgement, against, revealing
+    from convscope.judging.figures import draw_against
     from convscope.tables import write_table
 
     def numbers(paths: list[Path]) -> dict[str, Judgement]:

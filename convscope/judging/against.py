@@ -8,7 +8,7 @@ import numpy as np
 
 from convscope.errors import UserError
 from convscope.judging.bootstrap import interval
-from convscope.judging.names import CONTROLS, METRICS, title_of
+from convscope.judging.names import CONTROLS
 
 # Of the metrics, those that say where a map lies.
 PLACES = ("energy", "pointing")
@@ -71,40 +71,3 @@ def _row(first: np.ndarray, second: np.ndarray, seed: int) -> dict[str, Any]:
     values = [v for found in (mine, other, gap) for v in (found.mean, found.low, found.high)]
     numbers = {name: float(f"{value:.5g}") for name, value in zip(names, values, strict=True)}
     return {**numbers, "images": gap.count, "shows": shows}
-
-
-def draw_against(rows: Sequence[Mapping[str, Any]], model: str, other: str, path: Any) -> None:
-    """One panel a metric: for every method both models' means and 95 % intervals, joined by a line.
-
-    Args:
-        rows: of `against`.
-        model: name of the model in question, orange.
-        other: name of the one it is compared with, blue.
-        path: PNG to write.
-    """
-    from convscope.figures import new_figure, save_figure
-
-    shown = [metric for metric in PLACES if any(row["metric"] == metric for row in rows)]
-    methods = list(dict.fromkeys(row["method"] for row in rows))
-    figure, axes = new_figure(9.6, 1.1 + 0.3 * max(len(methods), 1), 1, max(len(shown), 1))
-    for number, (panel, metric) in enumerate(zip(np.atleast_1d(axes).ravel(), shown, strict=False)):
-        by_method = {row["method"]: row for row in rows if row["metric"] == metric}
-        for place, method in enumerate(methods):
-            row = by_method.get(method)
-            if row is None:
-                continue
-            panel.plot([row["mean"], row["other_mean"]], [place, place], color="#c8c8c8", linewidth=1, zorder=1)
-            for part, name, colour, shift in (("", model, "#c8500a", -0.13), ("other_", other, "#1f5fa8", 0.13)):
-                ends = [row[f"{part}low"], row[f"{part}high"]]
-                panel.plot(ends, [place + shift] * 2, color=colour, linewidth=1.6)
-                label = name if place == 0 and number == 0 else None
-                panel.plot(row[f"{part}mean"], place + shift, "o", color=colour, markersize=4.5, label=label)
-        panel.set_title(METRICS[metric].title, fontsize=9)
-        panel.set_xlim(-0.02, 1.02)
-        panel.set_ylim(len(methods) - 0.5, -0.5)
-        panel.set_yticks(range(len(methods)), [title_of(m) for m in methods] if number == 0 else [])
-        panel.tick_params(labelsize=7.5)
-        panel.grid(axis="x", linewidth=0.3)
-    if rows:
-        figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
-    save_figure(figure, path)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from convscope.figures import new_figure, save_figure
+from convscope.judging.against import PLACES
 from convscope.judging.gate import FAILED, NOT_JUDGED, PASSED, UNCLEAR, Verdict
 from convscope.judging.names import CONTROLS, METRICS, title_of
 
@@ -104,6 +105,41 @@ def draw_agreement(names: Sequence[str], matrix: np.ndarray, path: Path) -> None
                 panel.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=6, color="w" if dark else "k")
     figure.colorbar(picture, ax=panel, shrink=0.7).ax.tick_params(labelsize=7)
     panel.set_title("agreement: mean Spearman correlation", fontsize=9)
+    save_figure(figure, path)
+
+
+def draw_against(rows: Sequence[Mapping[str, Any]], model: str, other: str, path: Path) -> None:
+    """One panel a metric: for every method both models' means and 95 % intervals, joined by a line.
+
+    Args:
+        rows: of `against`.
+        model: name of the model in question, orange.
+        other: name of the one it is compared with, blue.
+        path: PNG to write.
+    """
+    shown = [metric for metric in PLACES if any(row["metric"] == metric for row in rows)]
+    methods = list(dict.fromkeys(row["method"] for row in rows))
+    figure, axes = new_figure(9.6, 1.1 + 0.3 * max(len(methods), 1), 1, max(len(shown), 1))
+    for number, (panel, metric) in enumerate(zip(np.atleast_1d(axes).ravel(), shown, strict=False)):
+        by_method = {row["method"]: row for row in rows if row["metric"] == metric}
+        for place, method in enumerate(methods):
+            row = by_method.get(method)
+            if row is None:
+                continue
+            panel.plot([row["mean"], row["other_mean"]], [place, place], color="#c8c8c8", linewidth=1, zorder=1)
+            for part, name, colour, shift in (("", model, "#c8500a", -0.13), ("other_", other, "#1f5fa8", 0.13)):
+                ends = [row[f"{part}low"], row[f"{part}high"]]
+                panel.plot(ends, [place + shift] * 2, color=colour, linewidth=1.6)
+                label = name if place == 0 and number == 0 else None
+                panel.plot(row[f"{part}mean"], place + shift, "o", color=colour, markersize=4.5, label=label)
+        panel.set_title(METRICS[metric].title, fontsize=9)
+        panel.set_xlim(-0.02, 1.02)
+        panel.set_ylim(len(methods) - 0.5, -0.5)
+        panel.set_yticks(range(len(methods)), [title_of(m) for m in methods] if number == 0 else [])
+        panel.tick_params(labelsize=7.5)
+        panel.grid(axis="x", linewidth=0.3)
+    if rows:
+        figure.legend(loc="outside lower center", ncols=2, fontsize=8, frameon=False)
     save_figure(figure, path)
 
 
