@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from convscope import store
+from convscope.chunks import ChunkWriter
 from convscope.errors import UserError, nearest
 from convscope.folding import folded
 from convscope.networks import flatten, is_flat
@@ -34,7 +35,7 @@ class ActivationModel:
         network: functional model, model space -> anything.
         layers: names of the layers wanted.
         relus: for each layer the name of the ReLU that follows it, or "" (then its own output counts as final).
-        dtype: "float32" or "float16" (values beyond float16's range are clipped to it).
+        dtype: "float32" or "float16" (values beyond float16's range are infinite).
 
     Raises:
         UserError: a layer the network does not have.
@@ -65,11 +66,11 @@ class ActivationModel:
 
         self._answers = answers
 
-    def batch_size(self, height: int, width: int) -> int:
-        """Images a batch that keep the outputs of a forward pass in a bounded piece of memory."""
+    def batch_size(self, height: int, width: int, at_once: int = 1) -> int:
+        """Images a batch that keep the outputs of `at_once` forward passes in a bounded piece of memory."""
         shapes = self._shapes.compute_output_shape((1, height, width, 3))
         each = 4 * sum(int(np.prod(shape)) for shape in (shapes if isinstance(shapes, list) else [shapes]))
-        return int(np.clip(_BATCH_BYTES // each, 1, 32))
+        return int(np.clip(_BATCH_BYTES // (each * at_once), 1, 32))
 
     def __call__(self, images: np.ndarray) -> Answers:
         """Outputs of the layers, and statistics of what becomes of them after the ReLU that follows.
@@ -81,7 +82,7 @@ class ActivationModel:
         traced = self._answers.get_concrete_function(tf.TensorSpec((None, *images.shape[1:]), tf.float32))
         maps, statistics = traced(tf.constant(images))
         # The tensors' own memory, not a copy of it.
-        stored = {name: _finite(np.asarray(memoryview(value))) for name, value in maps.items()}
+        stored = {name: np.asarray(memoryview(value)) for name, value in maps.items()}
         return stored, {name: {key: v.numpy() for key, v in part.items()} for name, part in statistics.items()}
 
 
@@ -108,15 +109,14 @@ def channel_statistics(maps: Any, rectified: bool = False) -> dict[str, Any]:
     return {"mean": average(maps), "maximum": maximum, "zeros": 1 - tf.round(average(marks) * area) / area}
 
 
-def _finite(values: np.ndarray) -> np.ndarray:
-    """Float16 with the largest number in place of infinities."""
+def clip_infinities(values: np.ndarray) -> None:
+    """Put float16's largest number in place of its infinities, where they are; other dtypes stay as they are."""
     if values.dtype != np.float16:
-        return values
+        return
     # Looked for in the bits, where the sign is shifted out: NumPy has no fast comparison of float16.
     if values.size and np.left_shift(values.view(np.uint16), 1).max() >= 0xF800:
         largest = np.finfo(np.float16).max
-        return np.clip(values, -largest, largest)
-    return values
+        np.clip(values, -largest, largest, out=values)
 
 
 class ShardWriter:
@@ -124,22 +124,26 @@ class ShardWriter:
 
     Layout: `layers/<layer>` (image, height, width, channel), one image a chunk, or some of its rows where that is more
     than 1 MiB; and `statistics/<layer>/{mean,maximum,zeros}` (image, channel), measured after the ReLU that follows the layer.
+    Infinities of float16 become its largest number.
 
     Args:
-        file: open for writing.
+        file: open for writing, page-aligned.
         count: images in all.
     """
 
     def __init__(self, file: h5py.File, count: int) -> None:
         self._file, self._count, self._done = file, count, 0
-        self._maps: dict[str, h5py.Dataset] = {}
+        # Layer -> rows of a chunk, or 0 where HDF5 compresses.
+        self._rows: dict[str, int] = {}
         self._waiting: list[dict[str, dict[str, np.ndarray]]] = []
         self._written = self._unsettled = 0
+        self._chunks = ChunkWriter(file)
 
     def __enter__(self) -> "ShardWriter":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._chunks.close()
         if kind is None:
             self._write_statistics()
 
@@ -147,11 +151,9 @@ class ShardWriter:
         """Write the next batch, as `ActivationModel` returns it."""
         maps, statistics = answers
         for name, values in maps.items():
-            dataset = self._maps.get(name)
-            if dataset is None:
-                dataset = self._maps[name] = self._create(name, values)
-            self._write(dataset, values)
-            self._unsettled += values.nbytes
+            if name not in self._rows:
+                self._create(name, values)
+            self._unsettled += self._write(name, values)
             if self._unsettled >= _SETTLE_BYTES:
                 store.settle(self._file)
                 self._unsettled = 0
@@ -171,30 +173,34 @@ class ShardWriter:
                 self._file[path][self._written : self._done] = numbers
         self._waiting, self._written = [], self._done
 
-    def _write(self, dataset: h5py.Dataset, values: np.ndarray) -> None:
-        if dataset.compression:
-            dataset[self._done : self._done + len(values)] = values
-            return
-        # Chunks that need no filter are written as they are, past the library's copying from shape to shape.
-        step = dataset.chunks[1]
-        for index, image in enumerate(values):
-            for start in range(0, len(image), step):
-                part = image[start : start + step]
-                if len(part) < step:
-                    part = np.pad(part, ((0, step - len(part)), (0, 0), (0, 0)))
-                dataset.id.write_direct_chunk((self._done + index, start, 0, 0), np.ascontiguousarray(part))
+    def _write(self, name: str, values: np.ndarray) -> int:
+        """Write the next images of a layer; bytes that went through the system's cache."""
+        step, path = self._rows[name], f"layers/{name}"
+        if not step:
+            whole = values.copy()
+            clip_infinities(whole)
+            self._file[path][self._done : self._done + len(values)] = whole
+            return values.nbytes
+        return sum(
+            self._chunks.write(path, (self._done + index, start, 0, 0), image[start : start + step], clip_infinities)
+            for index, image in enumerate(values)
+            for start in range(0, len(image), step)
+        )
 
-    def _create(self, name: str, first: np.ndarray) -> h5py.Dataset:
+    def _create(self, name: str, first: np.ndarray) -> None:
         height, width, channels = first.shape[1:]
         runs = -(-height * width * channels * first.itemsize // _CHUNK_BYTES)
         chunk = (1, -(-height // min(runs, height)), width, channels)
         middle = np.ascontiguousarray(first[0]).tobytes()
         middle = middle[max(len(middle) - _SAMPLE_BYTES, 0) // 2 :][:_SAMPLE_BYTES]
         pays = len(zlib.compress(middle, 1)) < (1 - _WORTHWHILE) * len(middle)
-        # LZF, which h5py always has, takes a fifth of deflate's time for a little more space.
-        options: dict[str, Any] = {"compression": "lzf", "shuffle": True} if pays else {}
-        shape = (self._count, height, width, channels)
-        dataset = self._file.create_dataset(f"layers/{name}", shape, first.dtype, chunks=chunk, **options)
+        shape, path = (self._count, height, width, channels), f"layers/{name}"
+        if pays:
+            # LZF, which h5py always has, takes a fifth of deflate's time for a little more space.
+            options: dict[str, Any] = {"compression": "lzf", "shuffle": True}
+            dataset = self._file.create_dataset(path, shape, first.dtype, chunks=chunk, **options)
+        else:
+            dataset = self._chunks.dataset(path, shape, first.dtype, chunk)
         for axis, label in enumerate(("image", "height", "width", "channel")):
             dataset.dims[axis].label = label
-        return dataset
+        self._rows[name] = 0 if pays else chunk[1]

@@ -68,10 +68,14 @@ class ModelSpec:
 
     def preprocess(self, images: npt.NDArray[Any]) -> FloatArray:
         """Bring RGB images (N, H, W, 3), values 0..255, to model space: float32, same shape."""
-        x = np.asarray(images, dtype=np.float32)
+        x = np.array(images, dtype=np.float32)
         if self.channels == "bgr":
-            x = x[..., ::-1]
-        return np.asarray(x * np.array(self.scale, np.float32) + np.array(self.offset, np.float32), dtype=np.float32)
+            x = np.ascontiguousarray(x[..., ::-1])
+        # Row by row: an operation over three numbers at a time takes ten times as long.
+        rows = x.reshape(*x.shape[:-2], -1)
+        rows *= np.tile(np.array(self.scale, np.float32), x.shape[-2])
+        rows += np.tile(np.array(self.offset, np.float32), x.shape[-2])
+        return x
 
     def to_pixels(self, model_space: npt.NDArray[Any]) -> FloatArray:
         """The inverse of `preprocess`: RGB values in 0..255 units (not clipped, not rounded), float32."""

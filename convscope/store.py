@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from convscope.chunks import PAGE
 from convscope.files import atomic_path
 
 _LIBRARIES = ("keras", "tensorflow", "numpy", "h5py")
@@ -18,10 +19,14 @@ TEXT = h5py.string_dtype()
 
 
 @contextlib.contextmanager
-def create(path: str | os.PathLike[str], **attributes: Any) -> Iterator[h5py.File]:
-    """Create an HDF5 file that appears under its name when it is whole. Attributes that are not plain are kept as JSON."""
+def create(path: str | os.PathLike[str], page_aligned: bool = False, **attributes: Any) -> Iterator[h5py.File]:
+    """Create an HDF5 file that appears under its name when it is whole. Attributes that are not plain are kept as JSON.
+
+    `page_aligned`: what is larger than some pages of memory begins at a page of the file, as `chunks.ChunkWriter` wants it.
+    """
+    aligned = {"alignment_threshold": 16 * PAGE, "alignment_interval": PAGE} if page_aligned else {}
     # The newest layout (libver="latest") would keep the time at which each group was made: never the same bytes twice.
-    with atomic_path(path) as temporary, h5py.File(temporary, "w") as file:
+    with atomic_path(path) as temporary, h5py.File(temporary, "w", **aligned) as file:
         for key, value in attributes.items():
             file.attrs[key] = value if isinstance(value, (str, int, float)) else json.dumps(value, sort_keys=True)
         file.attrs["libraries"] = json.dumps({name: version(name) for name in _LIBRARIES}, sort_keys=True)

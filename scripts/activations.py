@@ -8,7 +8,6 @@ from convscope.job import Progress, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
-    import numpy as np
 
     from convscope import store
     from convscope.images import load_images
@@ -23,17 +22,17 @@ def main(args: argparse.Namespace) -> None:
     names = [row["name"] for row in layers]
     rows = read_rows(args.images)[args.first : args.first + args.count]
 
-    from convscope.activations import ActivationModel, ShardWriter
+    from convscope.activations import ActivationModel, Answers, ShardWriter
     from convscope.models import load_model
 
     network, spec = load_model(args.model, args.spec)
     model = ActivationModel(network, names, [row["relu"] for row in layers], settings["dtype"])
-    batch = model.batch_size(*spec.input_size)
+    batch = model.batch_size(*spec.input_size, at_once=args.threads)
     progress = Progress(len(rows), f"activations of {spec.name}", "images")
 
-    def load(start: int) -> np.ndarray:
+    def answer(start: int) -> Answers:
         paths = [row["path"] for row in rows[start : start + batch]]
-        return spec.preprocess(load_images(paths, spec.input_size, spec.resize))
+        return model(spec.preprocess(load_images(paths, spec.input_size, spec.resize)))
 
     attributes = {
         "model": spec.name,
@@ -41,15 +40,15 @@ def main(args: argparse.Namespace) -> None:
         "input_size": spec.input_size,
         "layers_in_order": names,
     }
-    with store.create(args.out, **attributes) as file:
+    with store.create(args.out, page_aligned=True, **attributes) as file:
         for column in ("id", "path", "class"):
             store.write_array(file, column, [row[column] for row in rows], ("image",), dtype=store.TEXT)
         store.write_array(file, "label", [int(row["label"]) for row in rows], ("image",), dtype="int64")
-        # Decoding, the forward pass and writing overlap; at most a few batches are in memory.
+        # Each thread takes a batch from the files to its maps; writing overlaps. At most a few batches are in memory.
         with ShardWriter(file, len(rows)) as writer, behind(writer, depth=1) as write:
-            for images in ahead(load, range(0, len(rows), batch), args.threads, depth=args.threads + 1):
-                write(model(images))
-                progress.step(len(images))
+            for answers in ahead(answer, range(0, len(rows), batch), args.threads, depth=args.threads + 1):
+                write(answers)
+                progress.step(len(next(iter(answers[0].values()))))
 
 
 if __name__ == "__main__":
@@ -62,4 +61,4 @@ if __name__ == "__main__":
     arguments.add_argument("--count", type=int, required=True, help="rows of the shard")
     arguments.add_argument("--settings", required=True, help="JSON of the model's activations: settings")
     arguments.add_argument("--out", type=Path, required=True)
-    run(main, arguments)
+    run(main, arguments, side_by_side=True)

@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> None:
             yield mapper(images, labels[start : start + len(images)], settings["class"])
             progress.step(len(images))
 
-    attributes = {
+    attributes: dict[str, Any] = {
         "model": spec.name,
         "model_digest": spec.digest,
         "layer": layer,

@@ -66,3 +66,22 @@ def test_an_output_that_is_asked_for_is_not_folded_away() -> None:
 
 def test_layers_behind_the_sources_are_not_computed() -> None:
     assert operations(network(), ["sepconv"]).count("Conv2D") == 2
+
+
+@pytest.mark.parametrize(("size", "channels"), [(6, 24), (7, 24), (6, 32), (9, 5), (8, 728)])
+def test_a_batch_norm_is_the_layers_own_whatever_the_number_of_channels(size: int, channels: int) -> None:
+    """Some channel counts run with places side by side, and odd maps cannot."""
+    rng = np.random.default_rng(channels)
+    image = keras.Input((size, size, channels))
+    model = keras.Model(image, keras.layers.BatchNormalization(name="norm")(image))
+    model.layers[-1].set_weights([rng.uniform(0.5, 2, weight.shape) for weight in model.layers[-1].get_weights()])
+    maps = rng.normal(size=(3, size, size, channels)).astype(np.float32)
+    for images in (maps, maps[:1]):
+        found = tf.function(folded(model, model.outputs))(tf.constant(images))[0]
+        np.testing.assert_allclose(found, model(images, training=False), rtol=1e-5, atol=1e-5)
+    free = keras.Input((None, None, channels))
+    open_ended = keras.Model(free, model.layers[-1](free))
+    run = tf.function(
+        folded(open_ended, open_ended.outputs), input_signature=[tf.TensorSpec((None, None, None, channels))]
+    )
+    np.testing.assert_allclose(run(maps)[0], model(maps, training=False), rtol=1e-5, atol=1e-5)
