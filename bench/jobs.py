@@ -15,14 +15,16 @@ from bench.plan import Plan
 from bench.scale import FinishedStudy
 from bench.sessions import Team
 
-# As a job begins: see `convscope.job.run`.
+# A job of the pipeline, from its first line to the end of its process, whose work is to load the model.
 _LOAD = """
-import sys
-from convscope.lean_imports import collect_rarely, keras_alone
-collect_rarely()
-keras_alone()
-from convscope.models import load_model
-load_model(sys.argv[1], sys.argv[2])
+from convscope.job import parser, run
+def main(args):
+    from convscope.models import load_model
+    load_model(args.model, args.spec)
+arguments = parser("")
+arguments.add_argument("--model")
+arguments.add_argument("--spec")
+run(main, arguments)
 """
 
 
@@ -33,7 +35,7 @@ def measure(plan: Plan, team: Team, say: Any) -> tuple[list[Line], dict[str, Any
         "imports and model": [
             "-c",
             _LOAD,
-            *(str(plan.random_network / name) for name in ("model.keras", "model.json")),
+            *("--model", str(plan.random_network / "model.keras"), "--spec", str(plan.random_network / "model.json")),
         ],
     }
     seconds: dict[str, list[float]] = {name: [] for name in commands}

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import IO
 
 from convscope.errors import UserError
-from convscope.lean_imports import collect_rarely, keras_alone
+from convscope.lean_imports import collect_rarely, keras_alone, leave_the_garbage
 
 _SECONDS_BETWEEN_LINES = 15.0
 _terminal: IO[str] | None = None
@@ -72,6 +72,8 @@ def run(
         traceback.print_exc()
         where = f" (the whole story is in {args.log})" if args.log else ""
         _fail(f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}{where}")
+    finally:
+        leave_the_garbage()
 
 
 def _fail(message: str) -> None:

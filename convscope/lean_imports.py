@@ -1,4 +1,4 @@
-"""A short start for the pipeline's jobs: what costs seconds before any work is done is left out."""
+"""A short start and a short end for the pipeline's jobs: what costs seconds without being work is left out."""
 
 import gc
 import sys
@@ -44,3 +44,13 @@ def collect_rarely() -> None:
     again takes a fifth of a job's start. Garbage of this kind is small; arrays and tensors go with their last reference.
     """
     gc.set_threshold(50_000, 20, 50)
+
+
+def leave_the_garbage() -> None:
+    """Look for no more garbage: for a process that ends now.
+
+    At its end Python would walk through every object of every library several times, a sixth of a job's start; all of it goes with
+    the process. Files are closed and exit handlers run as ever.
+    """
+    gc.freeze()
+    gc.disable()

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 LEAN = "from convscope.lean_imports import keras_alone; keras_alone(); "
 
@@ -44,3 +45,17 @@ def test_garbage_is_collected_rarely_and_still_collected() -> None:
         "kept += [[] for _ in range(60_000)]; print(few, gone() is None)"
     )
     assert run(code).split() == ["0", "True"]
+
+
+def test_the_last_search_for_garbage_is_left_out_and_the_end_is_an_end_as_ever(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    code = (
+        "import atexit, gc; from convscope.lean_imports import leave_the_garbage;"
+        f"log = open({str(file)!r}, 'w'); log.write('written ');"
+        "gc.callbacks.append(lambda phase, info: info['collected'] and print('collected', flush=True));"
+        "atexit.register(print, 'exit handler');"
+        "kept = [[] for _ in range(1000)]; kept.append(kept); del kept;"
+    )
+    assert run(code + "gc.collect()").split("\n")[0] == "collected"  # else there is nothing to leave out
+    assert run(code + "leave_the_garbage()").split("\n") == ["exit handler", ""]
+    assert file.read_text() == "written "

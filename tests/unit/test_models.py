@@ -52,6 +52,28 @@ def test_a_file_becomes_canonical(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_array_equal(again(pixels), network(pixels))
 
 
+def test_loading_draws_no_random_numbers_and_building_does_again_afterwards(tmp_path: Path) -> None:
+    network, _ = networks.canonical(small(), "same")
+    models.save_model(network, tmp_path / "a.keras")
+    (tmp_path / "broken.keras").write_bytes((tmp_path / "a.keras").read_bytes()[:500])
+    drawn = []
+    draw = keras.initializers.VarianceScaling.__call__
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keras.initializers.VarianceScaling, "__call__", lambda *a, **k: drawn.append(a) or draw(*a, **k))
+        again = models.load_keras(tmp_path / "a.keras")
+        assert not drawn
+        with pytest.raises(Exception, match="zip"):
+            models.load_keras(tmp_path / "broken.keras")
+        fresh = small()
+        assert drawn and all(np.asarray(layer.kernel).any() for layer in fresh.layers if hasattr(layer, "kernel"))
+    assert networks.weights_digest(again) == networks.weights_digest(network)
+    kinds = [
+        [type(layer.kernel_initializer) for layer in model.layers if hasattr(layer, "kernel")]
+        for model in (again, network)
+    ]
+    assert kinds[0] == kinds[1] and kinds[0]
+
+
 def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
     sums = set()
     for name in ("first", "second"):
