@@ -134,7 +134,10 @@ class Sum(Step):
     """The sum of its inputs: where a residual block's two ways meet."""
 
     def forward(self, values: Tensors) -> Any:
-        return values[0] + values[1] if len(values) == 2 else tf.add_n(values)
+        # TensorFlow 2.21 tries to make a sum part of the convolution before it, fails where the sum has two takers, and then leaves
+        # every convolution without its ReLU. It does not look past this operation, which does nothing.
+        apart = [tf.ensure_shape(value, value.shape) for value in values]
+        return apart[0] + apart[1] if len(apart) == 2 else tf.add_n(apart)
 
     def backward(self, values: Tensors, result: Any, gradient: Any) -> Tensors:
         return [gradient] * len(values)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.eager import context
 
 from convscope.ascent.objectives import ChannelObjective
 from convscope.ascent.trunk import Trunk
@@ -157,3 +158,37 @@ def test_a_narrow_strided_shortcut_has_its_gradient() -> None:
     expected = np.zeros((1, 11, 10, 3), np.float32)
     expected[:, ::3, ::2] = wanted @ kernel.T
     np.testing.assert_allclose(backward(tf.constant(wanted)).numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_every_relu_behind_a_convolution_is_part_of_it() -> None:
+    """A residual sum with two takers makes TensorFlow's optimiser give up, and every ReLU is then a pass of its own."""
+
+    def separable(x: keras.KerasTensor) -> keras.KerasTensor:
+        x = layers.SeparableConv2D(8, 3, padding="same", use_bias=False)(layers.ReLU()(x))
+        return layers.BatchNormalization()(x)
+
+    image = keras.Input((24, 24, 3))
+    x = layers.Conv2D(8, 3, padding="same")(image)
+    short = layers.BatchNormalization()(layers.Conv2D(8, 1, strides=2, padding="same", use_bias=False)(x))
+    x = layers.MaxPooling2D(3, strides=2, padding="same")(separable(separable(x)))
+    x = short = layers.Add()([x, short])
+    x = layers.Add()([separable(separable(separable(x))), short])
+    network = keras.Model(image, layers.Conv2D(4, 3, name="last")(layers.ReLU()(x)))
+    trunk = Trunk(network, "last")
+
+    @tf.function
+    def step(images: tf.Tensor) -> tf.Tensor:
+        maps, backward = trunk.forward(images)
+        return backward(maps)
+
+    images = tf.random.stateless_normal((2, 24, 24, 3), [1, 2])
+    context.enable_graph_collection()
+    try:
+        step(images)
+        collected = context.export_run_metadata()
+    finally:
+        context.disable_graph_collection()
+    graphs = [graph for function in collected.function_graphs for graph in function.partition_graphs]
+    kinds = [node.op for graph in graphs for node in graph.node]
+    # The first layer of all, and the first of each block after a sum, have no convolution before their ReLU.
+    assert sum("FusedConv2D" in kind for kind in kinds) == 7 and kinds.count("Relu") == 3, kinds
