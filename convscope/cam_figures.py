@@ -14,8 +14,8 @@ from convscope.cam_names import CLASS_FREE, METHODS
 from convscope.contact_sheets import contact_sheet
 from convscope.errors import BadImage
 from convscope.images import fit_image, read_image
-from convscope.prefetch import ahead
-from convscope.render import colormap, overlay, save_jpeg, save_png, upsample
+from convscope.prefetch import ahead, behind
+from convscope.render import colormap, laid_over, overlay, save_jpeg, save_png, upsample
 
 _PER_SHEET = 24
 # Images whose maps are read at a time.
@@ -83,16 +83,19 @@ class CamFigures:
         cells: list[np.ndarray] = []
         captions: list[str] = []
         sheets = 0
-        for drawn in ahead(lambda entry: self._draw_image(entry, folder), self._entries(), threads, depth=2 * threads):
-            rows += drawn.rows
-            cells += drawn.cells
-            captions += drawn.captions
-            while len(cells) >= _PER_SHEET:
-                self._draw_sheet(folder / f"sheet_{sheets:03d}.png", cells[:_PER_SHEET], captions[:_PER_SHEET])
-                cells, captions, sheets = cells[_PER_SHEET:], captions[_PER_SHEET:], sheets + 1
-            on_image()
-        if cells or not rows:
-            self._draw_sheet(folder / f"sheet_{sheets:03d}.png", cells, captions)
+        drawings = ahead(lambda entry: self._draw_image(entry, folder), self._entries(), threads, depth=2 * threads)
+        # A sheet takes as long as its images: drawn here, it would leave the threads without work.
+        with behind(lambda sheet: self._draw_sheet(*sheet), depth=1) as draw_sheet:
+            for drawn in drawings:
+                rows += drawn.rows
+                cells += drawn.cells
+                captions += drawn.captions
+                while len(cells) >= _PER_SHEET:
+                    draw_sheet((folder / f"sheet_{sheets:03d}.png", cells[:_PER_SHEET], captions[:_PER_SHEET]))
+                    cells, captions, sheets = cells[_PER_SHEET:], captions[_PER_SHEET:], sheets + 1
+                on_image()
+            if cells or not rows:
+                draw_sheet((folder / f"sheet_{sheets:03d}.png", cells, captions))
         return rows
 
     def _entries(self) -> Iterator[_Entry]:
@@ -125,7 +128,8 @@ class CamFigures:
             # Cut at 0 before it is enlarged: evidence against the class must not eat into that for it.
             heatmap = np.maximum(heatmap, 0)
             top = 0.0 if empty else self._top or float(heatmap.max())
-            shown = overlay(photo, heatmap, top, self._cmap)
+            hot = colormap(self._cmap, upsample(heatmap, photo.shape[:2]) / np.float32(top)) if top > 0 else None
+            shown = overlay(photo, heatmap, top) if hot is None else laid_over(photo, hot)
             shown_class = "" if self._class_free else self._classes[target]
             facts = f"_{shown_class}_{score:.2f}" if shown_class else ""
             name = Path("overlays") / f"{entry.identity}{facts.replace('/', '-').replace(' ', '-')}.jpg"
@@ -149,14 +153,10 @@ class CamFigures:
             caption += f"\nevidence for {shown_class}" if shown_class else "\nwhat the layer answers to, of any class"
             caption += ": none, the map is empty" if empty else ""
             result.rows.append(row)
-            result.cells.append(self._triplet(photo, heatmap, top, shown))
+            gray = np.full_like(photo, 200)
+            result.cells.append(np.concatenate([photo, gray if hot is None else hot, shown], axis=1))
             result.captions.append(caption)
         return result
-
-    def _triplet(self, photo: np.ndarray, heatmap: np.ndarray, top: float, shown: np.ndarray) -> np.ndarray:
-        levels = upsample(heatmap, photo.shape[:2])
-        hot = colormap(self._cmap, levels / top) if top > 0 else np.full_like(photo, 200)
-        return np.concatenate([photo, hot, shown], axis=1)
 
     def _draw_sheet(self, path: Path, cells: list[np.ndarray], captions: list[str]) -> None:
         side = min(self._size[0], 160)

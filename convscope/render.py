@@ -111,10 +111,15 @@ def overlay(image: np.ndarray, heatmap: np.ndarray, top: float, cmap: str = "jet
     Returns:
         (H, W, 3) uint8.
     """
-    # In float32 and in place: over thousands of images this is what drawing costs, beside the JPEG itself.
     if top <= 0:
         return (image * 0.6).astype(np.uint8)
-    mixed = colormap(cmap, upsample(heatmap, image.shape[:2]) / np.float32(top)).astype(np.float32)
+    return laid_over(image, colormap(cmap, upsample(heatmap, image.shape[:2]) / np.float32(top)), strength)
+
+
+def laid_over(image: np.ndarray, colours: np.ndarray, strength: float = 0.4) -> np.ndarray:
+    """`strength * colours + image`, rescaled to the brightest value: two (H, W, 3) uint8 -> (H, W, 3) uint8."""
+    # In float32 and in place: over thousands of images this is what drawing costs, beside the JPEG itself.
+    mixed = colours.astype(np.float32)
     mixed *= np.float32(strength)
     mixed += image
     brightest = mixed.max()
