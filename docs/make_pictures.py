@@ -25,7 +25,7 @@ def rows_of_grid(path: Path, count: int) -> Image.Image:
     """The first rows of a filter grid."""
     picture = Image.open(path).convert("RGB")
     cell = picture.height // max(1, round(picture.height / (picture.width / ROW)))
-    return picture.crop((0, 0, picture.width, cell * count))
+    return picture.crop((0, 0, picture.width, min(cell * count, picture.height)))
 
 
 def stack(pictures: list[Image.Image], gap: int = 6) -> Image.Image:
