@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from convscope.ascent.margins import Margins, margins_unread
 from convscope.ascent.trunk import Trunk
 from convscope.errors import UserError
 
@@ -22,7 +23,8 @@ class ChannelObjective:
     The padding makes the outermost positions respond to the frame rather than to the pattern, so `border` positions are
     dropped on each side; fewer where the map is too small (`border_at` says how many).
 
-    Only the part of the network below the layer is run, and of the layer itself only the wanted channels. The response is
+    Only the part of the network below the layer is run, and of the layer itself only the wanted channels at the wanted
+    positions. The response is
     taken before the layer's own activation (`open`) or after it. The user's model is never changed.
 
     Args:
@@ -46,7 +48,9 @@ class ChannelObjective:
         config = layer.get_config()
         self.activation = keras.activations.get(config.get("activation") or "linear")
         self.gated = self.activation is not keras.activations.linear
+        self._layer = layer
         self._shapes = keras.Model(network.inputs, layer.output)
+        self._input_shapes = keras.Model(network.inputs, layer.input)
         self.filters = int(layer.output.shape[-1])
         self._maps = _wanted_channels(layer, dtype)
 
@@ -86,7 +90,7 @@ class ChannelObjective:
         Returns:
             (N,) float32 and (N, H, W, 3) float32.
         """
-        maps, backward = self.trunk.forward(images)
+        maps, backward = self.trunk.forward(images, self._unread(images.shape[1]) or Margins())
         with tf.GradientTape() as tape:
             tape.watch(maps)
             values = self._mean(maps, channels, opened, images.shape[1])
@@ -96,20 +100,38 @@ class ChannelObjective:
 
     def __call__(self, images: Any, channels: Any, opened: Any) -> Any:
         """The objective alone, (N,) float32 (see `value_and_gradient`)."""
-        return self._mean(self.trunk(images), channels, opened, images.shape[1])
+        maps = self.trunk(images, self._unread(images.shape[1]) or Margins())
+        return self._mean(maps, channels, opened, images.shape[1])
+
+    def _unread(self, side: int) -> Margins | None:
+        """What the layer does not read of its input, for a square image; None if it works on all of it."""
+        if not _own_version(self._layer):
+            return None
+        height, width = self._input_shapes.compute_output_shape((1, side, side, 3))[1:3]
+        return margins_unread(self._layer, (int(height), int(width)), self.border_at(side))
 
     def _mean(self, maps: Any, channels: Any, opened: Any, side: int) -> Any:
-        cut = self.border_at(side)
-        before = self._maps(maps, channels)
-        before = before[:, cut : before.shape[1] - cut, cut : before.shape[2] - cut]
+        if self._unread(side) is None:
+            before, cut = self._maps(maps, channels, self._layer.padding), self.border_at(side)
+            before = before[:, cut : before.shape[1] - cut, cut : before.shape[2] - cut]
+        else:
+            before = self._maps(maps, channels, "valid")
         means = tf.reduce_mean(before, axis=(1, 2))
         if not self.gated:
             return means
         return tf.where(opened, means, tf.reduce_mean(self.activation(before), axis=(1, 2)))
 
 
-def _wanted_channels(layer: Any, dtype: str) -> Callable[[Any, Any], Any]:
-    """The layer before its activation, for one channel an image: maps (N, h, w, C), channels (N,) -> (N, h', w') float32."""
+def _own_version(layer: Any) -> bool:
+    return type(layer).__name__ == "SeparableConv2D" or (type(layer).__name__ == "Conv2D" and layer.groups == 1)
+
+
+def _wanted_channels(layer: Any, dtype: str) -> Callable[[Any, Any, str], Any]:
+    """The layer before its activation, for one channel an image.
+
+    Returns:
+        Maps (N, h, w, C), channels (N,), padding -> (N, h', w') float32.
+    """
     kind = type(layer).__name__
     if layer.data_format != "channels_last":
         raise UserError(f"layer '{layer.name}' keeps its channels first; convert the model to channels_last")
@@ -119,8 +141,8 @@ def _wanted_channels(layer: Any, dtype: str) -> Callable[[Any, Any], Any]:
         bias = _bias(layer)
         strides, dilation = [1, *layer.strides, 1], tuple(layer.dilation_rate)
 
-        def separable(maps: Any, channels: Any) -> Any:
-            between = tf.nn.depthwise_conv2d(maps, depthwise, strides, layer.padding.upper(), dilations=dilation)
+        def separable(maps: Any, channels: Any, padding: str) -> Any:
+            between = tf.nn.depthwise_conv2d(maps, depthwise, strides, padding.upper(), dilations=dilation)
             # Column by column: the whole pointwise convolution would make some hundred maps for each one wanted.
             wanted = tf.gather(columns, channels)
             return (
@@ -129,13 +151,13 @@ def _wanted_channels(layer: Any, dtype: str) -> Callable[[Any, Any], Any]:
             )
 
         return separable
-    if kind == "Conv2D" and layer.groups == 1:
+    if _own_version(layer):
         kernel, bias = tf.constant(np.asarray(layer.kernel)), _bias(layer)
         steps, dilation = tuple(layer.strides), tuple(layer.dilation_rate)
 
-        def convolution(maps: Any, channels: Any) -> Any:
+        def convolution(maps: Any, channels: Any, padding: str) -> Any:
             few = tf.cast(tf.gather(kernel, channels, axis=3), maps.dtype)
-            every = tf.nn.conv2d(maps, few, steps, layer.padding.upper(), dilations=dilation)
+            every = tf.nn.conv2d(maps, few, steps, padding.upper(), dilations=dilation)
             own = tf.gather(every, tf.range(tf.shape(channels)[0]), axis=3, batch_dims=1)
             return tf.cast(own, tf.float32) + tf.gather(bias, channels)[:, None, None]
 
@@ -143,7 +165,7 @@ def _wanted_channels(layer: Any, dtype: str) -> Callable[[Any, Any], Any]:
     linear = type(layer).from_config({**layer.get_config(), "activation": "linear", "name": f"{layer.name}_open"})
     linear.build(layer.input.shape)
     linear.set_weights(layer.get_weights())
-    return lambda maps, channels: tf.gather(linear(tf.cast(maps, tf.float32)), channels, axis=3, batch_dims=1)
+    return lambda maps, channels, padding: tf.gather(linear(tf.cast(maps, tf.float32)), channels, axis=3, batch_dims=1)
 
 
 def _bias(layer: Any) -> Any:

@@ -11,6 +11,7 @@ import keras
 import tensorflow as tf
 from keras import tree
 
+from convscope.ascent.margins import Margins
 from convscope.ascent.trunk_steps import Step, make_step
 from convscope.networks import node_of, nodes_in_order
 
@@ -30,36 +31,67 @@ class Trunk:
         self._image = id(network.inputs[0])
         self._output = id(target.input_tensors[0])
         self._steps = _steps(_ancestors(network, target), self._output, dtype)
+        self._cut = _cut_with_the_output(self._steps, self._output)
 
-    def forward(self, images: Any) -> tuple[Any, Callable[[Any], Any]]:
+    def forward(self, images: Any, margins: Margins = Margins()) -> tuple[Any, Callable[[Any], Any]]:
         """Feature maps, and the function that takes a gradient back to the images.
 
         Args:
             images: (N, H, W, 3) float32 in model space.
+            margins: what nobody asks for at the sides of the maps; no pointwise convolution before them makes it either.
 
         Returns:
-            (N, h, w, C) in the trunk's dtype, and `backward`: their gradient, the same shape -> (N, H, W, 3) float32.
+            (N, h, w, C) in the trunk's dtype, without the margins, and `backward`: their gradient, the same shape ->
+            (N, H, W, 3) float32.
         """
         values = {self._image: tf.cast(images, self._dtype)}
+        taken: list[list[Any]] = []
+
+        def read(key: int) -> Any:
+            return values[key] if key in self._cut else margins.cut(values[key])
+
         for step in self._steps:
-            values[step.output] = step.forward([values[key] for key in step.inputs])
+            take = read if step.output in self._cut else values.__getitem__
+            taken.append([take(key) for key in step.inputs])
+            values[step.output] = step.forward(taken[-1])
 
         def backward(gradient: Any) -> Any:
-            pending = {self._output: tf.cast(gradient, self._dtype)}
-            for step in reversed(self._steps):
+            pending: dict[int, Any] = {}
+
+            def give(key: int, part: Any) -> None:
+                pending[key] = pending[key] + part if key in pending else part
+
+            def give_cut(key: int, part: Any) -> None:
+                give(key, part if key in self._cut else margins.put_back(part))
+
+            give_cut(self._output, tf.cast(gradient, self._dtype))
+            for step, given in zip(reversed(self._steps), reversed(taken), strict=True):
                 arriving = pending.pop(step.output, None)
                 if arriving is None:
                     continue
-                given = [values[key] for key in step.inputs]
+                pass_on = give_cut if step.output in self._cut else give
                 for key, part in zip(step.inputs, step.backward(given, values[step.output], arriving), strict=True):
-                    pending[key] = pending[key] + part if key in pending else part
+                    pass_on(key, part)
             return tf.cast(pending[self._image], tf.float32)
 
-        return values[self._output], backward
+        return read(self._output), backward
 
-    def __call__(self, images: Any) -> Any:
+    def __call__(self, images: Any, margins: Margins = Margins()) -> Any:
         """The feature maps alone."""
-        return self.forward(images)[0]
+        return self.forward(images, margins)[0]
+
+
+def _cut_with_the_output(steps: list[Step], output: int) -> set[int]:
+    """Values that only the same position of the output depends on: what is cut from it need not be made of them."""
+    takers: dict[int, list[int]] = {output: []}
+    for step in steps:
+        for key in step.inputs:
+            takers.setdefault(key, []).append(step.output)
+    cut: set[int] = set()
+    for step in reversed(steps):
+        if step.place_by_place() and cut.issuperset(takers[step.output]):
+            cut.add(step.output)
+    return cut
 
 
 def _ancestors(network: keras.Model, target: Any) -> list[Any]:

@@ -8,7 +8,12 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
+from convscope.ascent.strided import Phases, spread
+
 Tensors = list[Any]
+
+# An image's: of more, the library's transposed convolution is fast.
+_FEW_CHANNELS = 4
 
 
 @dataclass
@@ -22,6 +27,10 @@ class Step:
 
     inputs: list[int]
     output: int
+
+    def place_by_place(self) -> bool:
+        """Whether each position of the result depends on that position of the inputs alone."""
+        return False
 
     def forward(self, values: Tensors) -> Any:
         """The operation's result."""
@@ -43,19 +52,30 @@ class Kernel(Step):
     dilation: tuple[int, int]
 
 
+@dataclass
 class Convolution(Kernel):
     """`conv2d(x, kernel) + bias`."""
+
+    def __post_init__(self) -> None:
+        down, across = self.strides
+        phased = down == across > 1 and max(self.dilation) == 1 and self.kernel.shape[2] <= _FEW_CHANNELS
+        self._phases = Phases(self.kernel, down, self.padding) if phased else None
+
+    def place_by_place(self) -> bool:
+        return tuple(self.kernel.shape[:2]) == (1, 1) and max(self.strides) == 1
 
     def forward(self, values: Tensors) -> Any:
         maps = tf.nn.conv2d(values[0], self.kernel, self.strides, self.padding, dilations=self.dilation)
         return maps if self.bias is None else tf.nn.bias_add(maps, self.bias)
 
     def backward(self, values: Tensors, result: Any, gradient: Any) -> Tensors:
+        if self._phases:
+            return [self._phases(gradient, values[0].shape[1:3])]
         if tuple(self.kernel.shape[:2]) == (1, 1) and max(self.strides) > 1:
             # A strided 1x1 convolution (the shortcut of a residual block) reads one place in stride x stride; the library's
             # kernel works on all of them, and with 8 channels or fewer it writes beyond its memory.
             read = tf.nn.conv2d(gradient, tf.transpose(self.kernel, (0, 1, 3, 2)), 1, "VALID")
-            return [_spread(read, self.strides, values[0].shape[1:3])]
+            return [spread(read, self.strides, values[0].shape[1:3])]
         return [
             tf.raw_ops.Conv2DBackpropInput(
                 input_sizes=tf.shape(values[0]), filter=self.kernel, out_backprop=gradient,
@@ -64,19 +84,15 @@ class Convolution(Kernel):
         ]  # fmt: skip
 
 
-def _spread(maps: Any, strides: tuple[int, int], size: Any) -> Any:
-    """Put the values of small maps at every stride-th place of larger ones, zeros between."""
-    _, height, width, channels = maps.shape
-    down, across = strides
-    blocks = tf.pad(maps[:, :, None, :, None], [[0, 0], [0, 0], [0, down - 1], [0, 0], [0, across - 1], [0, 0]])
-    whole = tf.reshape(blocks, (-1, height * down, width * across, channels))
-    whole = whole[:, : size[0], : size[1]]
-    beyond = [[0, size[0] - whole.shape[1]], [0, size[1] - whole.shape[2]]]
-    return tf.pad(whole, [[0, 0], *beyond, [0, 0]])
-
-
+@dataclass
 class Depthwise(Kernel):
     """`depthwise_conv2d(x, kernel) + bias`."""
+
+    def __post_init__(self) -> None:
+        height, width, _, multiplier = self.kernel.shape
+        odd = height % 2 == 1 and width % 2 == 1
+        turns = odd and multiplier == 1 and self.padding == "SAME" and max(*self.strides, *self.dilation) == 1
+        self._turned = tf.reverse(self.kernel, (0, 1)) if turns else None
 
     def forward(self, values: Tensors) -> Any:
         strides = [1, *self.strides, 1]
@@ -84,12 +100,9 @@ class Depthwise(Kernel):
         return maps if self.bias is None else tf.nn.bias_add(maps, self.bias)
 
     def backward(self, values: Tensors, result: Any, gradient: Any) -> Tensors:
-        height, width, _, multiplier = self.kernel.shape
-        odd = height % 2 == 1 and width % 2 == 1
-        if odd and multiplier == 1 and self.padding == "SAME" and max(*self.strides, *self.dilation) == 1:
+        if self._turned is not None:
             # The forward convolution with the kernel turned round is the same sum, by a faster kernel.
-            turned = self.kernel[::-1, ::-1]
-            return [tf.nn.depthwise_conv2d(gradient, turned, [1, 1, 1, 1], "SAME")]
+            return [tf.nn.depthwise_conv2d(gradient, self._turned, [1, 1, 1, 1], "SAME")]
         return [
             tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
                 input_sizes=tf.shape(values[0]), filter=self.kernel, out_backprop=gradient,
@@ -105,6 +118,9 @@ class Affine(Step):
     scale: Any
     offset: Any
 
+    def place_by_place(self) -> bool:
+        return True
+
     def forward(self, values: Tensors) -> Any:
         return values[0] * self.scale + self.offset
 
@@ -114,6 +130,9 @@ class Affine(Step):
 
 class Relu(Step):
     """`max(x, 0)`."""
+
+    def place_by_place(self) -> bool:
+        return True
 
     def forward(self, values: Tensors) -> Any:
         return tf.nn.relu(values[0])
@@ -132,6 +151,9 @@ def _gate_bfloat16(gradient: Any, result: Any) -> Any:
 
 class Sum(Step):
     """The sum of its inputs: where a residual block's two ways meet."""
+
+    def place_by_place(self) -> bool:
+        return True
 
     def forward(self, values: Tensors) -> Any:
         # TensorFlow 2.21 tries to make a sum part of the convolution before it, fails where the sum has two takers, and then leaves

@@ -9,6 +9,8 @@ import tensorflow as tf
 from tensorflow.python.eager import context
 
 from convscope.ascent.objectives import ChannelObjective
+from convscope.ascent.margins import Margins, margins_unread
+from convscope.ascent.strided import Phases
 from convscope.ascent.trunk import Trunk
 from convscope.ascent.trunk_steps import AnyLayer
 from convscope.networks import canonical
@@ -77,6 +79,50 @@ def test_maps_and_gradient_are_those_of_keras(body: Callable[[keras.KerasTensor]
     np.testing.assert_allclose(maps.numpy(), expected.numpy(), rtol=1e-4, atol=1e-5)
     gradient = tape.gradient(total, images).numpy()
     np.testing.assert_allclose(backward(wanted).numpy(), gradient, rtol=1e-3, atol=1e-4 * abs(gradient).max())
+
+
+@pytest.mark.parametrize("body", [plain, xception_like, odd])
+def test_margins_that_nobody_asks_for_are_not_made_and_change_nothing(
+    body: Callable[[keras.KerasTensor], keras.KerasTensor],
+) -> None:
+    network, _ = canonical(built(body))
+    images = tf.random.stateless_normal((2, 33, 33, 3), [1, 2])
+    margins = Margins(1, 0, 2, 1)
+    trunk = Trunk(network, "last")
+    whole, back = trunk.forward(images)
+    part, back_from_part = trunk.forward(images, margins)
+    np.testing.assert_allclose(part.numpy(), whole[:, 1:, 2:-1].numpy(), rtol=1e-5, atol=1e-6)
+    arriving = tf.random.stateless_normal(part.shape, [3, 4])
+    expected = back(tf.pad(arriving, [[0, 0], [1, 0], [2, 1], [0, 0]])).numpy()
+    np.testing.assert_allclose(back_from_part(arriving).numpy(), expected, rtol=1e-4, atol=1e-5 * abs(expected).max())
+
+
+def test_margins_reach_down_to_the_last_pointwise_convolution() -> None:
+    image = keras.Input((16, 16, 3))
+    x = short = layers.Conv2D(8, 3, padding="same", name="first")(image)
+    x = layers.SeparableConv2D(8, 3, padding="same", name="second")(layers.ReLU()(x))
+    x = layers.ReLU()(layers.Add()([layers.BatchNormalization()(x), short]))
+    trunk = Trunk(keras.Model(image, layers.Conv2D(2, 3, padding="same", name="last")(x)), "last")
+    made = [type(step).__name__ for step in trunk._steps if step.output in trunk._cut]
+    # What the depthwise half makes is read at the edges too, and the short way's maps by two layers.
+    assert made == ["Convolution", "Sum", "Relu"]
+
+
+@pytest.mark.parametrize("kernel, stride, dilation", [(3, 1, 1), (3, 2, 1), (5, 1, 1), (3, 1, 2), (1, 2, 1), (4, 3, 1)])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize("size", [13, 14, 20])
+def test_what_a_convolution_does_not_read_when_its_border_is_dropped(
+    kernel: int, stride: int, dilation: int, padding: str, size: int
+) -> None:
+    layer = layers.Conv2D(1, kernel, strides=stride, dilation_rate=dilation, padding=padding)
+    maps = tf.random.stateless_normal((1, size, size, 2), [1, 2])
+    wanted = layer(maps)[:, 1:-1, 1:-1]
+    margins = margins_unread(layer, (size, size), 1)
+    if margins is None:
+        assert padding == "same" and ((kernel - 1) * dilation) // 2 > stride
+        return
+    found = tf.nn.conv2d(margins.cut(maps), layer.kernel, stride, "VALID", dilations=dilation) + layer.bias
+    np.testing.assert_allclose(found.numpy(), wanted.numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_normalisation_is_folded_and_only_strange_layers_go_through_keras() -> None:
@@ -158,6 +204,22 @@ def test_a_narrow_strided_shortcut_has_its_gradient() -> None:
     expected = np.zeros((1, 11, 10, 3), np.float32)
     expected[:, ::3, ::2] = wanted @ kernel.T
     np.testing.assert_allclose(backward(tf.constant(wanted)).numpy(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kernel, stride, padding", [(3, 2, "valid"), (7, 2, "same"), (4, 4, "same"), (5, 3, "valid"), (2, 3, "same")])  # fmt: skip
+@pytest.mark.parametrize("height, width", [(33, 32), (20, 27)])
+def test_the_gradient_of_a_strided_convolution_of_the_image(
+    kernel: int, stride: int, padding: str, height: int, width: int
+) -> None:
+    weights = tf.random.stateless_normal((kernel, kernel + 1, 3, 5), [1, 2])
+    image = tf.random.stateless_normal((2, height, width, 3), [3, 4])
+    with tf.GradientTape() as tape:
+        tape.watch(image)
+        maps = tf.nn.conv2d(image, weights, stride, padding.upper())
+        arriving = tf.random.stateless_normal(maps.shape, [5, 6])
+        total = tf.reduce_sum(maps * arriving)
+    found = Phases(weights, stride, padding.upper())(arriving, (height, width))
+    np.testing.assert_allclose(found.numpy(), tape.gradient(total, image).numpy(), rtol=1e-4, atol=1e-4)
 
 
 def test_every_relu_behind_a_convolution_is_part_of_it() -> None:
