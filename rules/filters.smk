@@ -18,7 +18,8 @@ rule ascend:
     threads: job_threads("filters")
     resources:
         mem_mb=3000,
-        runtime=240,
+        # A layer of 2,048 filters takes three hours; stopped by the clock, it goes on from the batches that are kept.
+        runtime=lambda wildcards, attempt: 240 * attempt,
     params:
         code=code("ascend"),
         settings=filter_settings,

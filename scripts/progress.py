@@ -36,7 +36,7 @@ def main(args: argparse.Namespace) -> None:
                 batches = whole_files(made.with_suffix(".state"), "*/*.npz")
                 done = wanted if made.is_file() else min(wanted, sum(filters_in(batch) for batch in batches))
                 measured = study / "benchmarks" / "ascend" / f"{model}.{preset}.{row['name']}.tsv"
-                seconds = measured_seconds(measured) if made.is_file() else None
+                seconds = measured_seconds(measured, part["threads"]) if made.is_file() else None
                 layers.append(LayerWork(row["name"], cost[row["name"]], wanted, done, seconds))
             report(model, preset, layers, seconds_left(layers))
 
@@ -49,12 +49,12 @@ def filters_in(batch: Path) -> int:
         return len(file["channels"])
 
 
-def measured_seconds(path: Path) -> float | None:
-    """What Snakemake measured of a finished job."""
+def measured_seconds(path: Path, threads: int) -> float | None:
+    """Core-seconds of a finished job: what Snakemake measured by the clock, on each of its threads."""
     if not path.is_file():
         return None
     with path.open(encoding="utf-8", newline="") as stream:
-        return float(next(csv.DictReader(stream, delimiter="\t"))["s"])
+        return threads * float(next(csv.DictReader(stream, delimiter="\t"))["s"])
 
 
 def report(model: str, preset: str, layers: list, left: float | None) -> None:  # type: ignore[type-arg]

@@ -27,6 +27,9 @@ class Margins(NamedTuple):
         return tf.pad(maps, [[0, 0], [self.top, self.bottom], [self.left, self.right], [0, 0]])
 
 
+NONE = Margins()
+
+
 def margins_unread(layer: Any, size: tuple[int, int], dropped: int) -> Margins | None:
     """What a convolution does not read of its input when positions at its output's sides are dropped.
 

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from convscope.ascent.margins import Margins, margins_unread
+from convscope.ascent.margins import NONE, Margins, margins_unread
 from convscope.ascent.trunk import Trunk
 from convscope.errors import UserError
 
@@ -90,7 +90,7 @@ class ChannelObjective:
         Returns:
             (N,) float32 and (N, H, W, 3) float32.
         """
-        maps, backward = self.trunk.forward(images, self._unread(images.shape[1]) or Margins())
+        maps, backward = self.trunk.forward(images, self._unread(images.shape[1]) or NONE)
         with tf.GradientTape() as tape:
             tape.watch(maps)
             values = self._mean(maps, channels, opened, images.shape[1])
@@ -100,7 +100,7 @@ class ChannelObjective:
 
     def __call__(self, images: Any, channels: Any, opened: Any) -> Any:
         """The objective alone, (N,) float32 (see `value_and_gradient`)."""
-        maps = self.trunk(images, self._unread(images.shape[1]) or Margins())
+        maps = self.trunk(images, self._unread(images.shape[1]) or NONE)
         return self._mean(maps, channels, opened, images.shape[1])
 
     def _unread(self, side: int) -> Margins | None:

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 from keras import tree
 
-from convscope.ascent.margins import Margins
+from convscope.ascent.margins import NONE, Margins
 from convscope.ascent.trunk_steps import Step, make_step
 from convscope.networks import node_of, nodes_in_order
 
@@ -33,7 +33,7 @@ class Trunk:
         self._steps = _steps(_ancestors(network, target), self._output, dtype)
         self._cut = _cut_with_the_output(self._steps, self._output)
 
-    def forward(self, images: Any, margins: Margins = Margins()) -> tuple[Any, Callable[[Any], Any]]:
+    def forward(self, images: Any, margins: Margins = NONE) -> tuple[Any, Callable[[Any], Any]]:
         """Feature maps, and the function that takes a gradient back to the images.
 
         Args:
@@ -76,7 +76,7 @@ class Trunk:
 
         return read(self._output), backward
 
-    def __call__(self, images: Any, margins: Margins = Margins()) -> Any:
+    def __call__(self, images: Any, margins: Margins = NONE) -> Any:
         """The feature maps alone."""
         return self.forward(images, margins)[0]
 

@@ -199,6 +199,7 @@ def _order(about: Explained | ExplainedImage, classes: Sequence[str]) -> list[st
 
 
 def _evidence(cams: Explained | None, others: ExplainedImage | None, order: list[str]) -> tuple[Evidence, ...]:
+    drawn = {entry.title for entry in cams.maps} if cams else set()
     maps: dict[str, list[Shown]] = {}
     scores: dict[str, float | None] = {}
     for entry in cams.maps if cams else ():
@@ -211,7 +212,8 @@ def _evidence(cams: Explained | None, others: ExplainedImage | None, order: list
         maps.setdefault(target.name, []).extend(
             Shown(
                 found.method,
-                found.title,
+                # A study may ask for Grad-CAM twice, of different layers: what is called alike is told apart.
+                f"{found.title} (attributions)" if found.title in drawn else found.title,
                 found.signed,
                 found.empty,
                 found.facts,

@@ -215,6 +215,15 @@ def test_attributions_alone_and_names_that_are_markup(tmp_path: Path) -> None:
     assert "&lt;script&gt;alert(1)" in text and "<script>alert" not in text
 
 
+def test_one_method_asked_for_in_two_places_is_told_apart(tmp_path: Path) -> None:
+    made = fixture.make_results(tmp_path / "results")
+    folder = made / "attributions" / "convnet" / TEST
+    shutil.copy(folder / "saliency.csv", folder / "gradcam.csv")
+    evidence = pages_of(made)[TEST].images[0].evidence
+    titles = [shown.title for shown in evidence[0].maps]
+    assert {"Grad-CAM", "Grad-CAM (attributions)"} <= set(titles) and len(set(titles)) == len(titles)
+
+
 def test_pages_of_images_that_are_gone_are_removed(tmp_path: Path) -> None:
     results = fixture.make_results(tmp_path)
     out = results / "gallery" / "index.html"

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from tensorflow.python.eager import context
 
-from convscope.ascent.objectives import ChannelObjective
 from convscope.ascent.margins import Margins, margins_unread
+from convscope.ascent.objectives import ChannelObjective
 from convscope.ascent.strided import Phases
 from convscope.ascent.trunk import Trunk
 from convscope.ascent.trunk_steps import AnyLayer
@@ -206,7 +206,9 @@ def test_a_narrow_strided_shortcut_has_its_gradient() -> None:
     np.testing.assert_allclose(backward(tf.constant(wanted)).numpy(), expected, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("kernel, stride, padding", [(3, 2, "valid"), (7, 2, "same"), (4, 4, "same"), (5, 3, "valid"), (2, 3, "same")])  # fmt: skip
+@pytest.mark.parametrize(
+    "kernel, stride, padding", [(3, 2, "valid"), (7, 2, "same"), (4, 4, "same"), (5, 3, "valid"), (2, 3, "same")]
+)
 @pytest.mark.parametrize("height, width", [(33, 32), (20, 27)])
 def test_the_gradient_of_a_strided_convolution_of_the_image(
     kernel: int, stride: int, padding: str, height: int, width: int

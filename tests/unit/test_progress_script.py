@@ -1,0 +1,61 @@
+"""What `make progress` says of a study in the middle of its filters."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from scripts import progress
+
+LAYERS = """name,role,type,kernel,height,width,channels,filters
+first,conv,Conv2D,3x3,10,10,8,8
+second,conv,Conv2D,3x3,10,10,8,8
+third,conv,Conv2D,3x3,10,10,8,8
+"""
+
+
+@pytest.fixture
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    config = {
+        "study": "book",
+        "models": {"net": {"source": "preset", "preset": "somewhere"}},
+        "filters": {"net": {"layers": "all", "filters": "all", "preset": "sharp", "threads": 2}},
+    }
+    (tmp_path / "book.yaml").write_text(yaml.safe_dump(config))
+    model = tmp_path / "results/book/models/net"
+    model.mkdir(parents=True)
+    (model / "layers.csv").write_text(LAYERS)
+    return tmp_path / "results/book"
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    progress.main(argparse.Namespace(config=Path("book.yaml")))
+    return capsys.readouterr().out
+
+
+def finish(study: Path, layer: str, seconds: float) -> None:
+    patterns = study / f"filters/net/sharp/{layer}.h5"
+    patterns.parent.mkdir(parents=True, exist_ok=True)
+    patterns.touch()
+    measured = study / f"benchmarks/ascend/net.sharp.{layer}.tsv"
+    measured.parent.mkdir(parents=True, exist_ok=True)
+    measured.write_text(f"s\th:m:s\n{seconds}\t-\n")
+
+
+def test_time_left_is_of_one_core_whatever_the_threads_of_a_job(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert said(capsys).endswith("0 of 24 filters; the time left is known when the first layer is finished\n")
+    finish(study, "first", 1440)
+    kept = study / "filters/net/sharp/second.state/abc"
+    kept.mkdir(parents=True)
+    np.savez(kept / "batch.npz", channels=np.arange(6))
+    # Depths 1 : 1 + 8/3 : 1 + 16/3 times what a filter of the first took: two threads for 180 s.
+    core = 2 * 1440 / 8 * (2 * (11 / 3) + 8 * (19 / 3)) / 3600
+    assert said(capsys) == f"net, sharp: 1 of 3 layers, 14 of 24 filters; about {core:.1f} h of one core left\n"
+    finish(study, "second", 1)
+    finish(study, "third", 1)
+    assert said(capsys) == "net, sharp: 3 of 3 layers, 24 of 24 filters: all made\n"
