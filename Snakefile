@@ -41,3 +41,11 @@ rule all:
 rule figures:
     input:
         rules.gallery.input,
+
+
+onsuccess:
+    cancel_timers()
+
+
+onerror:
+    cancel_timers()

@@ -27,6 +27,7 @@ from convscope.fingerprints import fingerprint
 from convscope.layer_table import ALL_ROLES, CONVOLUTIONS, read_layers, select_layers
 from convscope.stale_locks import clear_stale_locks
 from convscope.tables import read_rows
+from convscope.timers import cancel_timers
 
 
 def stop(error):

@@ -127,6 +127,7 @@ CHANGES = {
     "convscope/config.py": {},
     "convscope/check.py": {},
     "convscope/stale_locks.py": {},
+    "convscope/timers.py": {},
     "convscope/downloads.py": {},
 }
 
