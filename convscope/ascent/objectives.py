@@ -112,10 +112,10 @@ class ChannelObjective:
 
     def _mean(self, maps: Any, channels: Any, opened: Any, side: int) -> Any:
         if self._unread(side) is None:
-            before, cut = self._maps(maps, channels, self._layer.padding), self.border_at(side)
+            before, cut = self._maps(maps, channels, True), self.border_at(side)
             before = before[:, cut : before.shape[1] - cut, cut : before.shape[2] - cut]
         else:
-            before = self._maps(maps, channels, "valid")
+            before = self._maps(maps, channels, False)
         means = tf.reduce_mean(before, axis=(1, 2))
         if not self.gated:
             return means
@@ -126,11 +126,11 @@ def _own_version(layer: Any) -> bool:
     return type(layer).__name__ == "SeparableConv2D" or (type(layer).__name__ == "Conv2D" and layer.groups == 1)
 
 
-def _wanted_channels(layer: Any, dtype: str) -> Callable[[Any, Any, str], Any]:
+def _wanted_channels(layer: Any, dtype: str) -> Callable[[Any, Any, bool], Any]:
     """The layer before its activation, for one channel an image.
 
     Returns:
-        Maps (N, h, w, C), channels (N,), padding -> (N, h', w') float32.
+        Maps (N, h, w, C), channels (N,), whether the layer pads the maps as it is used to -> (N, h', w') float32.
     """
     kind = type(layer).__name__
     if layer.data_format != "channels_last":
@@ -141,8 +141,9 @@ def _wanted_channels(layer: Any, dtype: str) -> Callable[[Any, Any, str], Any]:
         bias = _bias(layer)
         strides, dilation = [1, *layer.strides, 1], tuple(layer.dilation_rate)
 
-        def separable(maps: Any, channels: Any, padding: str) -> Any:
-            between = tf.nn.depthwise_conv2d(maps, depthwise, strides, padding.upper(), dilations=dilation)
+        def separable(maps: Any, channels: Any, pads: bool) -> Any:
+            padding = layer.padding.upper() if pads else "VALID"
+            between = tf.nn.depthwise_conv2d(maps, depthwise, strides, padding, dilations=dilation)
             # Column by column: the whole pointwise convolution would make some hundred maps for each one wanted.
             wanted = tf.gather(columns, channels)
             return (
@@ -155,9 +156,10 @@ def _wanted_channels(layer: Any, dtype: str) -> Callable[[Any, Any, str], Any]:
         kernel, bias = tf.constant(np.asarray(layer.kernel)), _bias(layer)
         steps, dilation = tuple(layer.strides), tuple(layer.dilation_rate)
 
-        def convolution(maps: Any, channels: Any, padding: str) -> Any:
+        def convolution(maps: Any, channels: Any, pads: bool) -> Any:
+            padding = layer.padding.upper() if pads else "VALID"
             few = tf.cast(tf.gather(kernel, channels, axis=3), maps.dtype)
-            every = tf.nn.conv2d(maps, few, steps, padding.upper(), dilations=dilation)
+            every = tf.nn.conv2d(maps, few, steps, padding, dilations=dilation)
             own = tf.gather(every, tf.range(tf.shape(channels)[0]), axis=3, batch_dims=1)
             return tf.cast(own, tf.float32) + tf.gather(bias, channels)[:, None, None]
 
@@ -165,7 +167,7 @@ def _wanted_channels(layer: Any, dtype: str) -> Callable[[Any, Any, str], Any]:
     linear = type(layer).from_config({**layer.get_config(), "activation": "linear", "name": f"{layer.name}_open"})
     linear.build(layer.input.shape)
     linear.set_weights(layer.get_weights())
-    return lambda maps, channels, padding: tf.gather(linear(tf.cast(maps, tf.float32)), channels, axis=3, batch_dims=1)
+    return lambda maps, channels, _: tf.gather(linear(tf.cast(maps, tf.float32)), channels, axis=3, batch_dims=1)
 
 
 def _bias(layer: Any) -> Any:
