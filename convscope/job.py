@@ -111,7 +111,7 @@ class Progress:
         self._instant += count if instant else 0
         elapsed = time.monotonic() - self._started
         left = elapsed / max(self.done - self._instant, 1) * (self.total - self.done)
-        text = f"{self.what}: {self.done}/{self.total} {self.unit}, {_duration(elapsed)} so far, {_duration(left)} left"
+        text = f"{self.what}: {self.done}/{self.total} {self.unit}, {duration(elapsed)} so far, {duration(left)} left"
         text += f", {note}" if note else ""
         say(text)
         self._show(text)
@@ -130,7 +130,8 @@ class Progress:
             print(f"  {text}", file=_terminal)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """A time as people say it."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     if seconds < 5400:

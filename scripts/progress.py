@@ -4,7 +4,7 @@ import argparse
 import csv
 from pathlib import Path
 
-from convscope.job import parser, run
+from convscope.job import duration, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -67,7 +67,7 @@ def report(model: str, preset: str, layers: list, left: float | None) -> None:  
     elif left is None:
         print(f"{text}; the time left is known when the first layer is finished")
     else:
-        print(f"{text}; about {left / 3600:.1f} h of one core left")
+        print(f"{text}; about {duration(left)} of one core left")
 
 
 if __name__ == "__main__":

@@ -54,8 +54,10 @@ def test_time_left_is_of_one_core_whatever_the_threads_of_a_job(
     kept.mkdir(parents=True)
     np.savez(kept / "batch.npz", channels=np.arange(6))
     # Depths 1 : 1 + 8/3 : 1 + 16/3 times what a filter of the first took: two threads for 180 s.
-    core = 2 * 1440 / 8 * (2 * (11 / 3) + 8 * (19 / 3)) / 3600
-    assert said(capsys) == f"net, sharp: 1 of 3 layers, 14 of 24 filters; about {core:.1f} h of one core left\n"
+    hours = 2 * 1440 / 8 * (2 * (11 / 3) + 8 * (19 / 3)) / 3600
+    assert said(capsys) == f"net, sharp: 1 of 3 layers, 14 of 24 filters; about {hours:.1f} h of one core left\n"
+    finish(study, "first", 36)
+    assert said(capsys).endswith(f"about {hours / 40 * 60:.0f} min of one core left\n")
     finish(study, "second", 1)
     finish(study, "third", 1)
     assert said(capsys) == "net, sharp: 3 of 3 layers, 24 of 24 filters: all made\n"
