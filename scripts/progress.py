@@ -11,7 +11,7 @@ def main(args: argparse.Namespace) -> None:
     import yaml
 
     from convscope.ascent.presets import preset_names
-    from convscope.ascent.remaining import LayerWork, depth_cost, seconds_left
+    from convscope.ascent.remaining import LayerWork, depth_cost, seconds_each, seconds_left
     from convscope.config import complete
     from convscope.errors import UserError
     from convscope.files import whole_files
@@ -34,10 +34,15 @@ def main(args: argparse.Namespace) -> None:
                 wanted = len(wanted_filters(int(row["filters"]), part["filters"], f"filters.{model}.filters"))
                 made = study / "filters" / model / preset / f"{row['name']}.h5"
                 batches = whole_files(made.with_suffix(".state"), "*/*.npz")
-                done = wanted if made.is_file() else min(wanted, sum(filters_in(batch) for batch in batches))
-                measured = study / "benchmarks" / "ascend" / f"{model}.{preset}.{row['name']}.tsv"
-                seconds = measured_seconds(measured, part["threads"]) if made.is_file() else None
-                layers.append(LayerWork(row["name"], cost[row["name"]], wanted, done, seconds))
+                if made.is_file():
+                    done, each = (
+                        wanted,
+                        measured_each(study, f"{model}.{preset}.{row['name']}", part["threads"], wanted),
+                    )
+                else:
+                    marks = [(path.stat().st_mtime, filters_in(path)) for path in batches]
+                    done, each = min(wanted, sum(n for _, n in marks)), seconds_each(marks, part["threads"])
+                layers.append(LayerWork(row["name"], cost[row["name"]], wanted, done, each))
             report(model, preset, layers, seconds_left(layers))
 
 
@@ -49,12 +54,13 @@ def filters_in(batch: Path) -> int:
         return len(file["channels"])
 
 
-def measured_seconds(path: Path, threads: int) -> float | None:
-    """Core-seconds of a finished job: what Snakemake measured by the clock, on each of its threads."""
-    if not path.is_file():
+def measured_each(study: Path, job: str, threads: int, filters: int) -> float | None:
+    """Core-seconds a filter of a finished job: what Snakemake measured by the clock, on each of its threads."""
+    path = study / "benchmarks" / "ascend" / f"{job}.tsv"
+    if not path.is_file() or not filters:
         return None
     with path.open(encoding="utf-8", newline="") as stream:
-        return threads * float(next(csv.DictReader(stream, delimiter="\t"))["s"])
+        return threads * float(next(csv.DictReader(stream, delimiter="\t"))["s"]) / filters
 
 
 def report(model: str, preset: str, layers: list, left: float | None) -> None:  # type: ignore[type-arg]
@@ -65,7 +71,7 @@ def report(model: str, preset: str, layers: list, left: float | None) -> None:  
     if done == wanted:
         print(f"{text}: all made")
     elif left is None:
-        print(f"{text}; the time left is known when the first layer is finished")
+        print(f"{text}; the time left is known after a few batches")
     else:
         print(f"{text}; about {duration(left)} of one core left")
 

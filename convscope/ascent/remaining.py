@@ -1,7 +1,8 @@
-"""How much of a study's filter patterns is made, and how long the rest takes by what the finished layers cost."""
+"""How much of a study's filter patterns is made, and how long the rest takes by what was measured of it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 
 @dataclass(frozen=True)
@@ -13,14 +14,14 @@ class LayerWork:
         weight: cost of one filter relative to other layers' (`depth_cost`).
         filters: filters asked for.
         done: filters found.
-        seconds: measured time of the whole layer; None until it is finished.
+        each: measured core-seconds of one of its filters; None where nothing was measured yet.
     """
 
     name: str
     weight: float
     filters: int
     done: int
-    seconds: float | None
+    each: float | None
 
 
 def depth_cost(rows: Sequence[Mapping[str, str]]) -> dict[str, float]:
@@ -43,25 +44,40 @@ def depth_cost(rows: Sequence[Mapping[str, str]]) -> dict[str, float]:
     return cost
 
 
-def seconds_left(layers: Sequence[LayerWork]) -> float | None:
-    """Core-seconds that the missing filters will take; None before any layer was finished.
+def seconds_each(finished: Sequence[tuple[float, int]], threads: int) -> float | None:
+    """Core-seconds a filter of a layer in the middle of its work; None before there is anything to compare.
 
-    A filter's time is taken to be a start's share and a part in proportion to the layer's depth: both fitted to what
-    the finished layers took (least squares, neither below zero).
+    Batches come in groups of `threads`, side by side. The median of the spans between one and that many later is not
+    disturbed by a pause between two runs.
+
+    Args:
+        finished: when each batch was finished (seconds), and its filters.
+        threads: of the job.
     """
-    measured = [layer for layer in layers if layer.seconds is not None and layer.filters]
+    marks = sorted(finished)
+    spans = [
+        threads * (marks[last][0] - marks[last - threads][0]) / sum(n for _, n in marks[last - threads + 1 : last + 1])
+        for last in range(threads, len(marks))
+    ]
+    return median(spans) if spans else None
+
+
+def seconds_left(layers: Sequence[LayerWork]) -> float | None:
+    """Core-seconds that the missing filters will take; None before anything was measured.
+
+    In a layer of which nothing was measured, a filter's time is taken to be a start's share and a part in proportion to the
+    layer's depth: both fitted to the measured layers (least squares, neither below zero).
+    """
+    measured = [(layer.weight, layer.each) for layer in layers if layer.each is not None]
     if not measured:
         return None
-    costs = [layer.weight for layer in measured]
-    times = [(layer.seconds or 0.0) / layer.filters for layer in measured]
-    mean_cost, mean_time = sum(costs) / len(costs), sum(times) / len(times)
-    spread = sum((cost - mean_cost) ** 2 for cost in costs)
-    slope = (
-        sum((c - mean_cost) * (t - mean_time) for c, t in zip(costs, times, strict=True)) / spread if spread else 0.0
-    )
+    mean_cost, mean_time = (sum(values) / len(measured) for values in zip(*measured, strict=True))
+    spread = sum((cost - mean_cost) ** 2 for cost, _ in measured)
+    slope = sum((cost - mean_cost) * (time - mean_time) for cost, time in measured) / spread if spread else 0.0
     base = mean_time - slope * mean_cost
     if slope <= 0 or base < 0:
         slope, base = mean_time / mean_cost if mean_cost else 0.0, 0.0
     return sum(
-        (layer.filters - layer.done) * (base + slope * layer.weight) for layer in layers if layer.seconds is None
+        (layer.filters - layer.done) * (base + slope * layer.weight if layer.each is None else layer.each)
+        for layer in layers
     )

@@ -1,6 +1,7 @@
 """What `make progress` says of a study in the middle of its filters."""
 
 import argparse
+import os
 from pathlib import Path
 
 import numpy as np
@@ -48,11 +49,11 @@ def finish(study: Path, layer: str, seconds: float) -> None:
 def test_time_left_is_of_one_core_whatever_the_threads_of_a_job(
     study: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert said(capsys).endswith("0 of 24 filters; the time left is known when the first layer is finished\n")
+    assert said(capsys).endswith("0 of 24 filters; the time left is known after a few batches\n")
     finish(study, "first", 1440)
     kept = study / "filters/net/sharp/second.state/abc"
     kept.mkdir(parents=True)
-    np.savez(kept / "batch.npz", channels=np.arange(6))
+    np.savez(kept / "batch.npz", channels=np.arange(6))  # one batch alone says nothing of its time
     # Depths 1 : 1 + 8/3 : 1 + 16/3 times what a filter of the first took: two threads for 180 s.
     hours = 2 * 1440 / 8 * (2 * (11 / 3) + 8 * (19 / 3)) / 3600
     assert said(capsys) == f"net, sharp: 1 of 3 layers, 14 of 24 filters; about {hours:.1f} h of one core left\n"
@@ -61,3 +62,13 @@ def test_time_left_is_of_one_core_whatever_the_threads_of_a_job(
     finish(study, "second", 1)
     finish(study, "third", 1)
     assert said(capsys) == "net, sharp: 3 of 3 layers, 24 of 24 filters: all made\n"
+
+
+def test_time_left_is_known_before_a_layer_is_finished(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = study / "filters/net/sharp/first.state/abc"
+    kept.mkdir(parents=True)
+    for number, second in enumerate((100, 101, 340, 341)):  # two threads side by side: two filters each in 240 s
+        np.savez(kept / f"{number}.npz", channels=np.arange(2 * number, 2 * number + 2)[: 2 if number < 3 else 1])
+        os.utime(kept / f"{number}.npz", (second, second))
+    hours = (240 * 2 / 4 + 240 * 2 / 3) / 2 * (1 + 8 * (11 / 3) + 8 * (19 / 3)) / 3600
+    assert said(capsys) == f"net, sharp: 0 of 3 layers, 7 of 24 filters; about {hours:.1f} h of one core left\n"
