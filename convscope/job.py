@@ -68,6 +68,8 @@ def run(
         main(args)
     except UserError as error:
         _fail(str(error))
+    except KeyboardInterrupt:
+        _fail("interrupted")
     except Exception as error:
         traceback.print_exc()
         where = f" (the whole story is in {args.log})" if args.log else ""
@@ -109,9 +111,11 @@ class Progress:
         """Record `count` finished steps; `instant` ones were done before and say nothing about the time still needed."""
         self.done += count
         self._instant += count if instant else 0
-        elapsed = time.monotonic() - self._started
-        left = elapsed / max(self.done - self._instant, 1) * (self.total - self.done)
-        text = f"{self.what}: {self.done}/{self.total} {self.unit}, {duration(elapsed)} so far, {duration(left)} left"
+        elapsed, measured = time.monotonic() - self._started, self.done - self._instant
+        text = f"{self.what}: {self.done}/{self.total} {self.unit}"
+        if measured:
+            left = elapsed / measured * (self.total - self.done)
+            text += f", {duration(elapsed)} so far, {duration(left)} left"
         text += f", {note}" if note else ""
         say(text)
         self._show(text)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from convscope.job import set_threads
+from convscope.job import Progress, set_threads
 
 SCRIPT = """
 import os
@@ -25,6 +25,8 @@ def main(args):
         raise UserError("x.yaml: no such thing; make one")
     if args.fail == "bug":
         raise ValueError("first line\\nsecond line")
+    if args.fail == "ctrl-c":
+        raise KeyboardInterrupt
 
 if __name__ == "__main__":
     arguments = parser("Count sheep.")
@@ -78,6 +80,22 @@ def test_a_bug_is_one_line_and_its_traceback_in_the_log(sheep: Path, root: Path,
     )
     assert "Traceback" not in done.stderr
     assert "Traceback" in log.read_text() and "second line" in log.read_text()
+
+
+def test_what_was_interrupted_says_so_in_one_line(sheep: Path, root: Path, tmp_path: Path) -> None:
+    done = call(sheep, root, "--log", str(tmp_path / "log"), "--fail", "ctrl-c")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "sheep: error: interrupted"
+    assert "Traceback" not in done.stderr + (tmp_path / "log").read_text()
+
+
+def test_steps_of_an_earlier_run_tell_no_time(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = Progress(10, "counting", "sheep")
+    progress.step(4, "found by an earlier run", instant=True)
+    progress.step(2)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].endswith("counting: 4/10 sheep, found by an earlier run")
+    assert lines[2].endswith("counting: 6/10 sheep, 0 s so far, 0 s left")
 
 
 def test_without_a_log_it_prints(sheep: Path, root: Path) -> None:
