@@ -67,6 +67,12 @@ def _watch(page: Any) -> list[str]:
     return wrong
 
 
+def open_lightbox(page: Any, picture: str) -> None:
+    """Click a picture; the lightbox follows the address, a moment later."""
+    page.click(picture)
+    page.wait_for_selector("dialog[open]")
+
+
 def images_page(gallery: Path) -> Path:
     return next(gallery.glob("images_convnet_test-pets*.html"))
 
@@ -112,7 +118,7 @@ def test_from_the_list_of_studies_to_a_filter(page: Any, gallery: Path) -> None:
     page.click("text=Pets <b>& friends</b>")
     page.click(".card-title:has-text('convnet')")
     page.click(".layer-name:has-text('conv2') >> nth=0")
-    page.click("[data-item=f5]")
+    open_lightbox(page, "[data-item=f5]")
     assert fragment(page) == "#f5"
     assert shown_pattern(page) == fixture.colour(5)
     page.keyboard.press("Escape")
@@ -162,7 +168,7 @@ def test_focus_stays_in_the_lightbox(page: Any, gallery: Path) -> None:
 
 def test_back_closes_the_lightbox(page: Any, gallery: Path) -> None:
     page.goto((gallery / LAYER).as_uri())
-    page.click("[data-item=f4]")
+    open_lightbox(page, "[data-item=f4]")
     page.click(".lightbox-next")
     assert fragment(page) == "#f5"
     page.go_back()
@@ -180,7 +186,7 @@ def test_filters_by_class_and_result(page: Any, gallery: Path) -> None:
     page.reload()
     assert page.locator(".pairs > li:visible").count() == 2
     assert page.get_attribute(".chip:has-text('wrong')", "aria-pressed") == "true"
-    page.click("[data-item=i-img_5]")
+    open_lightbox(page, "[data-item=i-img_5]")
     page.keyboard.press("ArrowRight")  # over img_6, which is filtered out
     assert fragment(page).startswith("#i-img_7&class=")
     page.keyboard.press("Escape")
@@ -204,7 +210,7 @@ def test_links_to_an_image(page: Any, gallery: Path) -> None:
 
 def test_pictures_of_one_image_are_one_group(page: Any, gallery: Path) -> None:
     page.goto((gallery / "model_convnet.html").as_uri())
-    page.click(".sheets [data-item]")
+    open_lightbox(page, ".sheets [data-item]")
     assert page.inner_text(".lightbox-count") == f"1 of {len(fixture.LAYERS)}"
     assert page.inner_text(".lightbox-caption") == fixture.LAYERS[0]
 
@@ -213,7 +219,7 @@ def test_every_method_of_an_image(page: Any, gallery: Path) -> None:
     file = next(gallery.glob("methods_*.html"))
     page.goto(file.as_uri())
     assert page.locator(".explained > li:visible").count() == 3
-    page.click("[data-item=m-1-2-saliency]")
+    open_lightbox(page, "[data-item=m-1-2-saliency]")
     assert page.inner_text(".lightbox-count") == "3 of 4"  # the methods and classes of this image, no other's
     assert page.locator(".lightbox-stage img").count() == 2
     page.keyboard.press("ArrowRight")
@@ -300,7 +306,7 @@ def test_from_image_to_image_by_keyboard(page: Any, gallery: Path) -> None:
     page.keyboard.press("Shift+ArrowRight")
     press("Shift+ArrowLeft", "img_6")
     page.goto(file.as_uri().replace("img_3", "img_0"))
-    page.click("[data-item=e-1-2]")
+    open_lightbox(page, "[data-item=e-1-2]")
     assert page.inner_text(".lightbox-count") == "3 of 6"  # the photo, five maps
     assert page.locator(".lightbox-stage img").count() == 2  # a map, and the map over the photo
     page.keyboard.press("ArrowRight")

@@ -87,7 +87,7 @@ def test_killed_in_the_middle_of_an_ascent_it_goes_on_from_the_batches_it_kept(
 
     killed.run(f"results/tiny/{layer}.h5")
     log = (killed.study / "logs/ascend/net.textbook.stem_conv.log").read_text()
-    assert re.search(rf": {2 * kept}/11 filters, .*, found by an earlier run", log), log
+    assert re.search(rf": {2 * kept}/11 filters, found by an earlier run", log), log
     assert (killed.study / f"{layer}.h5").read_bytes() == (undisturbed.study / f"{layer}.h5").read_bytes()
     assert not state.exists()
 
