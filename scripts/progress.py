@@ -33,15 +33,13 @@ def main(args: argparse.Namespace) -> None:
             for row in select_layers(rows, part["layers"], CONVOLUTIONS, f"filters.{model}.layers"):
                 wanted = len(wanted_filters(int(row["filters"]), part["filters"], f"filters.{model}.filters"))
                 made = study / "filters" / model / preset / f"{row['name']}.h5"
-                batches = whole_files(made.with_suffix(".state"), "*/*.npz")
+                threads = part["threads"]
                 if made.is_file():
-                    done, each = (
-                        wanted,
-                        measured_each(study, f"{model}.{preset}.{row['name']}", part["threads"], wanted),
-                    )
+                    done, each = wanted, measured_each(study, f"{model}.{preset}.{row['name']}", threads, wanted)
                 else:
+                    batches = whole_files(made.with_suffix(".state"), "*/*.npz")
                     marks = [(path.stat().st_mtime, filters_in(path)) for path in batches]
-                    done, each = min(wanted, sum(n for _, n in marks)), seconds_each(marks, part["threads"])
+                    done, each = min(wanted, sum(filters for _, filters in marks)), seconds_each(marks, threads)
                 layers.append(LayerWork(row["name"], cost[row["name"]], wanted, done, each))
             report(model, preset, layers, seconds_left(layers))
 

@@ -24,8 +24,8 @@ class ChannelObjective:
     dropped on each side; fewer where the map is too small (`border_at` says how many).
 
     Only the part of the network below the layer is run, and of the layer itself only the wanted channels at the wanted
-    positions. The response is
-    taken before the layer's own activation (`open`) or after it. The user's model is never changed.
+    positions. The response is taken before the layer's own activation (`opened`) or after it. The user's model is never
+    changed.
 
     Args:
         network: flat functional model, image (N, H, W, 3) -> anything.
@@ -90,18 +90,19 @@ class ChannelObjective:
         Returns:
             (N,) float32 and (N, H, W, 3) float32.
         """
-        maps, backward = self.trunk.forward(images, self._unread(images.shape[1]) or NONE)
+        unread = self._unread(images.shape[1])
+        maps, backward = self.trunk.forward(images, unread or NONE)
         with tf.GradientTape() as tape:
             tape.watch(maps)
-            values = self._mean(maps, channels, opened, images.shape[1])
+            values = self._mean(maps, channels, opened, unread, images.shape[1])
             # Sum, not mean: a mean would make a step depend on how many filters share the batch.
             total = tf.reduce_sum(values)
         return values, backward(tape.gradient(total, maps))
 
     def __call__(self, images: Any, channels: Any, opened: Any) -> Any:
         """The objective alone, (N,) float32 (see `value_and_gradient`)."""
-        maps = self.trunk(images, self._unread(images.shape[1]) or NONE)
-        return self._mean(maps, channels, opened, images.shape[1])
+        unread = self._unread(images.shape[1])
+        return self._mean(self.trunk(images, unread or NONE), channels, opened, unread, images.shape[1])
 
     def _unread(self, side: int) -> Margins | None:
         """What the layer does not read of its input, for a square image; None if it works on all of it."""
@@ -110,8 +111,8 @@ class ChannelObjective:
         height, width = self._input_shapes.compute_output_shape((1, side, side, 3))[1:3]
         return margins_unread(self._layer, (int(height), int(width)), self.border_at(side))
 
-    def _mean(self, maps: Any, channels: Any, opened: Any, side: int) -> Any:
-        if self._unread(side) is None:
+    def _mean(self, maps: Any, channels: Any, opened: Any, unread: Margins | None, side: int) -> Any:
+        if unread is None:
             before, cut = self._maps(maps, channels, True), self.border_at(side)
             before = before[:, cut : before.shape[1] - cut, cut : before.shape[2] - cut]
         else:
@@ -123,6 +124,7 @@ class ChannelObjective:
 
 
 def _own_version(layer: Any) -> bool:
+    """Whether the layer is computed here, for the wanted channels alone, and not by Keras."""
     return type(layer).__name__ == "SeparableConv2D" or (type(layer).__name__ == "Conv2D" and layer.groups == 1)
 
 
