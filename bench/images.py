@@ -28,7 +28,8 @@ def measure(plan: Plan, team: Team, say: Any) -> tuple[list[Line], dict[str, Any
     }
     for study in studies.values():
         study.run("models/xception/layers.csv", *(f"image_sets/{name}.csv" for name in sizes))
-    raw: dict[str, Any] = {"sizes": sizes, "methods": methods, "rounds": []}
+    shards = {stage: plan.settings(stage)["shard"] for stage in ("cams", "activations")}
+    raw: dict[str, Any] = {"sizes": sizes, "methods": methods, "shards": shards, "rounds": []}
     sides = ["forward", "textbook", "gradcam", *(["all"] if len(methods) > 1 else []), "activations"]
     rounds: list[dict[str, Any]] = [{} for _ in range(plan.rounds)]
     for number, side in interleaved(sides, plan.rounds):
@@ -67,10 +68,13 @@ def _side(
         request = {"layer": LAYER, "paths": paths, "folder": str(plan.work / "textbook")}
         return team.ask(side_of(side), plan.random_network, "grad_cam", request)[0]
     if side == "activations":
-        study, result = studies["gradcam"], {}
+        study = studies["gradcam"]
+        jobs: dict[str, float] = {}
+        result: dict[str, Any] = {"jobs": jobs}
         for name in ("activated_few", "activated"):
             shutil.rmtree(study.results / "activations", ignore_errors=True)
             result[name] = study.run(f"activations/xception/{name}/activations.h5")
+            jobs[name] = _longest(study, "activations", name)
             result["bytes"] = sum(path.stat().st_size for path in (study.results / "activations").rglob("*.h5"))
         shutil.rmtree(study.results / "activations", ignore_errors=True)
         return result
@@ -80,7 +84,8 @@ def _side(
         study.run(*(f"cams/xception/many/{method}.h5" for method in cam_methods()))
         return {"maps": _seconds_of_maps(study)}
     seconds = {name: study.run(f"cams/xception/{name}/gradcam.csv") for name in ("few", "many")}
-    return {**seconds, "maps": _seconds_of_maps(study)}
+    longest = {name: _longest(study, "cam", name) for name in seconds}
+    return {**seconds, "maps": _seconds_of_maps(study), "jobs": longest}
 
 
 def side_of(side: str) -> str:
@@ -91,6 +96,11 @@ def side_of(side: str) -> str:
 def _seconds_of_maps(study: Study) -> float:
     """What the jobs took that compute the maps of the large set; joining and drawing are left out."""
     return sum(job["seconds"] for job in _jobs_of(study, "cam", "many"))
+
+
+def _longest(study: Study, rule: str, images: str) -> float:
+    """Seconds of the longest job of a set: a whole shard's, where the set fills one."""
+    return max(job["seconds"] for job in _jobs_of(study, rule, images))
 
 
 def _jobs_of(study: Study, rule: str, images: str) -> list[dict[str, float]]:
@@ -137,6 +147,12 @@ def lines_of(raw: dict[str, Any]) -> list[Line]:
             "%", note=written,
         ),
     ]  # fmt: skip
+    lines += [
+        _start_share(rounds, sizes, "Grad-CAM", "gradcam", ("few", "many"), raw["shards"]["cams"]),
+        _start_share(
+            rounds, sizes, "activations", "activations", ("activated_few", "activated"), raw["shards"]["activations"]
+        ),
+    ]
     if "all" in rounds[0]:
         times = [part["all"]["maps"] / part["gradcam"]["maps"] for part in rounds]
         note = f"the jobs that compute maps: {', '.join(raw['methods'])}"
@@ -154,6 +170,18 @@ def lines_of(raw: dict[str, Any]) -> list[Line]:
         if memory:
             lines.append(Line(f"memory of the largest job of rule {rule}", spread([max(memory)]), "MiB", 2048, True))
     return lines
+
+
+def _start_share(
+    rounds: list[dict[str, Any]], sizes: dict[str, int], title: str, side: str, sets: tuple[str, str], shard: int
+) -> Line:
+    """What of a whole shard's job is start: where the straight line through a small and a large job's time begins."""
+    small, large = (min(sizes[name], shard) for name in sets)
+    shares = []
+    for part in rounds:
+        few, many = ((size, part[side]["jobs"][name]) for size, name in zip((small, large), sets, strict=True))
+        shares.append(max(0.0, time_at(0, few, many)) / time_at(shard, few, many))
+    return Line(f"start of a job, {title} of {shard:,} images", spread(shares), "%", 0.1, True)
 
 
 def _marginal(rounds: list[dict[str, Any]], sizes: dict[str, int]) -> list[float]:

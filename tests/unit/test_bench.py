@@ -228,17 +228,21 @@ def test_filters_are_spread_over_the_layer() -> None:
 
 
 def test_image_rates_come_from_the_same_round() -> None:
-    """Forward 0.02 s an image; Grad-CAM 4 s and 0.025 s an image; the textbook 0.1 s an image; memory grows by a tenth."""
+    """Forward 0.02 s an image; Grad-CAM 4 s and 0.025 s an image; the textbook 0.1 s an image; memory grows by a tenth.
+
+    A Grad-CAM job starts in 3 s and takes 0.02 s an image, one of activations in 4 s and 0.03 s.
+    """
     one = {
         "forward": {"seconds": 6.4, "images": 320},
         "textbook": {"seconds": [0.1, 0.1]},
-        "gradcam": {"few": 5.0, "many": 54.0, "maps": 40.0},
+        "gradcam": {"few": 5.0, "many": 54.0, "maps": 40.0, "jobs": {"few": 3.8, "many": 43.0}},
         "all": {"maps": 50.0},
-        "activations": {"activated_few": 6.0, "activated": 18.0},
+        "activations": {"activated_few": 6.0, "activated": 18.0, "jobs": {"activated_few": 5.5, "activated": 19.0}},
     }
     raw = {
         "sizes": {"few": 40, "many": 2000, "activated": 500, "activated_few": 50},
         "methods": ["gradcam", "layer_cam"],
+        "shards": {"cams": 2000, "activations": 1000},
         "rounds": [one],
         "memory": {"overlays": [], "activations": [{"seconds": 1.0, "mib": 900.0}]},
         "largest_cam_job": {"few": 1000.0, "many": 1100.0},
@@ -249,6 +253,10 @@ def test_image_rates_come_from_the_same_round() -> None:
     marginal = found["activations to HDF5 against the forward pass, start aside"]
     assert marginal.value.median == pytest.approx(0.02 / (12 / 450)) and not marginal.passed
     assert found["the same, jobs' start and Snakemake included"].value.median == pytest.approx(500 * 0.02 / 18)
+    start = found["start of a job, Grad-CAM of 2,000 images"]
+    assert start.value.median == pytest.approx(3 / 43) and start.passed
+    start = found["start of a job, activations of 1,000 images"]
+    assert start.value.median == pytest.approx(4 / 34) and not start.passed
     assert found["time of all CAM methods over Grad-CAM's"].value.median == pytest.approx(1.25)
     assert found["its growth with the number of images"].value.median == pytest.approx(1.1)
     assert found["memory of the largest job of rule activations"].passed
