@@ -247,10 +247,17 @@ def attribution_style(wildcards):
 
 def attribution_figures():
     """The pictures of every method of every model and image set that is explained, alone and side by side."""
-    return [
+    alone = [
         file
         for model, images in pairs("attributions")
         for method in attribution_methods(model)
-        for rule in (rules.attribution_figures, rules.side_by_side)
-        for file in files_of(rule, model=model, images=images, method=method)
+        for file in files_of(
+            rules.attribution_figures, model=model, images=images, method=method
+        )
     ]
+    beside = [
+        file
+        for model, images in pairs("attributions")
+        for file in files_of(rules.side_by_side, model=model, images=images)
+    ]
+    return alone + beside

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+import re
 from pathlib import Path
 
 from convscope.job import duration, parser, run
@@ -53,12 +54,23 @@ def filters_in(batch: Path) -> int:
 
 
 def measured_each(study: Path, job: str, threads: int, filters: int) -> float | None:
-    """Core-seconds a filter of a finished job: what Snakemake measured by the clock, on each of its threads."""
+    """Core-seconds a filter of a finished job: what Snakemake measured by the clock, on each of its threads.
+
+    Of a layer that was killed on the way, it measured the last run alone; filters found before do not count.
+    """
     path = study / "benchmarks" / "ascend" / f"{job}.tsv"
-    if not path.is_file() or not filters:
+    found = filters - found_before(study / "logs" / "ascend" / f"{job}.log")
+    if not path.is_file() or found <= 0:
         return None
     with path.open(encoding="utf-8", newline="") as stream:
-        return threads * float(next(csv.DictReader(stream, delimiter="\t"))["s"]) / filters
+        return threads * float(next(csv.DictReader(stream, delimiter="\t"))["s"]) / found
+
+
+def found_before(log: Path) -> int:
+    """Filters that a job took over from an earlier run, by its log."""
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    taken = re.search(r": (\d+)/\d+ filters, found by an earlier run$", text, re.MULTILINE)
+    return int(taken[1]) if taken else 0
 
 
 def report(model: str, preset: str, layers: list, left: float | None) -> None:  # type: ignore[type-arg]

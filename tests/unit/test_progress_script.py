@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from convscope.job import Progress
 from scripts import progress
 
 LAYERS = """name,role,type,kernel,height,width,channels,filters
@@ -72,3 +73,25 @@ def test_time_left_is_known_before_a_layer_is_finished(study: Path, capsys: pyte
         os.utime(kept / f"{number}.npz", (second, second))
     hours = (240 * 2 / 4 + 240 * 2 / 3) / 2 * (1 + 8 * (11 / 3) + 8 * (19 / 3)) / 3600
     assert said(capsys) == f"net, sharp: 0 of 3 layers, 7 of 24 filters; about {hours:.1f} h of one core left\n"
+
+
+def test_a_layer_finished_after_a_kill_is_not_taken_for_a_cheap_one(
+    study: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Six of the first layer's filters came from an earlier run; the two of the last run took its 360 s.
+
+    The sentence is that of `scripts.ascend`, which tests/workflow/test_kill.py holds it to.
+    """
+    finish(study, "first", 1440)
+    undisturbed = said(capsys)
+    finish(study, "first", 360)
+    log = study / "logs/ascend/net.sharp.first.log"
+    log.parent.mkdir(parents=True)
+    work = Progress(8, "patterns of net/first (sharp)", "filters")
+    work.step(6, "found by an earlier run", instant=True)
+    work.step(2, "objective 1.5")
+    log.write_text(capsys.readouterr().out)
+    assert said(capsys) == undisturbed
+    # Nothing was left to do but to write: then its time says nothing.
+    log.write_text("12:00:00 patterns of net/first (sharp): 8/8 filters, found by an earlier run\n")
+    assert said(capsys).endswith("8 of 24 filters; the time left is known after a few batches\n")
