@@ -1,7 +1,8 @@
 """What every layer answers to every image of a set: activations, and their statistics by channel."""
 
+import functools
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import h5py
@@ -10,15 +11,15 @@ import numpy as np
 import tensorflow as tf
 
 from convscope import store
-from convscope.chunks import ChunkWriter
+from convscope.chunks import ChunkWriter, rows_of_a_chunk
 from convscope.errors import UserError, nearest
 from convscope.folding import folded
 from convscope.networks import flatten, is_flat
+from convscope.observed import Observer, works_here
 
 # Compression is kept where deflate saves at least this share of a sample; convolutions before their ReLU rarely shrink.
 _WORTHWHILE = 0.3
 _SAMPLE_BYTES = 2**18
-_CHUNK_BYTES = 2**20
 _BATCH_BYTES = 640 * 2**20
 # Statistics are small and many: they are kept for some images and written together.
 _STATISTICS_ROWS = 64
@@ -35,7 +36,7 @@ class ActivationModel:
         network: functional model, model space -> anything.
         layers: names of the layers wanted.
         relus: for each layer the name of the ReLU that follows it, or "" (then its own output counts as final).
-        dtype: "float32" or "float16" (values beyond float16's range are infinite).
+        dtype: "float32" or "float16" (values beyond float16's range become its largest number).
 
     Raises:
         UserError: a layer the network does not have.
@@ -55,16 +56,62 @@ class ActivationModel:
         sources = [flat.get_layer(name).output for name in wanted]
         # Only what they are, not how they are computed.
         self._shapes = keras.Model(flat.inputs, sources)
-        run = folded(flat, sources)
+        self._observer = Observer() if self._dtype == tf.float16 and works_here() else None
+        tensors = dict(zip(wanted, sources, strict=True))
+        if self._observer is None:
+            answers = self._computed(flat, tensors, after)
+        else:
+            answers = self._observed(self._observer, flat, tensors, after)
+        self._answers = tf.function(answers, autograph=False)
 
-        @tf.function
-        def answers(images: Any) -> Any:
-            outputs = dict(zip(wanted, run(images), strict=True))
-            maps = {name: tf.cast(outputs[name], self._dtype) for name in self.layers}
+    def _computed(self, flat: keras.Model, tensors: dict[str, Any], after: list[str]) -> Callable[..., Any]:
+        """The pass with maps and statistics by TensorFlow: on a GPU, or without loss."""
+        run = folded(flat, list(tensors.values()))
+        largest = self._dtype.max
+
+        def answers(images: Any, number: Any) -> Any:
+            outputs = dict(zip(tensors, run(images), strict=True))
+            maps = {
+                name: tf.cast(tf.clip_by_value(outputs[name], -largest, largest), self._dtype) for name in self.layers
+            }
             statistics = {n: channel_statistics(outputs[a], a != n) for n, a in zip(self.layers, after, strict=True)}
             return maps, statistics
 
-        self._answers = answers
+        return answers
+
+    def _observed(
+        self, observer: Observer, flat: keras.Model, tensors: dict[str, Any], after: list[str]
+    ) -> Callable[..., Any]:
+        """The pass in whose course the maps are put aside."""
+        # Of the run that is being traced.
+        numbers: list[Any] = []
+        found: dict[str, Any] = {}
+
+        def rectify(layer: str, x: Any, scale: np.ndarray, offset: np.ndarray) -> Any:
+            result, found[layer] = observer.rectified(numbers[-1], layer, x, scale, offset)
+            return result
+
+        pairs = {
+            (id(tensors[layer]), id(tensors[relu])): functools.partial(rectify, layer)
+            for layer, relu in zip(self.layers, after, strict=True)
+        }
+        run = folded(flat, list(tensors.values()), pairs)
+
+        def answers(images: Any, number: Any) -> Any:
+            numbers.append(number)
+            found.clear()
+            outputs = dict(zip(tensors, run(images), strict=True))
+            unread = {}
+            for layer, relu in zip(self.layers, after, strict=True):
+                if layer not in found:
+                    found[layer] = observer.observed(number, layer, outputs[layer])
+                    if relu != layer:
+                        # An operation whose result nobody takes would be left out.
+                        unread[layer] = found[layer]["mean"]
+                        found[layer] = channel_statistics(outputs[relu], rectified=True)
+            return unread, {name: found[name] for name in self.layers}
+
+        return answers
 
     def batch_size(self, height: int, width: int, at_once: int = 1) -> int:
         """Images a batch that keep the outputs of `at_once` forward passes in a bounded piece of memory."""
@@ -79,10 +126,16 @@ class ActivationModel:
             images: (N, H, W, 3) float32, model space.
         """
         # Traced once a size, so that sizes are known where they help; the last batch may have fewer images.
-        traced = self._answers.get_concrete_function(tf.TensorSpec((None, *images.shape[1:]), tf.float32))
-        maps, statistics = traced(tf.constant(images))
-        # The tensors' own memory, not a copy of it.
-        stored = {name: np.asarray(memoryview(value)) for name, value in maps.items()}
+        inputs = (tf.TensorSpec((None, *images.shape[1:]), tf.float32), tf.TensorSpec((), tf.int64))
+        traced = self._answers.get_concrete_function(*inputs)
+        number = self._observer.begin() if self._observer else 0
+        maps, statistics = traced(tf.constant(images), tf.constant(number, tf.int64))
+        if self._observer:
+            aside = self._observer.end(number)
+            stored = {name: aside[name] for name in self.layers}
+        else:
+            # The tensors' own memory, not a copy of it.
+            stored = {name: np.asarray(memoryview(value)) for name, value in maps.items()}
         return stored, {name: {key: v.numpy() for key, v in part.items()} for name, part in statistics.items()}
 
 
@@ -109,23 +162,11 @@ def channel_statistics(maps: Any, rectified: bool = False) -> dict[str, Any]:
     return {"mean": average(maps), "maximum": maximum, "zeros": 1 - tf.round(average(marks) * area) / area}
 
 
-def clip_infinities(values: np.ndarray) -> None:
-    """Put float16's largest number in place of its infinities, where they are; other dtypes stay as they are."""
-    if values.dtype != np.float16:
-        return
-    # Looked for in the bits, where the sign is shifted out: NumPy has no fast comparison of float16.
-    if values.size and np.left_shift(values.view(np.uint16), 1).max() >= 0xF800:
-        largest = np.finfo(np.float16).max
-        np.clip(values, -largest, largest, out=values)
-
-
 class ShardWriter:
     """Writes batches of activations to an open HDF5 file; use it as a context, its end writes what is left.
 
     Layout: `layers/<layer>` (image, height, width, channel), one image a chunk, or some of its rows where that is more
     than 1 MiB; and `statistics/<layer>/{mean,maximum,zeros}` (image, channel), measured after the ReLU that follows the layer.
-    Infinities of float16 become its largest number.
-
     Args:
         file: open for writing, page-aligned.
         count: images in all.
@@ -177,20 +218,17 @@ class ShardWriter:
         """Write the next images of a layer; bytes that went through the system's cache."""
         step, path = self._rows[name], f"layers/{name}"
         if not step:
-            whole = values.copy()
-            clip_infinities(whole)
-            self._file[path][self._done : self._done + len(values)] = whole
+            self._file[path][self._done : self._done + len(values)] = values
             return values.nbytes
         return sum(
-            self._chunks.write(path, (self._done + index, start, 0, 0), image[start : start + step], clip_infinities)
+            self._chunks.write(path, (self._done + index, start, 0, 0), image[start : start + step])
             for index, image in enumerate(values)
             for start in range(0, len(image), step)
         )
 
     def _create(self, name: str, first: np.ndarray) -> None:
         height, width, channels = first.shape[1:]
-        runs = -(-height * width * channels * first.itemsize // _CHUNK_BYTES)
-        chunk = (1, -(-height // min(runs, height)), width, channels)
+        chunk = (1, rows_of_a_chunk(height, width * channels * first.itemsize), width, channels)
         middle = np.ascontiguousarray(first[0]).tobytes()
         middle = middle[max(len(middle) - _SAMPLE_BYTES, 0) // 2 :][:_SAMPLE_BYTES]
         pays = len(zlib.compress(middle, 1)) < (1 - _WORTHWHILE) * len(middle)

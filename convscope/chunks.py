@@ -1,9 +1,9 @@
 """Uncompressed chunks of HDF5 datasets, written past the system's cache where the file system can."""
 
 import errno
+import math
 import mmap
 import os
-from collections.abc import Callable
 from typing import Any
 
 import h5py
@@ -11,14 +11,30 @@ import numpy as np
 
 PAGE = 4096
 _BUFFER_BYTES = 2**20
+_CHUNK_BYTES = 2**20
+
+
+def rows_of_a_chunk(height: int, row_bytes: int) -> int:
+    """Rows of a map that lie in one chunk: all of them, or so many that a chunk has at most 1 MiB.
+
+    Where some rows fill whole pages a chunk has a multiple of them, so that the next chunk begins at a page again.
+    """
+    if height * row_bytes <= _CHUNK_BYTES:
+        return height
+    at_most = max(1, _CHUNK_BYTES // row_bytes)
+    whole = PAGE // math.gcd(PAGE, row_bytes)
+    if whole <= at_most:
+        return at_most // whole * whole
+    return -(-height // -(-height // at_most))
 
 
 class ChunkWriter:
     """Writes whole chunks of an open HDF5 file.
 
     What goes through the system's cache is copied there, and a file that grows by gigabytes takes fresh pages all the time.
-    Here HDF5 decides where a chunk lies; its whole pages go to the disk from one buffer (`O_DIRECT`), the rest of its last
-    page through the cache. On systems and file systems without direct writes all of it goes through the cache.
+    Here HDF5 decides where a chunk lies; its whole pages go to the disk (`O_DIRECT`), from where they are if that begins at a
+    page of memory and from one buffer otherwise, the rest of its last page through the cache. On systems and file systems
+    without direct writes all of it goes through the cache.
 
     Args:
         file: open for writing, its objects aligned to pages (`store.create(..., page_aligned=True)`).
@@ -50,7 +66,7 @@ class ChunkWriter:
         self._places[name], self._sizes[name] = places, int(np.prod(chunks))
         return dataset
 
-    def write(self, name: str, place: tuple[int, ...], values: np.ndarray, mend: Callable[[np.ndarray], None]) -> int:
+    def write(self, name: str, place: tuple[int, ...], values: np.ndarray) -> int:
         """Write one chunk; all of them must be written, since nothing else fills them.
 
         Args:
@@ -58,13 +74,14 @@ class ChunkWriter:
             place: index of the chunk's first element.
             values: (chunk's shape) in the dataset's dtype, or shorter along the second axis at the dataset's end; zeros fill
                 it up.
-            mend: changes the values in place before they are written; a piece at a time, (n,) of the dataset's dtype.
 
         Returns:
             Bytes that went through the system's cache.
         """
         source = np.ascontiguousarray(values).reshape(-1)
         size, begin = self._sizes[name], self._places[name][place]
+        if len(source) == size and source.ctypes.data % PAGE == 0:
+            return self._put(begin, source.view(np.uint8).data)
         step = _BUFFER_BYTES // source.itemsize
         cached = 0
         for start in range(0, size, step):
@@ -72,18 +89,18 @@ class ChunkWriter:
             piece = self._buffer[: count * source.itemsize].view(source.dtype)
             given = max(min(count, len(source) - start), 0)
             piece[:given], piece[given:] = source[start : start + given], 0
-            mend(piece)
-            cached += self._put(begin + start * source.itemsize, count * source.itemsize)
+            cached += self._put(begin + start * source.itemsize, piece.view(np.uint8).data)
         return cached
 
-    def _put(self, offset: int, size: int) -> int:
-        """Write the buffer's beginning; bytes that went through the cache."""
+    def _put(self, offset: int, data: memoryview) -> int:
+        """Write bytes that begin at a page of memory; how many went through the cache."""
+        size = len(data)
         pages = 0 if offset % PAGE else size // PAGE * PAGE
         if self._direct is None or not pages:
             pages = 0
         else:
             try:
-                _all(self._direct, memoryview(self._memory)[:pages], offset)
+                _all(self._direct, data[:pages], offset)
             except OSError as error:
                 if error.errno not in (errno.EINVAL, errno.EOPNOTSUPP):
                     raise
@@ -91,7 +108,7 @@ class ChunkWriter:
                 os.close(self._direct)
                 self._direct, pages = None, 0
         if pages < size:
-            _all(self._plain, memoryview(self._memory)[pages:size], offset + pages)
+            _all(self._plain, data[pages:], offset + pages)
         return size - pages
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """The lower part of a network with its batch normalisation folded into the convolutions: the same numbers, sooner."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -9,14 +9,18 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
-from convscope.networks import nodes_in_order
+from convscope.networks import is_plain_relu, nodes_in_order
 
+# Feature maps, a scale and an offset a channel -> relu(maps * scale + offset).
+Rectify = Callable[[Any, np.ndarray, np.ndarray], Any]
 # Numbers that the widest vector instructions take at a time.
 _VECTOR = 16
 _FOLDED = ("Conv2D", "SeparableConv2D", "DepthwiseConv2D")
 
 
-def folded(model: keras.Model, sources: list[Any]) -> Callable[[Any], list[Any]]:
+def folded(
+    model: keras.Model, sources: list[Any], rectify: Mapping[tuple[int, int], Rectify] | None = None
+) -> Callable[[Any], list[Any]]:
     """A function that computes tensors of a network in inference mode, batch norms folded where nothing can tell.
 
     A convolution without activation whose only taker is a batch norm is replaced by one convolution with
@@ -28,6 +32,8 @@ def folded(model: keras.Model, sources: list[Any]) -> Callable[[Any], list[Any]]
         model: a flat functional network; its layers and weights are read, not changed. Later changes of the weights
             are not seen.
         sources: tensors of its graph.
+        rectify: what makes a ReLU's output in place of a batch norm and the ReLU, where nobody else takes the norm's; by the
+            ids of the norm's input and of the ReLU's output. Other pairs are left aside.
 
     Returns:
         `images -> list of tensors`, (N, H, W, 3) in model space; traces in a `tf.function`. Equal to the network but for
@@ -47,6 +53,12 @@ def folded(model: keras.Model, sources: list[Any]) -> Callable[[Any], list[Any]]
     done: set[int] = set()
     for node in nodes_in_order(model):
         if id(node) not in needed or id(node) in done:
+            continue
+        relu = _relu_behind(node, takers, wanted) if rectify else None
+        make = rectify.get((id(node.input_tensors[0]), id(relu.outputs[0]))) if rectify and relu else None
+        if relu and make:
+            steps.append((node, relu.outputs, _Rectified(node.operation, make)))
+            done.add(id(relu))
             continue
         # A layer called twice has a batch norm of its own behind each call.
         norm = _norm_behind(node, takers, wanted) if calls[id(node.operation)] == 1 else None
@@ -101,6 +113,13 @@ def _norm_behind(node: Any, takers: dict[int, list[Any]], wanted: set[int]) -> A
     return norm if plain else None
 
 
+def _relu_behind(node: Any, takers: dict[int, list[Any]], wanted: set[int]) -> Any | None:
+    """The ReLU that alone takes what a plain batch norm makes."""
+    behind = takers.get(id(node.outputs[0]), [])
+    lone = _is_plain_norm(node) and id(node.outputs[0]) not in wanted and len(behind) == 1
+    return behind[0] if lone and is_plain_relu(behind[0].operation) else None
+
+
 def _is_plain_norm(node: Any) -> bool:
     norm = node.operation
     return (
@@ -141,17 +160,32 @@ class _Norm:
         ).y
 
 
+class _Rectified:
+    """A batch norm in inference mode and the ReLU behind it, made by somebody else."""
+
+    def __init__(self, norm: Any, make: Rectify) -> None:
+        scale, offset = _scale_and_shift(norm)
+        offset = offset - np.asarray(norm.moving_mean, np.float64) * scale
+        self._make, self._scale, self._offset = make, scale.astype(np.float32), offset.astype(np.float32)
+
+    def __call__(self, x: Any) -> Any:
+        return self._make(x, self._scale, self._offset)
+
+
+def _scale_and_shift(norm: Any) -> tuple[np.ndarray, np.ndarray]:
+    """`gamma / sqrt(variance + epsilon)` and `beta` of a batch norm, float64."""
+    width = int(norm.moving_mean.shape[0])
+    gamma = np.asarray(norm.gamma, np.float64) if norm.scale else np.ones(width)
+    scale = gamma / np.sqrt(np.asarray(norm.moving_variance, np.float64) + norm.epsilon)
+    return scale, np.asarray(norm.beta, np.float64) if norm.center else np.zeros(width)
+
+
 class _Folded:
     """One convolution in place of a convolution and the batch norm behind it."""
 
     def __init__(self, layer: Any, norm: Any) -> None:
-        width = int(norm.moving_mean.shape[0])
-        variance = np.asarray(norm.moving_variance, np.float64)
-        scale = (np.asarray(norm.gamma, np.float64) if norm.scale else np.ones(width)) / np.sqrt(
-            variance + norm.epsilon
-        )
-        shift = np.asarray(norm.beta, np.float64) if norm.center else np.zeros(width)
-        bias = np.asarray(layer.bias, np.float64) if layer.use_bias else np.zeros(width)
+        scale, shift = _scale_and_shift(norm)
+        bias = np.asarray(layer.bias, np.float64) if layer.use_bias else np.zeros(len(scale))
         kind = type(layer).__name__
         self._depthwise = self._kernel = None
         # Tensors outside the graph: as constants inside, they would be copied by every pass of the graph's optimiser.

@@ -167,6 +167,13 @@ def is_random(operation: Any) -> bool:
     return name.startswith("Random") or name in _RANDOM_LAYERS
 
 
+def is_plain_relu(operation: Any) -> bool:
+    """Whether a layer is `max(x, 0)` and nothing else: no ceiling, no slope below zero."""
+    if type(operation).__name__ == "ReLU":
+        return operation.max_value is None and not operation.negative_slope and not operation.threshold
+    return type(operation).__name__ == "Activation" and operation.activation is keras.activations.relu
+
+
 def canonical(model: keras.Model, name: str | None = None) -> tuple[keras.Model, str]:
     """The form in which every later step takes a model: flat, no random layers, output = logits.
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import tree
 
 from convscope.ascent.strided import Phases, spread
+from convscope.networks import is_plain_relu
 
 Tensors = list[Any]
 
@@ -226,7 +227,7 @@ def make_step(node: Any, norm: Any | None, output: int, dtype: str) -> list[Step
     if kind == "BatchNormalization" and layer.axis in (-1, 3, [3]):
         scale, offset = _norm_as_affine(layer)
         return [Affine(inputs, output, _constant(scale, dtype), _constant(offset, dtype))]
-    if _is_relu(layer):
+    if is_plain_relu(layer):
         return [Relu(inputs, output)]
     if kind == "Add" and len(inputs) == len(node.input_tensors):
         return [Sum(inputs, output)]
@@ -245,12 +246,6 @@ def _plain(layer: Any) -> bool:
         and not getattr(layer, "lora_enabled", False)
         and getattr(layer, "quantization_mode", None) is None
     )
-
-
-def _is_relu(layer: Any) -> bool:
-    if type(layer).__name__ == "ReLU":
-        return layer.max_value is None and not layer.negative_slope and not layer.threshold
-    return type(layer).__name__ == "Activation" and layer.activation is keras.activations.relu
 
 
 def _convolution_steps(layer: Any, norm: Any | None, inputs: list[int], output: int, dtype: str) -> list[Step]:

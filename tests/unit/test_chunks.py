@@ -1,6 +1,7 @@
 """Chunks written past the system's cache: the same file by every way, and read back by HDF5 alone."""
 
 import errno
+import mmap
 import os
 from pathlib import Path
 
@@ -8,11 +9,7 @@ import numpy as np
 import pytest
 
 from convscope import store
-from convscope.chunks import PAGE, ChunkWriter
-
-
-def nothing(values: np.ndarray) -> None:
-    """Leave the values as they are."""
+from convscope.chunks import PAGE, ChunkWriter, rows_of_a_chunk
 
 
 def written(path: Path, maps: np.ndarray, chunk: tuple[int, ...], page_aligned: bool = True) -> tuple[bytes, int]:
@@ -21,7 +18,7 @@ def written(path: Path, maps: np.ndarray, chunk: tuple[int, ...], page_aligned: 
         writer = ChunkWriter(file)
         writer.dataset("maps", maps.shape, maps.dtype, chunk)
         cached = sum(
-            writer.write("maps", (image, row, 0, 0), maps[image, row : row + chunk[1]], nothing)
+            writer.write("maps", (image, row, 0, 0), maps[image, row : row + chunk[1]])
             for image in range(len(maps))
             for row in range(0, maps.shape[1], chunk[1])
         )
@@ -101,15 +98,23 @@ def test_a_file_that_is_not_aligned_is_written_all_the_same(tmp_path: Path) -> N
     written(tmp_path / "a.h5", maps, (1, 20, 30, 64), page_aligned=False)
 
 
-def test_values_are_mended_piece_by_piece(tmp_path: Path) -> None:
-    maps = np.full((1, 3, 700, 400), np.inf, np.float32)
+def test_what_begins_at_a_page_of_memory_is_written_from_there(tmp_path: Path) -> None:
+    maps = np.random.default_rng(3).normal(size=(2, 20, 30, 64)).astype(np.float16)
+    copied, _ = written(tmp_path / "copied.h5", maps, (1, 20, 30, 64))
+    apart = -(-maps[0].nbytes // PAGE) * PAGE
+    memory = mmap.mmap(-1, len(maps) * apart)
+    strides = (apart, *maps.strides[1:])
+    aligned: np.ndarray = np.ndarray(maps.shape, maps.dtype, memory, strides=strides)
+    aligned[:] = maps
+    assert written(tmp_path / "in_place.h5", aligned, (1, 20, 30, 64))[0] == copied
 
-    def mend(values: np.ndarray) -> None:
-        np.minimum(values, 5, out=values)
 
-    with store.create(tmp_path / "a.h5", page_aligned=True) as file:
-        writer = ChunkWriter(file)
-        writer.dataset("maps", maps.shape, maps.dtype, maps.shape)
-        writer.write("maps", (0, 0, 0, 0), maps[0], mend)
-        writer.close()
-        assert (file["maps"][()] == 5).all() and np.isinf(maps).all()
+@pytest.mark.parametrize(
+    ("height", "width", "channels"), [(109, 109, 128), (55, 55, 256), (28, 28, 728), (7, 9, 3), (40, 1, 2**20)]
+)
+def test_rows_of_a_chunk_end_at_a_page_where_that_is_possible(height: int, width: int, channels: int) -> None:
+    row = 2 * width * channels
+    rows = rows_of_a_chunk(height, row)
+    assert 1 <= rows <= height and (rows == 1 or rows * row <= 2**20)
+    whole = [count for count in range(1, height) if count * row % PAGE == 0 and count * row <= 2**20]
+    assert rows == height or not whole or rows == max(whole)
