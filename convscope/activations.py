@@ -83,33 +83,35 @@ class ActivationModel:
         self, observer: Observer, flat: keras.Model, tensors: dict[str, Any], after: list[str]
     ) -> Callable[..., Any]:
         """The pass in whose course the maps are put aside."""
+        followed = dict(zip(self.layers, after, strict=True))
         # Of the run that is being traced.
         numbers: list[Any] = []
         found: dict[str, Any] = {}
+        unread: dict[str, Any] = {}
 
-        def rectify(layer: str, x: Any, scale: np.ndarray, offset: np.ndarray) -> Any:
-            result, found[layer] = observer.rectified(numbers[-1], layer, x, scale, offset)
+        def put(layer: str, statistics: dict[str, Any], measured: bool) -> None:
+            # An operation whose result nobody takes would be left out.
+            (found if measured else unread)[layer] = statistics
+
+        def normalise(layer: str, x: Any, scale: np.ndarray, offset: np.ndarray, relu: Any) -> Any:
+            result, statistics = observer.normalised(numbers[-1], layer, x, scale, offset, relu is not None)
+            put(layer, statistics, followed[layer] == layer if relu is None else relu is tensors[followed[layer]])
             return result
 
-        pairs = {
-            (id(tensors[layer]), id(tensors[relu])): functools.partial(rectify, layer)
-            for layer, relu in zip(self.layers, after, strict=True)
-        }
-        run = folded(flat, list(tensors.values()), pairs)
+        norms = {id(tensors[layer]): functools.partial(normalise, layer) for layer in self.layers}
+        run = folded(flat, list(tensors.values()), norms)
 
         def answers(images: Any, number: Any) -> Any:
             numbers.append(number)
             found.clear()
+            unread.clear()
             outputs = dict(zip(tensors, run(images), strict=True))
-            unread = {}
-            for layer, relu in zip(self.layers, after, strict=True):
+            for layer, relu in followed.items():
+                if layer not in found and layer not in unread:
+                    put(layer, observer.observed(number, layer, outputs[layer]), relu == layer)
                 if layer not in found:
-                    found[layer] = observer.observed(number, layer, outputs[layer])
-                    if relu != layer:
-                        # An operation whose result nobody takes would be left out.
-                        unread[layer] = found[layer]["mean"]
-                        found[layer] = channel_statistics(outputs[relu], rectified=True)
-            return unread, {name: found[name] for name in self.layers}
+                    found[layer] = channel_statistics(outputs[relu], rectified=True)
+            return dict(unread), {name: found[name] for name in self.layers}
 
         return answers
 

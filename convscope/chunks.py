@@ -17,15 +17,17 @@ _CHUNK_BYTES = 2**20
 def rows_of_a_chunk(height: int, row_bytes: int) -> int:
     """Rows of a map that lie in one chunk: all of them, or so many that a chunk has at most 1 MiB.
 
-    Where some rows fill whole pages a chunk has a multiple of them, so that the next chunk begins at a page again.
+    Where some rows fill whole pages a chunk has a multiple of them, so that the next chunk begins at a page again; of such
+    multiples the one that leaves the least of the last chunk empty.
     """
     if height * row_bytes <= _CHUNK_BYTES:
         return height
-    at_most = max(1, _CHUNK_BYTES // row_bytes)
     whole = PAGE // math.gcd(PAGE, row_bytes)
-    if whole <= at_most:
-        return at_most // whole * whole
-    return -(-height // -(-height // at_most))
+    least, most = _CHUNK_BYTES // 8 // row_bytes, _CHUNK_BYTES // row_bytes
+    aligned = [rows for rows in range(whole, most + 1, whole) if rows >= least]
+    if aligned:
+        return min(aligned, key=lambda rows: (-(-height // rows) * rows, -rows))
+    return -(-height // -(-height // max(most, 1)))
 
 
 class ChunkWriter:

@@ -11,15 +11,16 @@ from keras import tree
 
 from convscope.networks import is_plain_relu, nodes_in_order
 
-# Feature maps, a scale and an offset a channel -> relu(maps * scale + offset).
-Rectify = Callable[[Any, np.ndarray, np.ndarray], Any]
+# Feature maps, a scale and an offset a channel, the ReLU's output in the graph or None -> maps * scale + offset, rectified where
+# there is a ReLU.
+Normalise = Callable[[Any, np.ndarray, np.ndarray, Any], Any]
 # Numbers that the widest vector instructions take at a time.
 _VECTOR = 16
 _FOLDED = ("Conv2D", "SeparableConv2D", "DepthwiseConv2D")
 
 
 def folded(
-    model: keras.Model, sources: list[Any], rectify: Mapping[tuple[int, int], Rectify] | None = None
+    model: keras.Model, sources: list[Any], normalise: Mapping[int, Normalise] | None = None
 ) -> Callable[[Any], list[Any]]:
     """A function that computes tensors of a network in inference mode, batch norms folded where nothing can tell.
 
@@ -32,8 +33,8 @@ def folded(
         model: a flat functional network; its layers and weights are read, not changed. Later changes of the weights
             are not seen.
         sources: tensors of its graph.
-        rectify: what makes a ReLU's output in place of a batch norm and the ReLU, where nobody else takes the norm's; by the
-            ids of the norm's input and of the ReLU's output. Other pairs are left aside.
+        normalise: by the id of a tensor that one batch norm takes, what is called in the norm's place, and in that of a plain ReLU
+            that alone takes what the norm makes.
 
     Returns:
         `images -> list of tensors`, (N, H, W, 3) in model space; traces in a `tf.function`. Equal to the network but for
@@ -54,10 +55,10 @@ def folded(
     for node in nodes_in_order(model):
         if id(node) not in needed or id(node) in done:
             continue
-        relu = _relu_behind(node, takers, wanted) if rectify else None
-        make = rectify.get((id(node.input_tensors[0]), id(relu.outputs[0]))) if rectify and relu else None
-        if relu and make:
-            steps.append((node, relu.outputs, _Rectified(node.operation, make)))
+        make = (normalise or {}).get(id(node.input_tensors[0])) if _is_plain_norm(node) else None
+        if make is not None and sum(map(_is_plain_norm, takers[id(node.input_tensors[0])])) == 1:
+            relu = _relu_behind(node, takers, wanted)
+            steps.append((node, (relu or node).outputs, _Handed(node.operation, make, relu and relu.outputs[0])))
             done.add(id(relu))
             continue
         # A layer called twice has a batch norm of its own behind each call.
@@ -113,11 +114,11 @@ def _norm_behind(node: Any, takers: dict[int, list[Any]], wanted: set[int]) -> A
     return norm if plain else None
 
 
-def _relu_behind(node: Any, takers: dict[int, list[Any]], wanted: set[int]) -> Any | None:
-    """The ReLU that alone takes what a plain batch norm makes."""
-    behind = takers.get(id(node.outputs[0]), [])
-    lone = _is_plain_norm(node) and id(node.outputs[0]) not in wanted and len(behind) == 1
-    return behind[0] if lone and is_plain_relu(behind[0].operation) else None
+def _relu_behind(norm: Any, takers: dict[int, list[Any]], wanted: set[int]) -> Any | None:
+    """The plain ReLU that alone takes what a batch norm makes."""
+    behind = takers.get(id(norm.outputs[0]), [])
+    alone = len(behind) == 1 and id(norm.outputs[0]) not in wanted
+    return behind[0] if alone and is_plain_relu(behind[0].operation) else None
 
 
 def _is_plain_norm(node: Any) -> bool:
@@ -160,16 +161,17 @@ class _Norm:
         ).y
 
 
-class _Rectified:
-    """A batch norm in inference mode and the ReLU behind it, made by somebody else."""
+class _Handed:
+    """A batch norm in inference mode, with the ReLU behind it if there is one, made by somebody else."""
 
-    def __init__(self, norm: Any, make: Rectify) -> None:
+    def __init__(self, norm: Any, make: Normalise, relu: Any | None) -> None:
         scale, offset = _scale_and_shift(norm)
         offset = offset - np.asarray(norm.moving_mean, np.float64) * scale
-        self._make, self._scale, self._offset = make, scale.astype(np.float32), offset.astype(np.float32)
+        self._make, self._relu = make, relu
+        self._scale, self._offset = scale.astype(np.float32), offset.astype(np.float32)
 
     def __call__(self, x: Any) -> Any:
-        return self._make(x, self._scale, self._offset)
+        return self._make(x, self._scale, self._offset, self._relu)
 
 
 def _scale_and_shift(norm: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -24,8 +24,7 @@ _STATISTICS = ("mean", "maximum", "zeros")
 _LARGEST = np.float32(np.finfo(np.float16).max)
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _LEAST = np.float32(-np.inf)
-# What TensorFlow asks of memory that it takes over without a copy.
-_ALIGNMENT = 64
+_NOTHING = np.zeros(0, np.float32)
 
 
 def works_here() -> bool:
@@ -59,49 +58,34 @@ def _kept(value: Any) -> Any:
     return _half_bits(_LARGEST if value > _LARGEST else -_LARGEST if value < -_LARGEST else value)  # type: ignore[call-arg]
 
 
-# Each of the short loops over the channels of a place is made of the widest vector instructions; one long loop would not be, nor
-# is one whose index is a sum.
-
-
 @_compiled
-def _observe(maps: Any, stored: Any, apart: int, statistics: Any) -> None:
-    """Keep maps (N, places, C) and their statistics (3, N, C).
+def _pass(
+    maps: Any, scale: Any, offset: Any, floor: Any, after: Any, measured: Any, stored: Any, apart: int, statistics: Any
+) -> None:
+    """Keep maps, make what goes on, measure one of them.
 
-    `stored`: 1-D uint16, an image's maps every `apart` numbers.
+    Args:
+        maps: (N, places, C) float32.
+        scale, offset, floor: `after = max(maps * scale + offset, floor)`; (C,), (C,) and a number, float32.
+        after: as `maps`, or empty where nothing is to be made.
+        measured: `maps` or `after`.
+        stored: uint16, one image every `apart` numbers.
+        statistics: (3, N, C) float32, in the order of `_STATISTICS`.
     """
     images, places, channels = maps.shape
     for image in range(images):
         total, largest, zeros = np.zeros(channels), statistics[1, image], statistics[2, image]
         largest[:], zeros[:] = _LEAST, _ZERO
-        values = maps[image]
+        before, values = maps[image], measured[image]
         kept = stored[image * apart : image * apart + places * channels].reshape(places, channels)
-        for place in range(places):
-            for c in range(channels):
-                kept[place, c] = _kept(values[place, c])
-            for c in range(channels):
-                total[c] += values[place, c]
-            for c in range(channels):
-                largest[c] = max(largest[c], values[place, c])
-            for c in range(channels):
-                zeros[c] += _ONE if values[place, c] == _ZERO else _ZERO
-        statistics[0, image], statistics[2, image] = total / places, zeros / places
-
-
-@_compiled
-def _rectify(maps: Any, scale: Any, offset: Any, after: Any, stored: Any, apart: int, statistics: Any) -> None:
-    """Keep maps, and make `after = relu(maps * scale + offset)`; the statistics are of that."""
-    images, places, channels = maps.shape
-    for image in range(images):
-        total, largest, zeros = np.zeros(channels), statistics[1, image], statistics[2, image]
-        largest[:], zeros[:] = _ZERO, _ZERO
-        before, values = maps[image], after[image]
-        kept = stored[image * apart : image * apart + places * channels].reshape(places, channels)
+        # Each of the short loops is made of the widest vector instructions; a loop that does all of it at once is not.
         for place in range(places):
             for c in range(channels):
                 kept[place, c] = _kept(before[place, c])
-            for c in range(channels):
-                value = before[place, c] * scale[c] + offset[c]
-                values[place, c] = _ZERO if value <= _ZERO else value
+            if len(after):
+                for c in range(channels):
+                    value = before[place, c] * scale[c] + offset[c]
+                    after[image, place, c] = floor if value <= floor else value
             for c in range(channels):
                 total[c] += values[place, c]
             for c in range(channels):
@@ -157,29 +141,47 @@ class Observer:
         """Put maps (N, h, w, C) aside; their statistics, as `activations.channel_statistics` has them."""
 
         def run(number: np.ndarray, maps: np.ndarray) -> np.ndarray:
-            stored, apart = self._put(int(number), layer, maps.shape)
-            statistics = _for_tensorflow((3, len(maps), maps.shape[-1]))
-            _observe(maps.reshape(len(maps), -1, maps.shape[-1]), stored, apart, statistics)
-            return statistics
+            return self._run(int(number), layer, maps, _NOTHING, _NOTHING, _LEAST, _NOTHING.reshape(0, 0, 0))
 
-        statistics = tf.numpy_function(run, [number, maps], tf.float32, stateful=False)
-        return _by_name(statistics, maps)
+        return _by_name(tf.numpy_function(run, [number, maps], tf.float32, stateful=False), maps)
 
-    def rectified(
-        self, number: Any, layer: str, maps: Any, scale: np.ndarray, offset: np.ndarray
+    def normalised(
+        self, number: Any, layer: str, maps: Any, scale: np.ndarray, offset: np.ndarray, rectify: bool
     ) -> tuple[Any, dict[str, Any]]:
-        """Put maps (N, h, w, C) aside; `relu(maps * scale + offset)`, and the statistics of that."""
+        """Put maps (N, h, w, C) aside; `maps * scale + offset`, rectified or not, and statistics.
+
+        The statistics are those of the rectified maps, or else of the maps that were put aside.
+        """
 
         def run(number: np.ndarray, maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            stored, apart = self._put(int(number), layer, maps.shape)
-            statistics = _for_tensorflow((3, len(maps), maps.shape[-1]))
-            after, flat = _for_tensorflow(maps.shape), (len(maps), -1, maps.shape[-1])
-            _rectify(maps.reshape(flat), scale, offset, after.reshape(flat), stored, apart, statistics)
-            return after, statistics
+            after = self._take(maps.shape)
+            flat = after.reshape(len(maps), -1, maps.shape[-1])
+            return after, self._run(int(number), layer, maps, scale, offset, _ZERO if rectify else _LEAST, flat)
 
         after, statistics = tf.numpy_function(run, [number, maps], (tf.float32, tf.float32), stateful=False)
         after.set_shape(maps.shape)
         return after, _by_name(statistics, maps)
+
+    def _run(
+        self,
+        number: int,
+        layer: str,
+        maps: np.ndarray,
+        scale: np.ndarray,
+        offset: np.ndarray,
+        floor: np.float32,
+        after: np.ndarray,
+    ) -> np.ndarray:
+        """Put aside, make, measure; the statistics."""
+        flat = maps.reshape(len(maps), -1, maps.shape[-1])
+        stored, apart = self._put(number, layer, maps.shape)
+        statistics = self._take((3, len(maps), maps.shape[-1]))
+        _pass(flat, scale, offset, floor, after, after if floor == _ZERO else flat, stored, apart, statistics)
+        return statistics
+
+    def _take(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Float32 of any content. TensorFlow takes it over without a copy, since it begins at a page."""
+        return self._pages.take(4 * int(np.prod(shape))).view(np.float32).reshape(shape)
 
     def _put(self, number: int, layer: str, shape: tuple[int, ...]) -> tuple[np.ndarray, int]:
         images, height, width, channels = shape
@@ -193,11 +195,3 @@ class Observer:
 def _by_name(statistics: Any, maps: Any) -> dict[str, Any]:
     statistics.set_shape((3, maps.shape[0], maps.shape[-1]))
     return dict(zip(_STATISTICS, tf.unstack(statistics), strict=True))
-
-
-def _for_tensorflow(shape: tuple[int, ...]) -> np.ndarray:
-    """Float32 of any content that TensorFlow takes over without a copy."""
-    size = 4 * int(np.prod(shape))
-    memory = np.empty(size + _ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % _ALIGNMENT
-    return memory[start : start + size].view(np.float32).reshape(shape)
