@@ -67,13 +67,15 @@ class ActivationModel:
     def _computed(self, flat: keras.Model, tensors: dict[str, Any], after: list[str]) -> Callable[..., Any]:
         """The pass with maps and statistics by TensorFlow: on a GPU, or without loss."""
         run = folded(flat, list(tensors.values()))
-        largest = self._dtype.max
+        largest = tf.float16.max
+
+        def stored(maps: Any) -> Any:
+            half = self._dtype == tf.float16
+            return tf.cast(tf.clip_by_value(maps, -largest, largest), self._dtype) if half else maps
 
         def answers(images: Any, number: Any) -> Any:
             outputs = dict(zip(tensors, run(images), strict=True))
-            maps = {
-                name: tf.cast(tf.clip_by_value(outputs[name], -largest, largest), self._dtype) for name in self.layers
-            }
+            maps = {name: stored(outputs[name]) for name in self.layers}
             statistics = {n: channel_statistics(outputs[a], a != n) for n, a in zip(self.layers, after, strict=True)}
             return maps, statistics
 

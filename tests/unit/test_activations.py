@@ -62,6 +62,13 @@ def test_float16_clips_instead_of_overflowing(tmp_path: Path) -> None:
     assert found[1]["conv1"]["maximum"].max() > largest  # measured before the values are cast
 
 
+def test_float32_hides_no_overflow() -> None:
+    images = np.zeros((1, 16, 16, 3), np.float32)
+    images[0, 8, 8, 0] = np.inf
+    maps, _ = ActivationModel(model(), LAYERS, RELUS)(images)
+    assert np.isinf(maps["conv1"]).any()
+
+
 def answers(**maps: np.ndarray) -> Answers:
     return maps, {name: {k: v.numpy() for k, v in channel_statistics(values).items()} for name, values in maps.items()}
 
