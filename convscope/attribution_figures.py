@@ -81,7 +81,7 @@ class MapFile:
         self.title, self._colours, self._from_minimum = known.title, known.colours, known.from_minimum
         self.classes: list[str] = json.loads(file.attrs["classes"])
         self.size: tuple[int, int] = tuple(json.loads(file.attrs["input_size"]))
-        self.ids, self.paths = store.read_text(file["id"]), store.read_text(file["path"])
+        self.ids, self.paths, self.digests = (store.read_text(file[name]) for name in ("id", "path", "sha256"))
         self.count = len(self.ids)
         self._top: float | None = None
         if style.scale == "set":
@@ -128,6 +128,7 @@ class MapFile:
             "predicted_label": predicted,
             "confidence": round(float(self._file["probabilities"][index, predicted]), 4),
             "correct": predicted == label if label >= 0 else None,
+            "sha256": self.digests[index],
         }
 
     def probabilities(self, index: int) -> dict[str, float]:
@@ -137,7 +138,8 @@ class MapFile:
     def photo(self, index: int) -> np.ndarray:
         """The image as the model sees it, (H, W, 3) uint8."""
         try:
-            return fit_image(read_image(self.paths[index]), self.size, str(self._file.attrs["resize"]))
+            picture = read_image(self.paths[index], sha256=self.digests[index])
+            return fit_image(picture, self.size, str(self._file.attrs["resize"]))
         except BadImage as error:
             raise BadImage(f"{self.paths[index]}: {error}") from None
 
@@ -166,7 +168,7 @@ class AttributionFigures:
 
     COLUMNS: ClassVar[list[str]] = [
         "id", "path", "class", "label", "predicted", "predicted_label", "confidence", "correct",
-        "target", "score", "empty", "thumbnail", "map", "overlay",
+        "target", "score", "empty", "thumbnail", "map", "overlay", "sha256",
     ]  # fmt: skip
 
     def __init__(self, maps: MapFile) -> None:

@@ -28,6 +28,7 @@ class _Entry:
 
     identity: str
     path: str
+    sha256: str
     label: int
     predicted: int
     confidence: float
@@ -58,7 +59,7 @@ class CamFigures:
 
     COLUMNS: ClassVar[list[str]] = [
         "id", "path", "class", "label", "predicted", "predicted_label", "confidence", "correct",
-        "target", "score", "empty", "thumbnail", "overlay",
+        "target", "score", "empty", "thumbnail", "overlay", "sha256",
     ]  # fmt: skip
 
     def __init__(self, file: h5py.File, method: str, cmap: str, scale: str) -> None:
@@ -100,7 +101,7 @@ class CamFigures:
 
     def _entries(self) -> Iterator[_Entry]:
         file = self._file
-        ids, paths = store.read_text(file["id"]), store.read_text(file["path"])
+        ids, paths, digests = (store.read_text(file[name]) for name in ("id", "path", "sha256"))
         names = ("label", "predicted", "probabilities", "targets", "scores", "maps", "empty")
         for start in range(0, self.count, _BLOCK):
             block = {name: file[name][start : start + _BLOCK] for name in names}
@@ -108,6 +109,7 @@ class CamFigures:
                 yield _Entry(
                     ids[start + i],
                     paths[start + i],
+                    digests[start + i],
                     int(block["label"][i]),
                     predicted,
                     float(block["probabilities"][i, predicted]),
@@ -116,7 +118,7 @@ class CamFigures:
 
     def _draw_image(self, entry: _Entry, folder: Path) -> _Drawn:
         try:
-            picture = read_image(entry.path)
+            picture = read_image(entry.path, sha256=entry.sha256)
         except BadImage as error:
             raise BadImage(f"{entry.path}: {error}") from None
         photo = fit_image(picture, self._size, self._resize)
@@ -148,6 +150,7 @@ class CamFigures:
                 "empty": bool(empty),
                 "thumbnail": str(Path(folder.name) / thumbnail),
                 "overlay": str(Path(folder.name) / name),
+                "sha256": entry.sha256,
             }
             caption = f"predicted {row['predicted']} ({entry.confidence:.0%})" + (f", is {truth}" if truth else "")
             caption += f"\nevidence for {shown_class}" if shown_class else "\nwhat the layer answers to, of any class"

@@ -25,6 +25,7 @@ class Predictions:
 
     classes: tuple[str, ...]
     paths: tuple[str, ...]
+    digests: tuple[str, ...]
     truth: npt.NDArray[np.int64]
     predicted: npt.NDArray[np.int64]
     scores: npt.NDArray[np.float64]
@@ -64,6 +65,7 @@ def read_predictions(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) 
     return Predictions(
         tuple(classes),
         tuple(row["path"] for row in rows),
+        tuple(row["sha256"] for row in rows),
         np.array([int(row["label"]) for row in rows], np.int64),
         np.array([int(row["predicted_label"]) for row in rows], np.int64),
         np.array([[float(row[f"score_{c}"]) for c in classes] for row in rows], float).reshape(len(rows), len(classes)),

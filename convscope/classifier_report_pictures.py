@@ -28,7 +28,7 @@ Pictures = npt.NDArray[np.uint8]
 def draw_errors(found: Predictions, path: Path, count: int = ERRORS_SHOWN) -> None:
     """Draw the most confident errors as a PNG sheet: what each is, what it was taken for, and how surely."""
     chosen = most_confident_errors(found, count)
-    pictures = [_picture(found.paths[i], None) for i in chosen]
+    pictures = [_picture(found.paths[i], found.digests[i], None) for i in chosen]
     captions = [
         f"{found.classes[found.truth[i]]}, taken for\n{found.classes[found.predicted[i]]} ({found.confidence[i]:.1%})"
         for i in chosen
@@ -39,34 +39,34 @@ def draw_errors(found: Predictions, path: Path, count: int = ERRORS_SHOWN) -> No
 
 
 def draw_thumbnails(
-    paths: Sequence[str], path: Path, after: Callable[[int], None] = lambda count: None
+    images: Sequence[tuple[str, str]], path: Path, after: Callable[[int], None] = lambda count: None
 ) -> dict[str, int]:
     """Draw a small view of every image into one JPEG, to be used as a sprite: one file where a page wants thousands.
 
     Args:
-        paths: image files, in the order of the table of predictions.
+        images: (file, its SHA-256 when it was predicted), in the order of the table of predictions.
         path: the JPEG; image k lies in row `k // columns`, column `k % columns`.
         after: called with 1 for every image drawn.
 
     Returns:
         Its geometry: `cell` (pixels), `columns`, `count` (the first images only where there are very many).
     """
-    count = min(len(paths), MOST_THUMBNAILS)
+    count = min(len(images), MOST_THUMBNAILS)
     columns = min(THUMBNAIL_COLUMNS, max(count, 1))
     sheet = np.full((max(-(-count // columns), 1) * THUMBNAIL, columns * THUMBNAIL, 3), _PAPER, np.uint8)
-    for k, source in enumerate(paths[:count]):
+    for k, (source, digest) in enumerate(images[:count]):
         top, left = k // columns * THUMBNAIL, k % columns * THUMBNAIL
-        sheet[top : top + THUMBNAIL, left : left + THUMBNAIL] = _picture(source, THUMBNAIL)
+        sheet[top : top + THUMBNAIL, left : left + THUMBNAIL] = _picture(source, digest, THUMBNAIL)
         after(1)
     with atomic_path(path) as temporary:
         Image.fromarray(sheet).save(temporary, format="JPEG", quality=_QUALITY)
     return {"cell": THUMBNAIL, "columns": columns, "count": count}
 
 
-def _picture(source: str, side: int | None) -> Pictures:
+def _picture(source: str, digest: str, side: int | None) -> Pictures:
     """An image as RGB, cropped to a square where a side is given; gray where the file is gone since."""
     try:
-        image: Any = read_image(source)
+        image: Any = read_image(source, sha256=digest)
     except BadImage:
         image = np.full((THUMBNAIL, THUMBNAIL, 3), 128, np.uint8)
     return image if side is None else fit_image(image, (side, side), "crop")

@@ -1,8 +1,9 @@
-"""Which code a step really uses, and a digest of it: what must change for its results to be stale."""
+"""Which code a step really uses, libraries included, and a digest of it: what must change for its results to be stale."""
 
 import ast
 import functools
 import hashlib
+import importlib.metadata
 import json
 import os
 import sys
@@ -11,8 +12,36 @@ from pathlib import Path
 from convscope.files import sha256_of, write_text
 
 PACKAGES = ("convscope", "scripts")
+# What a library is called where it is installed, where that is not what its users import.
+_INSTALLED_AS = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+# They bring files from elsewhere: what the files hold counts, not how they came.
+_FETCH = frozenset({"huggingface_hub", "kagglehub", "requests", "urllib3"})
+# What computes for a library without being imported beside it.
+_RUNS_ON = {"keras": ("tensorflow",), "keras_hub": ("keras", "tensorflow")}
 # They print, they parse arguments, they stop: no output file depends on them.
 WITHOUT_EFFECT = frozenset({"convscope.job", "convscope.errors"})
+
+
+def libraries_used(module: str, root: Path) -> dict[str, str]:
+    """The libraries from elsewhere that a module and what it uses of the project import: name -> version, "" if not installed.
+
+    What a library uses in its turn counts only where it does the computing (Keras runs on TensorFlow); what only downloads does not.
+    """
+    names: set[str] = set()
+    for path in modules_used(module, root).values():
+        names.update(source.partition(".")[0] for level, source, _ in _parsed(path)[0] if not level)
+    names -= {*PACKAGES, *sys.stdlib_module_names, *_FETCH}
+    names.update(other for name in list(names) for other in _RUNS_ON.get(name, ()))
+    return {name: _version_of(name) for name in sorted(names)}
+
+
+@functools.cache
+def _version_of(library: str) -> str:
+    try:
+        return importlib.metadata.version(_INSTALLED_AS.get(library, library))
+    except importlib.metadata.PackageNotFoundError:
+        found = importlib.metadata.packages_distributions().get(library, [])
+        return importlib.metadata.version(found[0]) if found else ""
 
 
 def modules_used(module: str, root: Path) -> dict[str, Path]:
@@ -37,7 +66,9 @@ _known: dict[str, list] = {}
 
 
 def code_digest(module: str, root: Path, cache_file: str | os.PathLike[str] | None = None) -> str:
-    """Digest of the code of a module and of all it imports; comments, docstrings and layout do not count.
+    """Digest of the code of a module and of all it imports, and of the versions of the libraries it uses.
+
+    Comments, docstrings and layout do not count.
 
     Args:
         module: dotted name ("scripts.ascend").
@@ -54,6 +85,8 @@ def code_digest(module: str, root: Path, cache_file: str | os.PathLike[str] | No
     digest = hashlib.sha256()
     for name in sorted(used):
         digest.update(f"{name} {_file_digest(used[name])}\n".encode())
+    for name, version in libraries_used(module, root).items():
+        digest.update(f"{name} {version}\n".encode())
     if cache_file is not None and len(_known) > before:
         _keep(Path(cache_file))
     return digest.hexdigest()[:16]

@@ -11,7 +11,7 @@ from typing import Any
 
 from convscope.drawing.kinds import CLASSES as DRAWN
 from convscope.errors import BadImage, UserError, nearest
-from convscope.files import read_json, sha256_of
+from convscope.files import sha256_of
 from convscope.fingerprints import fingerprint, is_ignored
 from convscope.images import MAX_PIXELS, SUFFIXES, read_image
 
@@ -25,7 +25,7 @@ _WHOLE = "all"
 
 @dataclasses.dataclass(frozen=True)
 class ImageRow:
-    """A readable picture. `label` indexes the classes, `mask` is the part mask's path or empty, `sha256` 16 digits."""
+    """A readable picture. `label` indexes the classes; `sha256` are the first 16 digits of what the file holds."""
 
     split: str
     class_: str
@@ -34,7 +34,6 @@ class ImageRow:
     width: int
     height: int
     sha256: str
-    mask: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,12 +48,11 @@ class BadRow:
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """What a folder holds: rows sorted by split, class and path; `parts` names the values of the part masks."""
+    """What a folder holds: rows sorted by split, class and path."""
 
     images: list[ImageRow]
     bad: list[BadRow]
     classes: list[str]
-    parts: list[str]
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Readable pictures by (split, class)."""
@@ -89,8 +87,8 @@ def scan_dataset(
             extracted archive), `splits` ({name: folder below}), `classes` (folder names in the order of the labels),
             `images_per_class` ({split: n}: with split folders the first n of each class; without, the textbook's split:
             of each class in natural order the first n, then the next n ...; unreadable ones do not count),
-            `on_bad_image` (list or fail), `min_side` and `max_pixels` (pixels), `masks` (folder below of part
-            masks, laid out like the pictures; its parts.json lists the names of the mask values).
+            `on_bad_image` (list or fail), `min_side` and `max_pixels` (pixels), `masks` (folder of part masks, which are no
+            class: see `part_masks`).
             With neither `splits` nor `images_per_class`, folders of folders are splits of classes, and plain class
             folders make one split named "all".
         threads: pictures decoded at a time.
@@ -99,12 +97,12 @@ def scan_dataset(
     Raises:
         UserError: a folder, class or enough pictures are missing; or a picture is bad and `on_bad_image` is fail.
     """
-    root = _root(Path(folder), settings)
-    masks = settings.get("masks", "masks" if settings.get("source") in DRAWN else None)
+    root = pictures_root(Path(folder), settings)
+    masks = masks_folder(settings)
     wanted: Mapping[str, int] | None = settings.get("images_per_class")
     splits = _split_folders(root, settings, masks)
     classes = _classes(root, list((splits or {_WHOLE: root}).values()), settings.get("classes"), masks)
-    check = _Checker(classes, root, masks, settings)
+    check = _Checker(classes, settings)
     batches: list[list[Checked]] = []
     tally = _Tally(on_progress)
     with ThreadPoolExecutor(max(threads, 1)) as pool:
@@ -127,7 +125,12 @@ def scan_dataset(
         raise UserError(f"on_bad_image is 'fail' and {len(bad)} pictures are bad: {first}{more}; mend or remove them")
     if not images:
         raise UserError(f"{root}: no readable picture in the classes {', '.join(classes)} ({len(bad)} bad ones)")
-    return Dataset(images, bad, classes, _parts(root, masks))
+    return Dataset(images, bad, classes)
+
+
+def masks_folder(settings: Mapping[str, Any]) -> str | None:
+    """Folder of a dataset's part masks, as seen from its pictures' root; None where it has none."""
+    return settings.get("masks", "masks" if settings.get("source") in DRAWN else None)
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
@@ -160,9 +163,8 @@ def class_folders(root: Path) -> list[str]:
 class _Checker:
     """Opens one picture and describes it. Called from several threads."""
 
-    def __init__(self, classes: Sequence[str], root: Path, masks: str | None, settings: Mapping[str, Any]) -> None:
+    def __init__(self, classes: Sequence[str], settings: Mapping[str, Any]) -> None:
         self.labels = {name: index for index, name in enumerate(classes)}
-        self.root, self.masks = root, masks
         self.min_side = int(settings.get("min_side", MIN_SIDE))
         self.max_pixels = int(settings.get("max_pixels", MAX_PIXELS))
 
@@ -173,16 +175,7 @@ class _Checker:
                 raise BadImage(f"too small: {width}x{height} pixels, the shortest side must have {self.min_side}")
         except BadImage as error:
             return BadRow(split, name, str(path), str(error))
-        return ImageRow(
-            split, name, self.labels[name], str(path), width, height, sha256_of(path)[:16], self._mask(path)
-        )
-
-    def _mask(self, path: Path) -> str:
-        if self.masks is None:
-            return ""
-        # The masks repeat the pictures' folders; a JPEG's mask is a PNG of the same stem.
-        mask = (self.root / self.masks / path.relative_to(self.root)).with_suffix(".png")
-        return str(mask) if mask.is_file() else ""
+        return ImageRow(split, name, self.labels[name], str(path), width, height, sha256_of(path)[:16])
 
 
 class _Tally:
@@ -249,7 +242,12 @@ def _readable(checked: Iterable[Checked]) -> int:
     return sum(isinstance(row, ImageRow) for row in checked)
 
 
-def _root(folder: Path, settings: Mapping[str, Any]) -> Path:
+def pictures_root(folder: Path, settings: Mapping[str, Any]) -> Path:
+    """The folder of a dataset's splits or classes: of an archive, what is below the folders that hold nothing else.
+
+    Raises:
+        UserError: there is no such folder.
+    """
     if not folder.is_dir():
         raise UserError(f"no such folder: {folder}; the dataset's `path` must be a folder of class folders")
     if settings.get("source") != "archive":
@@ -299,13 +297,3 @@ def _classes(root: Path, places: Sequence[Path], listed: Sequence[str] | None, m
     if not present:
         raise UserError(f"{root}: no class folders; expected one folder of pictures for each class")
     return sorted(present, key=natural_key)
-
-
-def _parts(root: Path, masks: str | None) -> list[str]:
-    if masks is None:
-        return []
-    for place in (root / masks / "parts.json", root / "parts.json"):
-        if place.is_file():
-            value = read_json(place)
-            return [str(name) for name in (value["parts"] if isinstance(value, dict) else value)]
-    return []

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,7 +25,10 @@ def is_ignored(name: str) -> bool:
 
 
 def fingerprint(
-    folder: str | os.PathLike[str], cache_file: str | os.PathLike[str] | None = None, threads: int = 1
+    folder: str | os.PathLike[str],
+    cache_file: str | os.PathLike[str] | None = None,
+    threads: int = 1,
+    without: Collection[str] = (),
 ) -> str:
     """Hash the names and contents of all files below a folder.
 
@@ -33,6 +37,7 @@ def fingerprint(
         cache_file: JSON that keeps the hash of each file by size and times, so that a second call reads no file
             again. Lost, damaged or unwritable, it costs time only.
         threads: files hashed at a time.
+        without: files and folders that do not count, as paths below the folder.
 
     Returns:
         64 hexadecimal digits. A file changed, added, removed or renamed changes them; a touch, or a copy of the
@@ -46,7 +51,7 @@ def fingerprint(
         raise UserError(f"{root}: no such folder")
     known = _read_cache(cache_file)
     now = time.time_ns()
-    files = dict(sorted(_files(root)))
+    files = dict(sorted(_files(root, frozenset(os.path.normpath(name) for name in without))))
     stale = [name for name, state in files.items() if known.get(name, ("",))[1:] != state]
     fresh: dict[str, str] = {}
     if stale:
@@ -73,7 +78,7 @@ def _content(path: Path) -> str:
         return "0" * 64  # unreadable: a state of its own, which ends when the file becomes readable
 
 
-def _files(root: Path) -> list[tuple[str, tuple[int, int, int]]]:
+def _files(root: Path, without: Collection[str]) -> list[tuple[str, tuple[int, int, int]]]:
     """(path below root with slashes, (size, mtime, ctime)) of every file."""
     found: list[tuple[str, tuple[int, int, int]]] = []
     seen: set[tuple[int, int]] = set()
@@ -90,6 +95,8 @@ def _files(root: Path) -> list[tuple[str, tuple[int, int, int]]]:
                 if is_ignored(entry.name):
                     continue
                 name = f"{below}/{entry.name}" if below else entry.name
+                if name in without:
+                    continue
                 if entry.is_dir():
                     folders.append(name)
                 elif entry.is_file():

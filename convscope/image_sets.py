@@ -11,6 +11,7 @@ from typing import Any
 
 from convscope.datasets import BadRow, ImageRow, class_folders, natural_key, picture_files
 from convscope.errors import BadImage, UserError, nearest
+from convscope.files import sha256_of
 from convscope.groups import GROUPS, group_text, same_class
 from convscope.images import read_image
 from convscope.sampling import sample
@@ -22,13 +23,16 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 
 @dataclasses.dataclass(frozen=True)
 class SetRow:
-    """A picture of a set. `id` is unique in the set and safe as a file name; `label` is -1 without a class."""
+    """A picture of a set. `id` is unique in the set and safe as a file name; `label` is -1 without a class.
+
+    `sha256` are the first 16 digits of what the file holds: another picture under the same name is another row.
+    """
 
     id: str
     path: str
     class_: str
     label: int
-    mask: str
+    sha256: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,7 +48,7 @@ class _Choice:
     path: str
     class_: str
     label: int
-    mask: str
+    sha256: str
 
 
 def select_images(
@@ -85,14 +89,14 @@ def select_images(
     elif "dataset" in settings:
         rows = _narrowed(images, settings)
         unreadable = [BadSetRow(row.path, row.reason) for row in _narrowed_bad(bad, settings)]
-        chosen = _sampled([_Choice(r.path, r.class_, r.label, r.mask) for r in rows], settings, seed)
+        chosen = _sampled([_Choice(r.path, r.class_, r.label, r.sha256) for r in rows], settings, seed)
     else:
         raise UserError("an image set needs one of the keys 'dataset', 'evaluation', 'files', 'folder'")
     if unreadable and settings.get("on_bad_image", "list") == "fail":
         first = "; ".join(f"{row.path!r} ({row.reason})" for row in unreadable[:3])
         raise UserError(f"on_bad_image is 'fail' and {len(unreadable)} pictures are bad: {first}; mend or remove them")
     ids = image_ids([(row.class_, row.path) for row in chosen])
-    return [SetRow(i, r.path, r.class_, r.label, r.mask) for i, r in zip(ids, chosen, strict=True)], unreadable
+    return [SetRow(i, r.path, r.class_, r.label, r.sha256) for i, r in zip(ids, chosen, strict=True)], unreadable
 
 
 def image_ids(pictures: Sequence[tuple[str, str]]) -> list[str]:
@@ -189,9 +193,9 @@ def _from_evaluation(
         settings = {}
     else:
         rows = sorted(rows, key=lambda row: (int(row["label"]), row["path"]))
-    known = {row.path: _Choice(row.path, row.class_, row.label, row.mask) for row in images}
+    known = {row.path: _Choice(row.path, row.class_, row.label, row.sha256) for row in images}
     # The predictions count classes as the model does; a set keeps the labels of its dataset.
-    choices = [known.get(r["path"]) or _Choice(r["path"], r["class"], int(r["label"]), "") for r in rows]
+    choices = [known.get(r["path"]) or _Choice(r["path"], r["class"], int(r["label"]), r["sha256"]) for r in rows]
     return _sampled(choices, settings, seed)
 
 
@@ -252,7 +256,7 @@ def _readable(choices: Iterable[_Choice]) -> tuple[list[_Choice], list[BadSetRow
     for choice in choices:
         try:
             read_image(choice.path)
-            good.append(choice)
+            good.append(dataclasses.replace(choice, sha256=sha256_of(choice.path)[:16]))
         except BadImage as error:
             bad.append(BadSetRow(choice.path, str(error)))
     return good, bad

@@ -3,18 +3,21 @@
 Sizes are (height, width) everywhere in this library; only the lines that talk to PIL turn them round.
 """
 
+import hashlib
+import io
 import os
 import struct
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
-from convscope.errors import BadImage
+from convscope.errors import BadImage, UserError
 
 RESIZE_CHOICES = ("crop", "stretch", "pad")
 MAX_PIXELS = 100_000_000
@@ -43,7 +46,7 @@ _ORIENTATIONS = {
 }
 
 
-def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, sha256: str = "") -> NDArray[np.uint8]:
     """Read a picture as RGB.
 
     The EXIF orientation is applied, transparency is laid over white, CMYK and palettes are converted, 16-bit gray is
@@ -53,16 +56,22 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> ND
         path: a JPEG, PNG, GIF, BMP, WEBP, TIFF or MPO file; its content counts, not its name.
         max_pixels: larger pictures are refused by their header, before anything is decoded. PIL refuses anything
             above 178 million pixels by itself.
+        sha256: first digits of what the file held when it was listed; nothing is checked where they are empty.
 
     Returns:
         uint8 (H, W, 3), 0..255, RGB.
 
     Raises:
         BadImage: the file cannot be read as a picture; the text is the reason, without the path.
+        UserError: it is no longer the file that was listed.
     """
     path = Path(path)
     try:
-        with path.open("rb") as stream:
+        with path.open("rb") as opened:
+            # What is checked and what is decoded are the same bytes, whoever writes to the file meanwhile.
+            stream: IO[bytes] = io.BytesIO(opened.read()) if sha256 else opened
+            if sha256 and not hashlib.sha256(stream.getbuffer()).hexdigest().startswith(sha256):  # type: ignore[attr-defined]
+                raise UserError(f"{path}: the picture is not the one that was listed; run again, and it is listed anew")
             if not stream.read(1):
                 raise BadImage("empty file")
             stream.seek(0)
@@ -72,7 +81,7 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> ND
                     raise BadImage(f"too large: {width}x{height} pixels, the limit is {max_pixels}")
                 picture.load()
                 return np.array(_upright(_to_rgb(picture), _orientation(picture)), dtype=np.uint8)
-    except BadImage:
+    except (BadImage, UserError):
         raise
     except UnidentifiedImageError:
         raise BadImage("not a picture (JPEG, PNG, GIF, BMP, WEBP or TIFF)") from None
@@ -131,24 +140,37 @@ def fit_image(image: NDArray[np.uint8], size: tuple[int, int], resize: str = "cr
 
 
 def load_images(
-    paths: Sequence[str | os.PathLike[str]], size: tuple[int, int], resize: str = "crop", threads: int = 1
+    paths: Sequence[str | os.PathLike[str]],
+    size: tuple[int, int],
+    resize: str = "crop",
+    threads: int = 1,
+    digests: Sequence[str] = (),
 ) -> NDArray[np.uint8]:
     """Read and fit many pictures.
+
+    Args:
+        paths, size, resize: as in `read_image` and `fit_image`.
+        threads: pictures decoded at a time.
+        digests: the SHA-256 of each, or its first digits, as they were listed; none are checked where it is empty.
 
     Returns:
         uint8 (N, height, width, 3) in the order of `paths`.
 
     Raises:
         BadImage: one of them cannot be read; the text names it.
+        UserError: one of them is no longer the file that was listed.
     """
     batch = np.zeros((len(paths), *size, 3), np.uint8)
 
     def load(index: int) -> None:
         try:
-            batch[index] = fit_image(read_image(paths[index]), size, resize)
+            listed = digests[index] if digests else ""
+            batch[index] = fit_image(read_image(paths[index], sha256=listed), size, resize)
         except BadImage as error:
             raise BadImage(f"{paths[index]}: {error}") from None
 
+    if digests and len(digests) != len(paths):
+        raise ValueError(f"{len(digests)} digests for {len(paths)} pictures")
     if threads <= 1 or len(paths) < 2:
         for index in range(len(paths)):
             load(index)
@@ -156,6 +178,13 @@ def load_images(
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(load, range(len(paths))))
     return batch
+
+
+def load_rows(
+    rows: Sequence[Mapping[str, str]], size: tuple[int, int], resize: str = "crop", threads: int = 1
+) -> NDArray[np.uint8]:
+    """The pictures of a table's rows (`path`, `sha256`), read and fitted, each checked to be the one that was listed."""
+    return load_images([row["path"] for row in rows], size, resize, threads, [row["sha256"] for row in rows])
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:

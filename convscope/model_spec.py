@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from convscope.errors import UserError, nearest
 from convscope.files import read_json, write_json
+from convscope.identity import identity
 
 RESIZES = ("crop", "stretch", "pad")
 HEADS = ("binary", "multiclass", "none")
@@ -33,7 +34,7 @@ class ModelSpec:
         classes: class names, in order of the label; empty for a network without a head.
         head: "binary" (one logit for class 1), "multiclass" (a logit a class), "none" (a backbone).
         source: where the model comes from, for people.
-        digest: SHA-256 of the weights.
+        digest: SHA-256 of the network: its architecture and its weights.
         requires: Python modules to import before the network is loaded.
     """
 
@@ -65,6 +66,15 @@ class ModelSpec:
             raise UserError(
                 f"model {self.name}: {len(self.classes)} class names for a classifier; name one for each output"
             )
+
+    @property
+    def identity(self) -> str:
+        """Digest of all that a result of this model depends on: the network, how pictures are brought to it, its classes, its head.
+
+        Not of what it is called and where it comes from.
+        """
+        facts = dataclasses.asdict(self)
+        return identity(**{key: value for key, value in facts.items() if key not in ("name", "source")})
 
     def preprocess(self, images: npt.NDArray[Any]) -> FloatArray:
         """Bring RGB images (N, H, W, 3), values 0..255, to model space: float32, same shape."""

@@ -196,7 +196,7 @@ def _finish(
         resize=settings.get("resize") or facts.pop("resize", "crop"),
         classes=classes,
         head=head,
-        digest=networks.weights_digest(flat),
+        digest=networks.network_digest(flat),
         requires=required_modules(flat),
         **{key: value for key, value in facts.items() if key != "resize"},
     )

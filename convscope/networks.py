@@ -6,6 +6,7 @@ the network it is given.
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -351,6 +352,17 @@ def cut_at(model: keras.Model, layer_name: str) -> tuple[keras.Model, list[Any],
         return values[id(target)]
 
     return flat, sources, tail
+
+
+def network_digest(model: keras.Model) -> str:
+    """SHA-256 of a network: its architecture (layers, their settings, how they are connected) and its weights."""
+    architecture = json.dumps(model.get_config(), sort_keys=True, default=_plain)
+    return hashlib.sha256(f"{architecture} {weights_digest(model)}".encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    # What Keras itself cannot write as JSON it cannot save; a text with an address in memory would differ in each process.
+    return keras.saving.serialize_keras_object(value)
 
 
 def weights_digest(model: keras.Model) -> str:

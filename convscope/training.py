@@ -6,10 +6,9 @@ the weights and the history of an uninterrupted one.
 """
 
 import dataclasses
-import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import tensorflow as tf
 from convscope.code_digest import code_digest
 from convscope.errors import BadImage, UserError, nearest
 from convscope.files import atomic_path
+from convscope.identity import identity
 from convscope.images import load_images
 from convscope.job import Progress, say
 from convscope.tables import write_table
@@ -59,6 +59,7 @@ class Pictures:
         threads: decoders at work at the same time.
         what: name for the log.
         cache_bytes: keep the decoded pictures if they take no more than this.
+        digests: of each file as it was listed (see `images.load_images`).
 
     Raises:
         UserError: a picture cannot be read.
@@ -73,7 +74,9 @@ class Pictures:
         threads: int = 1,
         what: str = "pictures",
         cache_bytes: int = CACHE_BYTES,
+        digests: Sequence[str] = (),
     ) -> None:
+        self._digests = list(digests)
         self.paths, self.size, self.resize, self.threads = list(paths), size, resize, threads
         self.labels: npt.NDArray[np.int32] = np.asarray(labels, dtype=np.int32)
         self._cache: npt.NDArray[np.uint8] | None = None
@@ -81,16 +84,18 @@ class Pictures:
             self._cache = np.empty((len(self.paths), *size, 3), dtype=np.uint8)
             progress = Progress(len(self.paths), f"decoding {what}", "images")
             for start in range(0, len(self.paths), _CHUNK):
-                chunk = self.paths[start : start + _CHUNK]
+                chunk = range(start, min(start + _CHUNK, len(self.paths)))
                 self._cache[start : start + len(chunk)] = self._read(chunk)
                 progress.step(len(chunk))
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def _read(self, paths: Sequence[str]) -> npt.NDArray[np.uint8]:
+    def _read(self, chosen: Iterable[int]) -> npt.NDArray[np.uint8]:
+        chosen = list(chosen)
+        paths, digests = [self.paths[i] for i in chosen], [self._digests[i] for i in chosen if self._digests]
         try:
-            return load_images(paths, self.size, self.resize, threads=self.threads)  # type: ignore[arg-type]
+            return load_images(paths, self.size, self.resize, self.threads, digests)
         except BadImage as error:
             raise UserError(f"{error}; remove the picture, or list the data set again") from None
 
@@ -104,11 +109,11 @@ class Pictures:
                 yield self._cache[part], self.labels[part]
             return
         with ThreadPoolExecutor(1) as ahead:
-            coming = ahead.submit(self._read, [self.paths[i] for i in parts[0]])
+            coming = ahead.submit(self._read, parts[0])
             for number, part in enumerate(parts):
                 images = coming.result()
                 if number + 1 < len(parts):
-                    coming = ahead.submit(self._read, [self.paths[i] for i in parts[number + 1]])
+                    coming = ahead.submit(self._read, parts[number + 1])
                 yield images, self.labels[part]
 
 
@@ -252,7 +257,7 @@ def state_tag(*parts: Any) -> str:
     """Digest of everything a training depends on: the given values (as JSON), and the code that trains."""
     root = Path(__file__).resolve().parents[1]
     code = [code_digest(f"convscope.{module}", root) for module in ("training", "architectures")]
-    return hashlib.sha256(json.dumps([*parts, code], sort_keys=True).encode()).hexdigest()
+    return identity(parts=parts, code=code)
 
 
 def _save_state(
@@ -306,40 +311,3 @@ def write_history(path: Path, history: Sequence[Row]) -> None:
         losses = {column: f"{row[column]:.6f}" for column in HISTORY_COLUMNS[1:5]}
         rows.append({"epoch": int(row["epoch"]), **losses, "seconds": f"{row['seconds']:.1f}"})
     write_table(path, rows, HISTORY_COLUMNS)
-
-
-def draw_curves(path: Path, title: str, result: Result) -> None:
-    """Draw accuracy and loss of both splits by epoch, the best epoch marked, as PNG."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-    from matplotlib.ticker import MaxNLocator
-
-    epochs = [row["epoch"] for row in result.history]
-    figure, axes = pyplot.subplots(1, 2, figsize=(10, 4), dpi=120, layout="constrained")
-    for axis, quantity in zip(axes, ("accuracy", "loss"), strict=True):
-        training = [row[quantity] for row in result.history]
-        validation = [row[f"val_{quantity}"] for row in result.history]
-        axis.plot(epochs, training, "o", ms=3.5, color="#8a8f98", label="training")
-        axis.plot(epochs, validation, "-", lw=1.8, color="#1f6feb", label="validation")
-        best = result.best[f"val_{quantity}"]
-        axis.axvline(result.best_epoch, color="#d1242f", lw=0.8, ls=":")
-        axis.plot(
-            [result.best_epoch], [best], "D", ms=6, color="#d1242f", label=f"best epoch {result.best_epoch}: {best:.3f}"
-        )
-        axis.set(xlabel="epoch", ylabel=quantity)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.grid(alpha=0.25)
-        axis.spines[["top", "right"]].set_visible(False)
-        axis.legend(frameon=False)
-    if all(row[f"{split}loss"] > 0 for row in result.history for split in ("", "val_")) and len(epochs) > 2:
-        highest = max(row["val_loss"] for row in result.history)
-        lowest = min(row["loss"] for row in result.history)
-        if highest / lowest > 50:
-            axes[1].set_yscale("log")
-    figure.suptitle(title)
-    with atomic_path(path) as temporary:
-        # Without the entry of matplotlib's version the file is the same everywhere.
-        figure.savefig(temporary, metadata={"Software": None, "Title": title})
-    pyplot.close(figure)

@@ -1,6 +1,5 @@
 """Helpers that the rules share: the checked config, names of results, settings as JSON, and what code a script uses."""
 
-import hashlib
 import json
 import math
 import os
@@ -17,13 +16,14 @@ from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.attributions.names import chosen_methods
 from convscope.cam_names import METHODS as CAMS
 from convscope.cam_names import OWN_PASS, methods_of, pass_of
-from convscope.check import check_study, gap_head_of
+from convscope.check import check_study, gap_head_of, splits_of
 from convscope.code_digest import code_digest
 from convscope.config import complete
 from convscope.drawing.kinds import CLASSES as DRAWN_KINDS
 from convscope.errors import UserError
 from convscope.files import sha256_of
 from convscope.fingerprints import fingerprint
+from convscope.identity import identity
 from convscope.layer_table import ALL_ROLES, CONVOLUTIONS, read_layers, select_layers
 from convscope.stale_locks import clear_stale_locks
 from convscope.tables import read_rows
@@ -111,13 +111,17 @@ def code(script):
 
 
 @cache
-def content_of(place):
-    """Digest of what a user's file or folder holds; remembered by size and time, so that a second look is quick."""
+def content_of(place, *without):
+    """Digest of what a user's file or folder holds; remembered by size and time, so that a second look is quick.
+
+    `without` are what is left out below a folder.
+    """
     path = Path(place).expanduser()
     if path.is_file():
         return sha256_of(path)[:16]
-    name = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:16]
-    return fingerprint(path, f".snakemake/fingerprints/{name}.json", threads=4)[:16]
+    name = identity(folder=str(path.resolve()), without=without)
+    kept = f".snakemake/fingerprints/{name}.json"
+    return fingerprint(path, kept, threads=4, without=without)[:16]
 
 
 def job_threads(stage, default=1):

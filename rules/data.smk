@@ -127,12 +127,6 @@ rule dataset:
         images="<study>/datasets/{dataset}/images.csv",
         bad="<study>/datasets/{dataset}/bad.csv",
         classes="<study>/datasets/{dataset}/classes.json",
-        sheet=report(
-            "<study>/datasets/{dataset}/contact_sheet.png",
-            caption="../report/dataset.rst",
-            category="Data",
-            labels={"dataset": "{dataset}", "figure": "contact sheet"},
-        ),
     log:
         "<study>/logs/dataset/{dataset}.log",
     benchmark:
@@ -148,12 +142,73 @@ rule dataset:
         settings=dataset_settings,
         fingerprint=dataset_fingerprint,
         folder=dataset_path,
-        seed=SEED,
     shell:
         r"""
         python -m scripts.dataset --settings {params.settings:q} --folder {params.folder:q} --images {output.images:q} \
-            --bad {output.bad:q} --classes {output.classes:q} --sheet {output.sheet:q} \
-            --seed {params.seed} --threads {threads} --log {log:q}
+            --bad {output.bad:q} --classes {output.classes:q} --threads {threads} --log {log:q}
+        """
+
+
+rule contact_sheet:
+    """Draw a few pictures of every split and class of a dataset."""
+    input:
+        images=rules.dataset.output.images,
+        bad=rules.dataset.output.bad,
+    output:
+        sheet=report(
+            "<study>/datasets/{dataset}/contact_sheet.png",
+            caption="../report/dataset.rst",
+            category="Data",
+            labels={"dataset": "{dataset}", "figure": "contact sheet"},
+        ),
+    log:
+        "<study>/logs/contact_sheet/{dataset}.log",
+    benchmark:
+        "<study>/benchmarks/contact_sheet/{dataset}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        code=code("contact_sheet"),
+        splits=splits_in_order,
+        seed=SEED,
+    shell:
+        r"""
+        python -m scripts.contact_sheet --images {input.images:q} --bad {input.bad:q} --splits {params.splits:q} \
+            --sheet {output.sheet:q} --seed {params.seed} --log {log:q}
+        """
+
+
+rule masks:
+    """List the part masks of a dataset's pictures: judging alone looks at them."""
+    input:
+        images=rules.dataset.output.images,
+        made=dataset_content,
+    output:
+        masks="<study>/datasets/{dataset}/masks.csv",
+        parts="<study>/datasets/{dataset}/parts.json",
+    log:
+        "<study>/logs/masks/{dataset}.log",
+    benchmark:
+        "<study>/benchmarks/masks/{dataset}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=20,
+    params:
+        code=code("masks"),
+        settings=masks_settings,
+        fingerprint=masks_fingerprint,
+        folder=dataset_path,
+    shell:
+        r"""
+        python -m scripts.masks --settings {params.settings:q} --folder {params.folder:q} --images {input.images:q} \
+            --masks {output.masks:q} --parts {output.parts:q} --log {log:q}
         """
 
 

@@ -4,7 +4,7 @@
 rule gallery:
     """Make the study's pages."""
     input:
-        datasets=expand(rules.dataset.output.sheet, dataset=config["datasets"]),
+        datasets=expand(rules.contact_sheet.output.sheet, dataset=config["datasets"]),
         curves=trained_curves(),
         metrics=evaluated(rules.evaluate),
         reports=evaluated(rules.classifier_report),

@@ -48,13 +48,46 @@ def dataset_settings(wildcards):
     dataset = dict(config["datasets"][wildcards.dataset])
     if dataset["source"] in DRAWN_KINDS:
         dataset["splits"] = {split: split for split in dataset.pop("images_per_class")}
+    if not masks_inside(dataset):
+        dataset.pop("masks", None)
     return json.dumps(dataset)
 
 
+def splits_in_order(wildcards):
+    """The names of a dataset's splits as the config lists them, as JSON."""
+    return json.dumps(splits_of(config["datasets"][wildcards.dataset]))
+
+
+def masks_inside(dataset):
+    """Whether a dataset's masks lie among its pictures, where they must not be taken for a class."""
+    masks = dataset.get("masks")
+    return bool(masks) and not os.path.isabs(masks) and ".." not in Path(masks).parts
+
+
 def dataset_fingerprint(wildcards):
-    """What a user's folder holds; changes with its content, not with a touch."""
+    """What a user's folder holds, its part masks left out; changes with its content, not with a touch."""
     dataset = config["datasets"][wildcards.dataset]
-    return content_of(dataset["path"]) if dataset["source"] == "path" else ""
+    if dataset["source"] != "path":
+        return ""
+    masks = [dataset["masks"]] if masks_inside(dataset) else []
+    return content_of(dataset["path"], "parts.json", *masks)
+
+
+def masks_settings(wildcards):
+    """What the list of a dataset's part masks depends on, as JSON."""
+    dataset = config["datasets"][wildcards.dataset]
+    used = ("source", "folder", "masks")
+    return json.dumps({key: dataset[key] for key in used if key in dataset})
+
+
+def masks_fingerprint(wildcards):
+    """What a user's part masks hold, and what names their parts, wherever they lie."""
+    dataset = config["datasets"][wildcards.dataset]
+    if dataset["source"] != "path" or not dataset.get("masks"):
+        return []
+    root = Path(dataset["path"]).expanduser()
+    places = [root / dataset["masks"], root / "parts.json"]
+    return [content_of(place) for place in places if place.exists()]
 
 
 def image_set_sources(wildcards):
@@ -120,7 +153,7 @@ def model_fingerprint(wildcards):
 
 def trained_curves():
     """Training curves of every trained model."""
-    return expand(rules.train_model.output.curves, model=TRAINED)
+    return expand(rules.training_curves.output.curves, model=TRAINED)
 
 
 def files_of(rule, **wildcards):

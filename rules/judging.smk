@@ -22,14 +22,14 @@ rule judge:
         runtime=480,
     params:
         code=code("judge"),
-        parts=judge_parts,
+        masks=judge_masks,
         own=judge_method_settings,
         settings=judge_settings,
         seed=SEED,
     shell:
         r"""
         python -m scripts.judge --model {input.model:q} --spec {input.spec:q} --images {input.images:q} --maps {input.maps:q} \
-            --method {wildcards.method} --method-settings {params.own:q} {params.parts} --settings {params.settings:q} \
+            --method {wildcards.method} --method-settings {params.own:q} {params.masks} --settings {params.settings:q} \
             --seed {params.seed} --out {output.numbers:q} --threads {threads} --log {log:q}
         """
 
@@ -59,14 +59,14 @@ rule judge_controls:
         runtime=120,
     params:
         code=code("judge"),
-        parts=judge_parts,
+        masks=judge_masks,
         names=list(CONTROLS),
         settings=judge_settings,
         seed=SEED,
     shell:
         r"""
         python -m scripts.judge --model {input.model:q} --spec {input.spec:q} --images {input.images:q} --maps {input.maps:q} \
-            --method {params.names:q} {params.parts} --settings {params.settings:q} --seed {params.seed} \
+            --method {params.names:q} {params.masks} --settings {params.settings:q} --seed {params.seed} \
             --out {output.numbers:q} --threads {threads} --log {log:q}
         """
 

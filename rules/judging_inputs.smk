@@ -16,18 +16,24 @@ def judged_maps(wildcards):
 
 
 def judge_sources(wildcards):
-    """The maps of a method (for the controls of the first one: its classes are explained), and what names the parts."""
+    """The maps of a method (for the controls of the first one: its classes are explained), and the part masks."""
     maps = judged_maps(wildcards)
     part = config["image_sets"][wildcards.images]
     sources = {"maps": maps[getattr(wildcards, "method", next(iter(maps)))]}
     if "dataset" in part:
-        sources["parts"] = f"{STUDY}/datasets/{part['dataset']}/classes.json"
+        folder = f"{STUDY}/datasets/{part['dataset']}"
+        sources |= {"masks": f"{folder}/masks.csv", "parts": f"{folder}/parts.json"}
     return sources
 
 
-def judge_parts(wildcards, input):
-    """The same as an argument."""
-    return f"--parts {shlex.quote(input.parts)}" if input.get("parts") else ""
+def judge_masks(wildcards, input):
+    """The masks as arguments."""
+    given = [
+        f"--{key} {shlex.quote(input[key])}"
+        for key in ("masks", "parts")
+        if input.get(key)
+    ]
+    return " ".join(given)
 
 
 def judge_method_settings(wildcards):

@@ -12,12 +12,6 @@ rule train_model:
         summary="<study>/models/{model}/summary.txt",
         history="<study>/models/{model}/history.csv",
         training="<study>/models/{model}/training.json",
-        curves=report(
-            "<study>/models/{model}/curves.png",
-            caption="../report/curves.rst",
-            category="Models",
-            labels={"model": "{model}", "figure": "training curves"},
-        ),
     log:
         "<study>/logs/train_model/{model}.log",
     benchmark:
@@ -41,7 +35,41 @@ rule train_model:
         python -m scripts.train_model --name {wildcards.model} --images {input.images:q} --classes {input.classes:q} \
             --settings {params.settings:q} --state {params.state:q} --model {output.model:q} --spec {output.spec:q} \
             --summary {output.summary:q} --history {output.history:q} --training {output.training:q} \
-            --curves {output.curves:q} --seed {params.seed} --threads {threads} --log {log:q}
+            --seed {params.seed} --threads {threads} --log {log:q}
+        """
+
+
+rule training_curves:
+    """Draw accuracy and loss of a training by epoch."""
+    input:
+        history=rules.train_model.output.history,
+        training=rules.train_model.output.training,
+        spec=rules.train_model.output.spec,
+    output:
+        curves=report(
+            "<study>/models/{model}/curves.png",
+            caption="../report/curves.rst",
+            category="Models",
+            labels={"model": "{model}", "figure": "training curves"},
+        ),
+    log:
+        "<study>/logs/training_curves/{model}.log",
+    benchmark:
+        "<study>/benchmarks/training_curves/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(TRAINED),
+    conda:
+        "../envs/convscope.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        code=code("training_curves"),
+    shell:
+        r"""
+        python -m scripts.training_curves --history {input.history:q} --training {input.training:q} --spec {input.spec:q} \
+            --curves {output.curves:q} --log {log:q}
         """
 
 

@@ -10,7 +10,8 @@ from convscope.job import Progress, parser, run
 def main(args: argparse.Namespace) -> None:
 
     from convscope import store
-    from convscope.images import load_images
+    from convscope.identity import pictures_identity
+    from convscope.images import load_rows
     from convscope.layer_table import ALL_ROLES, read_layers, select_layers
     from convscope.model_spec import ModelSpec
     from convscope.prefetch import ahead, behind
@@ -20,7 +21,8 @@ def main(args: argparse.Namespace) -> None:
     settings = json.loads(args.settings)
     layers = select_layers(read_layers(args.layers), settings["layers"], ALL_ROLES, f"activations.{spec.name}.layers")
     names = [row["name"] for row in layers]
-    rows = read_rows(args.images)[args.first : args.first + args.count]
+    every = read_rows(args.images)
+    rows = every[args.first : args.first + args.count]
 
     from convscope.activations import ActivationModel, Answers, ShardWriter
     from convscope.models import load_model
@@ -31,17 +33,17 @@ def main(args: argparse.Namespace) -> None:
     progress = Progress(len(rows), f"activations of {spec.name}", "images")
 
     def answer(start: int) -> Answers:
-        paths = [row["path"] for row in rows[start : start + batch]]
-        return model(spec.preprocess(load_images(paths, spec.input_size, spec.resize)))
+        return model(spec.preprocess(load_rows(rows[start : start + batch], spec.input_size, spec.resize)))
 
     attributes = {
         "model": spec.name,
-        "model_digest": spec.digest,
+        "model_digest": spec.identity,
+        "images_digest": pictures_identity(every),
         "input_size": spec.input_size,
         "layers_in_order": names,
     }
     with store.create(args.out, page_aligned=True, **attributes) as file:
-        for column in ("id", "path", "class"):
+        for column in ("id", "path", "class", "sha256"):
             store.write_array(file, column, [row[column] for row in rows], ("image",), dtype=store.TEXT)
         store.write_array(file, "label", [int(row["label"]) for row in rows], ("image",), dtype="int64")
         # Each thread takes a batch from the files to its maps; writing overlaps. At most a few batches are in memory.

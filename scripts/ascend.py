@@ -30,7 +30,15 @@ def main(args: argparse.Namespace) -> None:
 
     gpu = bool(tf.config.list_physical_devices("GPU"))
     precision = resolved_precision(settings.precision, gpu)
-    kept = KeptBatches(args.state, [spec.digest, args.layer, settings.as_dict(), precision, args.seed, args.code])
+    kept = KeptBatches(
+        args.state,
+        model=spec.identity,
+        layer=args.layer,
+        settings=settings.as_dict(),
+        precision=precision,
+        seed=args.seed,
+        code=args.code,
+    )
     parts = kept.read()
     done = {int(channel) for part in parts for channel in part.channels}.intersection(channels)
     progress = Progress(len(channels), f"patterns of {spec.name}/{args.layer} ({settings.preset})", "filters")
@@ -49,7 +57,7 @@ def main(args: argparse.Namespace) -> None:
     say(f"dead filters: {found.channels[found.dead].tolist() or 'none'}")
     attributes = {
         "model": spec.name,
-        "model_digest": spec.digest,
+        "model_digest": spec.identity,
         "layer": args.layer,
         "objective": "mean of the layer's channel, borders dropped",
         "precision": precision,

@@ -18,7 +18,8 @@ def main(args: argparse.Namespace) -> None:
     from convscope.attributions.class_scores import ClassScores
     from convscope.attributions.names import METHODS, needs_background
     from convscope.attributions.registry import explainer
-    from convscope.images import load_images
+    from convscope.identity import pictures_identity
+    from convscope.images import load_rows
     from convscope.labels import labels_for, target_classes
     from convscope.models import load_keras, load_model
     from convscope.tables import read_rows
@@ -28,8 +29,7 @@ def main(args: argparse.Namespace) -> None:
     own = settings.get(args.method, {})
 
     def load(rows: list[dict[str, str]]) -> np.ndarray:
-        pictures = load_images([row["path"] for row in rows], spec.input_size, spec.resize, threads=args.threads)
-        return spec.preprocess(pictures)
+        return spec.preprocess(load_rows(rows, spec.input_size, spec.resize, args.threads))
 
     whole = read_rows(args.images)
     rows = whole[args.first : args.first + args.count]
@@ -60,7 +60,8 @@ def main(args: argparse.Namespace) -> None:
         progress.step(len(part))
     attributes = {
         "model": spec.name,
-        "model_digest": spec.digest,
+        "model_digest": spec.identity,
+        "images_digest": pictures_identity(whole),
         "method": args.method,
         "signed": explain.signed,
         "class": str(settings["class"]),
@@ -75,7 +76,7 @@ def main(args: argparse.Namespace) -> None:
         attributes["layer"] = str(getattr(explain, "layer", settings.get("layer", "")))
     arrays = {name: np.concatenate(values) for name, values in parts.items()} or _nothing(spec)
     with store.create(args.out, **attributes) as file:
-        for column in ("id", "path", "class"):
+        for column in ("id", "path", "class", "sha256"):
             store.write_array(file, column, [row[column] for row in rows], ("image",), dtype=store.TEXT)
         store.write_array(file, "label", labels, ("image",))
         store.write_array(file, "predicted", arrays.pop("predicted"), ("image",))

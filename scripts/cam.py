@@ -14,7 +14,8 @@ def main(args: argparse.Namespace) -> None:
 
     from convscope import store
     from convscope.cam_store import write_maps
-    from convscope.images import load_images
+    from convscope.identity import pictures_identity
+    from convscope.images import load_rows
     from convscope.labels import labels_for
     from convscope.model_spec import ModelSpec
     from convscope.prefetch import ahead
@@ -23,12 +24,12 @@ def main(args: argparse.Namespace) -> None:
     spec = ModelSpec.load(args.spec)
     settings = json.loads(args.settings)
     batch, methods = settings["batch"], settings["methods"]
-    rows = read_rows(args.images)[args.first : args.first + args.count]
+    every = read_rows(args.images)
+    rows = every[args.first : args.first + args.count]
     labels = labels_for(rows, spec.classes)
 
     def load(start: int) -> tuple[int, np.ndarray]:
-        paths = [row["path"] for row in rows[start : start + batch]]
-        return start, spec.preprocess(load_images(paths, spec.input_size, spec.resize))
+        return start, spec.preprocess(load_rows(rows[start : start + batch], spec.input_size, spec.resize))
 
     # Decoding starts here, and is under way while TensorFlow and the model are loaded.
     pictures = ahead(load, range(0, len(rows), batch), args.threads, depth=args.threads + 1)
@@ -51,7 +52,8 @@ def main(args: argparse.Namespace) -> None:
 
     attributes: dict[str, Any] = {
         "model": spec.name,
-        "model_digest": spec.digest,
+        "model_digest": spec.identity,
+        "images_digest": pictures_identity(every),
         "layer": layer,
         "class": str(settings["class"]),
         "classes": list(spec.classes),
@@ -61,7 +63,7 @@ def main(args: argparse.Namespace) -> None:
     if head:
         attributes["gap_head"] = "the model's own" if head.own else "trained on frozen features"
     with store.create(args.out, **attributes) as file:
-        for column in ("id", "path", "class"):
+        for column in ("id", "path", "class", "sha256"):
             store.write_array(file, column, [row[column] for row in rows], ("image",), dtype=store.TEXT)
         store.write_array(file, "label", labels, ("image",))
         write_maps(file, parts(), len(rows), methods, len(spec.classes))

@@ -26,7 +26,7 @@ def main(args: argparse.Namespace) -> None:
     relus = {row["name"]: row["relu"] for row in table}
     with store.open_file(args.activations) as file:
         names = json.loads(file.attrs["layers_in_order"])
-        ids, paths = store.read_text(file["id"]), store.read_text(file["path"])
+        ids, paths, digests = (store.read_text(file[column]) for column in ("id", "path", "sha256"))
         rows = sparsity_by_layer(file, names, [relus[name] for name in names]) if ids else []
         text = io.StringIO()
         writer = csv.DictWriter(
@@ -52,7 +52,7 @@ def main(args: argparse.Namespace) -> None:
         if len(chosen):
             first = next(name for name in names if roles[name] != "pool")
             channel = min(settings["channel"], file[f"layers/{first}"].shape[-1] - 1)
-            picture = load_images(paths[:1], spec.input_size, spec.resize)[0]
+            picture = load_images(paths[:1], spec.input_size, spec.resize, digests=digests[:1])[0]
             values = file[f"layers/{first}"][0, :, :, channel]
             single_channel_figure(
                 args.sheets / f"{ids[0]}_{first}_channel_{channel}.png", picture, values, f"{first}, channel {channel}"

@@ -27,9 +27,9 @@ def main(args: argparse.Namespace) -> None:
     report.draw_roc(found, title, args.roc)
     report.draw_calibration(found, title, args.calibration)
     pictures.draw_errors(found, args.errors)
-    paths = [row["path"] for row in rows]
-    progress = Progress(min(len(paths), pictures.MOST_THUMBNAILS), "small views", "images")
-    write_json(args.thumbnails_geometry, pictures.draw_thumbnails(paths, args.thumbnails, progress.step))
+    predicted = [(row["path"], row["sha256"]) for row in rows]
+    progress = Progress(min(len(predicted), pictures.MOST_THUMBNAILS), "small views", "images")
+    write_json(args.thumbnails_geometry, pictures.draw_thumbnails(predicted, args.thumbnails, progress.step))
     say(f"{len(found)} labelled images, {int((~found.correct).sum())} errors")
 
 

@@ -32,15 +32,23 @@ def main(args: argparse.Namespace) -> None:
     labels = [index_of.get(int(row["label"]), -1) for row in rows]
     paths = [row["path"] for row in rows]
     progress = Progress(len(rows), f"evaluating {spec.name}", "images")
+    digests = [row["sha256"] for row in rows]
     logits, bad = evaluation.predict(
-        network, spec, paths, batch_size=args.batch, threads=args.threads, after_batch=progress.step
+        network,
+        spec,
+        paths,
+        batch_size=args.batch,
+        threads=args.threads,
+        digests=digests,
+        after_batch=progress.step,
     )
     unreadable = {path for path, _ in bad}
     for path, reason in bad:
         say(f"bad: {path}: {reason}")
     keep = [i for i, path in enumerate(paths) if path not in unreadable]
     kept = ([paths[i] for i in keep], [rows[i]["class"] for i in keep], [labels[i] for i in keep], logits[keep])
-    write_table(args.predictions, evaluation.prediction_rows(spec, *kept), evaluation.prediction_columns(spec))
+    predicted = evaluation.prediction_rows(spec, *kept, [digests[i] for i in keep])
+    write_table(args.predictions, predicted, evaluation.prediction_columns(spec))
     known = [i for i in keep if labels[i] >= 0]
     numbers = metrics(spec, [labels[i] for i in known], logits[known])
     write_json(args.metrics, numbers | {"model": spec.name, "split": args.split, "unreadable": len(bad)})

@@ -60,7 +60,7 @@ def _answers(
     from convscope.errors import UserError
     from convscope.folding import folded
     from convscope.gap_head import pooled_features
-    from convscope.images import load_images
+    from convscope.images import load_rows
     from convscope.labels import labels_for
     from convscope.networks import cut_at
     from convscope.prefetch import ahead
@@ -79,8 +79,7 @@ def _answers(
         return tf.reduce_mean(parts[0], axis=(1, 2)), tail(*parts)
 
     def load(start: int) -> Any:
-        paths = [row["path"] for row in chosen[start : start + args.batch]]
-        return spec.preprocess(load_images(paths, spec.input_size, spec.resize))
+        return spec.preprocess(load_rows(chosen[start : start + args.batch], spec.input_size, spec.resize))
 
     progress = Progress(len(chosen), f"features of {spec.name} at {layer}, split {split}", "images")
     pictures = ahead(load, range(0, len(chosen), args.batch), args.threads, depth=args.threads + 1)

@@ -17,7 +17,8 @@ def main(args: argparse.Namespace) -> None:
     from convscope import store
     from convscope.attributions.class_scores import ClassScores
     from convscope.attributions.names import needs_background
-    from convscope.images import load_images
+    from convscope.identity import pictures_identity
+    from convscope.images import load_rows
     from convscope.judging import controls, judged_file, localisation
     from convscope.judging.explainers import explainers
     from convscope.judging.methods import Subject, at_resolution, judge, spread_over
@@ -33,7 +34,7 @@ def main(args: argparse.Namespace) -> None:
     keys = [row["id"] for row in rows]
 
     def load(rows: list[dict[str, str]]) -> np.ndarray:
-        return load_images([row["path"] for row in rows], spec.input_size, spec.resize, threads=args.threads)
+        return load_rows(rows, spec.input_size, spec.resize, args.threads)
 
     pictures = load(rows)
     images = spec.preprocess(pictures)
@@ -41,11 +42,13 @@ def main(args: argparse.Namespace) -> None:
         targets, maps = judged_file.read_maps(file, chosen, keys)
         attributes = judged_file.attributes_of(file)
     parts = json.loads(args.parts.read_text(encoding="utf-8"))["parts"] if args.parts else []
+    mask_of = {row["path"]: row for row in read_rows(args.masks)} if args.masks else {}
 
     def regions(row: dict[str, str]) -> dict[str, np.ndarray]:
-        if not row["mask"]:
+        listed = mask_of.get(row["path"])
+        if not listed:
             return {}
-        mask = np.asarray(Image.open(row["mask"]).convert("L"))
+        mask = np.asarray(Image.open(listed["mask"]).convert("L"))
         return localisation.part_masks(localisation.fit_mask(mask, spec.input_size, spec.resize), parts)
 
     masks = [regions(row) for row in rows]
@@ -76,7 +79,13 @@ def main(args: argparse.Namespace) -> None:
             seed=args.seed,
             on_group=lambda name, progress=progress: progress.step(note=name),  # type: ignore[misc]
         )
-        facts = {"model": spec.name, "model_digest": spec.digest, "method": method, "seed": args.seed}
+        facts = {
+            "model": spec.name,
+            "model_digest": spec.identity,
+            "images_digest": pictures_identity(every),
+            "method": method,
+            "seed": args.seed,
+        }
         judged_file.write(out, subject, judged, **facts, settings=settings, classes=list(spec.classes))
 
 
@@ -88,7 +97,8 @@ if __name__ == "__main__":
     arguments.add_argument("--maps", type=Path, required=True, help="the method's maps; any method's for a control")
     arguments.add_argument("--method", nargs="+", required=True, help="a method, or several control maps")
     arguments.add_argument("--method-settings", default="{}", help="JSON of the method's settings")
-    arguments.add_argument("--parts", type=Path, help="the dataset's classes.json, which names the parts of its masks")
+    arguments.add_argument("--masks", type=Path, help="the dataset's table of part masks (CSV)")
+    arguments.add_argument("--parts", type=Path, help="names of the masks' values (JSON)")
     arguments.add_argument("--settings", required=True, help="JSON of the model's judging: settings")
     arguments.add_argument("--out", type=Path, nargs="+", required=True, help="a file each")
     run(main, arguments)

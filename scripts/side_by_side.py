@@ -9,6 +9,7 @@ from convscope.job import Progress, parser, run
 
 COLUMNS = [
     "id", "path", "class", "label", "predicted", "predicted_label", "confidence", "correct", "targets", "picture",
+    "sha256",
 ]  # fmt: skip
 
 

@@ -18,10 +18,15 @@ def main(args: argparse.Namespace) -> None:
     spec = ModelSpec.load(args.spec)
     splits = {}
     for split in ("train", "validation"):
-        paths = [row["path"] for row in read_rows(args.images) if row["split"] == split]
-        what = f"split {split}"
+        rows = [row for row in read_rows(args.images) if row["split"] == split]
         splits[split] = training.Pictures(
-            paths, [0] * len(paths), spec.input_size, spec.resize, threads=args.threads, what=what
+            [row["path"] for row in rows],
+            [0] * len(rows),
+            spec.input_size,
+            spec.resize,
+            threads=args.threads,
+            what=f"split {split}",
+            digests=[row["sha256"] for row in rows],
         )
     training.seed_everything(args.seed)
     model = autoencoder.build_autoencoder(spec.input_size)

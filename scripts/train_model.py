@@ -1,4 +1,4 @@
-"""Train one model of a study: best checkpoint, history, curves; goes on where a killed run stopped."""
+"""Train one model of a study: best checkpoint, history; goes on where a killed run stopped."""
 
 import argparse
 import json
@@ -28,9 +28,18 @@ def main(args: argparse.Namespace) -> None:
     model = architectures.build(settings, len(classes))
     splits = {}
     for split in ("train", "validation"):
-        paths = [row["path"] for row in rows if row["split"] == split]
-        labels = [int(row["label"]) for row in rows if row["split"] == split]
-        splits[split] = training.Pictures(paths, labels, size, resize, threads=args.threads, what=f"split {split}")
+        paths, labels, digests = (
+            [row[key] for row in rows if row["split"] == split] for key in ("path", "label", "sha256")
+        )
+        splits[split] = training.Pictures(
+            paths,
+            list(map(int, labels)),
+            size,
+            resize,
+            threads=args.threads,
+            what=f"split {split}",
+            digests=digests,
+        )
     scale, offset = architectures.preprocessing(settings["architecture"])
     used = [[row[key] for key in ("split", "path", "label", "sha256")] for row in rows]
     # The number of threads changes nothing but the speed.
@@ -58,12 +67,11 @@ def main(args: argparse.Namespace) -> None:
         classes=tuple(classes),
         head="binary" if len(classes) == 2 else "multiclass",
         source=f"{settings['architecture']} trained on {settings.get('dataset', args.images.parent.name)}",
-        digest=networks.weights_digest(network),
+        digest=networks.network_digest(network),
         requires=models.required_modules(network),
     )
     best = result.best
     training.write_history(args.history, result.history)
-    training.draw_curves(args.curves, f"{args.name}: {settings['architecture']}, {size[0]} px", result)
     write_text(args.summary, models.summary_text(model))
     write_json(
         args.training,
@@ -94,7 +102,6 @@ if __name__ == "__main__":
     arguments.add_argument("--model", type=Path, required=True, help="output: the network (.keras)")
     arguments.add_argument("--spec", type=Path, required=True, help="output: the facts beside it (.json)")
     arguments.add_argument("--history", type=Path, required=True, help="output: one row an epoch (.csv)")
-    arguments.add_argument("--curves", type=Path, required=True, help="output: accuracy and loss (.png)")
     arguments.add_argument("--summary", type=Path, required=True, help="output: table of layers (.txt)")
     arguments.add_argument("--training", type=Path, required=True, help="output: settings and best epoch (.json)")
     run(main, arguments)

@@ -1,8 +1,6 @@
 """Finished batches of an ascent, kept on disk so that a killed run goes on where it stopped."""
 
 import dataclasses
-import hashlib
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ import numpy as np
 
 from convscope.ascent.run import FilterPatterns
 from convscope.files import atomic_path, whole_files
+from convscope.identity import identity
 
 
 class KeptBatches:
@@ -18,12 +17,11 @@ class KeptBatches:
 
     Args:
         folder: where they lie; made when the first is written.
-        facts: what they depend on; batches of other facts are not read.
+        facts: what they depend on (see `identity`); batches of other facts are not read.
     """
 
-    def __init__(self, folder: Path, facts: Any) -> None:
-        digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-        self._root, self._folder = folder, folder / digest
+    def __init__(self, folder: Path, **facts: Any) -> None:
+        self._root, self._folder = folder, folder / identity(**facts)
 
     def read(self) -> list[FilterPatterns]:
         """The batches there are, in order of their first filter."""

@@ -22,7 +22,7 @@ _COMMON = frozenset(
         "score",
         "empty",
     }
-    | {"thumbnail", "map", "overlay"}
+    | {"thumbnail", "map", "overlay", "sha256"}
 )
 
 

@@ -207,14 +207,16 @@ def test_no_time_is_spent_on_a_filter_without_weights(monkeypatch: pytest.Monkey
 
 def test_batches_are_kept_until_the_result_is_written(tmp_path: Path) -> None:
     settings = settings_from({"size": 32, "steps": 2, "batch": 2})
-    kept = KeptBatches(tmp_path / "state", ["digest", settings.as_dict()])
+    kept = KeptBatches(tmp_path / "state", model="digest", settings=settings.as_dict())
     whole = ascend(network(), SPEC, "second", [0, 1, 2, 3], settings, seed=1, on_batch=kept.write)
     half = next((tmp_path / "state").glob("*/000002.npz")).with_name(".000004.npz.12345678.part.npz")
     half.write_bytes(b"")  # what a kill in the middle of writing leaves
     parts = kept.read()
     assert [part.channels.tolist() for part in parts] == [[0, 1], [2, 3]]
     np.testing.assert_array_equal(np.concatenate([part.patterns for part in parts]), whole.patterns)
-    assert KeptBatches(tmp_path / "state", ["other"]).read() == []
+    for other in ({"model": "another"}, {"settings": {}}, {"code": "new"}):
+        facts = {"model": "digest", "settings": settings.as_dict(), **other}
+        assert KeptBatches(tmp_path / "state", **facts).read() == []
     kept.forget()
     assert not (tmp_path / "state").exists()
 

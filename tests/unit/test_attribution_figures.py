@@ -10,6 +10,7 @@ from PIL import Image
 
 from convscope import store
 from convscope.attribution_figures import AttributionFigures, MapFile, Style, blended, colour_picture, levels, strongest
+from convscope.files import sha256_of
 from convscope.render import colormap
 from convscope.side_by_side import Row, _Pen, rows_of, side_by_side
 
@@ -64,6 +65,7 @@ def write(path: Path, tmp_path: Path, method: str, signed: bool, maps: np.ndarra
     with store.create(path, **facts, input_size=SIZE, resize="crop", settings={}, **attributes) as file:
         store.write_array(file, "id", ["one", "two"], ("image",))
         store.write_array(file, "path", paths, ("image",))
+        store.write_array(file, "sha256", [sha256_of(path)[:16] for path in paths], ("image",))
         store.write_array(file, "label", [1, -1], ("image",))
         store.write_array(file, "predicted", [0, 1], ("image",))
         store.write_array(file, "probabilities", [[0.75, 0.25], [0.1, 0.9]], ("image", "class"))
@@ -149,7 +151,7 @@ def test_an_empty_set_is_a_sheet_that_says_so(tmp_path: Path) -> None:
     with store.create(
         tmp_path / "none.h5", method="saliency", signed=False, classes=["a", "b"], input_size=SIZE
     ) as file:
-        for name in ("id", "path"):
+        for name in ("id", "path", "sha256"):
             store.write_array(file, name, [], ("image",), dtype=store.TEXT)
     with h5py.File(tmp_path / "none.h5") as file:
         figures = AttributionFigures(MapFile(file, Style(scale="set")))

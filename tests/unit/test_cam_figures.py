@@ -11,6 +11,7 @@ from convscope import store
 from convscope.cam_figures import CamFigures
 from convscope.cam_store import write_maps
 from convscope.cams import ClassMaps
+from convscope.files import sha256_of
 from convscope.tables import write_table
 
 
@@ -37,6 +38,7 @@ def stored(folder: Path, batch: int = 2) -> tuple[Path, list[str]]:
     with store.create(folder / "shard.h5", resize="crop", **facts) as file:
         store.write_array(file, "id", ["x", "y", "z"], ("image",))
         store.write_array(file, "path", paths, ("image",))
+        store.write_array(file, "sha256", [sha256_of(path)[:16] for path in paths], ("image",))
         store.write_array(file, "label", np.array([0, 1, -1]), ("image",))
         write_maps(file, parts, 3, ["cam", "eigen_cam"], 2)
     for method in ("cam", "eigen_cam"):
@@ -103,7 +105,7 @@ def test_threads_and_batches_change_no_byte(tmp_path: Path, batch: int) -> None:
 def test_an_empty_set_has_an_empty_store_a_sheet_and_no_row(tmp_path: Path) -> None:
     facts = {"model": "net", "layer": "conv", "class": "all", "classes": ["a", "b"], "input_size": (16, 24)}
     with store.create(tmp_path / "shard.h5", resize="crop", **facts) as file:
-        for name in ("id", "path"):
+        for name in ("id", "path", "sha256"):
             store.write_array(file, name, [], ("image",), dtype=store.TEXT)
         store.write_array(file, "label", np.zeros(0, np.int64), ("image",))
         write_maps(file, [], 0, ["cam"], 2)

@@ -35,7 +35,7 @@ def answers() -> tuple[np.ndarray, np.ndarray]:
 def predictions(tmp_path: Path, spec: ModelSpec, labels: np.ndarray, logits: np.ndarray) -> report.Predictions:
     paths = [f"pictures/{k}.png" for k in range(len(labels))]
     names = [spec.classes[label] if label >= 0 else "" for label in labels]
-    rows = prediction_rows(spec, paths, names, labels.tolist(), logits)
+    rows = prediction_rows(spec, paths, names, labels.tolist(), logits, [""] * len(paths))
     write_table(tmp_path / "predictions.csv", rows, prediction_columns(spec))
     return report.read_predictions(read_rows(tmp_path / "predictions.csv"), spec.classes)
 
@@ -175,7 +175,7 @@ def test_small_views_lie_where_the_geometry_says(tmp_path: Path) -> None:
         Image.new("RGB", (20, 10), (7 * k, 40, 250 - 7 * k)).save(paths[-1])
     Path(paths[3]).unlink()  # gone since: the others keep their places
     done: list[int] = []
-    geometry = draw_thumbnails(paths, tmp_path / "sheet.jpg", done.append)
+    geometry = draw_thumbnails([(path, "") for path in paths], tmp_path / "sheet.jpg", done.append)
     assert geometry == {"cell": THUMBNAIL, "columns": 32, "count": 35} and sum(done) == 35
     sheet = np.asarray(Image.open(tmp_path / "sheet.jpg"), dtype=int)
     assert sheet.shape == (2 * THUMBNAIL, 32 * THUMBNAIL, 3)

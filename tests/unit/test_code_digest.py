@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from convscope.code_digest import code_digest, modules_used
+from convscope import code_digest as module
+from convscope.code_digest import code_digest, libraries_used, modules_used
 
 FILES = {
     "convscope/__init__.py": '"""Library."""\n',
@@ -137,3 +138,23 @@ def test_what_was_parsed_before_is_not_parsed_again_and_no_change_is_missed(
     assert changed != first and changed == digest(project, root)
     cache.write_text("{half a fi")
     assert digest(project, root, cache=cache) == changed
+
+
+def test_the_versions_of_the_libraries_that_are_used_count(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (project / "convscope/deep.py").write_text(
+        "def f():\n    import keras, requests\n    from PIL import Image\n    import os\n"
+    )
+    (project / "convscope/lonely.py").write_text("import scipy.ndimage\n")
+    used = libraries_used("scripts.draw", project)
+    assert set(used) == {
+        "keras",
+        "tensorflow",
+        "PIL",
+    }  # Keras computes with TensorFlow; what only downloads is left out
+    assert all(version[0].isdigit() for version in used.values())
+    before = code_digest("scripts.draw", project)
+    changed = {}
+    for library in (*used, "scipy"):
+        monkeypatch.setattr(module, "_version_of", lambda name, of=library: "next" if name == of else used[name])
+        changed[library] = code_digest("scripts.draw", project) != before
+    assert changed == {"keras": True, "tensorflow": True, "PIL": True, "scipy": False}

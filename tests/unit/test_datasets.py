@@ -11,6 +11,8 @@ from PIL import Image
 
 from convscope.datasets import BadRow, ImageRow, class_folders, fingerprint, natural_key, picture_files, scan_dataset
 from convscope.errors import UserError
+from convscope.files import sha256_of
+from convscope.part_masks import list_masks
 from convscope.tables import read_table, write_table
 
 
@@ -37,7 +39,7 @@ def names(dataset, split, class_):
 
 def test_textbook_split_takes_the_first_the_next_and_the_next(folder):
     dataset = scan_dataset(folder, {"source": "path", "images_per_class": {"train": 5, "validation": 2, "test": 4}})
-    assert dataset.classes == ["cats", "dogs"] and dataset.bad == [] and dataset.parts == []
+    assert dataset.classes == ["cats", "dogs"] and dataset.bad == []
     assert names(dataset, "train", "cats") == [f"cat.{n}" for n in (1, 2, 3, 4, 5)]
     assert names(dataset, "validation", "dogs") == ["dog.6", "dog.7"]
     assert names(dataset, "test", "cats") == [f"cat.{n}" for n in (8, 9, 10, 11)]
@@ -160,12 +162,27 @@ def test_drawn_pets_have_masks(tmp_path):
                 draw(tmp_path / "masks" / split / name / f"{number}.png")
     (tmp_path / "masks/test/dog/1.png").unlink()
     (tmp_path / "masks/parts.json").write_text(json.dumps(["background", "body"]))
-    dataset = scan_dataset(tmp_path, {"source": "drawn_pets", "images_per_class": {"train": 2, "test": 2}})
-    assert dataset.classes == ["cat", "dog"] and dataset.parts == ["background", "body"]
+    settings = {"source": "drawn_pets", "images_per_class": {"train": 2, "test": 2}}
+    dataset = scan_dataset(tmp_path, settings)
+    assert dataset.classes == ["cat", "dog"]
     assert dataset.counts() == {(s, c): 2 for s in ("train", "test") for c in ("cat", "dog")}
-    masks = {Path(row.path).relative_to(tmp_path).as_posix(): row.mask for row in dataset.images}
-    assert masks["train/cat/0.png"] == str(tmp_path / "masks/train/cat/0.png")
-    assert masks["test/dog/1.png"] == ""
+    rows, parts = list_masks(tmp_path, settings, dataset.images)
+    assert parts == ["background", "body"]
+    masks = {Path(row.path).relative_to(tmp_path).as_posix(): row for row in rows}
+    assert masks["train/cat/0.png"].mask == str(tmp_path / "masks/train/cat/0.png")
+    assert masks["train/cat/0.png"].sha256 == sha256_of(tmp_path / "masks/train/cat/0.png")[:16]
+    assert "test/dog/1.png" not in masks and len(masks) == 7
+
+
+def test_masks_may_lie_outside_the_pictures_folder(tmp_path):
+    for number in range(2):
+        draw(tmp_path / "photos" / "cat" / f"{number}.png")
+        draw(tmp_path / "trimaps" / "cat" / f"{number}.png")
+    (tmp_path / "trimaps/parts.json").write_text(json.dumps({"parts": ["none", "animal"]}))
+    images = scan_dataset(tmp_path / "photos", {"source": "path"}).images
+    for masks in ("../trimaps", str(tmp_path / "trimaps")):
+        rows, parts = list_masks(tmp_path / "photos", {"source": "path", "masks": masks}, images)
+        assert len(rows) == 2 and parts == ["none", "animal"]
 
 
 def test_any_number_of_threads_gives_the_same_table(folder):
@@ -198,6 +215,15 @@ def test_a_touch_or_a_copy_changes_no_fingerprint(files, tmp_path):
     assert fingerprint(files, cache) == before == fingerprint(files)
     shutil.copytree(files, tmp_path / "elsewhere")
     assert fingerprint(tmp_path / "elsewhere", threads=3) == before
+
+
+def test_what_is_left_out_does_not_count(files, tmp_path):
+    (files / "masks" / "cat").mkdir(parents=True)
+    before = fingerprint(files, without=["masks/"])
+    (files / "masks" / "cat" / "0.png").write_bytes(b"mask")
+    assert fingerprint(files, without=["masks"]) == before != fingerprint(files)
+    (files / "cat.masks").write_bytes(b"")
+    assert fingerprint(files, without=["masks"]) != before
 
 
 def test_every_change_of_content_or_name_changes_the_fingerprint(files, tmp_path):

@@ -50,7 +50,10 @@ def test_numbers_of_three_classes() -> None:
 
 
 def test_rows_have_two_columns_for_a_binary_head() -> None:
-    rows = evaluation.prediction_rows(BINARY, ["x.png", "y.png"], ["dog", ""], [1, -1], np.array([[-1.0], [2.0]]))
+    rows = evaluation.prediction_rows(
+        BINARY, ["x.png", "y.png"], ["dog", ""], [1, -1], np.array([[-1.0], [2.0]]), ["ab", "cd"]
+    )
+    assert [row["sha256"] for row in rows] == ["ab", "cd"]
     assert list(rows[0]) == evaluation.prediction_columns(BINARY)
     assert (rows[0]["predicted"], rows[0]["correct"], rows[0]["score_cat"], rows[0]["score_dog"]) == (
         "cat",

@@ -9,6 +9,7 @@ from PIL import Image
 
 from convscope.datasets import BadRow, ImageRow
 from convscope.errors import UserError
+from convscope.files import sha256_of
 from convscope.image_sets import BadSetRow, SetRow, image_ids, select_images
 
 CLASSES = ("cat", "dog", "fox")
@@ -17,7 +18,7 @@ CLASSES = ("cat", "dog", "fox")
 def row(split, name, number, root="/data"):
     label = CLASSES.index(name)
     path = f"{root}/{split}/{name}/{name}.{number}.jpg"
-    return ImageRow(split, name, label, path, 20, 20, "0" * 16, f"/masks/{name}.{number}.png")
+    return ImageRow(split, name, label, path, 20, 20, f"{number:016x}")
 
 
 IMAGES = [row(split, name, number) for split in ("test", "train") for name in CLASSES for number in range(30)]
@@ -31,7 +32,7 @@ def choose(settings, **more):
 def test_a_split_is_taken_whole_and_in_order():
     rows, bad = choose({"dataset": "d", "split": "test"})
     assert len(rows) == 90 and [r.label for r in rows] == sorted(r.label for r in rows)
-    assert rows[0] == SetRow("cat_0", "/data/test/cat/cat.0.jpg", "cat", 0, "/masks/cat.0.png")
+    assert rows[0] == SetRow("cat_0", "/data/test/cat/cat.0.jpg", "cat", 0, "0" * 16)
     assert bad == [BadSetRow("/data/test/dog/x.jpg", "empty file")]
     assert len(choose({"dataset": "d"})[0]) == 180
 
@@ -75,6 +76,7 @@ def predictions():
                 "predicted": predicted,
                 "predicted_label": str(CLASSES.index(predicted)),
                 "confidence": f"{0.5 + number / 100 + image.label / 1000}",
+                "sha256": image.sha256,
             }
         )
     return result
@@ -92,7 +94,7 @@ def test_groups_of_an_evaluation():
     assert {r.class_ for r in group("true_positives:dog")} == {"dog"} and len(group("true_positives:dog")) == 27
     assert [r.id for r in group("false_negatives:dog")] == ["dog_13", "dog_23", "dog_3"]
     assert [r.id for r in group("false_positives:dog")] == ["cat_13", "cat_23", "cat_3"]
-    assert group("errors")[0].mask == "/masks/cat.13.png"
+    assert group("errors")[0].sha256 == f"{13:016x}"
     assert len(group("errors", limit=5)) == 5 and len(group("correct", per_class=2)) == 6
 
 
@@ -167,7 +169,8 @@ def folder(tmp_path):
 def test_a_list_of_files_keeps_its_order_and_lists_the_bad(folder):
     files = [str(folder / name) for name in ("b/2.png", "a/broken.png", "a/1.png", "none.jpg", "b/2.png")]
     rows, bad = select_images({"files": files})
-    assert [(r.path, r.class_, r.label, r.mask) for r in rows] == [(files[0], "", -1, ""), (files[2], "", -1, "")]
+    wanted = [(place, "", -1, sha256_of(place)[:16]) for place in (files[0], files[2])]
+    assert [(r.path, r.class_, r.label, r.sha256) for r in rows] == wanted
     assert [r.path for r in bad] == [files[1], files[3]] and bad[1].reason == "no such file"
     with pytest.raises(UserError, match="on_bad_image is 'fail' and 2 pictures are bad"):
         select_images({"files": files, "on_bad_image": "fail"})

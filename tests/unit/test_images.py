@@ -1,5 +1,6 @@
 """Every kind of picture is read as the same RGB, or refused with its reason."""
 
+import hashlib
 import io
 import struct
 import zlib
@@ -9,8 +10,8 @@ import pytest
 from PIL import Image
 
 from convscope.contact_sheets import contact_sheet, wrap_text
-from convscope.errors import BadImage
-from convscope.images import fit_image, load_images, read_image
+from convscope.errors import BadImage, UserError
+from convscope.images import fit_image, load_images, load_rows, read_image
 
 
 @pytest.fixture
@@ -280,3 +281,18 @@ def test_wrapping_drops_no_letter():
         " ", ""
     ).replace("\n", "")
     assert all(font.getlength(line) <= 50 for line in lines)
+
+
+def test_a_picture_that_changed_since_it_was_listed_is_no_longer_that_picture(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (9, 9), (1, 2, 3)).save(path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    rows = [{"path": str(path), "sha256": digest[:16]}]
+    assert (read_image(path, sha256=digest) == [1, 2, 3]).all()
+    assert (load_rows(rows, (9, 9)) == [1, 2, 3]).all()
+    Image.new("RGB", (9, 9), (1, 2, 4)).save(path)
+    for read in (lambda: read_image(path, sha256=digest), lambda: load_rows(rows * 3, (9, 9), threads=2)):
+        with pytest.raises(UserError, match=r"a\.png: the picture is not the one that was listed; run again"):
+            read()
+    with pytest.raises(ValueError, match="1 digests for 2 pictures"):
+        load_images([path, path], (9, 9), digests=[digest])

@@ -19,12 +19,13 @@ from convscope.check import check_study
 from convscope.config import complete
 from convscope.datasets import scan_dataset
 from convscope.errors import UserError
-from convscope.files import write_json
+from convscope.files import sha256_of, write_json
 from convscope.images import load_images
 from convscope.judging.names import CONTROLS, METRICS
 from convscope.judging.selection import judged_groups, judged_methods, method_settings
 from convscope.model_spec import ModelSpec
 from convscope.models import save_model
+from convscope.part_masks import MaskRow, list_masks
 from convscope.tables import write_table
 from scripts import judge, judging_report
 
@@ -114,8 +115,9 @@ def test_masks_beside_photos(tmp_path: Path) -> None:
     config = complete({"study": "s", "datasets": {"photos": photos}, "models": {}})
     check_study(config)
     found = scan_dataset(tmp_path, config["datasets"]["photos"])
-    assert found.parts == ["none", "animal", "background", "border"]
-    assert [row.mask for row in found.images] == [str(tmp_path / "trimaps" / "cat" / "a.png"), ""]
+    masks, parts = list_masks(tmp_path, config["datasets"]["photos"], found.images)
+    assert parts == ["none", "animal", "background", "border"]
+    assert [row.mask for row in masks] == [str(tmp_path / "trimaps" / "cat" / "a.png")]
     config["datasets"]["photos"]["masks"] = "trimap"
     with pytest.raises(UserError, match="did you mean 'trimaps'"):
         check_study(config)
@@ -137,9 +139,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     save_model(network, place / "model.keras")
     spec.save(place / "model.json")
-    write_json(place / "classes.json", {"classes": ["cat", "dog"], "parts": ["background", "body", "head"]})
+    write_json(place / "parts.json", {"parts": ["background", "body", "head"]})
     rng = np.random.default_rng(0)
-    rows = []
+    rows, masks = [], []
     for index in range(6):
         picture = rng.integers(0, 90, (SIDE, SIDE, 3), dtype=np.uint8)
         mask = np.zeros((SIDE, SIDE), np.uint8)
@@ -150,8 +152,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         paths = [place / f"{index}.png", place / f"mask{index}.png"]
         for path, pixels in zip(paths, (picture, mask), strict=True):
             Image.fromarray(pixels).save(path)
-        rows.append({"id": f"i{index}", "path": str(paths[0]), "class": "cat", "label": 0, "mask": str(paths[1])})
-    write_table(place / "images.csv", rows, ["id", "path", "class", "label", "mask"])
+        digest = sha256_of(paths[0])[:16]
+        rows.append({"id": f"i{index}", "path": str(paths[0]), "class": "cat", "label": 0, "sha256": digest})
+        masks.append(MaskRow(str(paths[0]), str(paths[1]), sha256_of(paths[1])[:16]))
+    write_table(place / "images.csv", rows, ["id", "path", "class", "label", "sha256"])
+    write_table(place / "masks.csv", masks, MaskRow)
     images = spec.preprocess(load_images([row["path"] for row in rows], spec.input_size))
     scores = spec.class_scores(np.asarray(network(images)))
     targets = np.tile([0, 1], (6, 1))
@@ -192,7 +197,8 @@ def judged(folder: Path, method: str, maps: str, out: Path, **changes: Any) -> P
             maps=folder / f"{maps}.h5",
             method=[method],
             method_settings='{"steps": 4}' if method == "integrated_gradients" else "{}",
-            parts=folder / "classes.json",
+            masks=folder / "masks.csv",
+            parts=folder / "parts.json",
             settings=json.dumps(SETTINGS | changes),
             out=[out / f"{method}.h5"],
             threads=1,

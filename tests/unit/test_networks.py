@@ -223,6 +223,19 @@ def test_digest_follows_weights_only() -> None:
     assert networks.weights_digest(model) != networks.weights_digest(other)
 
 
+def test_another_architecture_with_the_same_weights_is_another_network() -> None:
+    def build(padding: str, activation: str) -> keras.Model:
+        image = keras.Input((8, 8, 3), name="image")
+        x = keras.layers.Conv2D(2, 3, padding=padding, activation=activation, kernel_initializer="ones", name="conv")(
+            image
+        )
+        return keras.Model(image, keras.layers.GlobalAveragePooling2D(name="pool")(x), name="net")
+
+    models = [build("same", "relu"), build("valid", "relu"), build("same", "linear")]
+    assert len({networks.weights_digest(model) for model in models}) == 1
+    assert len({networks.network_digest(model) for model in [*models, build("same", "relu")]}) == 3
+
+
 @needs_real
 @pytest.mark.shared
 def test_real_xception_flat_is_the_nested_one() -> None:

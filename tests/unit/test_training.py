@@ -14,6 +14,8 @@ from PIL import Image
 
 from convscope import architectures, training
 from convscope.errors import UserError
+from convscope.files import sha256_of
+from convscope.training_figures import draw_curves
 
 ROOT = Path(__file__).parents[2]
 SIZE = 32
@@ -22,7 +24,7 @@ SETTINGS = {"architecture": "mini_xception", "image_size": SIZE, "width": 0.1, "
 
 def draw(folder: Path) -> list[list[str]]:
     """Bright upper half against bright lower half, with noise: 24 pictures to train on, 8 to validate."""
-    rows = [["split", "class", "label", "path", "width", "height", "sha256", "mask"]]
+    rows = [["split", "class", "label", "path", "width", "height", "sha256"]]
     random = np.random.default_rng(0)
     for split, count in (("train", 24), ("validation", 8)):
         for index in range(count):
@@ -31,7 +33,7 @@ def draw(folder: Path) -> list[list[str]]:
             pixels[label * SIZE // 2 :][: SIZE // 2] += 100
             path = folder / f"{split}{index}.png"
             Image.fromarray(pixels.astype("uint8")).save(path)
-            rows.append([split, "ab"[label], str(label), str(path), str(SIZE), str(SIZE), f"{index:016}", ""])
+            rows.append([split, "ab"[label], str(label), str(path), str(SIZE), str(SIZE), sha256_of(path)[:16]])
     return rows
 
 
@@ -160,12 +162,11 @@ def test_history_and_curves_are_the_same_bytes_again(tmp_path: Path) -> None:
         {"epoch": e, "loss": 1 / e, "accuracy": 0.5, "val_loss": 1.1 / e, "val_accuracy": 0.4, "seconds": 1.0}
         for e in (1, 2)
     ]
-    result = training.Result(rows, 2)
     training.write_history(tmp_path / "history.csv", rows)
     assert (tmp_path / "history.csv").read_text().splitlines()[2] == "2,0.500000,0.500000,0.550000,0.400000,1.0"
     pictures = []
     for name in ("a.png", "b.png"):
-        training.draw_curves(tmp_path / name, "mine", result)
+        draw_curves(tmp_path / name, "mine", rows, 2)
         pictures.append((tmp_path / name).read_bytes())
     assert pictures[0] == pictures[1] and b"matplotlib" not in pictures[0].lower()
 
@@ -183,7 +184,7 @@ def test_kill_9_then_the_same_command_gives_the_files_of_an_uninterrupted_run(tm
 
     def command(name: str) -> list[str]:
         out = tmp_path / name
-        files = {"model": "model.keras", "spec": "model.json", "history": "history.csv", "curves": "curves.png"}
+        files = {"model": "model.keras", "spec": "model.json", "history": "history.csv"}
         files |= {"summary": "summary.txt", "training": "training.json", "state": "state"}
         outputs = [part for key, file in files.items() for part in (f"--{key}", str(out / file))]
         data = ["--images", str(tmp_path / "images.csv"), "--classes", str(tmp_path / "classes.json")]
@@ -200,6 +201,6 @@ def test_kill_9_then_the_same_command_gives_the_files_of_an_uninterrupted_run(tm
     assert state.exists() and not (tmp_path / "killed/model.keras").exists(), "it must have been killed in the middle"
     for name in ("killed", "whole"):
         subprocess.run(command(name), cwd=ROOT, check=True, capture_output=True)
-    for file in ("model.keras", "model.json", "curves.png", "summary.txt", "training.json"):
+    for file in ("model.keras", "model.json", "summary.txt", "training.json"):
         assert (tmp_path / "killed" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes(), file
     assert not state.exists(), "a finished training leaves no state"

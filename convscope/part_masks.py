@@ -1,0 +1,52 @@
+"""Part masks: which pixels of a picture belong to the object and to its parts, listed beside the pictures."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from convscope.datasets import ImageRow, masks_folder, pictures_root
+from convscope.files import read_json, sha256_of
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskRow:
+    """A picture that has a part mask: its path, the mask's, and the first 16 digits of what the mask's file holds."""
+
+    path: str
+    mask: str
+    sha256: str
+
+
+def list_masks(
+    folder: Path, settings: Mapping[str, Any], images: Iterable[ImageRow]
+) -> tuple[list[MaskRow], list[str]]:
+    """The masks of a dataset's pictures, and the names of their values.
+
+    Args:
+        folder: the pictures' folder, or that of the extracted archive.
+        settings: the dataset's part of the config; its `masks` is a folder laid out like the pictures (a JPEG's mask is a PNG of the
+            same stem), relative to them or absolute. Its parts.json, or the one beside the pictures, lists the names.
+        images: the readable pictures.
+
+    Returns:
+        A row for each picture that has a mask, in the order of the pictures; and the names, empty where nothing names them.
+    """
+    masks = masks_folder(settings)
+    if masks is None:
+        return [], []
+    root = pictures_root(folder, settings)
+    rows = []
+    for image in images:
+        mask = (root / masks / Path(image.path).relative_to(root)).with_suffix(".png")
+        if mask.is_file():
+            rows.append(MaskRow(image.path, str(mask), sha256_of(mask)[:16]))
+    return rows, _parts(root, masks)
+
+
+def _parts(root: Path, masks: str) -> list[str]:
+    for place in (root / masks / "parts.json", root / "parts.json"):
+        if place.is_file():
+            value = read_json(place)
+            return [str(name) for name in (value["parts"] if isinstance(value, dict) else value)]
+    return []

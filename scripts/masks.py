@@ -1,0 +1,31 @@
+"""List the part masks of a dataset's pictures, and the names of their values."""
+
+import argparse
+import json
+from pathlib import Path
+
+from convscope.job import parser, run, say
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write both tables."""
+    from convscope.datasets import ImageRow
+    from convscope.files import write_json
+    from convscope.part_masks import MaskRow, list_masks
+    from convscope.tables import read_table, write_table
+
+    images = read_table(args.images, ImageRow)
+    rows, parts = list_masks(args.folder, json.loads(args.settings), images)
+    write_table(args.masks, rows, MaskRow)
+    write_json(args.parts, {"parts": parts})
+    say(f"{len(rows)} of {len(images)} pictures have a part mask; parts: {', '.join(parts) or 'without names'}")
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--settings", required=True, help="the dataset's part of the config, as JSON")
+    arguments.add_argument("--folder", type=Path, required=True, help="folder of the pictures (read only)")
+    arguments.add_argument("--images", type=Path, required=True, help="the dataset's table of pictures (CSV)")
+    arguments.add_argument("--masks", type=Path, required=True, help="table of the masks to write (CSV)")
+    arguments.add_argument("--parts", type=Path, required=True, help="names of the masks' values to write (JSON)")
+    run(main, arguments)

@@ -1,0 +1,28 @@
+"""Draw how a model's training went: accuracy and loss by epoch."""
+
+import argparse
+from pathlib import Path
+
+from convscope.job import parser, run
+
+
+def main(args: argparse.Namespace) -> None:
+    """Read the history, draw it."""
+    from convscope.files import read_json
+    from convscope.model_spec import ModelSpec
+    from convscope.tables import read_rows
+    from convscope.training_figures import draw_curves
+
+    spec, training = ModelSpec.load(args.spec), read_json(args.training)
+    history = [{key: float(value) for key, value in row.items()} for row in read_rows(args.history)]
+    title = f"{spec.name}: {training['settings']['architecture']}, {spec.input_size[0]} px"
+    draw_curves(args.curves, title, history, training["best_epoch"])
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--history", type=Path, required=True, help="one row an epoch (.csv)")
+    arguments.add_argument("--training", type=Path, required=True, help="settings and best epoch (.json)")
+    arguments.add_argument("--spec", type=Path, required=True, help="facts of the model (.json)")
+    arguments.add_argument("--curves", type=Path, required=True, help="output: accuracy and loss (.png)")
+    run(main, arguments)
