@@ -18,15 +18,15 @@ def main(args: argparse.Namespace) -> None:
     spec = ModelSpec.load(args.spec)
     splits = {}
     for split in ("train", "validation"):
-        rows = [row for row in read_rows(args.images) if row["split"] == split]
+        pictures = [row for row in read_rows(args.images) if row["split"] == split]
         splits[split] = training.Pictures(
-            [row["path"] for row in rows],
-            [0] * len(rows),
+            [row["path"] for row in pictures],
+            [0] * len(pictures),
             spec.input_size,
             spec.resize,
             threads=args.threads,
             what=f"split {split}",
-            digests=[row["sha256"] for row in rows],
+            digests=[row["sha256"] for row in pictures],
         )
     training.seed_everything(args.seed)
     model = autoencoder.build_autoencoder(spec.input_size)
