@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convscope.files import sha256_of
 from tests.workflow.conftest import Project
 
 pytestmark = pytest.mark.slow
@@ -36,14 +37,18 @@ def dimensions(data: h5py.Dataset) -> list[str]:
 def test_dataset(finished: Project) -> None:
     folder = finished.study / "datasets" / "pets"
     images = rows(folder / "images.csv")
-    assert list(images[0]) == ["split", "class", "label", "path", "width", "height", "sha256", "mask"]
+    assert list(images[0]) == ["split", "class", "label", "path", "width", "height", "sha256"]
     counts = {"train": 16, "validation": 8, "test": 8, "shifted": 4}
     assert {split: sum(row["split"] == split for row in images) for split in counts} == {
         split: 2 * count for split, count in counts.items()
     }
-    assert all(
-        (finished.folder / row["path"]).is_file() and (finished.folder / row["mask"]).is_file() for row in images
-    )
+    for row in images:
+        assert sha256_of(finished.folder / row["path"]).startswith(row["sha256"])
+    masks = rows(folder / "masks.csv")
+    assert [row["path"] for row in masks] == [row["path"] for row in images]
+    for row in masks:
+        assert sha256_of(finished.folder / row["mask"]).startswith(row["sha256"])
+    assert json.loads((folder / "parts.json").read_text())["parts"][0] == "background"
     assert (folder / "bad.csv").read_text() == "split,class,path,reason\n"
     assert json.loads((folder / "classes.json").read_text())["classes"] == ["cat", "dog"]
     assert Image.open(folder / "contact_sheet.png").width > 500
@@ -102,7 +107,7 @@ def test_activations_with_h5py_alone(finished: Project) -> None:
     layers = {row["name"]: row for row in rows(finished.study / "models" / "net" / "layers.csv")}
     with h5py.File(folder / "activations.h5", "r") as file:
         assert file.attrs["model"] == "net"
-        assert len(file.attrs["model_digest"]) == 64
+        assert len(file.attrs["model_digest"]) == 16 == len(file.attrs["images_digest"])
         assert set(json.loads(file.attrs["libraries"])) == {"h5py", "keras", "numpy", "tensorflow"}
         assert json.loads(file.attrs["layers_in_order"]) == ACTIVATED
         assert set(file["layers"]) == set(ACTIVATED)
