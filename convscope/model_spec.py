@@ -140,8 +140,8 @@ class ModelSpec:
         raise UserError(f"model {self.name}: no class '{text}'; {nearest(text, self.classes)}")
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the spec as JSON."""
-        write_json(path, dataclasses.asdict(self))
+        """Write the spec as JSON, its identity too: a reader without this library can tell whose results are whose."""
+        write_json(path, {**dataclasses.asdict(self), "identity": self.identity})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "ModelSpec":

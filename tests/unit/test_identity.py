@@ -1,9 +1,11 @@
 """What identifies a result: every fact counts, their order does not."""
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 
+from convscope.files import read_json
 from convscope.identity import identity, pictures_identity
 from convscope.model_spec import ModelSpec
 
@@ -41,6 +43,7 @@ def test_a_models_identity_is_all_but_its_name_and_origin() -> None:
     same = {"name": "other", "source": "preset b"}
     assert {field.name for field in dataclasses.fields(ModelSpec)} == {*OTHER, *same}
     assert dataclasses.replace(SPEC, name="other", source="preset b").identity == SPEC.identity
+    assert len(SPEC.identity) == 16
     changed = [dataclasses.replace(SPEC, **{key: value}).identity for key, value in OTHER.items()]
     assert len({SPEC.identity, *changed}) == len(OTHER) + 1
 
@@ -50,3 +53,12 @@ def test_pictures_are_told_apart_by_name_content_and_order() -> None:
     others = [rows[::-1], rows[:1], [rows[0], {"id": "b", "sha256": "3"}], [rows[0], {"id": "c", "sha256": "2"}]]
     assert len({pictures_identity(each) for each in [rows, *others]}) == 5
     assert pictures_identity([{**row, "path": "elsewhere"} for row in rows]) == pictures_identity(rows)
+
+
+def test_a_saved_spec_says_its_identity(tmp_path: Path) -> None:
+    SPEC.save(tmp_path / "model.json")
+    assert (
+        read_json(tmp_path / "model.json")["identity"]
+        == SPEC.identity
+        == ModelSpec.load(tmp_path / "model.json").identity
+    )
