@@ -305,8 +305,11 @@ def test_a_log_and_a_benchmark_for_every_job(finished: Project) -> None:
     assert made_by == {
         "draw_pets",
         "dataset",
+        "contact_sheet",
+        "masks",
         "image_set",
         "train_model",
+        "training_curves",
         "layers",
         "evaluate",
         "classifier_report",
