@@ -25,14 +25,15 @@ from convscope.files import sha256_of
 from convscope.fingerprints import fingerprint
 from convscope.identity import identity
 from convscope.layer_table import ALL_ROLES, CONVOLUTIONS, read_layers, select_layers
-from convscope.stale_locks import clear_stale_locks
+from convscope.runs import announce_again
+from convscope.study_lock import begin_run
 from convscope.tables import read_rows
 from convscope.timers import cancel_timers
 
 
-def stop(error):
+def stop(error, where="config"):
     """End with one line: a user's mistake needs no traceback."""
-    print(f"config: {error}", file=sys.stderr)
+    print(f"{where}: {error}", file=sys.stderr)
     sys.stderr.flush()
     sys.exit(1)
 
@@ -43,8 +44,19 @@ try:
 except UserError as error:
     stop(error)
 
+# Jobs belong to the run that started them, and end with it.
 if workflow.is_main_process:
-    clear_stale_locks(".snakemake")
+    try:
+        begin_run(
+            ".snakemake",
+            config["study"],
+            sys.argv[1:],
+            only_says=workflow.output_settings.dryrun,
+        )
+    except UserError as error:
+        stop(error, "run")
+else:
+    announce_again()
 
 STUDY = f"results/{config['study']}"
 
