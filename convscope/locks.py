@@ -72,7 +72,9 @@ class Lock:
                     continue
                 if holder.process is None or lives(holder.process) is not False or looks > _LOOKS:
                     return holder
-                time.sleep(_BETWEEN_LOOKS)  # the process is gone and its lock is not: somebody else looks at it just now
+                time.sleep(
+                    _BETWEEN_LOOKS
+                )  # the process is gone and its lock is not: somebody else looks at it just now
             return None
         finally:
             mine.unlink(missing_ok=True)

@@ -48,7 +48,8 @@ class Process:
             ValueError: it is nothing of that kind.
         """
         try:
-            return Process(*(str(value[key]) for key in ("host", "boot", "space")), int(value["pid"]), str(value["start"]))
+            host, boot, space, start = (str(value[key]) for key in ("host", "boot", "space", "start"))
+            return Process(host, boot, space, int(value["pid"]), start)
         except (TypeError, LookupError) as error:
             raise ValueError(f"not a process: {value!r}") from error
 
@@ -133,7 +134,8 @@ def _boot() -> str:
     if sys.platform == "darwin":
         asked = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]
         try:
-            return subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+            done = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603 - fixed arguments
+            return done.stdout.strip()
         except (OSError, subprocess.SubprocessError):
             pass
     return ""
@@ -142,7 +144,7 @@ def _boot() -> str:
 @functools.cache
 def _space() -> str:
     try:
-        return os.readlink("/proc/self/ns/pid")
+        return str(Path("/proc/self/ns/pid").readlink())
     except OSError:
         return ""
 

@@ -37,7 +37,7 @@ class Run:
 
 def announce(lock: str | os.PathLike[str], token: str) -> None:
     """Say to all jobs started from now on that they belong to this process, which holds the lock."""
-    os.environ[VARIABLE] = as_text(Run(this_process(), os.path.abspath(lock), token))
+    os.environ[VARIABLE] = as_text(Run(this_process(), str(Path(lock).absolute()), token))
 
 
 def announce_again() -> None:
@@ -85,8 +85,9 @@ def _watch(run: Run, parent: int, at_end: Callable[[str], None]) -> None:
     watched = [_open(local_process(parent))] + ([_open(run.process)] if is_here(run.process) else [])
     poll = select.poll() if hasattr(select, "poll") else None
     descriptors = [descriptor for descriptor in watched if descriptor is not None]
-    for descriptor in descriptors if poll else ():
-        poll.register(descriptor, select.POLLIN)
+    for descriptor in descriptors:
+        if poll:
+            poll.register(descriptor, select.POLLIN)
     while True:
         looked = time.monotonic()
         why = why_ended()

@@ -14,11 +14,12 @@ from convscope.errors import UserError
 from convscope.locks import Holder, Lock, holder_of
 
 # What Snakemake is asked to say, not to make.
-_ONLY_SAYS = frozenset(
-    "-n --dry-run --dryrun -l --lint --list --list-rules --list-target-rules --list-changes --list-input-changes "
-    "--list-params-changes --list-untracked --list-conda-envs -S --summary -D --detailed-summary --dag --rulegraph --filegraph "
-    "--d3dag --report --print-compilation --generate-unit-tests --version --help -h".split()
-)
+_WORDS = """
+-n --dry-run --dryrun -l --lint --list --list-rules --list-target-rules --list-changes --list-input-changes
+--list-params-changes --list-untracked --list-conda-envs -S --summary -D --detailed-summary --dag --rulegraph --filegraph
+--d3dag --report --print-compilation --generate-unit-tests --version --help -h
+"""
+_ONLY_SAYS = frozenset(_WORDS.split())
 _held: list[Lock] = []
 
 

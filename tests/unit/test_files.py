@@ -70,7 +70,9 @@ def test_a_writer_at_work_keeps_its_file_whatever_the_others_are_called(tmp_path
     assert at_work not in tmp_path.iterdir()
 
 
-@pytest.mark.parametrize("name", ["x" * 251 + ".csv", "é" * 125 + ".csv", "a." + "b" * 250, "." + "h" * 200, "\udcff" * 255])
+@pytest.mark.parametrize(
+    "name", ["x" * 251 + ".csv", "é" * 125 + ".csv", "a." + "b" * 250, "." + "h" * 200, "\udcff" * 255]
+)
 def test_names_of_any_length_are_written(tmp_path: Path, name: str) -> None:
     target = tmp_path / name
     with atomic_path(target) as temporary:
@@ -107,7 +109,10 @@ def test_nothing_takes_its_place_once_the_run_has_ended(tmp_path: Path, monkeypa
     assert pid
     monkeypatch.setenv(runs.VARIABLE, runs.as_text(runs.Run(runs.local_process(pid), "", "")))
     write_text(tmp_path / "early.txt", "while it lives")
-    with pytest.raises(runs.RunEnded, match="the run that started this job has ended"), atomic_path(target) as temporary:
+    with (
+        pytest.raises(runs.RunEnded, match="the run that started this job has ended"),
+        atomic_path(target) as temporary,
+    ):
         temporary.write_text("of the old run")
         os.kill(pid, signal.SIGKILL)
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # gone, though nobody has asked for its exit code yet

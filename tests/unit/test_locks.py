@@ -82,7 +82,11 @@ def test_of_many_that_find_a_dead_ones_lock_one_gets_it(root: Path, tmp_path: Pa
     end(dead)
     many = [
         subprocess.Popen(
-            [sys.executable, "-c", PROGRAM, str(path)], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", PROGRAM, str(path)],
+            cwd=root,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(6)
     ]

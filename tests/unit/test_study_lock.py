@@ -65,7 +65,9 @@ def started(root: Path, tmp_path: Path) -> Iterator[Runs]:
 def test_one_run_a_study_and_a_killed_one_is_forgotten(started: Runs) -> None:
     assert started.start("tiny") == "True"
     said = started.start("tiny")
-    assert said.startswith(f"study 'tiny': another run of it is at work in this folder (process {started.started[0].pid} on ")
+    assert said.startswith(
+        f"study 'tiny': another run of it is at work in this folder (process {started.started[0].pid} on "
+    )
     assert "wait for its end, or stop it" in said
     assert started.start("tiny", "-n") == started.start("tiny", "--report=x.html") == "False"
     assert started.start("large") == "True"

@@ -45,7 +45,7 @@ def started_in(folder: Path) -> dict[int, str]:
     found = {}
     for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if Path(os.readlink(process / "cwd")) == folder:
+            if (process / "cwd").readlink() == folder:
                 found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
     return found
 
@@ -152,7 +152,10 @@ def test_a_second_run_of_a_study_is_refused_and_does_not_disturb_the_first(fresh
         assert fresh.snakemake("-n").returncode == 0  # asking is not refused
     finally:
         os.killpg(first.pid, signal.SIGCONT)
-    for done, why in ((second, "another run of it is at work in this folder"), (unlocking, "a run of it is at work here")):
+    for done, why in (
+        (second, "another run of it is at work in this folder"),
+        (unlocking, "a run of it is at work here"),
+    ):
         (line,) = [line for line in done.stderr.splitlines() if line.startswith("run: ")]
         assert done.returncode == 1 and line.startswith(f"run: study 'tiny': {why} (process {first.pid} on ")
         assert "Traceback" not in done.stderr
