@@ -72,6 +72,8 @@ def _live(folder: Path) -> dict[Path, Holder]:
 
 def _refuse_unlock(folder: Path) -> None:
     for path, holder in _live(folder).items():
+        if not holder.known_to_live:
+            raise UserError(_refusal(path.stem, holder, path))
         raise UserError(
             f"study '{path.stem}': a run of it is at work here ({holder}), and --unlock would not help it or you: "
             "wait for its end, or stop it. What a killed run leaves is cleared without --unlock"

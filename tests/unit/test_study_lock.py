@@ -105,8 +105,11 @@ def test_a_run_on_another_computer_is_for_people(tmp_path: Path) -> None:
     lock.parent.mkdir()
     other = dataclasses.replace(this_process(), host="login2", boot="another", pid=77)
     lock.write_text(json.dumps({"process": other.as_dict(), "since": "2026-01-01 10:00", "token": "t"}))
+    with pytest.raises(UserError) as unlocking:
+        begin_run(tmp_path, "large", ["--unlock"])
     with pytest.raises(UserError) as error:
         begin_run(tmp_path, "tiny")
+    assert str(unlocking.value) == str(error.value)
     assert str(error.value) == (
         "study 'tiny': a run of it may be at work on another computer (process 77 on login2, since 2026-01-01 10:00), where this "
         f"one cannot look. If it is, wait for its end; if it is not, delete {lock} and start again"
