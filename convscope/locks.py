@@ -19,7 +19,8 @@ from pathlib import Path
 
 from convscope.processes import Process, lives, this_process
 
-_UNSUPPORTED = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+# EBADF: NFS, of a file that is open for reading only.
+_UNSUPPORTED = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.EBADF)
 _NO_LINKS = (errno.EPERM, errno.EMLINK, errno.EXDEV, *_UNSUPPORTED)
 _SECONDS_TO_WRITE = 10.0
 _LOOKS, _BETWEEN_LOOKS = 20, 0.05
@@ -72,9 +73,8 @@ class Lock:
                     continue
                 if holder.process is None or lives(holder.process) is not False or looks > _LOOKS:
                     return holder
-                time.sleep(
-                    _BETWEEN_LOOKS
-                )  # the process is gone and its lock is not: somebody else looks at it just now
+                # The process is gone and the kernel's lock is not: somebody else looks at it just now.
+                time.sleep(_BETWEEN_LOOKS)
             return None
         finally:
             mine.unlink(missing_ok=True)
@@ -147,11 +147,12 @@ def waiting_for(path: str | os.PathLike[str], say: Callable[[str], object] = pri
 def _look(path: Path, clear: bool) -> Holder | None:
     """Who holds a lock; None where nobody does. With `clear`, what a dead process left is removed."""
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except PermissionError:  # another user's
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except FileNotFoundError:
         return None
-    except PermissionError:
-        return _read(path)
     try:
         # Whoever has the kernel's lock may remove the file: nobody else of this machine does at the same time.
         free = _kernel_lock(descriptor)
@@ -169,9 +170,13 @@ def _look(path: Path, clear: bool) -> Holder | None:
             return holder
         if alive:
             return dataclasses.replace(holder, known_to_live=True)
-        with contextlib.suppress(FileNotFoundError):
+        try:
             if clear and os.fstat(descriptor).st_ino == path.stat().st_ino:
                 path.unlink()
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return holder  # another user's, in a folder where only its owner removes
         return None
     finally:
         os.close(descriptor)

@@ -147,6 +147,23 @@ def test_a_damaged_lock_is_for_people_once_it_is_no_longer_being_written(tmp_pat
     assert holder and not holder.known_to_live and str(holder) == "an unknown process"
 
 
+def test_a_dead_users_lock_that_cannot_be_removed_is_for_people(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.lock"
+    written(path, start="1")
+    unlink = Path.unlink
+
+    def refuse(self: Path, missing_ok: bool = False) -> None:
+        if self == path:
+            raise PermissionError(errno.EPERM, "not yours")
+        unlink(self, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    holder = Lock(path).acquire()
+    assert holder and not holder.known_to_live and [file.name for file in tmp_path.iterdir()] == ["a.lock"]
+
+
 def test_what_is_no_longer_ones_own_is_not_released(tmp_path: Path) -> None:
     lock = Lock(tmp_path / "a.lock")
     assert lock.acquire() is None
