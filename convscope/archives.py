@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NoReturn
 
 from convscope.errors import UserError
+from convscope.runs import still_on
 
 MAX_BYTES = 10_000_000_000
 MAX_FILES = 500_000
@@ -75,6 +76,7 @@ def extract(
 
     Raises:
         UserError: not such an archive, damaged as a whole, a limit passed, or nothing in it.
+        RunEnded: the run this process works for has ended; the older folder is untouched.
     """
     archive, folder = Path(archive), Path(folder)
     if not archive.is_file():
@@ -94,6 +96,7 @@ def extract(
             _extract_tar(archive, out, most + max_files * 2048)
         if not out.files:
             raise UserError(f"{archive}: no file could be extracted ({len(out.listed)} members left out)")
+        still_on()
         if folder.is_dir() and not folder.is_symlink():
             shutil.rmtree(folder)
         partial.rename(folder)
@@ -205,12 +208,36 @@ def _is_zip(archive: Path) -> bool:
     return start.startswith(b"PK") or (start[257:] != b"ustar" and zipfile.is_zipfile(archive))
 
 
-def _extract_zip(archive: Path, out: _Folder) -> None:
+def what_is_wrong(archive: Path) -> str:
+    """Why a file is no archive that can be extracted; "" where it can, in part at least."""
     try:
-        opened = zipfile.ZipFile(archive)
+        if _is_zip(archive):
+            _open_zip(archive).close()
+        else:
+            with archive.open("rb") as raw:
+                _open_tar(archive, _Bounded(_decompressed(raw), _LONGEST_HEADER, archive)).close()
+    except UserError as error:
+        return str(error).removeprefix(f"{archive}: ")
+    return ""
+
+
+def _open_zip(archive: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(archive)
     except _DAMAGED as error:
         raise UserError(f"{archive}: damaged zip archive ({error}); download it again") from None
-    with opened as container:
+
+
+def _open_tar(archive: Path, stream: "_Bounded") -> tarfile.TarFile:
+    try:
+        return tarfile.open(fileobj=stream, mode="r:")  # type: ignore[call-overload, no-any-return]
+    except (*_DAMAGED, OSError) as error:
+        hint = f"damaged ({error}); download it again" if stream.is_compressed else "not a zip or tar archive"
+        raise UserError(f"{archive}: {hint}") from None
+
+
+def _extract_zip(archive: Path, out: _Folder) -> None:
+    with _open_zip(archive) as container:
         for info in container.infolist():
             out.count_member()
             kind = stat.S_IFMT(info.external_attr >> 16)
@@ -228,11 +255,7 @@ def _extract_tar(archive: Path, out: _Folder, most: int) -> None:
     written: dict[str, str] = {}
     with archive.open("rb") as raw:
         stream = _Bounded(_decompressed(raw), most, archive)
-        try:
-            container = tarfile.open(fileobj=stream, mode="r:")  # type: ignore[call-overload]  # noqa: SIM115
-        except (*_DAMAGED, OSError) as error:
-            hint = f"damaged ({error}); download it again" if stream.is_compressed else "not a zip or tar archive"
-            raise UserError(f"{archive}: {hint}") from None
+        container = _open_tar(archive, stream)
         for member in _members(container, out):
             out.count_member()
             name = member.name

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from convscope.addresses import downloads_of, local_file
 from convscope.ascent.presets import for_preset, preset_names, settings_from
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.drawing.kinds import CLASSES as DRAWN_CLASSES
@@ -48,6 +49,7 @@ def check_study(config: dict[str, Any]) -> None:
             _check_split(key, dataset, part, config["datasets"])
     for name, image_set in config["image_sets"].items():
         _check_image_set(f"image_sets.{name}", image_set, config)
+    downloads_of(config)
     for stage in ("activations", "filters", "cams", "attributions", "judging"):
         for model, settings in config[stage].items():
             key = f"{stage}.{model}"
@@ -109,6 +111,8 @@ def _among(key: str, what: str, name: str, valid: Any) -> None:
 def _check_dataset(key: str, dataset: dict[str, Any]) -> None:
     if dataset.get("splits") and dataset.get("images_per_class"):
         raise UserError(f"{key}: splits and images_per_class exclude each other; keep one")
+    if dataset["source"] == "archive":
+        _check_local(f"{key}.url", dataset["url"])
     if dataset["source"] != "path":
         return
     folder = Path(dataset["path"]).expanduser()
@@ -136,6 +140,12 @@ def _check_folder(key: str, folder: Path) -> None:
 def _check_file(key: str, path: str) -> None:
     if not Path(path).expanduser().is_file():
         raise UserError(f"{key}: the file '{path}' does not exist; check the path")
+
+
+def _check_local(key: str, url: str) -> None:
+    path = local_file(url)
+    if path is not None:
+        _check_file(key, str(path))
 
 
 def _check_model(key: str, model: dict[str, Any], datasets: dict[str, Any]) -> None:
@@ -172,6 +182,8 @@ def _check_image_set(key: str, settings: dict[str, Any], config: dict[str, Any])
         )
     for path in settings.get("files", []):
         _check_file(f"{key}.files", path)
+    for url in settings.get("urls", []):
+        _check_local(f"{key}.urls", url)
     if "folder" in settings:
         _check_folder(f"{key}.folder", Path(settings["folder"]).expanduser())
     if "evaluation" in settings and "dataset" not in settings:

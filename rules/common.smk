@@ -10,7 +10,12 @@ from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
-from convscope.addresses import dataset_and_split, download_name
+from convscope.addresses import (
+    dataset_and_split,
+    download_name,
+    downloads_of,
+    local_file,
+)
 from convscope.ascent.presets import PRESETS, for_preset, preset_names
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.attributions.names import chosen_methods
@@ -22,17 +27,18 @@ from convscope.config import complete
 from convscope.drawing.kinds import CLASSES as DRAWN_KINDS
 from convscope.errors import UserError
 from convscope.files import sha256_of
-from convscope.fingerprints import fingerprint
+from convscope.fingerprints import file_digest, fingerprint
 from convscope.identity import identity
 from convscope.layer_table import ALL_ROLES, CONVOLUTIONS, read_layers, select_layers
-from convscope.stale_locks import clear_stale_locks
+from convscope.runs import announce_again
+from convscope.study_lock import begin_run
 from convscope.tables import read_rows
 from convscope.timers import cancel_timers
 
 
-def stop(error):
+def stop(error, where="config"):
     """End with one line: a user's mistake needs no traceback."""
-    print(f"config: {error}", file=sys.stderr)
+    print(f"{where}: {error}", file=sys.stderr)
     sys.stderr.flush()
     sys.exit(1)
 
@@ -43,8 +49,19 @@ try:
 except UserError as error:
     stop(error)
 
+# Jobs belong to the run that started them, and end with it.
 if workflow.is_main_process:
-    clear_stale_locks(".snakemake")
+    try:
+        begin_run(
+            ".snakemake",
+            config["study"],
+            sys.argv[1:],
+            only_says=workflow.output_settings.dryrun,
+        )
+    except UserError as error:
+        stop(error, "run")
+else:
+    announce_again()
 
 STUDY = f"results/{config['study']}"
 
@@ -117,10 +134,12 @@ def content_of(place, *without):
     `without` are what is left out below a folder.
     """
     path = Path(place).expanduser()
-    if path.is_file():
+    if path.is_file() and path.stat().st_size < 10_000_000:
         return sha256_of(path)[:16]
     name = identity(folder=str(path.resolve()), without=without)
     kept = f".snakemake/fingerprints/{name}.json"
+    if path.is_file():
+        return file_digest(path, kept)[:16]
     return fingerprint(path, kept, threads=4, without=without)[:16]
 
 

@@ -9,7 +9,8 @@ from convscope.job import parser, run, say
 
 def main(args: argparse.Namespace) -> None:
     """Fetch the file."""
-    from convscope.downloads import download
+    from convscope.archives import what_is_wrong
+    from convscope.downloads import fetch, not_a_web_page
 
     last = time.monotonic()
 
@@ -19,7 +20,18 @@ def main(args: argparse.Namespace) -> None:
             last = time.monotonic()
             say(f"{done / 1e6:.1f} MB" + (f" of {total / 1e6:.1f} MB" if total else ""))
 
-    download(args.url, args.out, args.sha256 or None, args.max_bytes, retries=args.retries, progress=progress)
+    checks = {"archive": not_a_web_page("an archive", what_is_wrong), "picture": not_a_web_page("a picture")}
+    fetch(
+        args.url,
+        args.out,
+        args.store,
+        args.sha256 or None,
+        max_bytes=args.max_bytes,
+        retries=args.retries,
+        progress=progress,
+        check=checks.get(args.kind),
+        say=say,
+    )
     say(f"{args.out}: {args.out.stat().st_size} bytes")
 
 
@@ -29,5 +41,9 @@ if __name__ == "__main__":
     arguments.add_argument("--sha256", default="", help="checksum the file must have (default: not checked)")
     arguments.add_argument("--max-bytes", type=int, help="refuse a larger file (default: no limit)")
     arguments.add_argument("--retries", type=int, default=5, help="failures in a row before giving up (default: 5)")
+    arguments.add_argument("--kind", default="", help="archive or picture: what it must be (default: not looked at)")
+    arguments.add_argument(
+        "--store", type=Path, required=True, help="where all studies have it (a local file is copied instead)"
+    )
     arguments.add_argument("--out", type=Path, required=True, help="file to write")
     run(main, arguments)

@@ -136,7 +136,10 @@ CHANGES = {
     "convscope/errors.py": {},
     "convscope/config.py": {},
     "convscope/check.py": {},
-    "convscope/stale_locks.py": {},
+    "convscope/locks.py": {},
+    "convscope/study_lock.py": {},
+    "convscope/runs.py": {},
+    "convscope/processes.py": {},
     "convscope/timers.py": {},
     "convscope/downloads.py": {},
 }
