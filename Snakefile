@@ -34,7 +34,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        "results/index.html",
+        rules.index.output,
         rules.gallery.input,
 
 
@@ -49,3 +49,4 @@ onsuccess:
 
 onerror:
     cancel_timers()
+    report_failures()

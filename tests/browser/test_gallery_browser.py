@@ -335,9 +335,11 @@ def test_from_a_set_and_a_prediction_to_the_page_of_an_image(page: Any, gallery:
 def test_many_maps_of_an_image_are_a_grid_in_the_lightbox(page: Any, tmp_path: Path) -> None:
     results = fixture.make_results(tmp_path)
     cams = results / "cams" / "convnet" / fixture.SETS[0]
-    for method in ("gradcam_plus_plus", "layer_cam", "score_cam"):
+    methods = ["gradcam_plus_plus", "layer_cam", "score_cam"]
+    for method in methods:
         (cams / f"{method}.csv").write_bytes((cams / "gradcam.csv").read_bytes())
-    build_gallery(results, fixture.CONFIG, results / "gallery" / "index.html")
+    config = fixture.asking("cams", methods=["gradcam", *methods])
+    build_gallery(results, config, results / "gallery" / "index.html")
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(images_page(results / "gallery").as_uri() + "#i-img_5")
     page.wait_for_selector("dialog[open]")

@@ -148,10 +148,10 @@ def test_same_bytes_again_and_stale_pages_removed(tmp_path: Path) -> None:
 
 def test_config_chooses_and_orders(tmp_path: Path) -> None:
     results = fixture.make_results(tmp_path)
-    assert [model.name for model in collect(results, {}).models] == ["Mini_net", "convnet"]
-    study = collect(results, {"models": {"convnet": {}, "gone": {}}, "image_sets": {fixture.SETS[1]: {}}})
-    assert [model.name for model in study.models] == ["convnet"]
-    assert [heatmaps.image_set for heatmaps in study.models[0].heatmaps] == [fixture.SETS[1]]
+    assert [model.name for model in collect(results, fixture.CONFIG).models] == ["convnet", "Mini_net"]
+    sets = {name: {} for name in fixture.SETS[::-1]}
+    study = collect(results, fixture.CONFIG | {"image_sets": sets, "title": ""})
+    assert [heatmaps.image_set for heatmaps in study.models[0].heatmaps] == fixture.SETS[::-1]
     assert study.title == fixture.STUDY
 
 
@@ -270,7 +270,7 @@ def test_a_damaged_table_is_one_line(tmp_path: Path) -> None:
     results = fixture.make_results(tmp_path)
     fixture.write_csv(results / "cams" / "convnet" / fixture.SETS[0] / "gradcam.csv", "id,path", [("a", "b")])
     with pytest.raises(UserError, match=r"gradcam\.csv: no column 'predicted'"):
-        collect(results, {})
+        collect(results, fixture.CONFIG)
     with pytest.raises(UserError, match="no such results folder"):
         collect(tmp_path / "gone", {})
 
