@@ -107,6 +107,21 @@ def unmade(
     return {str(file): blame(job) or "the run ended before it was made" for job in unfinished for file in job.output}
 
 
+def misleading(unfinished: Iterable[Any]) -> list[Any]:
+    """The unfinished jobs whose files of an older run would be taken for present ones by the next run.
+
+    Snakemake makes a lost file again only where a job that has to run wants it. Between a job that failed (its files were
+    removed) and the pages, files of an older run may lie that are newer than all they were made of: nothing would ask for
+    the failed job again.
+    """
+    return [
+        job
+        for job in unfinished
+        if any(Path(str(file)).exists() for file in job.output)
+        and not all(Path(str(file)).exists() for file in job.input)
+    ]
+
+
 def as_json(failed: Mapping[Any, Failure], files: Mapping[str, str]) -> dict[str, Any]:
     """The same for the gallery's script: `{"jobs": [{"name", "reason", "log"}, ...], "files": {file: reason}}`."""
     return {"jobs": [asdict(failure) for failure in failed.values()], "files": dict(files)}

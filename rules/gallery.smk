@@ -3,7 +3,7 @@
 import subprocess
 import time
 
-from convscope.failed_jobs import INTERRUPTED, as_json, failures, unmade
+from convscope.failed_jobs import INTERRUPTED, as_json, failures, misleading, unmade
 
 INDEX = "results/index.html"
 # Clocks of a cluster differ a little.
@@ -25,6 +25,8 @@ def report_failures():
     """After a run in which jobs failed: say why, a line a job, and make the gallery of what is there."""
     failed = failures(workflow.scheduler.failed, BEGAN)
     unfinished = list(workflow.dag.needrun_jobs())
+    for job in misleading(unfinished):
+        workflow.persistence.started(job)  # to Snakemake, its files are half made
     if not failed:
         return
     said = [
