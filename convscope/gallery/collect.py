@@ -1,6 +1,7 @@
 """Reads what a config asks for from a study's results folder into plain records; what cannot be shown is listed."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from convscope.gallery.heatmaps import BadFile, Heatmaps, class_name, read_heatm
 from convscope.gallery.judged import Judging, judging
 from convscope.gallery.present import Present
 from convscope.gallery.records import Activations, Dataset, Evaluation, ImageSet, Model, Sheets, Study
-from convscope.gallery.tables import Row, existing, folders, number, read_object, read_table, scalars, truth
+from convscope.gallery.tables import Row, folders, number, read_object, read_table, scalars, truth
 from convscope.gallery.unfinished import Unfinished
 from convscope.layer_table import CONVOLUTIONS, select_layers
 
@@ -76,9 +77,12 @@ def _files(*paths: Path) -> tuple[Path, ...]:
 def _dataset(present: Present, name: str) -> list[Dataset]:
     """The dataset, or nothing where it cannot be shown."""
     folder = present.results / "datasets" / name
-    return present.read(
+    sheet = folder / "contact_sheet.png"
+    found = present.read(
         "Dataset", "", name, lambda: _read_dataset(folder), [folder / "images.csv", folder / "classes.json"]
     )
+    sheets = present.read("Contact sheet", "", name, lambda: sheet, [sheet]) if found else []
+    return [dataclasses.replace(dataset, contact_sheet=sheets[0] if sheets else None) for dataset in found]
 
 
 def _read_dataset(folder: Path) -> Dataset:
@@ -95,7 +99,7 @@ def _read_dataset(folder: Path) -> Dataset:
         splits=tuple(splits),
         counts=counts,
         bad=_bad_files(folder / "bad.csv"),
-        contact_sheet=existing(folder / "contact_sheet.png"),
+        contact_sheet=None,
         files=_files(folder / "images.csv", folder / "bad.csv"),
     )
 
@@ -133,6 +137,7 @@ class _ModelResults:
         summary = folder / "summary.txt"
         curves = folder / "curves.png"
         history = folder / "history.csv"
+        drawn = self._one("Training curves", "", lambda: curves, [curves]) if trained else []
         with_cam = any(CAMS["cam"] in entry.methods for entry in heatmaps)
         head = self.present.results / "cams" / self.name / "gap_head.json"
         # Of a head that no CAM takes any more there is nothing to say.
@@ -143,7 +148,7 @@ class _ModelResults:
             # Of an imported model, training and curves are another's that had the name before.
             training=scalars(read_object(folder / "training.json")) if trained else {},
             epochs=len(read_table(history)) if trained else 0,
-            curves=existing(curves) if trained else None,
+            curves=drawn[0] if drawn else None,
             summary=summary.read_text(encoding="utf-8", errors="replace") if summary.is_file() else "",
             layers=tuple(layers),
             evaluations=tuple(found for entry in self.asked.evaluations for found in self._evaluation(entry)),
@@ -198,11 +203,12 @@ class _ModelResults:
                 shown += self._one(
                     "Filter patterns",
                     name,
-                    lambda preset=preset: preset,  # type: ignore[misc]
+                    functools.partial(str, preset),
                     [grid],
                     filters / preset / f"{row['name']}.h5",
                 )
-            found = self._one("Filter patterns", row["name"], lambda: layer_by_presets(filters, shown, row), [])  # noqa: B023
+            read = functools.partial(layer_by_presets, filters, shown, row)
+            found = self._one("Filter patterns", row["name"], read, [])
             layers += found or [layer_by_presets(filters, [], row)]
         return layers
 
@@ -266,7 +272,8 @@ class _ModelResults:
         if compared and compared[0] != rival:
             self.present.leave_out(kind, self.name, entry, f"{against.name} compares with {compared[0]}")
             compared = []
-        found = self._one("Judging", entry, lambda: judging(folder, rival if compared else None), [table], table)
+        read = functools.partial(judging, folder, rival if compared else None)
+        found = self._one("Judging", entry, read, [table], table, entry)
         return [judged for judged in found if judged]
 
 

@@ -1,6 +1,5 @@
 """Which results are the present ones: made, made with the model that now has the name, and of the pictures as they are now."""
 
-import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -13,9 +12,7 @@ import h5py
 from convscope import store
 from convscope.errors import UserError
 from convscope.gallery.tables import Row, read_object, text_of
-
-# What a file of maps and a model's spec both tell of the model. Weights alone are not a model: other sizes, other maps.
-_FACTS = ("input_size", "resize", "classes", "channels")
+from convscope.identity import pictures_identity
 
 Found = TypeVar("Found")
 
@@ -44,61 +41,53 @@ def other_model(path: Path, spec: Mapping[str, Any]) -> str:
     """Why a result is not of the model that `spec` describes; "" where it is.
 
     Args:
-        path: an HDF5 file (its attributes are compared) or a JSON object with a `model_digest`.
-        spec: the model's `model.json`.
+        path: an HDF5 file or a JSON object; its `model_digest` is compared.
+        spec: the model's `model.json`; its `identity` is of all that a result of the model depends on.
 
     Raises:
         UserError: the file is damaged.
     """
-    if path.suffix == ".json":
-        facts = {name: value for name, value in read_object(path).items() if name == "model_digest"}
-    else:
-        with _opened(path) as file:
-            facts = {name: _plain(file.attrs[name]) for name in ("model_digest", *_FACTS) if name in file.attrs}
-    if "model_digest" not in facts:
+    made, now = _told(path, "model_digest"), str(spec.get("identity", ""))
+    if not made:
         return f"{path.name} does not tell which model it was made with"
-    if facts["model_digest"] != spec.get("digest"):
-        made, now = str(facts["model_digest"])[:12], str(spec.get("digest"))[:12]
-        return f"made with another model of that name (weights {made}, now {now})"
-    for name in _FACTS:
-        if name in facts and name in spec and facts[name] != spec[name]:
-            return f"made while the model's {name} was {facts[name]}; now it is {spec[name]}"
-    return ""
+    return "" if made == now else f"made with another model of that name ({made[:12]}, now {now[:12]})"
 
 
 def other_images(path: Path, rows: Sequence[Row]) -> str:
-    """Why an HDF5 file is not of the pictures that a table lists; "" where it is.
-
-    The ids are compared and, where both know them, the checksums of the pictures.
+    """Why a result is not of the pictures that a table lists; "" where it is.
 
     Args:
-        path: the file; it has a dataset `id`, perhaps one `sha256`, an entry an image.
+        path: an HDF5 file (with a dataset `id`, perhaps one `sha256`, an entry an image) or a JSON object, perhaps with an
+            `images_digest`.
         rows: of the image set's table.
 
     Raises:
         UserError: the file is damaged.
     """
+    known = all("sha256" in row for row in rows)
+    made = _told(path, "images_digest")
+    if made and known and made == pictures_identity(rows):
+        return ""
+    if path.suffix != ".json":
+        with _opened(path) as file:
+            if "id" in file and [text_of(name) for name in store.read_text(file["id"])] == [row["id"] for row in rows]:
+                sums = store.read_text(file["sha256"]) if "sha256" in file and known else []
+                changed = sum(old != row["sha256"] for old, row in zip(sums, rows, strict=False))
+                if changed:
+                    return f"{changed} of {len(rows)} images have changed since"
+                if not made or not known:
+                    return ""
+    elif not made:
+        return ""
+    return "made of other images than the image set holds now"
+
+
+def _told(path: Path, name: str) -> str:
+    """What a file says of itself; "" where it says nothing."""
+    if path.suffix == ".json":
+        return str(read_object(path).get(name, ""))
     with _opened(path) as file:
-        if "id" not in file:
-            return ""
-        ids = [text_of(name) for name in store.read_text(file["id"])]
-        sums = store.read_text(file["sha256"]) if "sha256" in file else None
-    if ids != [row["id"] for row in rows]:
-        return "made of other images than the image set holds now"
-    if sums is not None and rows and "sha256" in rows[0]:
-        changed = sum(old != row["sha256"] for old, row in zip(sums, rows, strict=True))
-        if changed:
-            return f"{changed} of {len(rows)} images have changed since"
-    return ""
-
-
-def _plain(value: Any) -> Any:
-    """An attribute as JSON has it: lists were written as text."""
-    if isinstance(value, bytes):
-        value = value.decode()
-    if isinstance(value, str) and value[:1] in ("[", "{"):
-        return json.loads(value)
-    return value
+        return str(file.attrs.get(name, ""))
 
 
 @contextmanager
@@ -153,7 +142,7 @@ class Present:
             return ""
         try:
             found = other_model(witness, spec) if spec is not None else ""
-            return found or (other_images(witness, rows) if rows is not None and witness.suffix == ".h5" else "")
+            return found or (other_images(witness, rows) if rows is not None else "")
         except UserError as error:
             if not self.partial:
                 raise

@@ -19,6 +19,7 @@ from convscope.gallery.present import other_images, other_model
 from convscope.gallery.records import Study
 from convscope.gallery.tables import read_table
 from convscope.gallery.unfinished import FailedJob, Unfinished, read_unfinished
+from convscope.identity import pictures_identity
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import gallery_fixture as fixture
@@ -149,7 +150,7 @@ def test_a_completed_config_asks_for_its_defaults() -> None:
 def swap(results: Path) -> None:
     """Another model takes the name."""
     path = results / "models" / "convnet" / "model.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"digest": "cd" * 32}))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"identity": "ef" * 8}))
 
 
 def test_maps_of_the_model_that_had_the_name_before_are_not_shown(results: Path) -> None:
@@ -164,7 +165,7 @@ def test_maps_of_the_model_that_had_the_name_before_are_not_shown(results: Path)
     }  # fmt: skip
     assert {gap.model for gap in study.gaps} == {"convnet"}
     assert {gap.reason for gap in study.gaps} == {
-        "made with another model of that name (weights abababababab, now cdcdcdcdcdcd)"
+        "made with another model of that name (abababababab, now efefefefefef)"
     }
     assert kinds["Filter patterns"].names == tuple(CONVOLUTIONS)
     build_gallery(results, fixture.CONFIG, results / "gallery" / "index.html")
@@ -176,15 +177,12 @@ def test_maps_of_the_model_that_had_the_name_before_are_not_shown(results: Path)
     assert not [name for name in pictures if "convnet" in name]
 
 
-def test_weights_alone_are_not_the_model(results: Path) -> None:
+def test_whose_a_file_of_maps_is(results: Path) -> None:
     path = results / "cams" / "convnet" / FIRST / "gradcam.h5"
     spec = json.loads((results / "models" / "convnet" / "model.json").read_text())
     assert other_model(path, spec) == ""
-    assert "classes" in other_model(path, spec | {"classes": ["dog", "cat"]})
-    fixture.write_maps(path, resize="pad")
-    assert other_model(path, spec) == "made while the model's resize was pad; now it is crop"
-    fixture.write_maps(path, model_digest="")
-    assert "another model" in other_model(path, spec)
+    # Another preprocessing of the same weights is another model: its identity is another one.
+    assert "another model" in other_model(path, spec | {"identity": "0" * 16})
     with h5py.File(path, "a") as file:
         del file.attrs["model_digest"]
     assert other_model(path, spec) == "gradcam.h5 does not tell which model it was made with"
@@ -209,13 +207,23 @@ def test_maps_of_other_images_are_not_shown(results: Path) -> None:
 def test_images_whose_content_has_changed(results: Path) -> None:
     path = results / "cams" / "convnet" / FIRST / "gradcam.h5"
     rows = read_table(results / "image_sets" / f"{FIRST}.csv")
-    now = [row | {"sha256": f"{k:064x}"} for k, row in enumerate(rows)]
+    now = [row | {"sha256": f"{k:016x}"} for k, row in enumerate(rows)]
     assert other_images(path, rows) == other_images(path, now) == ""  # one of the two does not know
     with h5py.File(path, "a") as file:
         file.create_dataset("sha256", data=[row["sha256"] for row in now], dtype=h5py.string_dtype())
+        file.attrs["images_digest"] = pictures_identity(now)
     assert other_images(path, rows) == other_images(path, now) == ""
-    now[2]["sha256"] = now[5]["sha256"] = "f" * 64
+    now[2]["sha256"] = now[5]["sha256"] = "f" * 16
     assert other_images(path, now) == "2 of 8 images have changed since"
+    assert other_images(path, now[:7]) == "made of other images than the image set holds now"
+    with h5py.File(path, "a") as file:
+        file.attrs["images_digest"] = "0" * 16  # its own pictures are the same, those it was compared with are not
+        file["sha256"][...] = [row["sha256"] for row in now]
+    assert other_images(path, now) == "made of other images than the image set holds now"
+    table = results / "judging" / "convnet" / FIRST / "table.json"
+    assert other_images(table, now) == ""
+    table.write_text(json.dumps({"images_digest": pictures_identity(now)}))
+    assert other_images(table, now) == "" != other_images(table, now[1:])
 
 
 def test_what_is_asked_for_and_lost_is_said(results: Path) -> None:
@@ -223,12 +231,15 @@ def test_what_is_asked_for_and_lost_is_said(results: Path) -> None:
     grid.unlink()
     (results / "attributions" / "convnet" / FIRST / "side_by_side.csv").unlink()
     (results / "evaluation" / "convnet" / "pets.test" / "classes.csv").unlink()
+    (results / "datasets" / "bare" / "contact_sheet.png").unlink()
+    (results / "models" / "convnet" / "curves.png").unlink()
     study = collect(results, fixture.CONFIG | {"models": fixture.CONFIG["models"] | {"third": {}}})
     said = {(gap.kind, gap.model, *gap.names): gap.reason for gap in study.gaps}
     where = f"filters/convnet/textbook/{grid.name}"
     assert said["Filter patterns", "convnet", "conv3"] == f"{where} is not there; run the study"
     assert ("Side by side", "convnet", FIRST) in said and ("Report of the evaluation", "convnet", "pets.test") in said
-    assert said["Model", "third"] == "models/third/model.json is not there; run the study" and len(said) == 4
+    assert said["Model", "third"] == "models/third/model.json is not there; run the study"
+    assert ("Contact sheet", "", "bare") in said and ("Training curves", "convnet") in said and len(said) == 6
     assert not any(image.picture for image in study.models[0].explained[0].images)
     assert [entry.reported for entry in study.models[0].evaluations] == [False, True]
 
