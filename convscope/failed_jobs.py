@@ -13,8 +13,8 @@ from typing import Any
 # How `convscope.job` ends the log of a job: "ascend: error: what is wrong".
 _ERROR = re.compile(r"^\S+: error: (.+)$")
 INTERRUPTED = "interrupted"
-SILENT = "ended without a word: killed, perhaps for want of memory or time"
-UNBEGUN = "ended before it wrote a log; what Snakemake says of it stands above"
+SILENT = "stopped without giving a reason (killed? short of memory or time?)"
+UNBEGUN = "stopped before it wrote a log; what Snakemake says of it stands above"
 # An error's line is the last one or nearly; libraries may say good-bye after it.
 _LAST_BYTES = 20_000
 
