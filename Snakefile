@@ -14,6 +14,7 @@ if not workflow.overwrite_configfiles:
 include: "rules/common.smk"
 include: "rules/inputs.smk"
 include: "rules/judging_inputs.smk"
+include: "rules/ending.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
 include: "rules/evaluation.smk"
