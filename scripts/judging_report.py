@@ -29,7 +29,7 @@ def main(args: argparse.Namespace) -> None:
     for path in args.judged:
         with store.open_file(path) as file:
             method = str(file.attrs["method"])
-            facts = {key: str(file.attrs[key]) for key in ("model", "model_digest")}
+            facts = {key: str(file.attrs[key]) for key in ("model", "model_digest", "images_digest")}
             keys, targets, judged[method] = judged_file.read(file)
         common = common or (method, keys, targets)
         if keys != common[1] or not np.array_equal(targets, common[2]):
