@@ -1,15 +1,16 @@
 """What an ascent maximises."""
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from convscope.ascent.keras_graph import KerasTrunk
+from convscope.ascent.layer_maps import LayerByKeras, is_number_by_number, own_channels
 from convscope.ascent.margins import NONE, Margins, margins_unread
 from convscope.ascent.trunk import Trunk
 from convscope.errors import UserError
+from convscope.networks import node_of
 
 
 def border_that_fits(side: int, border: int) -> int:
@@ -29,30 +30,40 @@ class ChannelObjective:
 
     Args:
         network: flat functional model, image (N, H, W, 3) -> anything.
-        layer_name: a convolution of it.
+        layer_name: a convolution of it; where it is called several times, its last call counts.
         border: positions to drop.
         dtype: "float32" or "bfloat16", of the network's weights and activations; the objective itself is float32.
+        by_keras: everything by Keras's own layers and TensorFlow's gradient of them, in float32: slower, and what the
+            written-out trunk is held against.
 
     Raises:
         UserError: the layer does not exist or is not a convolution.
     """
 
-    def __init__(self, network: keras.Model, layer_name: str, border: int, dtype: str = "float32") -> None:
-        layer = network.get_layer(layer_name)
-        if not isinstance(getattr(layer, "filters", None) or getattr(layer, "depth_multiplier", None), int):
+    def __init__(
+        self, network: keras.Model, layer_name: str, border: int, dtype: str = "float32", by_keras: bool = False
+    ) -> None:
+        node = node_of(network, layer_name)
+        layer, result = node.operation, node.outputs[0]
+        filters = getattr(layer, "filters", None) or getattr(layer, "depth_multiplier", None)
+        if not isinstance(filters, int) or len(node.input_tensors) != 1 or len(result.shape) != 4:
             raise UserError(
                 f"layer '{layer_name}' is a {type(layer).__name__}, not a convolution: it has no filters to maximise"
             )
         self.layer_name, self.border = layer_name, border
-        self.trunk = Trunk(network, layer_name, dtype)
-        config = layer.get_config()
-        self.activation = keras.activations.get(config.get("activation") or "linear")
+        self.trunk: Trunk | KerasTrunk = (
+            KerasTrunk(network, layer_name) if by_keras else Trunk(network, layer_name, dtype)
+        )
+        self.activation = getattr(layer, "activation", None) or keras.activations.linear
         self.gated = self.activation is not keras.activations.linear
         self._layer = layer
-        self._shapes = keras.Model(network.inputs, layer.output)
-        self._input_shapes = keras.Model(network.inputs, layer.input)
-        self.filters = int(layer.output.shape[-1])
-        self._maps = _wanted_channels(layer, dtype)
+        # Of this call, not of the layer: another call of it has maps of another size.
+        self._shapes = keras.Model(network.inputs, result)
+        self._input_shapes = keras.Model(network.inputs, node.input_tensors[0])
+        self.filters = int(result.shape[-1])
+        self._own = None if by_keras else own_channels(layer, dtype)
+        self._whole = None if self._own else LayerByKeras(layer)
+        self._alone = not by_keras and is_number_by_number(self.activation)
 
     def fits(self, side: int) -> bool:
         """Whether anything is left of a square image where the layer sees it."""
@@ -106,71 +117,33 @@ class ChannelObjective:
 
     def _unread(self, side: int) -> Margins | None:
         """What the layer does not read of its input, for a square image; None if it works on all of it."""
-        if not _own_version(self._layer):
+        if self._own is None:
             return None
         height, width = self._input_shapes.compute_output_shape((1, side, side, 3))[1:3]
         return margins_unread(self._layer, (int(height), int(width)), self.border_at(side))
 
     def _mean(self, maps: Any, channels: Any, opened: Any, unread: Margins | None, side: int) -> Any:
-        if unread is None:
-            before, cut = self._maps(maps, channels, True), self.border_at(side)
-            before = before[:, cut : before.shape[1] - cut, cut : before.shape[2] - cut]
+        border = self.border_at(side)
+        if self._own:
+            before = self._own(maps, channels, unread is None)
+            before = _inner(before, border) if unread is None else before
         else:
-            before = self._maps(maps, channels, False)
+            before = _inner(_picked(self._whole.before(maps), channels), border)
         means = tf.reduce_mean(before, axis=(1, 2))
         if not self.gated:
             return means
-        return tf.where(opened, means, tf.reduce_mean(self.activation(before), axis=(1, 2)))
+        if self._alone:
+            after = self.activation(before)
+        else:
+            after = _inner(_picked(self._whole.after(maps), channels), border)
+        return tf.where(opened, means, tf.reduce_mean(after, axis=(1, 2)))
 
 
-def _own_version(layer: Any) -> bool:
-    """Whether the layer is computed here, for the wanted channels alone, and not by Keras."""
-    return type(layer).__name__ == "SeparableConv2D" or (type(layer).__name__ == "Conv2D" and layer.groups == 1)
+def _picked(maps: Any, channels: Any) -> Any:
+    """Of maps (N, h, w, C) one channel an image: (N, h, w)."""
+    return tf.gather(maps, channels, axis=3, batch_dims=1)
 
 
-def _wanted_channels(layer: Any, dtype: str) -> Callable[[Any, Any, bool], Any]:
-    """The layer before its activation, for one channel an image.
-
-    Returns:
-        Maps (N, h, w, C), channels (N,), whether the layer pads the maps as it is used to -> (N, h', w') float32.
-    """
-    kind = type(layer).__name__
-    if layer.data_format != "channels_last":
-        raise UserError(f"layer '{layer.name}' keeps its channels first; convert the model to channels_last")
-    if kind == "SeparableConv2D":
-        depthwise = tf.constant(np.asarray(layer.depthwise_kernel), dtype)
-        columns = tf.constant(np.asarray(layer.pointwise_kernel)[0, 0].T)
-        bias = _bias(layer)
-        strides, dilation = [1, *layer.strides, 1], tuple(layer.dilation_rate)
-
-        def separable(maps: Any, channels: Any, pads: bool) -> Any:
-            padding = layer.padding.upper() if pads else "VALID"
-            between = tf.nn.depthwise_conv2d(maps, depthwise, strides, padding, dilations=dilation)
-            # Column by column: the whole pointwise convolution would make some hundred maps for each one wanted.
-            wanted = tf.gather(columns, channels)
-            return (
-                tf.einsum("nhwc,nc->nhw", tf.cast(between, tf.float32), wanted)
-                + tf.gather(bias, channels)[:, None, None]
-            )
-
-        return separable
-    if _own_version(layer):
-        kernel, bias = tf.constant(np.asarray(layer.kernel)), _bias(layer)
-        steps, dilation = tuple(layer.strides), tuple(layer.dilation_rate)
-
-        def convolution(maps: Any, channels: Any, pads: bool) -> Any:
-            padding = layer.padding.upper() if pads else "VALID"
-            few = tf.cast(tf.gather(kernel, channels, axis=3), maps.dtype)
-            every = tf.nn.conv2d(maps, few, steps, padding, dilations=dilation)
-            own = tf.gather(every, tf.range(tf.shape(channels)[0]), axis=3, batch_dims=1)
-            return tf.cast(own, tf.float32) + tf.gather(bias, channels)[:, None, None]
-
-        return convolution
-    linear = type(layer).from_config({**layer.get_config(), "activation": "linear", "name": f"{layer.name}_open"})
-    linear.build(layer.input.shape)
-    linear.set_weights(layer.get_weights())
-    return lambda maps, channels, _: tf.gather(linear(tf.cast(maps, tf.float32)), channels, axis=3, batch_dims=1)
-
-
-def _bias(layer: Any) -> Any:
-    return tf.constant(np.asarray(layer.bias) if layer.use_bias else np.zeros(layer.filters, np.float32))
+def _inner(maps: Any, border: int) -> Any:
+    """(N, h, w) without its border."""
+    return maps[:, border : maps.shape[1] - border, border : maps.shape[2] - border]
