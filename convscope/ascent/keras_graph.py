@@ -32,12 +32,12 @@ def is_kerass(operation: Any, *names: str) -> bool:
     return type(operation).__name__ in names and type(operation).__module__.split(".")[0] == "keras"
 
 
-def call_of(node: Any) -> Callable[[Mapping[int, Any]], list[Any]]:
+def call_of(node: Any) -> Callable[[Mapping[Any, Any]], list[Any]]:
     """A call of the graph, in inference mode, as a function of values: id of a tensor -> value; a list of its outputs."""
     operation = safe(node.operation)
     trains = getattr(operation, "_call_has_training_arg", False)
 
-    def call(values: Mapping[int, Any]) -> list[Any]:
+    def call(values: Mapping[Any, Any]) -> list[Any]:
         args, kwargs = node.arguments.fill_in(values)
         if trains:
             kwargs = {**kwargs, "training": False}
@@ -65,7 +65,7 @@ def safe(layer: Any) -> Callable[..., Any]:
 def copied(layer: Any, **changes: Any) -> Any:
     """A copy of a layer with other settings and the same weights."""
     copy = type(layer).from_config({**layer.get_config(), **changes, "name": f"{layer.name}_copy"})
-    copy.build(layer._inbound_nodes[0].input_tensors[0].shape)
+    copy.build_from_config(layer.get_build_config())
     # A layer's own weights come first, those of an activation that is a layer itself behind them.
     copy.set_weights(layer.get_weights()[: len(copy.weights)])
     return copy

@@ -1,5 +1,6 @@
 """The layer whose filters are wanted: its map for one channel an image."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -11,14 +12,22 @@ from convscope.ascent.keras_graph import copied, is_kerass, safe
 from convscope.errors import UserError
 
 # Activations that make each number of that number alone. All others need the layer's whole map: a softmax sums over its channels.
-_NUMBER_BY_NUMBER = {
-    getattr(keras.activations, name)
-    for name in (
-        "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu linear log_sigmoid mish relu relu6 selu "
-        "sigmoid silu soft_shrink softplus softsign sparse_plus sparse_sigmoid squareplus tanh tanh_shrink threshold"
-    ).split()
-    if hasattr(keras.activations, name)
-}
+_NUMBER_BY_NUMBER = (
+    *(
+        "celu",
+        "elu",
+        "exponential",
+        "gelu",
+        "hard_shrink",
+        "hard_sigmoid",
+        "hard_silu",
+        "hard_tanh",
+        "leaky_relu",
+        "linear",
+    ),
+    *("log_sigmoid", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "soft_shrink", "softplus", "softsign"),
+    *("sparse_plus", "sparse_sigmoid", "squareplus", "tanh", "tanh_shrink", "threshold"),
+)
 
 # Maps (N, h, w, C), channels (N,), whether the maps are padded as the layer is used to -> (N, h', w') float32.
 OwnChannels = Callable[[Any, Any, bool], Any]
@@ -32,9 +41,12 @@ class LayerByKeras:
     """
 
     def __init__(self, layer: Any) -> None:
-        self._layer = safe(layer)
-        gated = getattr(layer, "activation", None) not in (None, keras.activations.linear)
-        self._open = safe(copied(layer, activation="linear")) if gated else self._layer
+        self._original, self._layer = layer, safe(layer)
+
+    @functools.cached_property
+    def _open(self) -> Any:
+        gated = getattr(self._original, "activation", None) not in (None, keras.activations.linear)
+        return safe(copied(self._original, activation="linear")) if gated else self._layer
 
     def before(self, maps: Any) -> Any:
         """(N, h, w, C) -> (N, h', w', filters) float32 without the layer's activation."""
@@ -49,7 +61,7 @@ def is_number_by_number(activation: Any) -> bool:
     """Whether an activation can be applied to one channel alone."""
     if isinstance(activation, keras.layers.Layer):
         return is_kerass(activation, "ReLU", "LeakyReLU", "ELU")
-    return activation in _NUMBER_BY_NUMBER
+    return any(activation is getattr(keras.activations, name, None) for name in _NUMBER_BY_NUMBER)
 
 
 def own_channels(layer: Any, dtype: str) -> OwnChannels | None:

@@ -1,6 +1,6 @@
 """What an ascent maximises."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
@@ -16,6 +16,24 @@ from convscope.networks import node_of
 def border_that_fits(side: int, border: int) -> int:
     """The part of `border` that can be dropped on both sides of a map `side` wide and leave at least one position."""
     return max(0, min(border, (side - 1) // 2))
+
+
+class Measured(NamedTuple):
+    """An objective, its gradient, and what it takes to judge them.
+
+    Attributes:
+        values: (N,) float32.
+        gradient: (N, H, W, 3) float32, of the sum of the values to the images.
+        size: (N,) float32, mean magnitude of the responses whose mean each value is.
+        at_maps: the gradient that arrives at the layer's input, without `unread`.
+        unread: what the layer does not read of its input.
+    """
+
+    values: Any
+    gradient: Any
+    size: Any
+    at_maps: Any
+    unread: Margins
 
 
 class ChannelObjective:
@@ -62,7 +80,7 @@ class ChannelObjective:
         self._input_shapes = keras.Model(network.inputs, node.input_tensors[0])
         self.filters = int(result.shape[-1])
         self._own = None if by_keras else own_channels(layer, dtype)
-        self._whole = None if self._own else LayerByKeras(layer)
+        self._whole = LayerByKeras(layer)
         self._alone = not by_keras and is_number_by_number(self.activation)
 
     def fits(self, side: int) -> bool:
@@ -101,19 +119,28 @@ class ChannelObjective:
         Returns:
             (N,) float32 and (N, H, W, 3) float32.
         """
+        measured = self.measured(images, channels, opened)
+        return measured.values, measured.gradient
+
+    def measured(self, images: Any, channels: Any, opened: Any) -> Measured:
+        """`value_and_gradient`, and what judging them takes."""
         unread = self._unread(images.shape[1])
         maps, backward = self.trunk.forward(images, unread or NONE)
         with tf.GradientTape() as tape:
             tape.watch(maps)
-            values = self._mean(maps, channels, opened, unread, images.shape[1])
+            responses = self._responses(maps, channels, opened, unread, images.shape[1])
+            values = tf.reduce_mean(responses, axis=(1, 2))
             # Sum, not mean: a mean would make a step depend on how many filters share the batch.
             total = tf.reduce_sum(values)
-        return values, backward(tape.gradient(total, maps))
+        at_maps = tape.gradient(total, maps)
+        size = tf.reduce_mean(tf.abs(responses), axis=(1, 2))
+        return Measured(values, backward(at_maps), size, at_maps, unread or NONE)
 
     def __call__(self, images: Any, channels: Any, opened: Any) -> Any:
         """The objective alone, (N,) float32 (see `value_and_gradient`)."""
         unread = self._unread(images.shape[1])
-        return self._mean(self.trunk(images, unread or NONE), channels, opened, unread, images.shape[1])
+        maps = self.trunk(images, unread or NONE)
+        return tf.reduce_mean(self._responses(maps, channels, opened, unread, images.shape[1]), axis=(1, 2))
 
     def _unread(self, side: int) -> Margins | None:
         """What the layer does not read of its input, for a square image; None if it works on all of it."""
@@ -122,21 +149,19 @@ class ChannelObjective:
         height, width = self._input_shapes.compute_output_shape((1, side, side, 3))[1:3]
         return margins_unread(self._layer, (int(height), int(width)), self.border_at(side))
 
-    def _mean(self, maps: Any, channels: Any, opened: Any, unread: Margins | None, side: int) -> Any:
+    def _responses(self, maps: Any, channels: Any, opened: Any, unread: Margins | None, side: int) -> Any:
+        """What the objective is the mean of: (N, h, w), the wanted channel without its border."""
         border = self.border_at(side)
         if self._own:
             before = self._own(maps, channels, unread is None)
             before = _inner(before, border) if unread is None else before
         else:
             before = _inner(_picked(self._whole.before(maps), channels), border)
-        means = tf.reduce_mean(before, axis=(1, 2))
         if not self.gated:
-            return means
-        if self._alone:
-            after = self.activation(before)
-        else:
-            after = _inner(_picked(self._whole.after(maps), channels), border)
-        return tf.where(opened, means, tf.reduce_mean(after, axis=(1, 2)))
+            return before
+        whole = not self._alone
+        after = _inner(_picked(self._whole.after(maps), channels), border) if whole else self.activation(before)
+        return tf.where(tf.reshape(opened, (-1, 1, 1)), before, after)
 
 
 def _picked(maps: Any, channels: Any) -> Any:

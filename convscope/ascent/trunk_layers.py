@@ -1,5 +1,6 @@
 """From a call of a Keras layer to the steps of a trunk that compute it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -77,7 +78,7 @@ def _are_alike(node: Any) -> bool:
     return count > 1 and len(set(map(id, node.input_tensors))) == count and len(shapes) == 1 and len(shapes.pop()) == 4
 
 
-def _convolution_steps(layer: Any, norm: Any | None, inputs: list[Key], output: Key, dtype: str) -> list[Step]:
+def _convolution_steps(layer: Any, norm: Any | None, inputs: Sequence[Key], output: Key, dtype: str) -> list[Step]:
     shape = (layer.padding.upper(), tuple(layer.dilation_rate))
     arrays = [np.asarray(value, np.float64) for value in layer.get_weights()]
     bias = arrays.pop() if layer.use_bias else None

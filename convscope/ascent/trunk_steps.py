@@ -1,6 +1,6 @@
 """The operations of a trunk: each runs forward, and takes a gradient back to its inputs."""
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +26,11 @@ class Step:
         output: key of the value it makes.
     """
 
-    inputs: list[Key]
+    inputs: Sequence[Key]
     output: Key
 
     @property
-    def outputs(self) -> list[Key]:
+    def outputs(self) -> Sequence[Key]:
         """Keys of all values it makes; most operations make one."""
         return [self.output]
 
@@ -236,7 +236,7 @@ class AnyLayer(Step):
         self._node_call = call_of(self.node)
 
     @property
-    def outputs(self) -> list[Key]:
+    def outputs(self) -> Sequence[Key]:
         return [id(tensor) for tensor in self.node.outputs]
 
     def run(self, values: Tensors) -> Tensors:
