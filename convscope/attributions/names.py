@@ -14,7 +14,6 @@ class Method:
         settings: what the config may set, with the defaults.
         layer: whether it reads the feature maps of one layer.
         colours: whether its map is a picture in colours, shown as such, and not a heat.
-        from_minimum: whether its values have no zero of their own, so that a map is shown and weighed from its least up.
         by_name: whether `all` leaves it out: it cannot explain every network, or takes minutes an image.
     """
 
@@ -23,7 +22,6 @@ class Method:
     settings: dict[str, Any] = field(default_factory=dict)
     layer: bool = False
     colours: bool = False
-    from_minimum: bool = False
     by_name: bool = False
 
 
@@ -53,12 +51,8 @@ METHODS: dict[str, Method] = {
     "occlusion": Method(
         "Occlusion", signed=True, settings={"patch": None, "stride": None, "fill": [127.5, 127.5, 127.5]}
     ),
-    # A pixel's value is the class's mean probability where the pixel is seen: that of an unimportant one is not zero.
     "rise": Method(
-        "RISE",
-        signed=False,
-        settings={"masks": 1000, "grid": 8, "keep": 0.5, "fill": [127.5, 127.5, 127.5]},
-        from_minimum=True,
+        "RISE", signed=True, settings={"masks": 1000, "grid": 8, "keep": 0.5, "fill": [127.5, 127.5, 127.5]}
     ),
     "lime": Method(
         "LIME", signed=True, settings={"samples": 1000, "kernel_size": 4, "max_distance": 200, "ratio": 0.2}

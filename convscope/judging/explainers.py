@@ -51,7 +51,7 @@ def explainers(
             ready = explainer(method, model, spec, settings, seed, layer, background)
 
             def explain(images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> np.ndarray:
-                return heat(ready(images, targets, keys).maps, ready.signed, ATTRIBUTIONS[method].from_minimum)
+                return heat(ready(images, targets, keys).maps, ready.signed)
 
         else:
             mapper = ClassMapper(model, spec, str(layer), [method], **settings)
