@@ -40,13 +40,13 @@ _CONTRASTIVE: dict[str, Any] = {
 METHODS: dict[str, Method] = {
     "gradcam": Method("Grad-CAM", signed=False, layer=True),
     "saliency": Method("Saliency", signed=False),
-    "input_x_gradient": Method("Input x gradient", signed=True),
+    "input_x_gradient": Method("Input x gradient", signed=True, settings={"baseline": "grey", "blur": 10.0}),
     "smoothgrad": Method("SmoothGrad", signed=False, settings={"samples": 25, "noise": 0.15}),
     "guided_backprop": Method("Guided backprop", signed=False, colours=True),
     "deconvnet": Method("Deconvnet", signed=False, colours=True),
     "guided_gradcam": Method("Guided Grad-CAM", signed=False, layer=True, colours=True),
     "integrated_gradients": Method(
-        "Integrated gradients", signed=True, settings={"steps": 50, "baseline": "black", "blur": 10.0}
+        "Integrated gradients", signed=True, settings={"steps": 50, "baseline": "grey", "blur": 10.0}
     ),
     "occlusion": Method(
         "Occlusion", signed=True, settings={"patch": None, "stride": None, "fill": [127.5, 127.5, 127.5]}
@@ -77,7 +77,4 @@ def chosen_methods(wanted: str | list[str]) -> list[str]:
 
 def needs_background(method: str, settings: dict[str, Any]) -> bool:
     """Whether a method compares with the pictures of the image set."""
-    return method in ("gradient_shap", "deep_shap") or (method, settings.get("baseline")) == (
-        "integrated_gradients",
-        "mean",
-    )
+    return method in ("gradient_shap", "deep_shap") or settings.get("baseline") == "mean"
