@@ -12,7 +12,6 @@ _BACKGROUND = 200
 
 def main(args: argparse.Namespace) -> None:
     import numpy as np
-    from PIL import Image
 
     from convscope import store
     from convscope.attributions.class_scores import ClassScores
@@ -23,6 +22,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.judging.explainers import explainers
     from convscope.judging.methods import Subject, at_resolution, judge, spread_over
     from convscope.judging.names import CONTROLS
+    from convscope.masks import read_mask
     from convscope.models import load_model
     from convscope.tables import read_rows
 
@@ -46,9 +46,9 @@ def main(args: argparse.Namespace) -> None:
 
     def regions(row: dict[str, str]) -> dict[str, np.ndarray]:
         listed = mask_of.get(row["path"])
-        if not listed:
+        if not listed or listed["reason"]:
             return {}
-        mask = np.asarray(Image.open(listed["mask"]).convert("L"))
+        mask = read_mask(listed["mask"], named=bool(parts))
         return localisation.part_masks(localisation.fit_mask(mask, spec.input_size, spec.resize), parts)
 
     masks = [regions(row) for row in rows]
