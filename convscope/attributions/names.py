@@ -65,8 +65,8 @@ METHODS: dict[str, Method] = {
     ),
     "gradient_shap": Method("GradientSHAP", signed=True, settings={"samples": 200}),
     "deep_shap": Method("DeepSHAP", signed=True, settings={"background": 20}, by_name=True),
-    "pertinent_negative": Method("Pertinent negative", signed=True, settings=_CONTRASTIVE, by_name=True),
-    "pertinent_positive": Method("Pertinent positive", signed=True, settings=_CONTRASTIVE, by_name=True),
+    "pertinent_negative": Method("Pertinent negative", signed=False, settings=_CONTRASTIVE, by_name=True),
+    "pertinent_positive": Method("Pertinent positive", signed=False, settings=_CONTRASTIVE, by_name=True),
 }
 
 
