@@ -36,7 +36,8 @@ def list_masks(
         images: the readable pictures.
 
     Returns:
-        A row for each picture that has a mask, in the order of the pictures, with the reason where it cannot be used; and the names, empty where nothing names them.
+        A row for each picture that has a mask, in the order of the pictures, with the reason where it cannot be used; and the
+        names, empty where nothing names them.
     """
     masks = masks_folder(settings)
     if masks is None:

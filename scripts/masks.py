@@ -24,7 +24,9 @@ def main(args: argparse.Namespace) -> None:
     used = len(rows) - len(bad)
     say(f"{used} of {len(images)} pictures have a part mask; parts: {', '.join(parts) or 'without names'}")
     if bad:
-        say(f"warning: {len(bad)} part masks are not used, as {args.masks} says; where maps lie is not judged on their pictures")
+        say(
+            f"warning: {len(bad)} part masks are not used, as {args.masks} says; where maps lie is not judged on their pictures"
+        )
 
 
 if __name__ == "__main__":
