@@ -199,6 +199,7 @@ def judged(folder: Path, method: str, maps: str, out: Path, **changes: Any) -> P
             method_settings='{"steps": 4}' if method == "integrated_gradients" else "{}",
             masks=folder / "masks.csv",
             parts=folder / "parts.json",
+            autoencoder=None,
             settings=json.dumps(SETTINGS | changes),
             out=[out / f"{method}.h5"],
             threads=1,
