@@ -19,7 +19,7 @@ from convscope.judging.randomisation import RANKS, SIMILARITIES, Cascade
 def heat_of(method: str, maps: np.ndarray) -> np.ndarray:
     """One value a pixel of a method's raw maps: (N, h, w[, 3]) -> (N, h, w) float32."""
     known = ATTRIBUTIONS.get(method)
-    return heat(maps, known.signed, known.from_minimum) if known else heat(maps, signed=False)
+    return heat(maps, known.signed if known else False)
 
 
 def read_maps(file: h5py.File, chosen: np.ndarray, keys: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
