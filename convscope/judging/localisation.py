@@ -41,9 +41,13 @@ def energy_inside(heat: np.ndarray, mask: np.ndarray) -> float:
     return float((positive * mask).sum() / total) if total > 0 else 0.0
 
 
-def chance(mask: np.ndarray) -> float:
-    """What a map that knows nothing gets from `pointing_game` and `energy_inside` on average: the mask's area, 0..1."""
-    return float(np.asarray(mask, bool).mean())
+def chance(mask: np.ndarray, tolerance: int = 0) -> float:
+    """What a map that knows nothing gets on average, 0..1.
+
+    From `energy_inside` the mask's area; from `pointing_game` the share of the positions that count as a hit, which
+    is larger with a `tolerance`: whatever lies that near to the mask.
+    """
+    return float(_widened(mask, tolerance).mean())
 
 
 def fit_mask(mask: np.ndarray, size: tuple[int, int], resize: str) -> np.ndarray:
