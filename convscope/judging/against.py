@@ -62,7 +62,8 @@ def against(mine: Mapping[str, Judgement], other: Mapping[str, Judgement]) -> li
     # Controls know no model: nothing is asked of them.
     asked = [row["method"] not in CONTROLS and row["images"] >= MIN_IMAGES for row in rows]
     sides = [p_values(gap) if ask else (np.nan, np.nan) for gap, ask in zip(gaps, asked, strict=True)]
-    shown, adjusted = reveals(*(np.array([side[k] for side in sides], np.float64) for k in (0, 1)))
+    more, less = (np.array([side[k] for side in sides], np.float64) for k in (0, 1))
+    shown, adjusted = reveals(more, less)
     for row, gap, ask, sign, p in zip(rows, gaps, asked, shown, adjusted, strict=True):
         few = row["images"] < MIN_IMAGES
         row["p"] = float(f"{p:.4g}") if ask else None

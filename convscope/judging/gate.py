@@ -176,7 +176,13 @@ def _rival_check(
     found = asked.found
     said = f"insertion minus deletion {found.mean:+.3f}, 95 % interval {found.low:+.3f} to {found.high:+.3f}"
     needed = pictures_needed(asked.effect)
-    numbers = {"question": name, **_rounded(found), "p_for": asked.p_for, "p_against": adjusted, "needed": needed}
+    numbers = {
+        "question": name,
+        **_rounded(found),
+        "p_for": asked.p_for,
+        "p_against": float(adjusted),
+        "needed": needed,
+    }
     if outcome > 0:
         return Check(PASSED, "", f"It beats {title} ({said}).", numbers)
     if outcome < 0:
@@ -216,8 +222,8 @@ def _randomisation_check(
     if not all(name in values for name in _RANDOMISED):
         return Check(NOT_JUDGED, "", "Randomisation was not computed.")
     if asked is None:
-        found = crossed(_columns(values["unchanged"]))
-        return Check(NOT_JUDGED, "", _not_randomised(found.interval.count, found.networks))
+        few = crossed(_columns(values["unchanged"]))
+        return Check(NOT_JUDGED, "", _not_randomised(few.interval.count, few.networks))
     question, beyond, plain = asked
     found, count = beyond.interval, _count(beyond.interval.count)
     said = (
@@ -225,7 +231,7 @@ def _randomisation_check(
         f"{found.high:.2f} over {count} and {beyond.networks} networks"
     )
     numbers = {"question": "randomisation", **_rounded(found), "networks": beyond.networks,
-               "p_for": question.p_for, "p_against": adjusted}  # fmt: skip
+               "p_for": question.p_for, "p_against": float(adjusted)}  # fmt: skip
     if outcome > 0:
         return Check(PASSED, "", f"The map changes with the weights ({said}).", numbers)
     if outcome < 0:
@@ -256,6 +262,8 @@ def _too_few(what: str, count: int) -> str:
 
 
 def _not_randomised(images: int, networks: int) -> str:
+    if not images:
+        return "Randomisation tells nothing: the map is the same at every pixel of every picture."
     if images < MIN_IMAGES:
         return _too_few("Randomisation", images)
     return (

@@ -13,7 +13,7 @@ EXACT_BELOW = 15
 DRAWS = 9999
 # A sum that should be 0 is not quite: flipped sums this close to it, as a share of all magnitudes, count as equal.
 _EQUAL = 1e-12
-_AT_ONCE = 20_000_000
+_AT_ONCE = 2_000_000
 # Beyond this nobody makes so many pictures, and the spread is not known well enough to tell.
 MANY = 1000
 

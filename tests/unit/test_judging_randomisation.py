@@ -221,7 +221,7 @@ def test_a_map_that_is_empty_is_not_judged(network: keras.Model) -> None:
     for values in (*found.similarity.values(), *found.random.values(), found.unchanged()):
         assert np.isnan(values[3]).all() and not np.isnan(np.delete(values, 3, axis=0)).any()
     none = cascading_randomisation(network, alone(lambda model: original * 0), original * 0, steps=2)
-    assert sanity_gate({"m": metrics(none)})["m"].reasons[0].startswith("Randomisation had 0 pictures")
+    assert sanity_gate({"m": metrics(none)})["m"].reasons[0].startswith("Randomisation tells nothing")
 
 
 def frame(rng: np.random.Generator, count: int = COUNT) -> np.ndarray:
