@@ -17,7 +17,7 @@ CLASSES = ["cat", HOSTILE_CLASS]
 LAYERS = ["conv1", "pool1", "conv2", "conv2_shortcut", "conv3", "conv4"]
 SETS = ["test pets", "mistakes#1"]
 DEAD = 3
-LABELS = ["survives randomisation", "does not beat a centre blob"]
+LABELS = ["survives randomisation", "worse than a centre blob"]
 
 CONFIG: dict[str, Any] = {
     "study": STUDY,

@@ -56,10 +56,14 @@ def energy_inside(heat: np.ndarray, mask: np.ndarray) -> float:
     return float(positive[inside].sum() / total) if total > 0 else 0.0
 
 
-def chance(mask: np.ndarray) -> float:
-    """What a map that knows nothing gets from `pointing_game` and `energy_inside` on average: the mask's area, 0..1."""
+def chance(mask: np.ndarray, tolerance: int = 0) -> float:
+    """What a map that knows nothing gets on average, 0..1.
+
+    From `energy_inside` the mask's area; from `pointing_game` the share of the positions that count as a hit, which
+    is larger with a `tolerance`: whatever lies that near to the mask.
+    """
     inside, seen = _inside_and_seen(mask)
-    return float(inside[seen].mean()) if seen.any() else 0.0
+    return float(_widened(inside, tolerance)[seen].mean()) if seen.any() else 0.0
 
 
 def fit_mask(mask: np.ndarray, size: tuple[int, int], resize: str) -> np.ndarray:
