@@ -8,7 +8,7 @@ from convscope.ascent.presets import for_preset, preset_names, settings_from
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.drawing.kinds import CLASSES as DRAWN_CLASSES
 from convscope.errors import UserError, nearest
-from convscope.groups import group_text, same_class
+from convscope.groups import class_position, group_text, same_class
 from convscope.judging.selection import check_judging
 from convscope.layer_names import layers_of
 
@@ -186,7 +186,7 @@ def _check_image_set(key: str, settings: dict[str, Any], config: dict[str, Any])
     _check_split(key, settings["dataset"], settings["split"], config["datasets"])
     known = classes_of(config["datasets"][settings["dataset"]])
     for name in settings.get("classes", []) if known else []:
-        _among(f"{key}.classes", "class", name, known)
+        _check_choice(f"{key}.classes", name, known or [])
     if "evaluation" in settings:
         model = settings["evaluation"]
         _among(f"{key}.evaluation", "evaluation", model, config["evaluations"])
@@ -196,7 +196,7 @@ def _check_image_set(key: str, settings: dict[str, Any], config: dict[str, Any])
             raise UserError(f"{key}: the key 'group' is missing (errors, correct, false_negatives:<class> ...)")
         group, _, name = group_text(settings["group"]).partition(":")
         if name and known and not same_class(name, known):
-            _among(f"{key}.group", f"class of {group}", name, known)
+            _check_choice(f"{key}.group", name, known, f"class of {group}")
 
 
 def _check_layers(key: str, settings: dict[str, Any], model: dict[str, Any]) -> None:
@@ -309,8 +309,14 @@ def _check_class(key: str, settings: dict[str, Any], name: str, config: dict[str
     classes = classes_of_model(config["models"][name], config["datasets"])
     if classes is None:
         return
-    if isinstance(wanted, int):
-        if not 0 <= wanted < len(classes):
-            raise UserError(f"{key}.class: index {wanted} is outside 0..{len(classes) - 1}")
+    _check_choice(f"{key}.class", wanted, classes, others=("predicted", "true", "all"))
+
+
+def _check_choice(
+    key: str, wanted: str | int, classes: list[str], what: str = "class", others: tuple[str, ...] = ()
+) -> None:
+    """A class by name, or by number where numbers are no names."""
+    if isinstance(wanted, int) or wanted.isdecimal():
+        class_position(wanted, classes, key)
     else:
-        _among(f"{key}.class", "class", wanted, [*classes, "predicted", "true", "all"])
+        _among(key, what, wanted, [*classes, *others])

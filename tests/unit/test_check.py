@@ -59,6 +59,18 @@ def test_all_is_well(study: dict[str, Any]) -> None:
     check_study(complete(study))
 
 
+def test_where_classes_have_numbers_for_names_a_number_is_a_name(study: dict[str, Any]) -> None:
+    numbered = change(study, "models/big/classes", ["1", "2"])
+    for wanted in (1, "2"):
+        check_study(complete(change(numbered, "cams/big/class", wanted)))
+    with pytest.raises(UserError, match=r"cams\.big\.class: no class is called 0"):
+        check_study(complete(change(numbered, "cams/big/class", 0)))
+    check_study(complete(change(study, "image_sets/few/classes", [0, "1", "dog"])))
+    check_study(complete(change(study, "image_sets/wrong/group", {"false_negatives": 1})))
+    with pytest.raises(UserError, match=r"image_sets\.few\.classes: no class number 2; it has 0 to 1"):
+        check_study(complete(change(study, "image_sets/few/classes", [2])))
+
+
 @pytest.mark.parametrize("group", ["false_negatives:cat", {"false_negatives": "cats"}, {"true_positives": "Dog"}])
 def test_a_group_may_be_a_mapping_and_its_class_a_plural(study: dict[str, Any], group: Any) -> None:
     check_study(complete(change(study, "image_sets/wrong/group", group)))
@@ -107,8 +119,8 @@ MISTAKES: list[tuple[str, Any, list[str]]] = [
     ("filters/neet", {}, ["filters.neet", "model 'neet'", "did you mean 'net'?"]),
     ("cams/net/images", ["few", "wrongs"], ["cams.net.images", "'wrongs'", "did you mean 'wrong'?"]),
     ("cams/net/class", "dgo", ["cams.net.class", "'dgo'", "did you mean 'dog'?"]),
-    ("cams/net/class", 2, ["cams.net.class", "2 is outside 0..1"]),
-    ("cams/net/class", -1, ["cams.net.class", "-1 is outside 0..1"]),
+    ("cams/net/class", 2, ["cams.net.class", "no class number 2", "0 to 1"]),
+    ("cams/net/class", -1, ["cams.net.class", "no class number -1", "0 to 1"]),
     ("cams/net/colormap", "virdis", ["cams.net.colormap", "'virdis'", "did you mean 'viridis'?"]),
     ("cams/net/layer", "block3_sepconv7", ["cams.net.layer", "'block3_sepconv7'", "did you mean 'block3_sepconv"]),
     ("cams/big/layer", "block14_sepconv3_act", ["cams.big.layer", "did you mean 'block14_sepconv"]),
