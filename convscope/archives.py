@@ -79,6 +79,8 @@ def extract(
     archive, folder = Path(archive), Path(folder)
     if not archive.is_file():
         raise UserError(f"no such archive: {archive}")
+    if fault := fault_of(archive):
+        raise UserError(f"{archive}: {fault}; delete this file and run again, then it is downloaded anew")
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -93,7 +95,10 @@ def extract(
         else:
             _extract_tar(archive, out, most + max_files * 2048)
         if not out.files:
-            raise UserError(f"{archive}: no file could be extracted ({len(out.listed)} members left out)")
+            raise UserError(
+                f"{archive}: no file could be extracted ({len(out.listed)} members left out); if it is damaged, delete it and "
+                "run again, then it is downloaded anew"
+            )
         if folder.is_dir() and not folder.is_symlink():
             shutil.rmtree(folder)
         partial.rename(folder)
@@ -102,6 +107,19 @@ def extract(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Extraction(out.files, out.bytes, out.listed)
+
+
+def fault_of(archive: Path) -> str | None:
+    """Why a file is no archive that `extract` could open, or None; members are not looked at."""
+    try:
+        if _is_zip(archive):
+            _opened_zip(archive).close()
+        else:
+            with archive.open("rb") as raw:
+                _opened_tar(_Bounded(_decompressed(raw), _SLACK, archive))
+    except UserError as error:
+        return str(error)
+    return None
 
 
 class _Folder:
@@ -205,12 +223,22 @@ def _is_zip(archive: Path) -> bool:
     return start.startswith(b"PK") or (start[257:] != b"ustar" and zipfile.is_zipfile(archive))
 
 
-def _extract_zip(archive: Path, out: _Folder) -> None:
+def _opened_zip(archive: Path) -> zipfile.ZipFile:
     try:
-        opened = zipfile.ZipFile(archive)
+        return zipfile.ZipFile(archive)
     except _DAMAGED as error:
-        raise UserError(f"{archive}: damaged zip archive ({error}); download it again") from None
-    with opened as container:
+        raise UserError(f"damaged zip archive ({error})") from None
+
+
+def _opened_tar(stream: "_Bounded") -> tarfile.TarFile:
+    try:
+        return tarfile.open(fileobj=stream, mode="r:")  # type: ignore[call-overload,no-any-return]
+    except (*_DAMAGED, OSError) as error:
+        raise UserError(f"damaged ({error})" if stream.is_compressed else "not a zip or tar archive") from None
+
+
+def _extract_zip(archive: Path, out: _Folder) -> None:
+    with _opened_zip(archive) as container:
         for info in container.infolist():
             out.count_member()
             kind = stat.S_IFMT(info.external_attr >> 16)
@@ -228,11 +256,7 @@ def _extract_tar(archive: Path, out: _Folder, most: int) -> None:
     written: dict[str, str] = {}
     with archive.open("rb") as raw:
         stream = _Bounded(_decompressed(raw), most, archive)
-        try:
-            container = tarfile.open(fileobj=stream, mode="r:")  # type: ignore[call-overload]  # noqa: SIM115
-        except (*_DAMAGED, OSError) as error:
-            hint = f"damaged ({error}); download it again" if stream.is_compressed else "not a zip or tar archive"
-            raise UserError(f"{archive}: {hint}") from None
+        container = _opened_tar(stream)
         for member in _members(container, out):
             out.count_member()
             name = member.name

@@ -1,21 +1,23 @@
 """Downloads that go on where they stopped, are checked, and fail with one line that says what to do by hand."""
 
 import contextlib
+import hashlib
 import json
 import os
 import re
 import time
 import urllib.parse
-import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import requests
 import urllib3
 
+from convscope.addresses import fault_of_address, path_of_address, without_secrets
 from convscope.errors import UserError
 from convscope.files import sha256_of
 
+FaultOf = Callable[[Path], str | None]
 OnProgress = Callable[[int, int | None], None]
 
 _BLOCK = 1 << 18
@@ -41,12 +43,14 @@ def download(
     timeout: tuple[float, float] = (15.0, 60.0),
     progress: OnProgress | None = None,
     pause: float = 1.0,
+    fault_of: FaultOf | None = None,
 ) -> Path:
     """Fetch a file, resuming an earlier attempt.
 
     What has arrived waits in `<path>.part`; the next attempt (also of a later run) asks for the rest, and starts over
     where the server cannot give it or the file has changed there. `path` appears only when complete and checked. A file
-    already at `path` is kept when its checksum is right, or when there is none to compare.
+    already at `path` is kept when its checksum is right, or when there is none to compare. No message tells a password or a
+    token of the address.
 
     Args:
         url: http, https or file.
@@ -57,6 +61,8 @@ def download(
         timeout: seconds for connecting, and for each wait for data.
         progress: called with (bytes so far, bytes in all or None).
         pause: seconds before the first retry; doubled for each further one.
+        fault_of: says why what came is not the file that was meant (`web_page`, `archives.fault_of`), or None; such a file
+            is not kept.
 
     Returns:
         `path`.
@@ -72,14 +78,15 @@ def download(
     state = path.with_name(path.name + ".part.json")
     report = progress or (lambda done, total: None)
     try:
-        scheme = urllib.parse.urlsplit(url).scheme.lower()
-        if scheme == "file":
+        if fault := fault_of_address(url):
+            raise _Final(fault)
+        if urllib.parse.urlsplit(url).scheme.lower() == "file":
             _copy(url, part, max_bytes, report)
-        elif scheme in ("http", "https"):
-            _fetch_with_retries(url, part, state, sha256, max_bytes, retries, timeout, report, pause)
         else:
-            raise _Final(f"'{scheme or url}' is not http, https or file")
+            _fetch_with_retries(url, part, state, sha256, max_bytes, retries, timeout, report, pause)
         _verify(part, sha256)
+        if fault_of and (fault := fault_of(part)):
+            raise _Final(fault)
     except _Final as error:
         part.unlink(missing_ok=True)
         state.unlink(missing_ok=True)
@@ -138,7 +145,7 @@ def _fetch(
     have = _size(part)
     known = _read_state(state)
     # Without a sign of the version, the rest of a changed file could be joined to the start of the old one.
-    if have and (known.get("url") != url or not (known.get("version") or sha256)):
+    if have and (known.get("url") != _digest(url) or not (known.get("version") or sha256)):
         have = 0
     # Compressed on the way, the bytes would be neither the file's nor countable.
     headers = {"Accept-Encoding": "identity"}
@@ -208,7 +215,7 @@ def _length(answer: requests.Response) -> int | None:
 
 
 def _copy(url: str, part: Path, max_bytes: int | None, report: OnProgress) -> None:
-    source = Path(urllib.request.url2pathname(urllib.parse.urlsplit(url).path))
+    source = path_of_address(url)
     try:
         total = source.stat().st_size
         if max_bytes is not None and total > max_bytes:
@@ -229,6 +236,19 @@ def _verify(part: Path, sha256: str | None) -> None:
         raise _Final(f"its checksum is {found} and should be {sha256.lower()}")
 
 
+def web_page(path: Path) -> str | None:
+    """Says that a file is a web page, which servers send instead of what was asked for: to log in, to be patient; else None."""
+    with path.open("rb") as stream:
+        start = stream.read(2048).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype html", b"<html")) or (start.startswith(b"<") and b"<html" in start):
+        return "a web page came instead of the file (to log in, or an error)"
+    return None
+
+
+def _digest(url: str) -> str:
+    return hashlib.sha256(url.encode(errors="surrogateescape")).hexdigest()
+
+
 def _size(part: Path) -> int:
     return part.stat().st_size if part.is_file() else 0
 
@@ -245,7 +265,7 @@ def _write_state(state: Path, url: str, answer: requests.Response) -> None:
     tag = answer.headers.get("ETag", "")
     # A weak tag does not promise equal bytes, and If-Range must not carry one.
     version = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
-    state.write_text(json.dumps({"url": url, "version": version}), encoding="utf-8")
+    state.write_text(json.dumps({"url": _digest(url), "version": version}), encoding="utf-8")
 
 
 def _one_line(error: BaseException) -> str:
@@ -269,4 +289,6 @@ def _innermost(error: BaseException) -> str:
 
 def _advice(url: str, path: Path, what: str, sha256: str | None) -> str:
     check = f" (sha256 {sha256})" if sha256 else ""
-    return f"cannot download {url}: {what}; by hand: download it elsewhere{check} and put it at {path}"
+    # Clients repeat the address, that of a redirection too, from its path on: no question mark of theirs asks for anything else.
+    what = re.sub(r"\?[^\s'\")]+", "?...", without_secrets(what))
+    return f"cannot download {without_secrets(url)}: {what}; by hand: download it elsewhere{check} and put it at {path}"

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from convscope.addresses import without_secrets
 from convscope.errors import UserError
 from convscope.lean_imports import collect_rarely, keras_alone, leave_the_garbage
 
@@ -71,7 +72,7 @@ def run(
     except KeyboardInterrupt:
         _fail("interrupted")
     except Exception as error:
-        traceback.print_exc()
+        print(without_secrets(traceback.format_exc()), file=sys.stderr, flush=True)
         where = f" (the whole story is in {args.log})" if args.log else ""
         _fail(f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}{where}")
     finally:
@@ -79,7 +80,7 @@ def run(
 
 
 def _fail(message: str) -> None:
-    line = f"{_title}: error: {message}"
+    line = without_secrets(f"{_title}: error: {message}")
     print(line, file=sys.stderr, flush=True)
     if _terminal:
         print(line, file=_terminal)
@@ -88,7 +89,7 @@ def _fail(message: str) -> None:
 
 def say(message: str) -> None:
     """Write one line to the job's log."""
-    print(f"{time.strftime('%H:%M:%S')} {message}", flush=True)
+    print(f"{time.strftime('%H:%M:%S')} {without_secrets(message)}", flush=True)
 
 
 class Progress:

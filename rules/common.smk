@@ -10,7 +10,13 @@ from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
-from convscope.addresses import dataset_and_split, download_name
+from convscope.addresses import (
+    all_without_secrets,
+    dataset_and_split,
+    download_name,
+    has_secrets,
+    without_secrets,
+)
 from convscope.ascent.presets import PRESETS, for_preset, preset_names
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.attributions.names import chosen_methods
@@ -32,7 +38,7 @@ from convscope.timers import cancel_timers
 
 def stop(error):
     """End with one line: a user's mistake needs no traceback."""
-    print(f"config: {error}", file=sys.stderr)
+    print(without_secrets(f"config: {error}"), file=sys.stderr)
     sys.stderr.flush()
     sys.exit(1)
 

@@ -82,11 +82,14 @@ rule download:
         runtime=240,
     params:
         code=code("download"),
-        url=lambda w: DOWNLOADS[w.file][0],
+        url=lambda w: without_secrets(DOWNLOADS[w.file][0]),
+        whole=lambda w: secret_url(w.file),
+        kind=lambda w: download_kind(w.file),
         sha256=lambda w: DOWNLOADS[w.file][1],
     shell:
         r"""
-        python -m scripts.download --url {params.url:q} --sha256={params.sha256:q} --out {output.file:q} --log {log:q}
+        python -m scripts.download --url {params.url:q} {params.whole} --kind {params.kind} --sha256={params.sha256:q} \
+            --out {output.file:q} --log {log:q}
         """
 
 

@@ -1,6 +1,7 @@
 """Download a file: resumed, checked, and kept only when whole."""
 
 import argparse
+import os
 import time
 from pathlib import Path
 
@@ -9,7 +10,18 @@ from convscope.job import parser, run, say
 
 def main(args: argparse.Namespace) -> None:
     """Fetch the file."""
-    from convscope.downloads import download
+    from convscope import archives
+    from convscope.downloads import download, web_page
+    from convscope.errors import UserError
+
+    url = os.environ.get(args.url_in, "") if args.url_in else args.url
+    if not url:
+        raise UserError(
+            f"the environment has no variable {args.url_in} with the whole address of {args.url}; run the workflow"
+        )
+
+    def fault_of(path: Path) -> str | None:
+        return web_page(path) or (archives.fault_of(path) if args.kind == "archive" else None)
 
     last = time.monotonic()
 
@@ -19,13 +31,16 @@ def main(args: argparse.Namespace) -> None:
             last = time.monotonic()
             say(f"{done / 1e6:.1f} MB" + (f" of {total / 1e6:.1f} MB" if total else ""))
 
-    download(args.url, args.out, args.sha256 or None, args.max_bytes, retries=args.retries, progress=progress)
+    sha256 = args.sha256 or None
+    download(url, args.out, sha256, args.max_bytes, retries=args.retries, progress=progress, fault_of=fault_of)
     say(f"{args.out}: {args.out.stat().st_size} bytes")
 
 
 if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--url", required=True, help="http, https or file URL")
+    arguments.add_argument("--url-in", help="environment variable with the whole URL, where a part of it is secret")
+    arguments.add_argument("--kind", choices=("archive", "picture"), required=True, help="what must come")
     arguments.add_argument("--sha256", default="", help="checksum the file must have (default: not checked)")
     arguments.add_argument("--max-bytes", type=int, help="refuse a larger file (default: no limit)")
     arguments.add_argument("--retries", type=int, default=5, help="failures in a row before giving up (default: 5)")

@@ -7,7 +7,8 @@ import threading
 
 import pytest
 
-from convscope.downloads import download
+from convscope import archives
+from convscope.downloads import download, web_page
 from convscope.errors import UserError
 
 CONTENT = bytes(range(256)) * 2000
@@ -260,8 +261,40 @@ def test_file_urls_and_others(tmp_path):
         ((tmp_path / "none").as_uri(), "No such file"),
         ("ftp://127.0.0.1/f", "'ftp' is not http, https or file"),
         ("photos.zip", "'photos.zip' is not http"),
+        (source.as_uri().replace("///", "//host/"), "'host' would be another machine"),
     ):
         with pytest.raises(UserError, match=message):
             download(url, tmp_path / "out/g.zip")
     with pytest.raises(UserError, match="max_bytes is 5"):
         download(source.as_uri(), tmp_path / "out/g.zip", max_bytes=5)
+
+
+def test_no_secret_in_any_message_or_file(server, tmp_path):
+    secret = server.url.replace("//", "//joe:SESAME@") + "?token=SESAME#SESAME"
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = f"http://joe:SESAME@127.0.0.1:{closed.getsockname()[1]}/f?SESAME"
+    for url, faults in ((secret, ["404"]), (secret, ["503", "503"]), (secret, ["cut", "drop"]), (nobody, [])):
+        server.faults = list(faults)
+        with pytest.raises(UserError) as error:
+            download(url, tmp_path / "f.zip", retries=1 if len(faults) != 1 else 0, pause=0, timeout=(2, 2))
+        assert "SESAME" not in str(error.value) and "127.0.0.1" in str(error.value)
+        assert not [path for path in tmp_path.iterdir() if b"SESAME" in path.read_bytes()]
+    assert (tmp_path / "f.zip.part").exists(), "what came is kept"
+    server.faults = []
+    download(secret, tmp_path / "f.zip", pause=0, timeout=(2, 2))
+    assert only(tmp_path / "f.zip") and server.seen[-1]["Range"] == "bytes=100000-"
+    assert server.seen[-1]["Authorization"].startswith("Basic "), "the server still learns who asks"
+
+
+def test_a_wrong_download_does_not_stick(server, tmp_path):
+    server.content = b"\n<!DOCTYPE html><title>please log in</title>"
+    with pytest.raises(UserError, match="a web page came instead of the file"):
+        get(server, tmp_path / "f.zip", fault_of=web_page)
+    server.content = b'{"error": "slow down"}'
+    with pytest.raises(UserError, match="not a zip or tar archive"):
+        get(server, tmp_path / "f.zip", fault_of=archives.fault_of)
+    assert list(tmp_path.iterdir()) == []
+    server.content = CONTENT
+    get(server, tmp_path / "f.zip", fault_of=web_page)
+    assert only(tmp_path / "f.zip")

@@ -92,3 +92,24 @@ def test_wrong_checksum_ends_in_one_line(fresh: Project, served: tuple[Path, str
     said = [line for line in done.stderr.splitlines() if line.startswith("download: error:")]
     assert done.returncode == 1 and len(said) == 1 and "pets.zip" in said[0] and "Traceback" not in done.stderr
     assert not list((fresh.folder / "results").rglob("images.csv"))
+
+
+def test_secrets_stay_in_the_config_and_a_wrong_download_does_not_stick(
+    fresh: Project, served: tuple[Path, str]
+) -> None:
+    folder, url = served
+    secret = url.replace("//", "//joe:SESAME@") + "/pets.zip?token=SESAME"
+    study = f'{{study: photos, datasets: {{pets: {{source: archive, url: "{secret}"}}}}, models: {{}}}}'
+    (fresh.folder / "photos.yaml").write_text(study)
+    right = (folder / "pets.zip").read_bytes()
+    (folder / "pets.zip").write_text("<html>please log in</html>")
+    target = "results/photos/datasets/pets/extracted.sha256"
+    done = fresh.snakemake(target, config="photos.yaml")
+    told = done.stdout + done.stderr
+    assert done.returncode == 1 and f"cannot download {url}/pets.zip?...: a web page came" in told
+    (folder / "pets.zip").write_bytes(right)
+    told += fresh.run(target, config="photos.yaml")
+    kept = [path for name in ("results", ".snakemake") for path in (fresh.folder / name).rglob("*") if path.is_file()]
+    assert kept and not [path for path in kept if b"SESAME" in path.read_bytes()]
+    assert "SESAME" not in told
+    assert not fresh.would_run(target, config="photos.yaml")
