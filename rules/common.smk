@@ -4,11 +4,8 @@ import json
 import math
 import os
 import re
-import sys
 from functools import cache
 from pathlib import Path
-
-sys.path.insert(0, workflow.basedir)
 
 from convscope.addresses import (
     all_without_secrets,
@@ -34,13 +31,6 @@ from convscope.layer_table import ALL_ROLES, CONVOLUTIONS, read_layers, select_l
 from convscope.stale_locks import clear_stale_locks
 from convscope.tables import read_rows
 from convscope.timers import cancel_timers
-
-
-def stop(error):
-    """End with one line: a user's mistake needs no traceback."""
-    print(without_secrets(f"config: {error}"), file=sys.stderr)
-    sys.stderr.flush()
-    sys.exit(1)
 
 
 try:
