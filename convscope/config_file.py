@@ -8,6 +8,7 @@ import dataclasses
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -80,6 +81,25 @@ def read_config_file(path: str | os.PathLike[str]) -> ConfigFile:
     if not isinstance(root, yaml.MappingNode):
         raise UserError(f"{name}: holds no keys; a config has keys such as 'study' and 'models'")
     return ConfigFile(name, dict(_walk(name, root, (), frozenset())))
+
+
+def check_command_line(arguments: Sequence[str]) -> None:
+    """Look at the config files that a command line names after --configfile, before Snakemake reads them.
+
+    A fault ends the program with one line. What is no readable file is left to Snakemake.
+    """
+    named = False
+    for argument in arguments:
+        option, equals, value = argument.partition("=")
+        if argument.startswith("-"):
+            named = option in ("--configfile", "--configfiles")
+        path = value if named and equals else argument
+        if named and Path(path).is_file():
+            try:
+                read_config_file(path)
+            except UserError as error:
+                print(f"config: {error}", file=sys.stderr)
+                raise SystemExit(1) from None
 
 
 def located(message: str, files: Sequence[ConfigFile], given: Mapping[str, Any] | None = None) -> str:

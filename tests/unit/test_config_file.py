@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from convscope.config import complete
-from convscope.config_file import located, read_config_file
+from convscope.config_file import check_command_line, located, read_config_file
 from convscope.errors import UserError
 from tests.unit.test_config import STUDIES, STUDY
 
@@ -79,6 +79,27 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(UserError, match=r"^none.yaml: cannot be read: No such file"):
         monkeypatch.chdir(tmp_path)
         read_config_file(tmp_path / "none.yaml")
+
+
+def test_the_files_that_a_command_line_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad, good = write(tmp_path, "a: [\n"), tmp_path / "good.yaml"
+    good.write_text("a=b: 1\n")
+    for arguments in (
+        ["snakemake", str(bad)],
+        ["snakemake", "--configfile", str(good), "--cores", "2", str(bad)],
+        ["snakemake", "--configfile", str(tmp_path / "none.yaml")],
+    ):
+        check_command_line(arguments)
+    assert capsys.readouterr().err == ""
+    for arguments in (
+        ["--configfile", str(bad), "-n"],
+        ["--cores", "2", f"--configfile={bad}"],
+        ["--configfiles", str(good), str(bad)],
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            check_command_line(["snakemake", *arguments])
+        assert stopped.value.code == 1
+        assert capsys.readouterr().err.startswith(f"config: {bad}, line 2: ")
 
 
 def test_what_is_no_trap(tmp_path: Path) -> None:
