@@ -113,11 +113,16 @@ def content_of(place, *without):
     `without` are what is left out below a folder.
     """
     path = Path(place).expanduser()
-    if path.is_file():
-        return sha256_of(path)[:16]
-    name = identity(folder=str(path.resolve()), without=without)
-    kept = f".snakemake/fingerprints/{name}.json"
-    return fingerprint(path, kept, threads=4, without=without)[:16]
+    try:
+        if path.is_file():
+            return sha256_of(path)[:16]
+        name = identity(folder=str(path.resolve()), without=without)
+        kept = f".snakemake/fingerprints/{name}.json"
+        return fingerprint(path, kept, threads=4, without=without)[:16]
+    except OSError as error:
+        stop(f"'{path}' cannot be read: {error.strerror}")
+    except UserError as error:
+        stop(error)
 
 
 def job_threads(stage, default=1):

@@ -16,6 +16,7 @@ from convscope.errors import UserError
 def study(tmp_path: Path) -> dict[str, Any]:
     for folder in ("train/cat", "train/dog", "held_out/cat", "held_out/dog"):
         (tmp_path / "photos" / folder).mkdir(parents=True)
+        (tmp_path / "photos" / folder / "1.jpg").write_bytes(b"x")
     (tmp_path / "a.jpg").write_bytes(b"x")
     return {
         "study": "small",
@@ -170,6 +171,7 @@ def test_mistakes(study: dict[str, Any], tmp_path: Path, path: str, value: Any, 
 def test_a_backbone_has_no_class_to_explain(study: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "backbone").mkdir()
     (tmp_path / "backbone" / "config.json").write_text("{}")
+    (tmp_path / "backbone" / "model.weights.h5").touch()
     other = change(study, "models/bare", {"source": "preset", "preset": str(tmp_path / "backbone")})
     with pytest.raises(UserError, match=r"attributions\.bare: .*backbone without a classifier"):
         check_study(complete(change(other, "attributions/bare", {"images": ["loose"]})))
