@@ -8,6 +8,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 CORES ?= all
 CONFIG ?= config.yaml
+export CONFIG
 
 .DEFAULT_GOAL := help
 .PHONY: help figures test test-peers lint format lock bench bench-peers progress clean
@@ -16,12 +17,12 @@ help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 figures: $(VENV)/runtime ## Install, make every figure of the default study (or CONFIG=...), say where to look.
-	@test -f "$(CONFIG)" || { echo "CONFIG=$(CONFIG): no such file; the ready studies are config.yaml and config/*.yaml"; exit 1; }
-	snakemake --cores $(CORES) --configfile $(CONFIG) --quiet rules
+	@test -f "$$CONFIG" || { echo "CONFIG=$$CONFIG: no such file; the ready studies are config.yaml and config/*.yaml"; exit 1; }
+	snakemake --cores $(CORES) --configfile "$$CONFIG" --quiet rules
 	@echo "Done. Open results/index.html in a browser."
 
 progress: $(VENV)/runtime ## Say how much of a study's filter patterns is made, and how long the rest takes (CONFIG=...).
-	@python -m scripts.progress --config $(CONFIG)
+	@python -m scripts.progress --config "$$CONFIG"
 
 test: $(VENV)/test ## Install what the tests need and run all of them.
 	pytest -n 2 --dist loadfile

@@ -5,6 +5,9 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
+include: "rules/config_file.smk"
+
+
 # A study stands alone: where another config file is named, the default one is not read at all.
 if not workflow.overwrite_configfiles:
 

@@ -4,12 +4,27 @@ import re
 from pathlib import Path
 from typing import Any
 
-from convscope.addresses import downloads_of, local_file
+from convscope.addresses import downloads_of
 from convscope.ascent.presets import for_preset, preset_names, settings_from
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
+from convscope.check_places import (
+    check_address,
+    check_dataset_folder,
+    check_file,
+    check_folder,
+    check_model_file,
+    check_picture_folder,
+    check_preset_folder,
+    check_weights_file,
+    classes_on_disk,
+    has_no_classifier,
+    preset_folder,
+    preset_is_a_path,
+    split_folders,
+)
 from convscope.drawing.kinds import CLASSES as DRAWN_CLASSES
 from convscope.errors import UserError, nearest
-from convscope.groups import group_text, same_class
+from convscope.groups import class_position, group_text, same_class
 from convscope.judging.selection import check_judging
 from convscope.layer_names import layers_of
 
@@ -26,6 +41,7 @@ _KNOWN_COLORMAPS = (
     "bwr",
     "seismic",
 )
+_TAKEN = ("downloads",)
 _IMAGE_SOURCES = ("dataset", "files", "folder", "urls")
 
 
@@ -37,6 +53,7 @@ def check_study(config: dict[str, Any]) -> None:
     Raises:
         UserError: the first that does not: its key, its value, the nearest valid one.
     """
+    _check_names(config)
     for name, dataset in config["datasets"].items():
         _check_dataset(f"datasets.{name}", dataset)
     for name, model in config["models"].items():
@@ -44,6 +61,7 @@ def check_study(config: dict[str, Any]) -> None:
     for model, splits in config["evaluations"].items():
         key = f"evaluations.{model}"
         _among(f"{key}", "model", model, config["models"])
+        _check_head(key, config["models"][model], "it predicts nothing to evaluate")
         for split in splits:
             dataset, _, part = split.partition("/")
             _check_split(key, dataset, part, config["datasets"])
@@ -78,6 +96,8 @@ def check_study(config: dict[str, Any]) -> None:
 
 def splits_of(dataset: dict[str, Any]) -> list[str]:
     """The splits a dataset of the configuration has; ["all"] where it is not divided."""
+    if "images_per_class" not in dataset and "splits" not in dataset and dataset.get("source") == "path":
+        return list(split_folders(dataset))
     return list(dataset.get("images_per_class") or dataset.get("splits") or {"all": ""})
 
 
@@ -88,11 +108,7 @@ def classes_of(dataset: dict[str, Any]) -> list[str] | None:
     if dataset.get("classes"):
         return list(dataset["classes"])
     if dataset["source"] == "path":
-        folder = Path(dataset["path"]).expanduser()
-        if dataset.get("splits"):
-            folder = folder / next(iter(dataset["splits"].values()))
-        if folder.is_dir():
-            return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
+        return classes_on_disk(dataset)
     return None
 
 
@@ -103,6 +119,20 @@ def classes_of_model(model: dict[str, Any], datasets: dict[str, Any]) -> list[st
     return model.get("classes")
 
 
+def _check_names(config: dict[str, Any]) -> None:
+    """Names become names of files and folders, also where no difference is made between a and A."""
+    if config["study"].lower() in _TAKEN:
+        raise UserError(f"study: results/{config['study']} holds what other studies use, too; choose another name")
+    for section in ("datasets", "models", "image_sets"):
+        known: dict[str, str] = {}
+        for name in config[section]:
+            other = known.setdefault(name.lower(), name)
+            if other != name:
+                raise UserError(
+                    f"{section}.{name}: '{other}' differs in case alone, and some disks make no difference; rename one"
+                )
+
+
 def _among(key: str, what: str, name: str, valid: Any) -> None:
     if name not in valid:
         raise UserError(f"{key}: {what} '{name}' does not exist; {nearest(name, valid)}")
@@ -111,41 +141,10 @@ def _among(key: str, what: str, name: str, valid: Any) -> None:
 def _check_dataset(key: str, dataset: dict[str, Any]) -> None:
     if dataset.get("splits") and dataset.get("images_per_class"):
         raise UserError(f"{key}: splits and images_per_class exclude each other; keep one")
+    if dataset["source"] == "path":
+        check_dataset_folder(key, dataset)
     if dataset["source"] == "archive":
-        _check_local(f"{key}.url", dataset["url"])
-    if dataset["source"] != "path":
-        return
-    folder = Path(dataset["path"]).expanduser()
-    _check_folder(f"{key}.path", folder)
-    if dataset.get("masks"):
-        _check_folder(f"{key}.masks", folder / dataset["masks"])
-    for split, part in (dataset.get("splits") or {}).items():
-        _check_folder(f"{key}.splits.{split}", folder / part)
-        for name in dataset.get("classes", []):
-            _check_folder(f"{key}.classes", folder / part / name)
-    if not dataset.get("splits"):
-        for name in dataset.get("classes", []):
-            _check_folder(f"{key}.classes", folder / name)
-
-
-def _check_folder(key: str, folder: Path) -> None:
-    if folder.is_dir():
-        return
-    parent = folder.parent
-    siblings = sorted(entry.name for entry in parent.iterdir() if entry.is_dir()) if parent.is_dir() else []
-    hint = nearest(folder.name, siblings) if siblings else "check the path"
-    raise UserError(f"{key}: the folder '{folder}' does not exist; {hint}")
-
-
-def _check_file(key: str, path: str) -> None:
-    if not Path(path).expanduser().is_file():
-        raise UserError(f"{key}: the file '{path}' does not exist; check the path")
-
-
-def _check_local(key: str, url: str) -> None:
-    path = local_file(url)
-    if path is not None:
-        _check_file(key, str(path))
+        check_address(f"{key}.url", dataset["url"], archive=True)
 
 
 def _check_model(key: str, model: dict[str, Any], datasets: dict[str, Any]) -> None:
@@ -157,21 +156,26 @@ def _check_model(key: str, model: dict[str, Any], datasets: dict[str, Any]) -> N
                     f"{key}.dataset: training needs a split '{split}', which datasets.{model['dataset']} does not have"
                 )
     if model["source"] == "file":
-        _check_file(f"{key}.path", model["path"])
+        check_model_file(f"{key}.path", model["path"])
     if model["source"] == "application" and model["weights"] != "imagenet":
-        _check_file(f"{key}.weights", model["weights"])
+        check_weights_file(f"{key}.weights", model["weights"])
     if model["source"] == "preset":
         if model.get("folder"):
-            _check_folder(f"{key}.folder", Path(model["folder"]).expanduser())
-        if model["preset"].startswith((".", "/", "~")):
-            folder = Path(model["preset"]).expanduser()
-            _check_folder(f"{key}.preset", folder)
-            _check_file(f"{key}.preset", str(folder / "config.json"))
+            check_folder(f"{key}.folder", Path(model["folder"]).expanduser())
+        if folder := preset_folder(model):
+            check_preset_folder(f"{key}.preset", folder)
+        elif preset_is_a_path(model["preset"]):
+            check_preset_folder(f"{key}.preset", Path(model["preset"]).expanduser())
 
 
 def _check_split(key: str, dataset: str, split: str, datasets: dict[str, Any]) -> None:
     _among(key, "dataset", dataset, datasets)
     _among(key, f"split of '{dataset}'", split, splits_of(datasets[dataset]))
+    if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]*", split):
+        raise UserError(
+            f"{key}: the split '{split}' of '{dataset}' becomes a part of files' names, which takes letters, digits, - and _ alone; "
+            f"name the folder in datasets.{dataset}.splits"
+        )
 
 
 def _check_image_set(key: str, settings: dict[str, Any], config: dict[str, Any]) -> None:
@@ -181,11 +185,13 @@ def _check_image_set(key: str, settings: dict[str, Any], config: dict[str, Any])
             f"{key}: name one of {', '.join(_IMAGE_SOURCES)}" + (f", not {' and '.join(given)}" if given else "")
         )
     for path in settings.get("files", []):
-        _check_file(f"{key}.files", path)
+        check_file(f"{key}.files", path, "for all pictures of a folder: folder:")
     for url in settings.get("urls", []):
-        _check_local(f"{key}.urls", url)
+        check_address(f"{key}.urls", url)
     if "folder" in settings:
-        _check_folder(f"{key}.folder", Path(settings["folder"]).expanduser())
+        found = check_picture_folder(f"{key}.folder", Path(settings["folder"]).expanduser(), settings.get("classes"))
+        for name in settings.get("classes", []):
+            _check_choice(f"{key}.classes", name, found)
     if "evaluation" in settings and "dataset" not in settings:
         raise UserError(f"{key}: an evaluation's group needs the keys dataset and split")
     if "dataset" not in settings:
@@ -198,7 +204,7 @@ def _check_image_set(key: str, settings: dict[str, Any], config: dict[str, Any])
     _check_split(key, settings["dataset"], settings["split"], config["datasets"])
     known = classes_of(config["datasets"][settings["dataset"]])
     for name in settings.get("classes", []) if known else []:
-        _among(f"{key}.classes", "class", name, known)
+        _check_choice(f"{key}.classes", name, known or [])
     if "evaluation" in settings:
         model = settings["evaluation"]
         _among(f"{key}.evaluation", "evaluation", model, config["evaluations"])
@@ -208,7 +214,7 @@ def _check_image_set(key: str, settings: dict[str, Any], config: dict[str, Any])
             raise UserError(f"{key}: the key 'group' is missing (errors, correct, false_negatives:<class> ...)")
         group, _, name = group_text(settings["group"]).partition(":")
         if name and known and not same_class(name, known):
-            _among(f"{key}.group", f"class of {group}", name, known)
+            _check_choice(f"{key}.group", name, known, f"class of {group}")
 
 
 def _check_layers(key: str, settings: dict[str, Any], model: dict[str, Any]) -> None:
@@ -274,15 +280,12 @@ def _check_map_layer(key: str, layer: str, model: dict[str, Any]) -> None:
         _among(key, "layer", layer, names)
 
 
-def _check_head(key: str, model: dict[str, Any]) -> None:
-    """A backbone has no class to explain; a preset's folder on disk tells whether it holds one."""
-    if model["source"] != "preset":
-        return
-    folder = Path(model.get("folder", "."), model["preset"]).expanduser()
-    if (folder / "config.json").is_file() and not (folder / "task.json").is_file():
+def _check_head(key: str, model: dict[str, Any], lacks: str = "there is no class to explain") -> None:
+    """A backbone has no class to explain or to predict; a preset's folder or a file on disk tells whether it is one."""
+    if has_no_classifier(model):
+        name = model.get("preset") or model["path"]
         raise UserError(
-            f"{key}: '{model['preset']}' is a backbone without a classifier, so there is no class to explain; "
-            "name a preset with a classification head"
+            f"{key}: '{name}' is a backbone without a classifier, so {lacks}; name a model with a classification head"
         )
 
 
@@ -321,8 +324,14 @@ def _check_class(key: str, settings: dict[str, Any], name: str, config: dict[str
     classes = classes_of_model(config["models"][name], config["datasets"])
     if classes is None:
         return
-    if isinstance(wanted, int):
-        if not 0 <= wanted < len(classes):
-            raise UserError(f"{key}.class: index {wanted} is outside 0..{len(classes) - 1}")
+    _check_choice(f"{key}.class", wanted, classes, others=("predicted", "true", "all"))
+
+
+def _check_choice(
+    key: str, wanted: str | int, classes: list[str], what: str = "class", others: tuple[str, ...] = ()
+) -> None:
+    """A class by name, or by number where numbers are no names."""
+    if isinstance(wanted, int) or wanted.isdecimal():
+        class_position(wanted, classes, key)
     else:
-        _among(f"{key}.class", "class", wanted, [*classes, "predicted", "true", "all"])
+        _among(key, what, wanted, [*classes, *others])

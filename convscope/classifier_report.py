@@ -113,18 +113,30 @@ def most_confident_errors(found: Predictions, count: int) -> list[int]:
     return sorted(wrong.tolist(), key=lambda i: (-found.confidence[i], found.paths[i]))[:count]
 
 
-def draw_confusion(found: Predictions, title: str, path: Path, *, normalised: bool) -> None:
-    """Draw the confusion matrix as PNG: counts, or shares of each true class (a row adds up to 1)."""
-    from convscope.figures import new_figure, save_figure
+def shown_confusion(found: Predictions) -> tuple[list[str], Array, Array]:
+    """What a figure shows of the confusion matrix: class names, counts, and shares of each true class.
 
+    Of more classes than can be read, the most frequent ones. A share is one of all pictures of the class, also of those taken
+    for a class that is not shown: then a row adds up to less than 1.
+    """
     counts, names = found.confusion, list(found.classes)
-    if len(names) > _MOST_CLASSES:  # of a thousand classes, those that occur; then the most frequent
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    if len(names) > _MOST_CLASSES:
         frequent = np.argsort(-(counts.sum(axis=0) + counts.sum(axis=1)), kind="stable")[:_MOST_CLASSES]
         chosen = np.sort(frequent)
-        counts, names = counts[np.ix_(chosen, chosen)], [names[c] for c in chosen]
-        title += f" (the {_MOST_CLASSES} most frequent classes)"
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        block = np.ix_(chosen, chosen)
+        names, counts, shares = [names[c] for c in chosen], counts[block], shares[block]
+    return names, counts, shares
+
+
+def draw_confusion(found: Predictions, title: str, path: Path, *, normalised: bool) -> None:
+    """Draw the confusion matrix as PNG: counts, or shares of each true class (see `shown_confusion`)."""
+    from convscope.figures import new_figure, save_figure
+
+    names, counts, shares = shown_confusion(found)
     many = len(names)
+    if many < len(found.classes):
+        title += f" (the {many} most frequent classes)"
     side = max(3.2, 0.46 * many + 1.6)
     figure, axis = new_figure(side + 0.6, side)
     shown = axis.imshow(shares if normalised else counts, cmap="Blues", vmin=0, vmax=1 if normalised else None)

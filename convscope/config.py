@@ -1,6 +1,8 @@
 """Checking and completing a study's configuration. Imports nothing heavy: it runs every time the workflow is read."""
 
 import copy
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,8 @@ def complete(config: dict[str, Any], schema: dict[str, Any] | None = None) -> di
         UserError: the first mistake, as "key.key: what is wrong; what is valid".
     """
     schema = schema or load_schema()
+    if wrong := next(_no_numbers(config, ""), None):
+        raise UserError(f"{wrong} is no number to work with; write one")
     errors = sorted(
         Draft202012Validator(schema).iter_errors(config), key=lambda e: (len(e.absolute_path), str(e.absolute_path))
     )
@@ -32,6 +36,18 @@ def complete(config: dict[str, Any], schema: dict[str, Any] | None = None) -> di
     result = copy.deepcopy(config)
     _fill(result, schema, schema)
     return result
+
+
+def _no_numbers(value: Any, where: str) -> Iterator[str]:
+    """The keys of what is not finite: it passes every minimum and maximum, and ends as a traceback somewhere."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{where}: {value}"
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield from _no_numbers(part, f"{where}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for index, part in enumerate(value):
+            yield from _no_numbers(part, f"{where}.{index}".lstrip("."))
 
 
 def _resolve(schema: Any, root: dict[str, Any]) -> dict[str, Any]:

@@ -139,6 +139,11 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
     return [(0, int(piece), piece) if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece]
 
 
+def is_picture(name: str) -> bool:
+    """Whether a file is a picture by its name, readable or not."""
+    return name.lower().endswith(SUFFIXES + _FOREIGN_SUFFIXES)
+
+
 def picture_files(folder: Path) -> list[Path]:
     """Files below a folder that are pictures by name (readable or not), in natural order.
 
@@ -150,7 +155,7 @@ def picture_files(folder: Path) -> list[Path]:
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not is_ignored(name)]
         for name in names:
-            if not is_ignored(name) and name.lower().endswith(SUFFIXES + _FOREIGN_SUFFIXES):
+            if not is_ignored(name) and is_picture(name):
                 found.append(Path(place) / name)
     return sorted(found, key=lambda path: natural_key(path.relative_to(folder).as_posix()))
 

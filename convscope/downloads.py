@@ -5,12 +5,12 @@ that studies neither wait for each other's checksums nor take files away from ea
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import re
 import shutil
 import time
-import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,14 @@ from typing import Any
 import requests
 import urllib3
 
-from convscope.addresses import local_file
+from convscope.addresses import fault_of_address, local_file, without_secrets
 from convscope.errors import UserError
 from convscope.files import put_in_place, sha256_of
 from convscope.locks import waiting_for
 from convscope.processes import place, this_process
 
+FaultOf = Callable[[Path], str | None]
 OnProgress = Callable[[int, int | None], None]
-Check = Callable[[Path], str]
 
 _BLOCK = 1 << 18
 _ENOUGH_TO_GO_ON = 1 << 16
@@ -67,26 +67,14 @@ def fetch(
     return path
 
 
-def not_a_web_page(what: str, more: Check | None = None) -> Check:
-    """A `check` for `download`: servers answer with a page where a file is gone, or wants a login."""
-
-    def check(path: Path) -> str:
-        with path.open("rb") as stream:
-            start = stream.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-        if start.startswith((b"<!doctype html", b"<html")):
-            return f"what the address leads to is a web page, not {what}; look at it in a browser for the file's own address"
-        return more(path) if more else ""
-
-    return check
-
-
 def download(url: str, path: str | os.PathLike[str], sha256: str | None = None, **settings: Any) -> Path:
     """Fetch a file, resuming an earlier attempt.
 
     What has arrived waits in `<path>.<place>.part`, a name of this machine's; its next attempt (also of a later run) asks for
     the rest, and starts over where the server cannot give it or the file has changed there. `path` appears only when complete
-    and checked. A file already at `path` is kept when its checksum is right, or when there is none to compare, and the check has
-    nothing against it; but a file of this computer is always copied. Processes of one machine do this one after the other.
+    and checked. A file already at `path` is kept when its checksum is right, or when there is none to compare, and nothing is known
+    against it; but a file of this computer is always copied. Processes of one machine do this one after the other. No message tells
+    a password or a token of the address.
 
     Args:
         url: http, https or file.
@@ -98,7 +86,8 @@ def download(url: str, path: str | os.PathLike[str], sha256: str | None = None, 
             timeout: seconds for connecting, and for each wait for data ((15, 60)).
             progress: called with (bytes so far, bytes in all or None).
             pause: seconds before the first retry; doubled for each further one (1).
-            check: given what was downloaded, says what is wrong with it, "" for nothing.
+            fault_of: says why what came is not the file that was meant (`web_page`, `archives.fault_of`), or None; such a file
+                is not kept.
             say: given a line for the log while it waits for another process.
 
     Returns:
@@ -151,25 +140,24 @@ def _download(
     timeout: tuple[float, float] = (15.0, 60.0),
     progress: OnProgress | None = None,
     pause: float = 1.0,
-    check: Check | None = None,
+    fault_of: FaultOf | None = None,
     say: object = None,
 ) -> None:
     here = local_file(url)
-    if here is None and path.is_file() and not _objection(path, sha256, check):
+    if here is None and path.is_file() and not _objection(path, sha256, fault_of):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{place()}.part")
     state = part.with_name(part.name + ".json")
     report = progress or (lambda done, total: None)
     try:
-        scheme = urllib.parse.urlsplit(url).scheme.lower()
+        if fault := fault_of_address(url):
+            raise _Final(fault)
         if here is not None:
             _copy(here, part, max_bytes, report)
-        elif scheme in ("http", "https"):
-            _fetch_with_retries(url, part, state, sha256, max_bytes, retries, timeout, report, pause)
         else:
-            raise _Final(f"'{scheme or url}' is not http, https or file")
-        if objection := _objection(part, sha256, check):
+            _fetch_with_retries(url, part, state, sha256, max_bytes, retries, timeout, report, pause)
+        if objection := _objection(part, sha256, fault_of):
             raise _Final(objection)
         state.unlink(missing_ok=True)
         put_in_place(part, path)
@@ -228,7 +216,7 @@ def _fetch(
     have = _size(part)
     known = _read_state(state)
     # Without a sign of the version, the rest of a changed file could be joined to the start of the old one.
-    if have and (known.get("url") != url or not (known.get("version") or sha256)):
+    if have and (known.get("url") != _digest(url) or not (known.get("version") or sha256)):
         have = 0
     # Compressed on the way, the bytes would be neither the file's nor countable.
     headers = {"Accept-Encoding": "identity"}
@@ -310,11 +298,24 @@ def _copy(source: Path, part: Path, max_bytes: int | None, report: OnProgress) -
         raise _Final(f"{error.strerror}: {source}") from None
 
 
-def _objection(path: Path, sha256: str | None, check: Check | None) -> str:
-    """What is wrong with a downloaded file; "" for nothing."""
+def _objection(path: Path, sha256: str | None, fault_of: FaultOf | None) -> str | None:
+    """What is wrong with a downloaded file, or None."""
     if sha256 is not None and (found := sha256_of(path)) != sha256.lower():
         return f"its checksum is {found} and should be {sha256.lower()}"
-    return check(path) if check else ""
+    return fault_of(path) if fault_of else None
+
+
+def web_page(path: Path) -> str | None:
+    """Says that a file is a web page, which servers send instead of what was asked for: to log in, to be patient; else None."""
+    with path.open("rb") as stream:
+        start = stream.read(2048).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if start.startswith((b"<!doctype html", b"<html")) or (start.startswith(b"<") and b"<html" in start):
+        return "a web page came instead of the file (to log in, or an error)"
+    return None
+
+
+def _digest(url: str) -> str:
+    return hashlib.sha256(url.encode(errors="surrogateescape")).hexdigest()
 
 
 def _size(part: Path) -> int:
@@ -333,7 +334,7 @@ def _write_state(state: Path, url: str, answer: requests.Response) -> None:
     tag = answer.headers.get("ETag", "")
     # A weak tag does not promise equal bytes, and If-Range must not carry one.
     version = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
-    state.write_text(json.dumps({"url": url, "version": version}), encoding="utf-8")
+    state.write_text(json.dumps({"url": _digest(url), "version": version}), encoding="utf-8")
 
 
 def _one_line(error: BaseException) -> str:
@@ -357,4 +358,6 @@ def _innermost(error: BaseException) -> str:
 
 def _advice(url: str, path: Path, what: str, sha256: str | None) -> str:
     check = f" (sha256 {sha256})" if sha256 else ""
-    return f"cannot download {url}: {what}; by hand: download it elsewhere{check} and put it at {path}"
+    # Clients repeat the address, that of a redirection too, from its path on: no question mark of theirs asks for anything else.
+    what = re.sub(r"\?[^\s'\")]+", "?...", without_secrets(what))
+    return f"cannot download {without_secrets(url)}: {what}; by hand: download it elsewhere{check} and put it at {path}"

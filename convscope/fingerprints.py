@@ -44,14 +44,17 @@ def fingerprint(
         folder elsewhere, does not.
 
     Raises:
-        UserError: there is no such folder.
+        UserError: there is no such folder, or it or one below cannot be listed.
     """
     root = Path(folder)
     if not root.is_dir():
         raise UserError(f"{root}: no such folder")
     known = _read_cache(cache_file)
     now = time.time_ns()
-    files = dict(sorted(_files(root, frozenset(os.path.normpath(name) for name in without))))
+    try:
+        files = dict(sorted(_files(root, frozenset(os.path.normpath(name) for name in without))))
+    except OSError as error:
+        raise UserError(f"the folder '{error.filename}' cannot be read: {error.strerror}") from None
     stale = [name for name, state in files.items() if known.get(name, ("",))[1:] != state]
     fresh: dict[str, str] = {}
     if stale:

@@ -12,7 +12,7 @@ from typing import Any
 from convscope.datasets import BadRow, ImageRow, class_folders, natural_key, picture_files
 from convscope.errors import BadImage, UserError, nearest
 from convscope.files import sha256_of
-from convscope.groups import GROUPS, group_text, same_class
+from convscope.groups import GROUPS, class_position, group_text, same_class
 from convscope.images import read_image
 from convscope.sampling import sample
 
@@ -65,7 +65,7 @@ def select_images(
             {dataset, split?, classes?, per_class?, limit?, shuffle_seed?};
             {evaluation, dataset, split, group, classes?, per_class?, limit?, shuffle_seed?}, `group` one of `GROUPS`;
             {files: [...]}; {folder: DIR, classes?, per_class?, limit?, shuffle_seed?}.
-            `on_bad_image: fail` stops at a bad picture in every form.
+            `on_bad_image: fail` stops at a bad picture in every form. Classes may be numbers, see `groups.class_position`.
         images, bad: the dataset's tables, for the first two forms.
         predictions: rows of the evaluation's predictions.csv, for the second.
         seed: used where there is no `shuffle_seed`.
@@ -78,6 +78,7 @@ def select_images(
         UserError: a class, split, group or folder does not exist, or a picture is bad and `on_bad_image` is fail.
     """
     seed = int(settings.get("shuffle_seed", seed))
+    settings = _with_names(settings, images)
     if "files" in settings:
         chosen, unreadable = _readable(
             [_Choice(path, "", -1, "") for path in dict.fromkeys(map(_home, settings["files"]))]
@@ -189,7 +190,7 @@ def _from_evaluation(
     ]
     if group == "most_confident_errors":
         rows = sorted(rows, key=lambda row: (-float(row["confidence"]), row["path"]))
-        rows = rows[: settings.get("limit") or _MOST_CONFIDENT]
+        rows = _surest(rows, settings)
         settings = {}
     else:
         rows = sorted(rows, key=lambda row: (int(row["label"]), row["path"]))
@@ -197,6 +198,38 @@ def _from_evaluation(
     # The predictions count classes as the model does; a set keeps the labels of its dataset.
     choices = [known.get(r["path"]) or _Choice(r["path"], r["class"], int(r["label"]), r["sha256"]) for r in rows]
     return _sampled(choices, settings, seed)
+
+
+def _surest(rows: Sequence[Mapping[str, str]], settings: Mapping[str, Any]) -> list[Mapping[str, str]]:
+    """The first of rows by falling confidence: `per_class` of each true class, `limit` in all, 24 where neither is given."""
+    per_class, limit = settings.get("per_class"), settings.get("limit")
+    taken: Counter[str] = Counter()
+    result = []
+    for row in rows:
+        taken[row["label"]] += 1
+        if per_class is None or taken[row["label"]] <= per_class:
+            result.append(row)
+    return result[: limit if limit or per_class else _MOST_CONFIDENT]
+
+
+def _with_names(settings: Mapping[str, Any], images: Iterable[ImageRow]) -> dict[str, Any]:
+    """The settings with the dataset's names for classes that are chosen by number (see `groups.class_position`)."""
+    known = {row.label: row.class_ for row in images}
+    if "folder" in settings and (folder := Path(_home(settings["folder"]))).is_dir():
+        known = dict(enumerate(class_folders(folder)))
+    names = [known.get(label, "") for label in range(max(known, default=-1) + 1)]
+
+    def name(wanted: str | int) -> str:
+        numbered = isinstance(wanted, int) or wanted.isdecimal()
+        return names[class_position(wanted, names, "classes")] if numbered and names else str(wanted)
+
+    result = dict(settings)
+    if settings.get("classes"):
+        result["classes"] = [name(wanted) for wanted in settings["classes"]]
+    if "group" in settings:
+        group, colon, wanted = group_text(settings["group"]).partition(":")
+        result["group"] = group + colon + (name(wanted) if wanted else "")
+    return result
 
 
 def _labels(predictions: Sequence[Mapping[str, str]]) -> dict[str, int]:

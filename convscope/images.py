@@ -50,7 +50,8 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, sha25
     """Read a picture as RGB.
 
     The EXIF orientation is applied, transparency is laid over white, CMYK and palettes are converted, 16-bit gray is
-    scaled (not clipped), an animation gives its first frame. Colour profiles are ignored.
+    scaled (not clipped), an animation gives its first frame. Colour profiles are ignored. Gray in 32-bit integers is taken
+    for 8 bits where all of it lies in 0..255, for 16 bits up to 65535, and refused beyond.
 
     Args:
         path: a JPEG, PNG, GIF, BMP, WEBP, TIFF or MPO file; its content counts, not its name.
@@ -192,7 +193,8 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     if mode == "RGB" and "transparency" not in picture.info:
         return picture
     if mode.startswith("I"):
-        return _from_integers(np.asarray(picture))
+        # A PNG has no more than 16 bits, whatever PIL holds them in.
+        return _from_integers(np.asarray(picture), wide=mode == "I" and picture.format != "PNG")
     if mode == "F":
         raise BadImage("floating-point pixels, whose range is unknown")
     if mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in picture.info:
@@ -201,12 +203,15 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     return picture.convert("RGB")
 
 
-def _from_integers(values: NDArray[np.generic]) -> Image.Image:
+def _from_integers(values: NDArray[np.generic], wide: bool) -> Image.Image:
     # PIL's own conversion clips 16-bit gray at 255, which turns nearly everything white.
-    wide = values.astype(np.int64)
-    if wide.min() < 0 or wide.max() > 65535:
+    pixels = values.astype(np.int64)
+    if pixels.min() < 0 or pixels.max() > 65535:
         raise BadImage("32-bit integer pixels, whose range is unknown")
-    return Image.fromarray(((wide + 128) // 257).astype(np.uint8)).convert("RGB")
+    # Bytes that some program kept in 32-bit integers; as 16-bit gray they would all be black.
+    if not wide or pixels.max() > 255:
+        pixels = (pixels + 128) // 257
+    return Image.fromarray(pixels.astype(np.uint8)).convert("RGB")
 
 
 def _orientation(picture: Image.Image) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from convscope import files, runs
+from convscope.addresses import without_secrets
 from convscope.errors import UserError
 from convscope.lean_imports import collect_rarely, keras_alone, leave_the_garbage
 
@@ -80,7 +81,7 @@ def run(
     except KeyboardInterrupt:
         _fail(_why_ended or "interrupted")
     except Exception as error:
-        traceback.print_exc()
+        print(without_secrets(traceback.format_exc()), file=sys.stderr, flush=True)
         where = f" (the whole story is in {args.log})" if args.log else ""
         _fail(f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}{where}")
     finally:
@@ -88,7 +89,7 @@ def run(
 
 
 def _fail(message: str) -> None:
-    line = f"{_title}: error: {message}"
+    line = without_secrets(f"{_title}: error: {message}")
     with contextlib.suppress(OSError):  # who would read it may be gone
         print(line, file=sys.stderr, flush=True)
         if _terminal:
@@ -115,7 +116,7 @@ def _end_with_the_run(why: str) -> None:
 
 def say(message: str) -> None:
     """Write one line to the job's log."""
-    print(f"{time.strftime('%H:%M:%S')} {message}", flush=True)
+    print(f"{time.strftime('%H:%M:%S')} {without_secrets(message)}", flush=True)
 
 
 class Progress:

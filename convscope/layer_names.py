@@ -26,6 +26,18 @@ CONVNET_FILTERS = (32, 64, 128, 256, 512)
 MINI_XCEPTION_FILTERS = (32, 64, 128, 256, 512)
 RETAIL_FILTERS = (16, 32, 64, 128)
 CONV_TYPES = ("Conv2D", "SeparableConv2D", "DepthwiseConv2D", "Conv2DTranspose")
+# Layers whose output has the shape of (each of) their inputs, or at least their rank.
+_SHAPELESS = (
+    "Activation",
+    "ReLU",
+    "LeakyReLU",
+    "ELU",
+    "BatchNormalization",
+    "Dropout",
+    "SpatialDropout2D",
+    "Add",
+    "Concatenate",
+)
 POOL_TYPES = ("MaxPooling2D", "AveragePooling2D")
 _XCEPTION_PRESETS = ("xception_41_imagenet",)
 _BLOCK = re.compile(r"^(conv\d+_block\d+|(?:block|stage|group|layer)_?\d+[a-z]?)(?=_|$)")
@@ -143,17 +155,34 @@ def xception_layers(filters_of: Sequence[Sequence[int]], pooling: Sequence[bool]
 
 
 def _preset(preset: str, folder: str | None) -> list[Layer] | None:
-    for place in (Path(preset), *([Path(folder) / preset] if folder else [])):
-        if (place / "config.json").is_file():
-            return _from_config(json.loads((place / "config.json").read_text()))
+    for place in (Path(preset).expanduser(), *([Path(folder).expanduser() / preset] if folder else [])):
+        if is_file(place / "config.json"):
+            return _from_config(read_json_config(place / "config.json") or {})
     if preset.rstrip("/").rpartition("/")[2] in _XCEPTION_PRESETS:
         return xception_layers(XCEPTION_FILTERS, XCEPTION_POOLING)
     return None
 
 
 def _file(path: Path) -> list[Layer] | None:
-    config = read_file_config(path)
+    config = read_file_config(path.expanduser())
     return None if config is None else _from_config(config)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; what cannot be reached is not."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
+
+
+def read_json_config(path: Path) -> dict[str, Any] | None:
+    """A JSON object of a preset's folder; None where there is none, or it is damaged."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def read_file_config(path: Path) -> dict[str, Any] | None:
@@ -167,14 +196,14 @@ def read_file_config(path: Path) -> dict[str, Any] | None:
         with h5py.File(path, "r", locking=False) as stored:
             config = stored.attrs["model_config"]
         return dict(json.loads(config.decode() if isinstance(config, bytes) else config))
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile):
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, zipfile.BadZipFile):
         return None
 
 
 def _from_config(config: Mapping[str, Any]) -> list[Layer] | None:
     try:
         layers = list(_walk(config))
-    except _Unknown:
+    except (_Unknown, AttributeError, KeyError, TypeError):  # the last three: a config that no Keras wrote
         return None
     # Layers of the same name are renamed when nested networks are opened; only the real graph tells how.
     return layers if len({layer.name for layer in layers}) == len(layers) else None
@@ -203,3 +232,42 @@ def _walk(entry: Mapping[str, Any]) -> Iterator[Layer]:
         yield Layer(name, block_of(name), role, int(config.get("filters") or 0))
     elif str(entry.get("registered_name") or "").startswith("keras_hub>"):
         raise _Unknown
+
+
+def ends_in_maps(config: Mapping[str, Any]) -> bool:
+    """Whether a model's config surely ends in feature maps, as a backbone does: in a convolution or pooling, or in layers that
+    change no shape behind one."""
+    try:
+        return _ends_in_maps(config, None, set())
+    except (AttributeError, IndexError, KeyError, StopIteration, TypeError):
+        return False
+
+
+def _ends_in_maps(entry: Mapping[str, Any], name: str | None, seen: set[str]) -> bool:
+    """The same of one of a network's layers; of the one that gives its output where no name is given."""
+    config = entry["config"]
+    layers = config if isinstance(config, list) else config["layers"]
+    by_name = {layer.get("name") or layer["config"]["name"]: layer for layer in layers}
+    if name is None:
+        last = layers[-1]
+        name = _first_name(config["output_layers"], by_name) if "output_layers" in config else None
+        name = name or last.get("name") or last["config"]["name"]
+    layer = by_name[name]
+    kind = layer["class_name"]
+    if kind in CONV_TYPES or kind in POOL_TYPES or kind in ("ZeroPadding2D", "Cropping2D", "UpSampling2D"):
+        return True
+    if isinstance(layer["config"], list) or "layers" in layer["config"]:
+        return _ends_in_maps(layer, None, set())
+    if kind not in _SHAPELESS or name in seen:
+        return False
+    inbound = layer.get("inbound_nodes")
+    before = _first_name(inbound, by_name) if inbound else list(by_name)[list(by_name).index(name) - 1]
+    return before is not None and _ends_in_maps(entry, before, seen | {name})
+
+
+def _first_name(value: Any, names: Mapping[str, Any]) -> str | None:
+    """The first text within lists and mappings that is a layer's name."""
+    if isinstance(value, str):
+        return value if value in names else None
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return next((found for part in inner if (found := _first_name(part, names))), None)

@@ -1,10 +1,10 @@
 """Reading `layers.csv` and choosing layers from it. Imports nothing heavy."""
 
-import csv
 from collections.abc import Iterable, Sequence
 from os import PathLike
 
 from convscope.errors import UserError, nearest
+from convscope.tables import read_rows
 
 CONVOLUTIONS = frozenset({"conv", "shortcut"})
 ALL_ROLES = frozenset({"conv", "shortcut", "pool"})
@@ -12,8 +12,7 @@ ALL_ROLES = frozenset({"conv", "shortcut", "pool"})
 
 def read_layers(path: str | PathLike[str]) -> list[dict[str, str]]:
     """The rows of a layers table, in order of depth."""
-    with open(path, newline="", encoding="utf-8") as stream:  # noqa: PTH123
-        return list(csv.DictReader(stream))
+    return read_rows(path)
 
 
 def select_layers(

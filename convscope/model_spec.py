@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from convscope.errors import UserError, nearest
 from convscope.files import read_json, write_json
+from convscope.groups import class_position
 from convscope.identity import identity
 
 RESIZES = ("crop", "stretch", "pad")
@@ -78,7 +79,8 @@ class ModelSpec:
 
     def preprocess(self, images: npt.NDArray[Any]) -> FloatArray:
         """Bring RGB images (N, H, W, 3), values 0..255, to model space: float32, same shape."""
-        x = np.array(images, dtype=np.float32)
+        # Of another order in memory, the rows below would be a copy.
+        x = np.array(images, dtype=np.float32, order="C")
         if self.channels == "bgr":
             x = np.ascontiguousarray(x[..., ::-1])
         # Row by row: an operation over three numbers at a time takes ten times as long.
@@ -125,19 +127,12 @@ class ModelSpec:
         return z
 
     def class_index(self, name_or_index: str | int) -> int:
-        """Index of a class given by name or by number.
+        """Index of a class given by name or by number (see `groups.class_position`).
 
         Raises:
             UserError: there is no such class; the nearest name is suggested.
         """
-        text = str(name_or_index)
-        if isinstance(name_or_index, str) and text in self.classes:
-            return self.classes.index(text)
-        if not isinstance(name_or_index, str) or text.isdecimal():
-            if 0 <= int(text) < len(self.classes):
-                return int(text)
-            raise UserError(f"model {self.name}: no class number {text}; it has 0 to {len(self.classes) - 1}")
-        raise UserError(f"model {self.name}: no class '{text}'; {nearest(text, self.classes)}")
+        return class_position(name_or_index, self.classes, f"model {self.name}")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the spec as JSON, its identity too: a reader without this library can tell whose results are whose."""

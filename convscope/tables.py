@@ -3,11 +3,17 @@
 A row is a dataclass whose fields are `str`, `int`, `float` or `bool`; the column `class`, a Python keyword, is its
 field `class_`. Plain dicts are read and written too. Any file name survives: commas, quotes, line breaks and
 bytes that are not UTF-8.
+
+A spreadsheet takes a cell that begins with = + - @ (or a tab, or a carriage return) for a formula, and runs it. Names of files
+and of archives' members come from anywhere, so such a text gets an apostrophe in front, which spreadsheets take for "this is
+text" (https://owasp.org/www-community/attacks/CSV_Injection). Reading takes it off again: what is read is what was written. Text
+that is a number, -0.5, stays one.
 """
 
 import csv
 import dataclasses
 import os
+import re
 import typing
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +25,12 @@ from convscope.errors import UserError, nearest
 from convscope.files import atomic_path
 
 Row = TypeVar("Row")
+
+# Their full-width forms too, which spreadsheets of some languages take for the same.
+_FORMULA = re.compile("'*[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|nan)")
+# A semicolon or a tab parts cells where a comma is the decimal sign: unquoted, a formula could begin behind it.
+_QUOTED = frozenset(',;\t"\r\n')
 
 
 def columns_of(row_type: type) -> list[str]:
@@ -43,7 +55,7 @@ def write_table(path: str | os.PathLike[str], rows: Iterable[Any], columns: Sequ
         atomic_path(path) as temporary,
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
     ):
-        stream.write(_line(names))
+        stream.write(_line([_masked(name) for name in names]))
         for row in rows:
             values = row if isinstance(row, Mapping) else to_dict(row)
             if set(values) != set(names):
@@ -62,14 +74,14 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
         raise UserError(f"{path}: no such table")
     with path.open(encoding="utf-8", errors="surrogateescape", newline="") as stream:
         lines = csv.reader(stream)
-        names = next(lines, None)
+        names = [_unmasked(name) for name in next(lines, [])]
         if not names:
             raise UserError(f"{path}: the table has no header line")
         rows = []
         for cells in lines:
             if len(cells) != len(names):
                 raise UserError(f"{path}: line {lines.line_num} has {len(cells)} cells, the header {len(names)}")
-            rows.append(dict(zip(names, cells, strict=True)))
+            rows.append(dict(zip(names, map(_unmasked, cells), strict=True)))
     return rows
 
 
@@ -108,7 +120,7 @@ def _column(field: "dataclasses.Field[Any]") -> str:
 
 def _line(cells: Sequence[str]) -> str:
     # Not csv.writer: which cells it quotes (those with a carriage return) differs between versions of Python.
-    quoted = ['"' + cell.replace('"', '""') + '"' if set(cell) & set(',"\r\n') else cell for cell in cells]
+    quoted = ['"' + cell.replace('"', '""') + '"' if _QUOTED & set(cell) else cell for cell in cells]
     return (",".join(quoted) if quoted != [""] else '""') + "\n"
 
 
@@ -117,8 +129,19 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
+    if isinstance(value, str | os.PathLike):
+        return _masked(str(value))
     # str() of a float32 has float32's digits; float() first would spell out its rounding error.
     return str(value)
+
+
+def _masked(text: str) -> str:
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def _unmasked(text: str) -> str:
+    # What begins with apostrophes and a formula's sign had one more put in front.
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def _value(text: str, kind: Any) -> Any:

@@ -150,7 +150,8 @@ def train(
         after_epoch: called with the number of each finished epoch.
 
     Raises:
-        UserError: an unknown optimizer, an empty split, or a loss that is no number any more.
+        UserError: an unknown optimizer, an empty split, a training loss that is no number any more, or a validation loss that
+            never was one.
     """
     for pictures, name in ((training, "train"), (validation, "validation")):
         if not len(pictures):
@@ -181,13 +182,19 @@ def train(
             raise UserError(f"model '{model.name}': the training loss is {loss} in epoch {epoch}; lower learning_rate")
         values = (epoch, loss, accuracy, val_loss, val_accuracy, round(time.monotonic() - started, 1))
         history.append(dict(zip(HISTORY_COLUMNS, values, strict=True)))
-        if not best_weights or val_loss < history[best_epoch - 1]["val_loss"]:
+        # A loss that is no number is never the best, nor is one that follows it measured against it.
+        if np.isfinite(val_loss) and (not best_weights or val_loss < history[best_epoch - 1]["val_loss"]):
             best_epoch, best_weights = epoch, model.get_weights()
         _save_state(state, tag, model, optimizer, history, best_epoch, best_weights)
         progress.step(
             1, f"loss {loss:.4f} accuracy {accuracy:.4f}, validation loss {val_loss:.4f} accuracy {val_accuracy:.4f}"
         )
         after_epoch(epoch)
+    if not best_weights:
+        raise UserError(
+            f"model '{model.name}': the validation loss is no number in any of {len(history)} epochs, so no epoch is the best; "
+            "lower learning_rate"
+        )
     model.set_weights(best_weights)
     return Result(history, best_epoch)
 

@@ -4,17 +4,17 @@ import json
 import math
 import os
 import re
-import sys
 from functools import cache
 from pathlib import Path
 
-sys.path.insert(0, workflow.basedir)
-
 from convscope.addresses import (
+    all_without_secrets,
     dataset_and_split,
     download_name,
     downloads_of,
+    has_secrets,
     local_file,
+    without_secrets,
 )
 from convscope.ascent.presets import PRESETS, for_preset, preset_names
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
@@ -34,14 +34,6 @@ from convscope.runs import announce_again
 from convscope.study_lock import begin_run
 from convscope.tables import read_rows
 from convscope.timers import cancel_timers
-
-
-def stop(error, where="config"):
-    """End with one line: a user's mistake needs no traceback."""
-    print(f"{where}: {error}", file=sys.stderr)
-    sys.stderr.flush()
-    sys.exit(1)
-
 
 try:
     config = complete(config)
@@ -134,13 +126,18 @@ def content_of(place, *without):
     `without` are what is left out below a folder.
     """
     path = Path(place).expanduser()
-    if path.is_file() and path.stat().st_size < 10_000_000:
-        return sha256_of(path)[:16]
-    name = identity(folder=str(path.resolve()), without=without)
-    kept = f".snakemake/fingerprints/{name}.json"
-    if path.is_file():
-        return file_digest(path, kept)[:16]
-    return fingerprint(path, kept, threads=4, without=without)[:16]
+    try:
+        if path.is_file() and path.stat().st_size < 10_000_000:
+            return sha256_of(path)[:16]
+        name = identity(folder=str(path.resolve()), without=without)
+        kept = f".snakemake/fingerprints/{name}.json"
+        if path.is_file():
+            return file_digest(path, kept)[:16]
+        return fingerprint(path, kept, threads=4, without=without)[:16]
+    except OSError as error:
+        stop(f"'{path}' cannot be read: {error.strerror}")
+    except UserError as error:
+        stop(error)
 
 
 def job_threads(stage, default=1):

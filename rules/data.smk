@@ -82,14 +82,15 @@ rule download:
         runtime=240,
     params:
         code=code("download"),
-        url=lambda w: DOWNLOADS[w.file].url,
+        url=lambda w: without_secrets(DOWNLOADS[w.file].url),
+        whole=lambda w: secret_url(w.file),
         sha256=lambda w: DOWNLOADS[w.file].sha256,
         kind=lambda w: DOWNLOADS[w.file].kind,
         content=lambda w: local_content(DOWNLOADS[w.file].url),
         store=lambda w: f"results/downloads/{w.file}",
     shell:
         r"""
-        python -m scripts.download --url {params.url:q} --sha256={params.sha256:q} --kind={params.kind:q} \
+        python -m scripts.download --url {params.url:q} {params.whole} --kind {params.kind} --sha256={params.sha256:q} \
             --store {params.store:q} --out {output.file:q} --log {log:q}
         """
 

@@ -29,7 +29,7 @@ rule gallery:
         runtime=20,
     params:
         code=code("gallery"),
-        settings=lambda w: json.dumps(config),
+        settings=lambda w: json.dumps(all_without_secrets(config)),
         results=lambda w, output: os.path.dirname(os.path.dirname(output.study)),
     shell:
         r"""

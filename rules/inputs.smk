@@ -14,6 +14,19 @@ def local_content(url):
     return content_of(path) if path and path.is_file() else ""
 
 
+def secret_url(file):
+    """The argument that names the environment's variable with a whole address, where a part of it is secret.
+
+    A command is printed when it fails, and is kept in .snakemake with all parameters; the environment is not.
+    """
+    url = DOWNLOADS[file].url
+    if not has_secrets(url):
+        return ""
+    name = f"CONVSCOPE_URL_{file[:8]}"
+    os.environ[name] = url
+    return f"--url-in {name}"
+
+
 def dataset_content(wildcards):
     """Digest of the pictures made for a dataset; the folder itself is known to Snakemake by its time alone."""
     source = config["datasets"][wildcards.dataset]["source"]
@@ -42,6 +55,8 @@ def dataset_path(wildcards):
 def dataset_settings(wildcards):
     """A dataset's part of the config as its script wants it: drawn pictures already lie in a folder a split."""
     dataset = dict(config["datasets"][wildcards.dataset])
+    for key in ("url", "sha256", "max_bytes", "max_files"):
+        dataset.pop(key, None)
     if dataset["source"] in DRAWN_KINDS:
         dataset["splits"] = {split: split for split in dataset.pop("images_per_class")}
     if not masks_inside(dataset):

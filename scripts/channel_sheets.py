@@ -1,8 +1,6 @@
 """Draw activations: a sheet of every channel a layer, one channel alone, and sparsity by depth."""
 
 import argparse
-import csv
-import io
 import json
 from pathlib import Path
 
@@ -12,12 +10,12 @@ from convscope.job import Progress, parser, run
 def main(args: argparse.Namespace) -> None:
     from convscope import store
     from convscope.channel_sheets import channel_sheet, single_channel_figure, sparsity_figure
-    from convscope.files import write_text
     from convscope.images import load_images
     from convscope.layer_table import read_layers
     from convscope.model_spec import ModelSpec
     from convscope.render import save_png
     from convscope.sparsity import sparsity_by_layer
+    from convscope.tables import write_table
 
     spec = ModelSpec.load(args.spec)
     settings = json.loads(args.settings)
@@ -28,13 +26,9 @@ def main(args: argparse.Namespace) -> None:
         names = json.loads(file.attrs["layers_in_order"])
         ids, paths, digests = (store.read_text(file[column]) for column in ("id", "path", "sha256"))
         rows = sparsity_by_layer(file, names, [relus[name] for name in names]) if ids else []
-        text = io.StringIO()
-        writer = csv.DictWriter(
-            text, ["layer", "relu", "channels", "zeros", "dead", "mean", "maximum"], lineterminator="\n"
-        )
-        writer.writeheader()
-        writer.writerows({k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows)
-        write_text(args.sparsity, text.getvalue())
+        written = [{k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows]
+        columns = ["layer", "relu", "channels", "zeros", "dead", "mean", "maximum"]
+        write_table(args.sparsity, written, columns)
         sparsity_figure(
             args.sparsity_figure,
             rows,

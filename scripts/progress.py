@@ -14,13 +14,18 @@ def main(args: argparse.Namespace) -> None:
     from convscope.ascent.presets import preset_names
     from convscope.ascent.remaining import LayerWork, depth_cost, seconds_each, seconds_left
     from convscope.config import complete
+    from convscope.config_file import located, read_config_file
     from convscope.errors import UserError
     from convscope.files import whole_files
     from convscope.layer_table import CONVOLUTIONS, read_layers, select_layers, wanted_filters
 
     if not args.config.is_file():
         raise UserError(f"{args.config}: no such file; name the study's config")
-    config = complete(yaml.safe_load(args.config.read_text(encoding="utf-8")))
+    file = read_config_file(args.config)
+    try:
+        config = complete(yaml.safe_load(args.config.read_text(encoding="utf-8")))
+    except UserError as error:
+        raise UserError(located(str(error), [file])) from None
     study = Path("results") / config["study"]
     for model, part in config["filters"].items():
         table = study / "models" / model / "layers.csv"

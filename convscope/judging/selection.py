@@ -85,7 +85,7 @@ def check_judging(config: dict[str, Any], model: str) -> None:
             stage: config[stage][model]["class"]
             for stage in sorted(set(judged_methods(config, model, images).values()))
         }
-        kinds = {"predicted" if value == "all" else value for value in classes.values()}
+        kinds = {"predicted" if value == "all" else str(value) for value in classes.values()}
         if len(kinds) > 1:
             named = " and ".join(f"{stage}.{model}.class is '{value}'" for stage, value in classes.items())
             raise UserError(f"{key}: {named}; methods can only be compared on one class, so make them the same")

@@ -5,7 +5,17 @@ from typing import Any
 
 import pytest
 
-from convscope.addresses import Wanted, dataset_and_split, download_name, downloads_of, local_file
+from convscope.addresses import (
+    Wanted,
+    all_without_secrets,
+    dataset_and_split,
+    download_name,
+    downloads_of,
+    fault_of_address,
+    has_secrets,
+    local_file,
+    without_secrets,
+)
 from convscope.errors import UserError
 
 URL = "https://example.org/pets.zip"
@@ -23,7 +33,7 @@ def test_a_checksum_given_once_holds_wherever_the_address_is_named(first: str) -
     config["image_sets"] = {"few": {"urls": [URL, "https://example.org/x.png"]}}
     other = "https://example.org/x.png"
     assert downloads_of(config) == {
-        download_name(URL): Wanted(URL, "a" * 64, ""),
+        download_name(URL): Wanted(URL, "a" * 64, "archive"),
         download_name(other): Wanted(other, "", "picture"),
     }
 
@@ -46,8 +56,52 @@ def test_download_names_are_safe_and_different() -> None:
     name = download_name("https://example.org/a b/../x;rm -rf.zip?token=1")
     assert name.endswith("-x_rm_-rf.zip") and "/" not in name
     assert download_name("https://a.org/pets.zip") != download_name("https://b.org/pets.zip")
+    assert download_name("https://joe:hunter2@a.org/?t").endswith("-a.org")
     assert download_name("https://a.org/").endswith("-a.org") and len(download_name("https://a.org/" + "x" * 500)) < 80
 
 
 def test_dataset_and_split() -> None:
     assert dataset_and_split("pets/test") == ("pets", "test")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("https://a.org/pets.zip", "https://a.org/pets.zip"),
+        ("https://joe:hunter2@a.org/pets.zip", "https://a.org/pets.zip"),
+        ("https://ghp_token@a.org:81/x", "https://a.org:81/x"),
+        ("https://a.org/p?token=SECRET&x=1#SECRET", "https://a.org/p?..."),
+        ("https://a.org?SECRET", "https://a.org?..."),
+        ("https://a.org/p#SECRET", "https://a.org/p#..."),
+        ("https://joe:p@ss/w@a.org/x", "https://ss/w@a.org/x"),  # no address: a slash ends the host
+        ("htps://joe:SECRET@a.org/?SECRET", "htps://a.org/?..."),
+        ("url: 'http://j:SECRET@a/b?SECRET' does not match", "url: 'http://a/b?...' does not match"),
+        ('{"url": "http://j:SECRET@a/b?SECRET", "x": 1}', '{"url": "http://a/b?...", "x": 1}'),
+        ("two: http://a:SECRET@b/c and s3://d:SECRET@e/f?SECRET.", "two: http://b/c and s3://e/f?..."),
+        ("what? mail me@home.org, see a//b?c", "what? mail me@home.org, see a//b?c"),
+    ],
+)
+def test_no_secret_of_an_address_is_shown(text: str, shown: str) -> None:
+    assert without_secrets(text) == shown and "SECRET" not in shown
+    assert without_secrets(shown) == shown
+    assert without_secrets(f"cannot download {shown}: no answer") == f"cannot download {shown}: no answer"
+
+
+def test_a_config_without_its_secrets() -> None:
+    config = {"datasets": {"a": {"url": "https://u:p@h/x?t", "max": 3}}, "urls": ["http://h/a?t", "http://h/b"]}
+    shown = {"datasets": {"a": {"url": "https://h/x?...", "max": 3}}, "urls": ["http://h/a?...", "http://h/b"]}
+    assert all_without_secrets(config) == shown
+    assert has_secrets("https://u:p@h/x") and not has_secrets("https://h/x")
+
+
+def test_addresses_that_lead_nowhere() -> None:
+    for url in ("https://a.org/x", "http://127.0.0.1:80/x", "file:///x/y.zip", "file://localhost/x", "FILE:///x"):
+        assert fault_of_address(url) is None, url
+    for url, words in (
+        ("file://photos/pets.zip", "file:///path, with three slashes"),
+        ("file://~/pets.zip", "'~' would be another machine"),
+        ("https:///pets.zip", "no host"),
+        ("ftp://a/b", "'ftp' is not http"),
+        ("http://[::1/x", "IPv6"),
+    ):
+        assert words in str(fault_of_address(url)), url

@@ -16,6 +16,7 @@ from convscope.errors import UserError
 def study(tmp_path: Path) -> dict[str, Any]:
     for folder in ("train/cat", "train/dog", "held_out/cat", "held_out/dog"):
         (tmp_path / "photos" / folder).mkdir(parents=True)
+        (tmp_path / "photos" / folder / "1.jpg").write_bytes(b"x")
     (tmp_path / "a.jpg").write_bytes(b"x")
     return {
         "study": "small",
@@ -57,6 +58,18 @@ def change(study: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 def test_all_is_well(study: dict[str, Any]) -> None:
     check_study(complete(study))
+
+
+def test_where_classes_have_numbers_for_names_a_number_is_a_name(study: dict[str, Any]) -> None:
+    numbered = change(study, "models/big/classes", ["1", "2"])
+    for wanted in (1, "2"):
+        check_study(complete(change(numbered, "cams/big/class", wanted)))
+    with pytest.raises(UserError, match=r"cams\.big\.class: no class is called 0"):
+        check_study(complete(change(numbered, "cams/big/class", 0)))
+    check_study(complete(change(study, "image_sets/few/classes", [0, "1", "dog"])))
+    check_study(complete(change(study, "image_sets/wrong/group", {"false_negatives": 1})))
+    with pytest.raises(UserError, match=r"image_sets\.few\.classes: no class number 2; it has 0 to 1"):
+        check_study(complete(change(study, "image_sets/few/classes", [2])))
 
 
 @pytest.mark.parametrize("group", ["false_negatives:cat", {"false_negatives": "cats"}, {"true_positives": "Dog"}])
@@ -117,8 +130,8 @@ MISTAKES: list[tuple[str, Any, list[str]]] = [
     ("filters/neet", {}, ["filters.neet", "model 'neet'", "did you mean 'net'?"]),
     ("cams/net/images", ["few", "wrongs"], ["cams.net.images", "'wrongs'", "did you mean 'wrong'?"]),
     ("cams/net/class", "dgo", ["cams.net.class", "'dgo'", "did you mean 'dog'?"]),
-    ("cams/net/class", 2, ["cams.net.class", "2 is outside 0..1"]),
-    ("cams/net/class", -1, ["cams.net.class", "-1 is outside 0..1"]),
+    ("cams/net/class", 2, ["cams.net.class", "no class number 2", "0 to 1"]),
+    ("cams/net/class", -1, ["cams.net.class", "no class number -1", "0 to 1"]),
     ("cams/net/colormap", "virdis", ["cams.net.colormap", "'virdis'", "did you mean 'viridis'?"]),
     ("cams/net/layer", "block3_sepconv7", ["cams.net.layer", "'block3_sepconv7'", "did you mean 'block3_sepconv"]),
     ("cams/big/layer", "block14_sepconv3_act", ["cams.big.layer", "did you mean 'block14_sepconv"]),
@@ -168,6 +181,7 @@ def test_mistakes(study: dict[str, Any], tmp_path: Path, path: str, value: Any, 
 def test_a_backbone_has_no_class_to_explain(study: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "backbone").mkdir()
     (tmp_path / "backbone" / "config.json").write_text("{}")
+    (tmp_path / "backbone" / "model.weights.h5").touch()
     other = change(study, "models/bare", {"source": "preset", "preset": str(tmp_path / "backbone")})
     with pytest.raises(UserError, match=r"attributions\.bare: .*backbone without a classifier"):
         check_study(complete(change(other, "attributions/bare", {"images": ["loose"]})))

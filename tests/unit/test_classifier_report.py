@@ -116,6 +116,20 @@ def test_a_thousand_classes_give_figures_that_can_be_read(tmp_path: Path) -> Non
     assert max(curves.count(name) for name in set(curves)) <= 1000
 
 
+def test_shares_of_many_classes_are_shares_of_all_pictures(tmp_path: Path) -> None:
+    """Fifty classes, forty shown: class 0 has three pictures, of which one is taken for class 49, which is not shown."""
+    spec = ModelSpec("net", (8, 8), classes=tuple(f"c{k}" for k in range(50)), head="multiclass")
+    labels = np.array([0, 0, 0, *np.repeat(np.arange(1, 40), 2)])
+    answers = np.array([0, 0, 49, *np.repeat(np.arange(1, 40), 2)])
+    found = predictions(tmp_path, spec, labels, np.eye(50, dtype=np.float32)[answers] * 5)
+    names, counts, shares = report.shown_confusion(found)
+    assert names == [f"c{k}" for k in range(40)] and counts[0].tolist() == [2] + [0] * 39
+    assert shares[0, 0] == pytest.approx(2 / 3), "and not 1: the third picture is not shown, but it is there"
+    assert shares[1:].sum(axis=1).tolist() == [1.0] * 39
+    few = predictions(tmp_path, FRUIT, np.array([0, 0, 1]), np.eye(4)[[0, 1, 1]] * 5)
+    assert report.shown_confusion(few)[2].tolist()[:2] == [[0.5, 0.5, 0, 0], [0, 1, 0, 0]]
+
+
 def test_a_class_without_pictures_has_no_curve(tmp_path: Path) -> None:
     logits = np.eye(4)[[0, 1, 1, 0]] * 5
     found = predictions(tmp_path, FRUIT, np.array([0, 1, 1, -1]), logits)

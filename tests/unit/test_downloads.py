@@ -10,9 +10,8 @@ import zipfile
 
 import pytest
 
-from convscope import runs
-from convscope.archives import what_is_wrong
-from convscope.downloads import download, fetch, not_a_web_page
+from convscope import archives, runs
+from convscope.downloads import download, fetch, web_page
 from convscope.errors import UserError
 from convscope.processes import place
 
@@ -274,6 +273,7 @@ def test_file_urls_and_others(tmp_path):
         ((tmp_path / "none").as_uri(), "No such file"),
         ("ftp://127.0.0.1/f", "'ftp' is not http, https or file"),
         ("photos.zip", "'photos.zip' is not http"),
+        (source.as_uri().replace("///", "//host/"), "'host' would be another machine"),
     ):
         with pytest.raises(UserError, match=message):
             download(url, tmp_path / "out/g.zip")
@@ -367,18 +367,21 @@ def test_another_machines_part_is_not_touched(server, tmp_path):
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"<!DOCTYPE html><html>Sorry", "a web page, not an archive"),
-        (b"\n  <HTML>", "a web page, not an archive"),
+        (b"<!DOCTYPE html><html>Sorry", "a web page came instead"),
+        (b"\n  <HTML>", "a web page came instead"),
         (b"no archive at all", "not a zip or tar archive"),
         (b"PK\x03\x04 cut off", "damaged zip archive"),
     ],
 )
 def test_a_wrong_download_is_not_kept_and_the_next_run_asks_again(server, tmp_path, content, why):
     path, store = study(tmp_path, "a")
-    check = not_a_web_page("an archive", what_is_wrong)
+
+    def fault_of(path):
+        return web_page(path) or archives.fault_of(path)
+
     server.content = content
     with pytest.raises(UserError, match=why):
-        fetch(server.url, path, store, check=check)
+        fetch(server.url, path, store, fault_of=fault_of)
     assert not path.exists() and list(store.parent.iterdir()) == []
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
@@ -386,7 +389,7 @@ def test_a_wrong_download_is_not_kept_and_the_next_run_asks_again(server, tmp_pa
     server.content = stream.getvalue()
     # One that was kept by an older version, or put there by hand, is replaced.
     store.write_bytes(content)
-    fetch(server.url, path, store, check=check)
+    fetch(server.url, path, store, fault_of=fault_of)
     assert path.read_bytes() == store.read_bytes() == server.content
 
 
@@ -397,3 +400,34 @@ def test_nothing_is_put_in_place_once_the_run_has_ended(server, tmp_path, monkey
     assert [path.name for path in tmp_path.iterdir()] == [
         part_of(tmp_path / "f.zip").name
     ]  # the next run goes on from it
+
+
+def test_no_secret_in_any_message_or_file(server, tmp_path):
+    secret = server.url.replace("//", "//joe:SESAME@") + "?token=SESAME#SESAME"
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = f"http://joe:SESAME@127.0.0.1:{closed.getsockname()[1]}/f?SESAME"
+    for url, faults in ((secret, ["404"]), (secret, ["503", "503"]), (secret, ["cut", "drop"]), (nobody, [])):
+        server.faults = list(faults)
+        with pytest.raises(UserError) as error:
+            download(url, tmp_path / "f.zip", retries=1 if len(faults) != 1 else 0, pause=0, timeout=(2, 2))
+        assert "SESAME" not in str(error.value) and "127.0.0.1" in str(error.value)
+        assert not [path for path in tmp_path.iterdir() if b"SESAME" in path.read_bytes()]
+    assert part_of(tmp_path / "f.zip").exists(), "what came is kept"
+    server.faults = []
+    download(secret, tmp_path / "f.zip", pause=0, timeout=(2, 2))
+    assert only(tmp_path / "f.zip") and server.seen[-1]["Range"] == "bytes=100000-"
+    assert server.seen[-1]["Authorization"].startswith("Basic "), "the server still learns who asks"
+
+
+def test_a_wrong_download_does_not_stick(server, tmp_path):
+    server.content = b"\n<!DOCTYPE html><title>please log in</title>"
+    with pytest.raises(UserError, match="a web page came instead of the file"):
+        get(server, tmp_path / "f.zip", fault_of=web_page)
+    server.content = b'{"error": "slow down"}'
+    with pytest.raises(UserError, match="not a zip or tar archive"):
+        get(server, tmp_path / "f.zip", fault_of=archives.fault_of)
+    assert list(tmp_path.iterdir()) == []
+    server.content = CONTENT
+    get(server, tmp_path / "f.zip", fault_of=web_page)
+    assert only(tmp_path / "f.zip")

@@ -133,6 +133,37 @@ def test_the_most_confident_errors_come_first():
     assert [r.id for r in group("most_confident_errors", limit=4)] == ["fox_23", "dog_23", "cat_23", "fox_13"]
 
 
+def test_so_many_of_the_surest_errors_of_each_class():
+    """Each class has its errors 3, 13, 23, surer with the number; foxes surer than dogs surer than cats."""
+    ids = [r.id for r in group("most_confident_errors", per_class=2)]
+    assert ids == ["fox_23", "dog_23", "cat_23", "fox_13", "dog_13", "cat_13"]
+    assert [r.id for r in group("most_confident_errors", per_class=1, limit=2)] == ["fox_23", "dog_23"]
+    assert [r.id for r in group("most_confident_errors", per_class=1, classes=["cat", "dog"])] == ["dog_23", "cat_23"]
+    assert len(group("most_confident_errors")) == 9
+
+
+def test_classes_by_number(tmp_path):
+    """The rule of `groups.class_position`, as for the classes that are explained."""
+    by_name = choose({"dataset": "d", "split": "test", "classes": ["dog"]})
+    for number in (1, "1"):
+        assert choose({"dataset": "d", "split": "test", "classes": [number]}) == by_name
+    assert group("false_negatives:1") == group({"false_negatives": 1}) == group("false_negatives:dog")
+    with pytest.raises(UserError, match="no class number 3; it has 0 to 2"):
+        choose({"dataset": "d", "split": "test", "classes": [3]})
+    names = dict(zip(CLASSES, ("1", "2", "3"), strict=True))
+    images = [dataclasses.replace(image, class_=names[image.class_]) for image in IMAGES]
+    for number in (1, "1"):
+        rows, _ = select_images({"dataset": "d", "split": "test", "classes": [number]}, images)
+        assert {(r.class_, r.label) for r in rows} == {("1", 0)}
+    with pytest.raises(UserError, match="no class is called 0"):
+        select_images({"dataset": "d", "split": "test", "classes": [0]}, images)
+    for name in ("10", "9"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (9, 9)).save(tmp_path / name / "a.png")
+    rows, _ = select_images({"folder": str(tmp_path), "classes": [10]}, [])
+    assert [Path(r.path).parent.name for r in rows] == ["10"]
+
+
 def test_a_model_without_errors_gives_an_empty_set():
     right = [p for p in predictions() if p["class"] == p["predicted"]]
     settings = {"evaluation": "m", "dataset": "d", "split": "test", "group": "errors"}

@@ -74,6 +74,26 @@ def test_sixteen_bit_gray_is_scaled_not_clipped(tmp_path):
         assert read_image(tmp_path / name)[0, :, 0].tolist() == [0, 1, 128, 255], name
 
 
+def test_gray_in_32_bit_integers_is_not_black(tmp_path):
+    for values, wanted in (
+        ([[0, 100, 200, 255]], [0, 100, 200, 255]),
+        ([[0, 1, 0, 1]], [0, 1, 0, 1]),
+        ([[0, 257, 32768, 65535]], [0, 1, 128, 255]),
+    ):
+        Image.fromarray(np.array(values, np.int32)).save(tmp_path / "a.tif")
+        assert read_image(tmp_path / "a.tif")[0, :, 0].tolist() == wanted
+    for values in ([[0, 65536]], [[-1, 20]]):
+        Image.fromarray(np.array(values, np.int32)).save(tmp_path / "a.tif")
+        with pytest.raises(BadImage, match="range is unknown"):
+            read_image(tmp_path / "a.tif")
+    # A file of 16 bits says so: what is dark there is dark.
+    dark = np.array([[0, 100, 200, 255]], np.uint16)
+    Image.fromarray(dark).save(tmp_path / "dark.tif")
+    (tmp_path / "dark.png").write_bytes(png_16_bit(dark, 0))
+    for name in ("dark.tif", "dark.png"):
+        assert read_image(tmp_path / name)[0, :, 0].tolist() == [0, 0, 1, 1], name
+
+
 def test_sixteen_bit_colours_and_alpha(tmp_path):
     colours = np.array([[[65535, 0, 32768], [0, 65535, 257]]], dtype=np.uint16)
     (tmp_path / "rgb.png").write_bytes(png_16_bit(colours, 2))

@@ -27,6 +27,9 @@ def main(args):
         raise ValueError("first line\\nsecond line")
     if args.fail == "ctrl-c":
         raise KeyboardInterrupt
+    if args.fail == "secret":
+        say("from http://joe:SESAME@host/x?SESAME")
+        raise ValueError("http://joe:SESAME@host/x?SESAME")
 
 if __name__ == "__main__":
     arguments = parser("Count sheep.")
@@ -87,6 +90,12 @@ def test_what_was_interrupted_says_so_in_one_line(sheep: Path, root: Path, tmp_p
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "sheep: error: interrupted"
     assert "Traceback" not in done.stderr + (tmp_path / "log").read_text()
+
+
+def test_no_secret_of_an_address_is_told(sheep: Path, root: Path, tmp_path: Path) -> None:
+    done = call(sheep, root, "--log", str(tmp_path / "s.log"), "--fail", "secret")
+    told = (tmp_path / "s.log").read_text() + done.stderr
+    assert told.count("http://host/x?...") == 5 and "SESAME" not in told, told
 
 
 def test_steps_of_an_earlier_run_tell_no_time(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,8 +12,10 @@ from convscope.layer_names import (
     XCEPTION_FILTERS,
     XCEPTION_POOLING,
     block_of,
+    ends_in_maps,
     layer_names,
     layers_of,
+    read_file_config,
     xception_filters,
     xception_layers,
 )
@@ -118,3 +120,40 @@ def test_no_tensorflow_is_imported() -> None:
     code = f"import sys, convscope.layer_names, convscope.model_spec; {loaded}"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_a_file_that_ends_in_maps_is_a_backbone(tmp_path: Path) -> None:
+    """Judged by the config alone, as the network itself says by its output's rank."""
+    import keras
+    from keras import layers
+
+    def small(*tail: keras.layers.Layer) -> keras.Model:
+        inputs = keras.Input((16, 16, 3))
+        x = layers.BatchNormalization()(layers.Conv2D(4, 3, padding="same")(inputs))
+        x = layers.add([layers.ReLU()(x), layers.Conv2D(4, 1)(inputs)])
+        for layer in tail:
+            x = layer(x)
+        return keras.Model(inputs, x)
+
+    flat = (layers.GlobalAveragePooling2D(), layers.Dense(2))
+    networks = [
+        small(),
+        small(layers.Activation("relu"), layers.Dropout(0.1)),
+        small(layers.MaxPooling2D()),
+        small(*flat),
+        small(*flat, layers.Activation("softmax")),
+        small(layers.Conv2D(2, 1), layers.GlobalMaxPooling2D(), layers.Softmax()),
+        small(layers.Flatten()),
+        keras.Sequential([keras.Input((16, 16, 3)), small(), layers.Activation("relu")]),
+        keras.Sequential([keras.Input((16, 16, 3)), small(), *flat]),
+        keras.Sequential([keras.Input((16, 16, 3)), layers.Conv2D(3, 3), layers.BatchNormalization()]),
+        keras.Sequential([keras.Input((16, 16, 3)), layers.Conv2D(3, 3, padding="same"), small(layers.Flatten())]),
+    ]
+    for number, network in enumerate(networks):
+        for suffix in ("keras", "h5"):
+            path = tmp_path / f"{number}.{suffix}"
+            network.save(path)
+            found = read_file_config(path)
+            assert found is not None and ends_in_maps(found) == (len(network.outputs[0].shape) == 4), path
+    for nonsense in ({}, {"config": []}, {"config": {"layers": [1]}}, {"config": {"layers": [{"config": {}}]}}):
+        assert not ends_in_maps(nonsense)

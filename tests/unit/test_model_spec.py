@@ -54,11 +54,38 @@ def test_class_by_name_or_number(given: str | int, index: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "hint"), [("dgo", "did you mean 'dog'"), (3, "0 to 2"), ("-1", "valid"), (-1, "0 to 2")]
+    ("given", "hint"), [("dgo", "did you mean 'dog'"), (3, "0 to 2"), ("-1", "0 to 2"), (-1, "0 to 2")]
 )
 def test_unknown_class_says_the_nearest(given: str | int, hint: str) -> None:
     with pytest.raises(UserError, match=hint):
         THREE.class_index(given)
+
+
+def test_a_name_comes_before_a_number() -> None:
+    """Classes called 1, 2, 3: class 1 is the first, whether written 1 or "1", and a position means nothing."""
+    digits = ModelSpec("digits", (4, 6), classes=("1", "2", "3"), head="multiclass")
+    assert [digits.class_index(given) for given in (1, "1", np.int64(2), "3")] == [0, 0, 1, 2]
+    mixed = ModelSpec("mixed", (4, 6), classes=("7", "dog", "newt"), head="multiclass")
+    assert (mixed.class_index(7), mixed.class_index("dog")) == (0, 1)
+    for spec, given in ((digits, 0), (digits, "0"), (mixed, 1), (mixed, "2")):
+        with pytest.raises(UserError, match=f"no class is called {given}"):
+            spec.class_index(given)
+
+
+@pytest.mark.parametrize("channels", ["rgb", "bgr"])
+def test_the_order_in_memory_changes_no_value(channels: str) -> None:
+    spec = ModelSpec("x", (5, 7), scale=(0.5, 2.0, -1.0), offset=(1.0, 0.0, 3.0), channels=channels)
+    images = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3)).astype(np.float32)
+    wanted = images[..., :: -1 if channels == "bgr" else 1] * np.float32(spec.scale) + np.float32(spec.offset)
+    padded = np.zeros((2, 9, 14, 3), np.float32)
+    padded[:, 2:7, ::2] = images
+    views = [images, np.asfortranarray(images), padded[:, 2:7, ::2]]
+    views += [np.ascontiguousarray(np.moveaxis(images, -1, 1)).transpose(0, 2, 3, 1)]
+    views += [np.ascontiguousarray(images[:, ::-1])[:, ::-1], np.asfortranarray(images.astype(np.uint8))]
+    for given in views:
+        before = given.copy()
+        np.testing.assert_array_equal(spec.preprocess(given), wanted)
+        np.testing.assert_array_equal(given, before)
 
 
 def test_save_and_load_give_the_same_spec(tmp_path) -> None:

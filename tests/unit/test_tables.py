@@ -1,5 +1,6 @@
 """Tables read back as they were written, whatever the file names."""
 
+import csv
 import dataclasses
 
 import numpy as np
@@ -70,3 +71,36 @@ def test_mistakes_are_named_in_one_line(tmp_path):
             read_table(path, Row)
     with pytest.raises(UserError, match="no such table"):
         read_rows(tmp_path / "none.csv")
+
+
+FORMULAS = [
+    "=1+1",
+    "+cmd|' /C calc'!A0",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\uff1d1",
+    "'=1",
+    "''@x",
+    "-pets/a.jpg",
+    "-",
+]
+
+
+def test_no_cell_is_a_formula_and_all_text_is_read_as_it_was_written(tmp_path):
+    texts = [*FORMULAS, "'quoted'", "'", "''''", "", "it's", "a=b", "x;=1", "x\t=1", "x;y;+1"]
+    write_table(tmp_path / "t.csv", [{"path": text, "=class": 1} for text in texts], ["path", "=class"])
+    assert read_rows(tmp_path / "t.csv") == [{"path": text, "=class": "1"} for text in texts]
+    for delimiter in ",;\t":  # as spreadsheets of every kind of country see the file
+        with (tmp_path / "t.csv").open(encoding="utf-8", newline="") as stream:
+            cells = [cell for line in csv.reader(stream, delimiter=delimiter) for cell in line]
+        assert not [cell for cell in cells if cell[:1] and cell[0] in "=+-@\t\r\uff1d"]
+
+
+def test_numbers_stay_numbers(tmp_path):
+    numbers = [-0.5, -3, np.float32(-1e-7), float("-inf"), "-0.500000", "-1e-05", "+2", "-.5", "nan", "-inf"]
+    write_table(tmp_path / "t.csv", [{"x": number} for number in numbers], ["x"])
+    lines = (tmp_path / "t.csv").read_text().splitlines()[1:]
+    assert lines == [str(number) for number in numbers]
+    assert [float(line) for line in lines][:3] == [-0.5, -3, pytest.approx(-1e-7)]

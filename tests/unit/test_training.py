@@ -126,6 +126,30 @@ def test_the_best_epoch_is_kept_and_patience_stops(splits, monkeypatch: pytest.M
         np.testing.assert_array_equal(kept, at_two)
 
 
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_validation_loss_that_is_no_number_is_not_the_best(
+    splits, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, bad: float
+) -> None:
+    original = training._Run.over
+
+    def scripted(self, pictures, order, batch_size, *, learn):
+        found = original(self, pictures, order, batch_size, learn=learn)
+        return found if learn else (next(losses), found[1])
+
+    monkeypatch.setattr(training._Run, "over", scripted)
+    losses = iter([bad, 0.9, bad, 0.5])
+    _, result = run(splits)
+    assert (result.best_epoch, result.best["val_loss"]) == (4, 0.5)
+    losses = iter([bad, 0.9, 0.5, bad])
+    with pytest.raises(Killed):  # also where the first epochs come from a saved state
+        run(splits, state=tmp_path, tag="same", after_epoch=kill_after(1))
+    _, result = run(splits, state=tmp_path, tag="same")
+    assert (result.best_epoch, result.best["val_loss"]) == (3, 0.5)
+    losses = iter([bad] * 4)
+    with pytest.raises(UserError, match="no number in any of 4 epochs"):
+        run(splits)
+
+
 def test_it_learns(splits) -> None:
     settings = {"architecture": "convnet", "image_size": SIZE, "epochs": 40, "optimizer": "adam", "learning_rate": 0.01}
     keras.utils.set_random_seed(1)

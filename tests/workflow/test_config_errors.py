@@ -12,6 +12,11 @@ MISTAKES = {
     "dataset": (("dataset: pets, image_size", "dataset: pet, image_size"), ["models.net.dataset", "'pet'", "'pets'"]),
     "layer": (("layers: [stem_conv, block2]", "layers: [stem]"), ["activations.net.layers", "'stem'", "stem_conv"]),
     "method": (("guided_gradcam], class", "guided_grad_cam], class"), ["attributions.net.methods", "'guided_gradcam'?"]),
+    "line": (("epochs: 2,", "epochs: two,"), ["config/tiny.yaml, line 11: models.net.epochs", "'two'"]),
+    "tab": (("  pets:\n    source", "\tpets:\n    source"), ["config/tiny.yaml, line 6: a tab"]),
+    "twice": (("activations:\n", "models: {}\nactivations:\n"), ["line 17: the key 'models' is already in line 10", "lost"]),
+    "exponent": (("optimizer: adam", "learning_rate: 1e-3"), ["line 11: 1e-3 is text to YAML", "write 0.001"]),
+    "study": (("study: tiny", "study: downloads"), ["line 2: study: results/downloads holds what other studies use"]),
     "folder": (
         ("source: drawn_pets\n    image_size: 64\n    images_per_class:", "source: path\n    path: datta\n    images_per_class:"),
         ["datasets.pets.path", "'datta'", "does not exist"],
@@ -31,6 +36,18 @@ def test_one_line_and_no_work(fresh: Project, mistake: str) -> None:
     assert lines[0].startswith("config: ")
     assert all(word in lines[0] for word in words), lines[0]
     assert not (fresh.folder / "results").exists()
+
+
+def test_what_is_given_by_hand_counts_and_is_told_apart(fresh: Project) -> None:
+    done = fresh.snakemake("-n", "--config", "seed=three")
+    assert done.returncode == 1 and "config: --config: seed: 'three'" in done.stderr
+    assert "results/other/gallery/index.html" in fresh.run("-n", "--config", "study=other")
+
+
+def test_the_default_config_is_looked_at_too(fresh: Project) -> None:
+    fresh.edit("config.yaml", "seed: 2026 ", "seed: 2026: ")
+    done = fresh.snakemake("-n", config=None)
+    assert done.returncode == 1 and "config: config.yaml, line 7: no colon can stand here" in done.stderr
 
 
 def test_a_study_stands_alone(sources: Project) -> None:

@@ -1,0 +1,338 @@
+"""Checks of what the config names on the disk: folders, pictures, archives and models are what they are taken for, and readable."""
+
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from convscope.addresses import fault_of_address, path_of_address
+from convscope.errors import UserError, nearest
+from convscope.fingerprints import is_ignored
+from convscope.layer_names import ends_in_maps, is_file, read_file_config, read_json_config
+
+MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
+_ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz")
+_HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
+
+
+def check_folder(key: str, folder: Path, if_file: str = "") -> None:
+    """Check that a folder is there and can be listed.
+
+    Args:
+        key: the config's key, for the message.
+        folder: the folder.
+        if_file: what to do where it is a file.
+
+    Raises:
+        UserError: it is not there (the nearest name beside it is told), is a file, or cannot be read.
+    """
+    if not _exists(key, folder):
+        try:
+            siblings = sorted(name for name, is_folder in _entries(folder.parent) if is_folder)
+        except OSError:
+            siblings = []
+        hint = nearest(folder.name, siblings) if siblings else "check the path"
+        raise UserError(f"{key}: the folder '{folder}' does not exist; {hint}")
+    if not folder.is_dir():
+        raise UserError(f"{key}: '{folder}' is a file, not a folder{f'; {if_file}' if if_file else ''}")
+    _listed(key, folder)
+
+
+def check_file(key: str, path: str | os.PathLike[str], if_folder: str = "") -> Path:
+    """Check that a file is there and can be read; its path, without ~.
+
+    Raises:
+        UserError: it is not there, is a folder (`if_folder` says what to do then), or cannot be read.
+    """
+    place = Path(path).expanduser()
+    if not _exists(key, place):
+        raise UserError(f"{key}: the file '{path}' does not exist; check the path")
+    if place.is_dir():
+        raise UserError(f"{key}: '{path}' is a folder, not a file{f'; {if_folder}' if if_folder else ''}")
+    _start(key, place, 1)
+    return place
+
+
+def check_address(key: str, url: str, archive: bool = False) -> None:
+    """Check what can be known of an address without a network; of an archive on this machine, that it is one.
+
+    Raises:
+        UserError: it leads nowhere.
+    """
+    if fault := fault_of_address(url):
+        raise UserError(f"{key}: '{url}': {fault}")
+    if not url.lower().startswith("file:"):
+        return
+    place = check_file(
+        key, path_of_address(url), "a folder needs no archive: source: path and path:" if archive else ""
+    )
+    if archive:
+        from convscope.archives import fault_of
+
+        if fault := fault_of(place):
+            raise UserError(f"{key}: '{place}': {fault}")
+
+
+def split_folders(dataset: Mapping[str, Any]) -> dict[str, Path]:
+    """The folder of each split of a dataset on disk, as `datasets.scan_dataset` will see them; {"all": root} for one split.
+
+    With neither `splits` nor `images_per_class`, folders of folders are splits of classes.
+    """
+    root = Path(dataset["path"]).expanduser()
+    if dataset.get("splits"):
+        return {split: root / part for split, part in dataset["splits"].items()}
+    try:
+        below = [name for name in _folders(root) if root / name != _masks(dataset)]
+        nested = [name for name in below if _folders(root / name)]
+    except OSError:
+        nested = []  # told where the folder itself is checked
+    if nested and not dataset.get("images_per_class"):
+        return {name: root / name for name in nested}
+    return {"all": root}
+
+
+def classes_on_disk(dataset: Mapping[str, Any]) -> list[str] | None:
+    """The class folders of a dataset on disk, in the order of their labels; None where they cannot be seen."""
+    from convscope.datasets import natural_key
+
+    try:
+        places = split_folders(dataset).values()
+        found = {name for place in places for name in _folders(place) if place / name != _masks(dataset)}
+    except OSError:
+        return None
+    return sorted(found, key=natural_key)
+
+
+def _masks(dataset: Mapping[str, Any]) -> Path | None:
+    return Path(dataset["path"]).expanduser() / dataset["masks"] if dataset.get("masks") else None
+
+
+def check_dataset_folder(key: str, dataset: Mapping[str, Any]) -> None:
+    """Check that a folder of pictures is laid out in classes, and that each class has a picture by name.
+
+    Raises:
+        UserError: a folder is missing, empty or unreadable, pictures lie outside the class folders, or folders of pictures beside
+            folders of folders.
+    """
+    root, listed = Path(dataset["path"]).expanduser(), dataset.get("classes")
+    is_archive = root.name.lower().endswith(_ARCHIVES)
+    check_folder(
+        f"{key}.path", root, f"for an archive: source: archive, url: file://{root.resolve()}" if is_archive else ""
+    )
+    if masks := _masks(dataset):
+        check_folder(f"{key}.masks", masks)
+    for split, part in (dataset.get("splits") or {}).items():
+        check_folder(f"{key}.splits.{split}", root / part)
+    places = split_folders(dataset)
+    if not dataset.get("splits") and "all" not in places:
+        _check_nested(f"{key}.path", root, places, masks)
+    filled: dict[str, bool] = {}
+    for place in places.values():
+        for name in listed or []:
+            check_folder(f"{key}.classes", place / name)
+        present = [name for name in _listed(f"{key}.path", place)[0] if place / name != masks]
+        if not listed:
+            check_no_loose_pictures(f"{key}.path", place, present)
+        for name in listed or present:
+            filled[name] = filled.get(name, False) or has_picture(f"{key}.path", place / name)
+    if not any(filled.values()):
+        raise UserError(f"{key}.path: no class folder of '{root}' holds a picture; check the path")
+    for name, has_any in filled.items():
+        if not has_any:
+            raise UserError(
+                f"{key}.path: the class folder '{name}' of '{root}' holds no picture; add some, or name the classes without it by "
+                "classes:"
+            )
+
+
+def _check_nested(key: str, root: Path, places: Mapping[str, Path], masks: Path | None) -> None:
+    """Folders of folders are splits: then pictures right below one that is none, or beside the splits, would be lost."""
+    for name in _listed(key, root)[0]:
+        if name not in places and root / name != masks and has_picture(key, root / name):
+            raise UserError(
+                f"{key}: '{next(iter(places))}' holds folders, as a split of classes does, and '{name}' holds pictures, as a class "
+                "does; name the splits by splits:, or write splits: {all: .} where all are classes"
+            )
+    check_no_loose_pictures(key, root, list(places), "splits:")
+
+
+def check_no_loose_pictures(key: str, folder: Path, classes: Iterable[str], remedy: str = "classes:") -> None:
+    """Check that pictures lie in the class folders and not beside them, where they belong to no class.
+
+    Raises:
+        UserError: pictures beside the folders, or no class folders at all.
+    """
+    from convscope.datasets import is_picture
+
+    loose = [name for name in _listed(key, folder)[1] if is_picture(name)]
+    names = list(classes)
+    if loose and names:
+        raise UserError(
+            f"{key}: {_pictures(loose)} beside the folders {', '.join(names[:4])} in '{folder}', and would be left out; move them, "
+            f"or name the folders that count by {remedy}"
+        )
+    if loose:
+        raise UserError(
+            f"{key}: {_pictures(loose)} in '{folder}' itself; put them in a folder for each class, or take them without "
+            "classes: image_sets: and folder:"
+        )
+    if not names:
+        raise UserError(f"{key}: '{folder}' has no class folders; expected one folder of pictures for each class")
+
+
+def check_picture_folder(key: str, folder: Path, classes: Iterable[str] | None) -> list[str]:
+    """Check a folder of pictures, or of class folders; the names of the class folders in the order of their labels.
+
+    Raises:
+        UserError: it is missing, unreadable or empty, or pictures lie beside the class folders and no classes are chosen.
+    """
+    check_folder(key, folder, "for single pictures: files:")
+    from convscope.datasets import natural_key
+
+    names = sorted(_listed(key, folder)[0], key=natural_key)
+    if names and not classes:
+        check_no_loose_pictures(key, folder, names)
+    if not has_picture(key, folder):
+        raise UserError(f"{key}: no picture lies in '{folder}'; check the path")
+    return names
+
+
+def has_picture(key: str, folder: Path) -> bool:
+    """Whether there is a picture, by name, anywhere below a folder. It looks no further than the first.
+
+    Raises:
+        UserError: a folder below cannot be read.
+    """
+    from convscope.datasets import is_picture
+
+    folders, seen = [folder], {os.path.realpath(folder)}
+    while folders:
+        place = folders.pop()
+        below, files = _listed(key, place)
+        if any(is_picture(name) for name in files):
+            return True
+        for name in reversed(below):
+            if (real := os.path.realpath(place / name)) not in seen:
+                seen.add(real)
+                folders.append(place / name)
+    return False
+
+
+def check_model_file(key: str, path: str) -> None:
+    """Check that a file is a model that Keras saved, without loading it.
+
+    Raises:
+        UserError: it is not there, a folder, of another kind, damaged, or weights alone.
+    """
+    folder = Path(path).expanduser()
+    hint = "a model is a .keras or .h5 file"
+    if is_file(folder / "saved_model.pb"):
+        hint = "it is a SavedModel; save the model again with model.save('model.keras')"
+    elif is_file(folder / "config.json"):
+        hint = "if it is a keras-hub preset: source: preset, preset: and the folder"
+    place = check_file(key, path, hint)
+    if place.suffix not in MODEL_SUFFIXES:
+        raise UserError(
+            f"{key}: '{path}' is not a .keras or .h5 file; save the model again with model.save('model.keras')"
+        )
+    if read_file_config(place) is None:
+        raise UserError(
+            f"{key}: '{path}' holds no Keras model (damaged, or weights only); save it with model.save('model.keras')"
+        )
+
+
+def check_weights_file(key: str, path: str) -> None:
+    """Check that a file may hold weights: HDF5, or a .keras archive.
+
+    Raises:
+        UserError: it is not there, a folder, or of another kind.
+    """
+    place = check_file(key, path)
+    if not _start(key, place, 8).startswith((_HDF5, _ZIP)):
+        raise UserError(f"{key}: '{path}' holds no weights; they come as .weights.h5, .h5 or .keras files")
+
+
+def check_preset_folder(key: str, folder: Path) -> None:
+    """Check that a folder holds a keras-hub preset.
+
+    Raises:
+        UserError: it is a file, or lacks its config or its weights, or the config is damaged.
+    """
+    check_folder(key, folder, "if it is a model's file: source: file, path: and the file")
+    for name in ("config.json", "task.json"):
+        if name == "config.json" or is_file(folder / name):
+            check_file(key, folder / name)
+            if read_json_config(folder / name) is None:
+                raise UserError(f"{key}: '{folder / name}' is no JSON; the preset is damaged, download it again")
+    if not any(name.endswith(".weights.h5") for name in _listed(key, folder)[1]):
+        raise UserError(
+            f"{key}: '{folder}' holds no weights (model.weights.h5); the preset is not whole, download it again"
+        )
+
+
+def preset_folder(model: Mapping[str, Any]) -> Path | None:
+    """The folder on disk that a preset is loaded from, in the order of `presets.find_preset`; None where it is downloaded."""
+    name = Path(model["preset"]).expanduser()
+    places = [name, *([Path(model["folder"]).expanduser() / model["preset"]] if model.get("folder") else [])]
+    return next((place for place in places if is_file(place / "config.json")), None)
+
+
+def has_no_classifier(model: Mapping[str, Any]) -> bool:
+    """Whether a model on disk surely has no classification head; what cannot be known beforehand has one."""
+    if model["source"] == "preset" and (folder := preset_folder(model)):
+        task = read_json_config(folder / "task.json") or {}
+        return not str(task.get("class_name", "")).endswith("ImageClassifier")
+    if model["source"] == "file":
+        return ends_in_maps(read_file_config(Path(model["path"]).expanduser()) or {})
+    return False
+
+
+def _pictures(names: list[str]) -> str:
+    if len(names) == 1:
+        return f"the picture {names[0]} lies"
+    return f"{len(names)} pictures ({min(names)} ...) lie"
+
+
+def preset_is_a_path(name: str) -> bool:
+    """Whether a preset's name is meant as a path: it begins like one, or there is something of that name."""
+    return name.startswith((".", "/", "~")) or os.path.lexists(name)
+
+
+def _exists(key: str, path: Path) -> bool:
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ValueError) as error:
+        raise UserError(f"{key}: '{path}' cannot be reached: {_reason(error)}") from None
+    return True
+
+
+def _start(key: str, path: Path, count: int) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(count)
+    except OSError as error:
+        raise UserError(f"{key}: the file '{path}' cannot be read: {_reason(error)}") from None
+
+
+def _listed(key: str, folder: Path) -> tuple[list[str], list[str]]:
+    """Names of the visible folders and of the visible files of a folder, sorted."""
+    try:
+        entries = sorted(_entries(folder))
+    except OSError as error:
+        raise UserError(f"{key}: the folder '{folder}' cannot be read: {_reason(error)}") from None
+    return [name for name, is_folder in entries if is_folder], [name for name, is_folder in entries if not is_folder]
+
+
+def _folders(folder: Path) -> list[str]:
+    return sorted(name for name, is_folder in _entries(folder) if is_folder)
+
+
+def _entries(folder: Path) -> list[tuple[str, bool]]:
+    with os.scandir(folder) as entries:
+        return [(entry.name, entry.is_dir()) for entry in entries if not is_ignored(entry.name)]
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
