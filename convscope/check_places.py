@@ -1,5 +1,6 @@
 """Checks of what the config names on the disk: folders, pictures, archives and models are what they are taken for, and readable."""
 
+import json
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -121,6 +122,7 @@ def check_dataset_folder(key: str, dataset: Mapping[str, Any]) -> None:
     )
     if masks := _masks(dataset):
         check_folder(f"{key}.masks", masks)
+        _check_parts(f"{key}.masks", [masks / "parts.json", root / "parts.json"])
     for split, part in (dataset.get("splits") or {}).items():
         check_folder(f"{key}.splits.{split}", root / part)
     places = split_folders(dataset)
@@ -143,6 +145,18 @@ def check_dataset_folder(key: str, dataset: Mapping[str, Any]) -> None:
                 f"{key}.path: the class folder '{name}' of '{root}' holds no picture; add some, or name the classes without it by "
                 "classes:"
             )
+
+
+def _check_parts(key: str, places: list[Path]) -> None:
+    """Where the parts of masks are named, there is a list of names."""
+    for place in filter(is_file, places):
+        try:
+            value = json.loads(_start(key, place, -1))
+        except ValueError:
+            value = None
+        names = value.get("parts") if isinstance(value, dict) else value
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise UserError(f'{key}: \'{place}\' names no parts; it is a JSON list of names, ["none", "animal"]')
 
 
 def _check_nested(key: str, root: Path, places: Mapping[str, Path], masks: Path | None) -> None:

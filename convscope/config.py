@@ -7,11 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, validators
 
 from convscope.errors import UserError, nearest
 
 SCHEMA = Path(__file__).parent.parent / "schemas" / "config.schema.yaml"
+
+
+# To JSON Schema 2.0 is an integer, to what counts with it, it is none.
+_Validator = validators.extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda checker, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
 
 
 def load_schema(path: Path = SCHEMA) -> dict[str, Any]:
@@ -28,9 +37,7 @@ def complete(config: dict[str, Any], schema: dict[str, Any] | None = None) -> di
     schema = schema or load_schema()
     if wrong := next(_no_numbers(config, ""), None):
         raise UserError(f"{wrong} is no number to work with; write one")
-    errors = sorted(
-        Draft202012Validator(schema).iter_errors(config), key=lambda e: (len(e.absolute_path), str(e.absolute_path))
-    )
+    errors = sorted(_Validator(schema).iter_errors(config), key=lambda e: (len(e.absolute_path), str(e.absolute_path)))
     if errors:
         raise UserError(_explain(errors[0], schema))
     result = copy.deepcopy(config)
@@ -115,6 +122,8 @@ def _explain(error: Any, root: dict[str, Any]) -> str:
     if error.validator in ("enum", "const"):
         valid = error.validator_value if error.validator == "enum" else [error.validator_value]
         return f"{where}: '{error.instance}' is not valid; {nearest(str(error.instance), map(str, valid))}"
+    if error.validator == "pattern":
+        return f"{where}: {error.instance!r} is not valid ({_meaning(error.schema, root)})"
     return f"{where}: {error.message} ({_meaning(error.schema, root)})"
 
 

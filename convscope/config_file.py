@@ -208,9 +208,9 @@ def _key(name: str, node: yaml.Node, value: yaml.Node) -> str:
         raise UserError(f"{where}: a key must be text, not a list or a mapping")
     kind, text = node.tag.removeprefix(_TAG), str(node.value)
     if kind not in ("str", "merge", "value"):
-        raise UserError(
-            f"{where}: the key {text} is no text to YAML but {_meant(kind, text)}; write '{text}' in quotes"
-        )
+        comma = kind in ("int", "float") and value.start_mark.index == value.end_mark.index  # {width: 0,7}
+        remedy = "a decimal sign is a point, not a comma" if comma else f"write '{text}' in quotes"
+        raise UserError(f"{where}: the key {text} is no text to YAML but {_meant(kind, text)}; {remedy}")
     # {cat:1} is the key "cat:1" without a value.
     if node.style is None and re.search(r"\w:\w", text) and getattr(value, "value", "") == "":
         raise UserError(f"{where}: a blank is missing behind the colon of '{text}'")

@@ -97,6 +97,16 @@ def test_layouts_that_lose_pictures(make: Make, names: list[str], more: dict[str
     assert message.startswith("datasets.d.") and all(word in message for word in words), message
 
 
+def test_names_of_mask_parts(make: Make, tmp_path: Path) -> None:
+    folder = make("cat/1.jpg", "masks/cat/1.png", "masks/parts.json")
+    for content in ("x", "3", '{"names": []}', "[1, 2]", "null"):
+        (tmp_path / "data/masks/parts.json").write_text(content)
+        assert "names no parts; it is a JSON list" in dataset(folder, masks="masks"), content
+    for content in ('["none", "animal"]', '{"parts": ["none", "animal"]}'):
+        (tmp_path / "data/masks/parts.json").write_text(content)
+        assert dataset(folder, masks="masks") == ""
+
+
 def test_who_names_the_classes_may_leave_the_rest_lying(make: Make) -> None:
     assert dataset(make("cat/1.jpg", "dog/1.jpg", "fox/", "a.jpg"), classes=["cat", "dog"]) == ""
     assert image_set(folder=make("cat/1.jpg", "a.jpg"), classes=["cat"]) == ""

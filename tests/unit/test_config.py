@@ -91,6 +91,8 @@ MISTAKES: list[tuple[str, Any, list[str]]] = [
     ("models.net.architecture", MISSING, ["models.net", "'architecture' is missing", "The network"]),
     ("models.net.optimizer", "adamw", ["models.net.optimizer", "'adamw'", "did you mean 'adam'?"]),
     ("models.net.epochs", "20", ["models.net.epochs", "'20'", "integer"]),
+    ("models.net.epochs", 2.0, ["models.net.epochs", "2.0", "integer"]),
+    ("filters.net.filters", 3.0, ["filters.net.filters", "3.0"]),
     ("models.net.epochs", 2.5, ["models.net.epochs", "2.5", "integer"]),
     ("models.net.dropout", 1, ["models.net.dropout", "1"]),
     ("models.net.augmentation", "yes please", ["models.net.augmentation", "boolean"]),

@@ -36,6 +36,7 @@ TRAPS: list[tuple[str, int, list[str]]] = [
     ("study: 2024-01-31\n", 1, ["date", "'2024-01-31' in quotes"]),
     ("classes:\n  no: 1\n", 2, ["the key no", "yes or no", "'no' in quotes"]),
     ("models:\n  1: x\n", 2, ["the key 1", "a number", "'1' in quotes"]),
+    ("a: {width: 0,7}\n", 1, ["the key 7", "point, not a comma"]),
     ("splits: {train:tr, test: te}\n", 1, ["blank is missing behind the colon of 'train:tr'"]),
     ("a: b: c\n", 1, ["no colon can stand here"]),
     ("a: @x\n", 1, ["'@'", "quotes"]),
