@@ -11,12 +11,11 @@ from keras import tree
 from convscope import networks
 from convscope.layer_names import CONV_TYPES, block_of
 from convscope.model_spec import ModelSpec
+from convscope.nonlinearity import has_relu, is_linear, is_relu_call
 
 _TRANSPARENT = {
     "BatchNormalization",
     "Identity",
-    "Dropout",
-    "SpatialDropout2D",
     "GroupNormalization",
     "LayerNormalization",
 }
@@ -27,8 +26,9 @@ class LayerRow:
     """One convolution or pooling layer.
 
     `block` is what the name tells, else the stage: 1 at full size, one more for each halving.
-    `height`, `width`, `channels` are of its output at the model's input size. `relu` is the ReLU that its output
-    reaches through normalisation only: another layer's name, its own where the ReLU is inside, or empty. `role` is
+    `height`, `width`, `channels` are of its output at the model's input size. `relu` is the call of the ReLU
+    that its output reaches through normalisation only: another layer's name, or the address of one of its calls where it is
+    used several times (`networks.address_of`), its own where the ReLU is inside, or empty. A leaky ReLU is none. `role` is
     "conv", "shortcut" (a 1x1 convolution that carries a block's input past the block) or "pool".
     """
 
@@ -45,11 +45,14 @@ class LayerRow:
 
 
 def layer_table(model: keras.Model, spec: ModelSpec) -> list[LayerRow]:
-    """The convolution and pooling layers of a network in order of depth; nested networks are seen through."""
+    """The convolution and pooling layers of a network in order of depth; nested networks are seen through.
+
+    A layer that is called several times is one row, that of its last call.
+    """
     flat = networks.flatten(model, input_shape=(*spec.input_size, 3))
     graph = _Graph(flat)
     rows: list[LayerRow] = []
-    seen: set[str] = set()
+    last = {node.operation.name: node for node in networks.nodes_in_order(flat)}
     strides: dict[int, int] = {}
     for node in networks.nodes_in_order(flat):
         operation, output = node.operation, node.outputs[0]
@@ -57,9 +60,8 @@ def layer_table(model: keras.Model, spec: ModelSpec) -> list[LayerRow]:
         strides[id(output)] = before * _stride(operation)
         kind = type(operation).__name__
         is_conv = kind in CONV_TYPES
-        if not (is_conv or "Pooling2D" in kind) or len(output.shape) != 4 or operation.name in seen:
+        if not (is_conv or "Pooling2D" in kind) or len(output.shape) != 4 or node is not last[operation.name]:
             continue
-        seen.add(operation.name)
         height, width, channels = (int(size) for size in output.shape[1:])
         window = getattr(operation, "kernel_size", None) or getattr(operation, "pool_size", None) or ()
         rows.append(
@@ -86,6 +88,7 @@ def _stride(operation: Any) -> int:
 
 class _Graph:
     def __init__(self, flat: keras.Model) -> None:
+        self.flat = flat
         self.takers: dict[int, list[Any]] = {}
         self.makers: dict[int, Any] = {}
         for node in networks.nodes_in_order(flat):
@@ -95,13 +98,13 @@ class _Graph:
                 self.makers[id(tensor)] = node
 
     def relu_after(self, node: Any) -> str:
-        if _is_relu(node.operation):
-            return str(node.operation.name)
-        if getattr(getattr(node.operation, "activation", None), "__name__", "linear") != "linear":
+        if has_relu(node.operation):
+            return networks.address_of(self.flat, node.outputs[0])
+        if not is_linear(node.operation):
             return ""
         for after in self._behind(node):
-            if _is_relu(after.operation):
-                return str(after.operation.name)
+            if is_relu_call(after):
+                return networks.address_of(self.flat, after.outputs[0])
         return ""
 
     def _behind(self, node: Any) -> Iterator[Any]:
@@ -110,7 +113,7 @@ class _Graph:
         while waiting:
             for after in self.takers.get(id(waiting.pop(0).outputs[0]), []):
                 yield after
-                if type(after.operation).__name__ in _TRANSPARENT:
+                if _is_transparent(after.operation):
                     waiting.append(after)
 
     def is_shortcut(self, node: Any) -> bool:
@@ -134,7 +137,7 @@ class _Graph:
     def _comes_from(self, tensor: Any, node: Any) -> bool:
         while tensor is not node.outputs[0]:
             maker = self.makers.get(id(tensor))
-            if maker is None or type(maker.operation).__name__ not in _TRANSPARENT:
+            if maker is None or not _is_transparent(maker.operation):
                 return False
             tensor = maker.input_tensors[0]
         return True
@@ -156,7 +159,6 @@ class _Graph:
         return False
 
 
-def _is_relu(operation: Any) -> bool:
-    if type(operation).__name__ in ("ReLU", "Relu", "Relu6"):
-        return True
-    return getattr(getattr(operation, "activation", None), "__name__", "") in ("relu", "relu6")
+def _is_transparent(operation: Any) -> bool:
+    kind = type(operation).__name__
+    return kind in _TRANSPARENT or networks.is_random(operation) or (kind == "Activation" and is_linear(operation))

@@ -191,13 +191,13 @@ def check_split(subject: Subject) -> None:
     for name in names:
         head, tail = networks.split_at(subject.model, name)
         maps, *side = head(tf.constant(subject.images))
-        if name in last:
-            same(maps, graph.value(last[name]), f"head at {name}", 1e-5)
+        same(maps, graph.values[id(networks.tensor_of(graph.network, name))], f"head at {name}", 1e-5)
         answer, gradient = value_and_gradient(lambda a, side=side, tail=tail: tail(a, *side), np.asarray(maps))
         same(answer, subject.expected, f"tail behind {name}", 1e-5)
-        if name in last:
-            expected = gradient_at(graph, last[name].outputs[0], subject.images)
-            same(gradient, expected, f"gradient at {name}", 1e-4)
+        expected = gradient_at(graph, networks.tensor_of(graph.network, name), subject.images)
+        same(gradient, expected, f"gradient at {name}", 1e-4)
+        if name in last and networks.node_of(graph.network, name) is not last[name]:
+            raise Difference(f"'{name}' is not the last call")
     _check_last_map(graph, networks, subject)
 
 
@@ -211,17 +211,17 @@ def _no_maps(graph: Graph) -> None:
 def _check_last_map(graph: Graph, module: Any, subject: Subject) -> None:
     """What is behind the layer of the class activation map is no feature map, but for one plain pooling."""
     try:
-        node = module.node_of(graph.network, module.default_cam_layer(subject.model))
+        found = module.tensor_of(graph.network, module.default_cam_layer(subject.model))
     except UserError:
         return
     if len(graph.network.outputs[0].shape) == 4:
-        if node.outputs[0] is not graph.network.outputs[0]:
+        if found is not graph.network.outputs[0]:
             raise Difference("the last map is the network's answer")
         return
     taken = [t for n in graph.nodes for t in n.input_tensors if _leaves_maps(n) and len(t.shape) == 4]
     before = [t for n in graph.nodes if any(n.outputs[0] is t for t in taken) for t in n.input_tensors]
-    if not any(node.outputs[0] is tensor for tensor in (*taken, *before)):
-        raise Difference(f"'{node.operation.name}' is not the last map")
+    if not any(found is tensor for tensor in (*taken, *before)):
+        raise Difference(f"'{module.address_of(graph.network, found)}' is not the last map")
 
 
 def _leaves_maps(node: Any) -> bool:
@@ -328,6 +328,8 @@ def _keeps(operation: Any) -> bool:
 
 
 def _is_relu_call(node: Any) -> bool:
+    if type(node.operation).__name__ == "Maximum" and len(node.input_tensors) == 1:
+        return any(isinstance(value, (int, float)) and value == 0 for value in node.arguments.args)
     return type(node.operation).__name__ in ("ReLU", "Relu", "Relu6", "Activation") and _acts_as_relu(node.operation)
 
 
@@ -353,7 +355,7 @@ def check_rectifiers(subject: Subject) -> None:
             raise Difference("a ReLU is patched where there is none")
         found, gradient = value_and_gradient(RectifiedNetwork(subject.model, rule), subject.images)
         same(found, subject.expected, f"{rule}, forward", 1e-5)
-        other = build(subject.recipe, lambda function, rule=rule: Rectifier(function, rule))
+        other = build(subject.recipe, lambda *given, rule=rule: Rectifier(*given, rule))
         expected = value_and_gradient(lambda x, other=other: other(x, training=False), subject.images)
         same(expected[0], subject.expected, "the network built of rectifiers", 1e-5)
         same(gradient, expected[1], f"{rule} gradient", 1e-4)
@@ -372,9 +374,9 @@ def _rectifiers_in(recipe: Recipe) -> int:
 class Rectifier(keras.Layer):
     """A rectifier whose gradient is the guided or the deconvnet's: the same numbers forward."""
 
-    def __init__(self, function: Callable[[Any], Any], rule: str) -> None:
+    def __init__(self, function: Callable[[Any], Any], low: float, high: float, rule: str) -> None:
         super().__init__()
-        self.function, self.rule = function, rule
+        self.function, self.low, self.high, self.rule = function, low, high, rule
 
     def call(self, x: Any) -> Any:
         @tf.custom_gradient
@@ -383,9 +385,8 @@ class Rectifier(keras.Layer):
 
             def back(upstream: Any) -> Any:
                 passed = tf.maximum(upstream, 0.0)
-                # Where it is neither cut off below nor above, its slope is one.
-                moves = tf.cast(self.function(x + 1e-3) != self.function(x - 1e-3), tf.float32)
-                return passed * moves if self.rule == "guided" else passed
+                inside = tf.cast((x > self.low) & (x < self.high), tf.float32)
+                return passed * inside if self.rule == "guided" else passed
 
             return y, back
 

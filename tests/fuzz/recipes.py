@@ -104,8 +104,14 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 # A layer's call where it takes one tensor in several places.
 _TAKES_A_LIST = {"Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate"}
-# Replaces a rectifier: (the layer or function that it is) -> what is called instead.
-Rectify = Callable[[Callable[[Any], Any]], Any]
+# Replaces a rectifier: (the layer or function that it is, where it begins to pass, its ceiling) -> what is called instead.
+Rectify = Callable[[Callable[[Any], Any], float, float], Any]
+
+
+def limits(kind: str, options: dict[str, Any]) -> tuple[float, float]:
+    """Between which values a rectifier passes what it is given."""
+    ceiling = 6.0 if "relu6" in (kind, options.get("activation")) else options.get("max_value") or np.inf
+    return options.get("threshold") or 0.0, ceiling
 
 
 def is_rectifier(kind: str, options: dict[str, Any]) -> bool:
@@ -152,9 +158,9 @@ class Builder:
             return layer(given if len(given) > 1 else given[0], **training)
         if step.kind in OPERATIONS:
             if self._rectify and is_rectifier(step.kind, options):
-                return self._rectify(lambda x: OPERATIONS[step.kind](x, **options))(*given)
+                return self._rectify(lambda x: OPERATIONS[step.kind](x, **options), *limits(step.kind, options))(*given)
             if step.kind == "hard swish" and self._rectify:
-                return given[0] * self._rectify(ops.relu6)(given[0] + 3.0) / 6.0
+                return given[0] * self._rectify(ops.relu6, 0.0, 6.0)(given[0] + 3.0) / 6.0
             return OPERATIONS[step.kind](*given, **options)
         layer = self.layers[number] = self._layer(step.kind, options, name)
         if step.kind in ("MultiHeadAttention", "Attention"):
@@ -163,7 +169,7 @@ class Builder:
 
     def _layer(self, kind: str, options: dict[str, Any], name: str) -> Any:
         if self._rectify and is_rectifier(kind, options):
-            return self._rectify(getattr(layers, kind)(**options))
+            return self._rectify(getattr(layers, kind)(**options), *limits(kind, options))
         if "activation" in options and kind != "Activation":
             options["activation"] = self._activation(options["activation"])
         return getattr(layers, kind)(**options, name=name)
@@ -171,7 +177,7 @@ class Builder:
     def _activation(self, given: Any) -> Any:
         kind, options = given if isinstance(given, tuple) else ("Activation", {"activation": given})
         if self._rectify and is_rectifier(kind, options):
-            return self._rectify(getattr(layers, kind)(**options))
+            return self._rectify(getattr(layers, kind)(**options), *limits(kind, options))
         return getattr(layers, kind)(**options) if isinstance(given, tuple) else given
 
     def recipe(self, outputs: tuple[Ref, ...]) -> Recipe:
