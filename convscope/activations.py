@@ -51,7 +51,9 @@ class ActivationModel:
         after = [relu or layer for layer, relu in zip(layers, relus, strict=True)]
         wanted = list(dict.fromkeys([*self.layers, *after]))
         sources = [tensor_of(flat, name) for name in wanted]
-        self._rectified = {name: has_relu(node_of(flat, name).operation) or is_relu_call(node_of(flat, name)) for name in after}
+        self._rectified = {
+            name: has_relu(node_of(flat, name).operation) or is_relu_call(node_of(flat, name)) for name in after
+        }
         # Only what they are, not how they are computed.
         self._shapes = keras.Model(flat.inputs, sources)
         self._observer = Observer() if self._dtype == tf.float16 and works_here() else None

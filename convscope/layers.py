@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 from keras import tree
 
 from convscope import networks
@@ -53,16 +54,18 @@ def layer_table(model: keras.Model, spec: ModelSpec) -> list[LayerRow]:
     graph = _Graph(flat)
     rows: list[LayerRow] = []
     last = {node.operation.name: node for node in networks.nodes_in_order(flat)}
+    listed = [node for node in last.values() if _is_listed(node)]
+    shapes = _shapes(flat, [node.outputs[0] for node in listed])
     strides: dict[int, int] = {}
     for node in networks.nodes_in_order(flat):
         operation, output = node.operation, node.outputs[0]
         before = max((strides.get(id(tensor), 1) for tensor in node.input_tensors), default=1)
         strides[id(output)] = before * _stride(operation)
+        if all(node is not other for other in listed):
+            continue
         kind = type(operation).__name__
         is_conv = kind in CONV_TYPES
-        if not (is_conv or "Pooling2D" in kind) or len(output.shape) != 4 or node is not last[operation.name]:
-            continue
-        height, width, channels = (int(size) for size in output.shape[1:])
+        height, width, channels = shapes[id(output)]
         window = getattr(operation, "kernel_size", None) or getattr(operation, "pool_size", None) or ()
         rows.append(
             LayerRow(
@@ -79,6 +82,22 @@ def layer_table(model: keras.Model, spec: ModelSpec) -> list[LayerRow]:
             )
         )
     return rows
+
+
+def _is_listed(node: Any) -> bool:
+    kind = type(node.operation).__name__
+    return (kind in CONV_TYPES or "Pooling2D" in kind) and len(node.outputs[0].shape) == 4
+
+
+def _shapes(flat: keras.Model, maps: list[Any]) -> dict[int, tuple[int, int, int]]:
+    """Height, width and channels of feature maps, by the id of the tensor; found by a run where the graph does not tell."""
+    shapes = [tuple(tensor.shape[1:]) for tensor in maps]
+    if any(None in shape for shape in shapes):
+        image = np.zeros((1, *flat.inputs[0].shape[1:]), np.float32)
+        shapes = [
+            tuple(value.shape[1:]) for value in tree.flatten(keras.Model(flat.inputs, maps)(image, training=False))
+        ]
+    return {id(tensor): tuple(map(int, shape)) for tensor, shape in zip(maps, shapes, strict=True)}  # type: ignore[misc]
 
 
 def _stride(operation: Any) -> int:

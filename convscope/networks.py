@@ -16,6 +16,7 @@ from keras import tree
 
 from convscope.errors import UserError, nearest
 from convscope.nonlinearity import activation_name
+from convscope.nonlinearity import is_plain_relu as is_plain_relu
 
 _RANDOM_LAYERS = {
     "ActivityRegularization",
@@ -223,7 +224,11 @@ def _final_activation(flat: keras.Model) -> tuple[Any | None, str]:
         if name == "sigmoid" or (name == "softmax" and _is_over_last(operation, tensor, flat.outputs[0])):
             return node, name
         # Reshaping and casting after the activation, and activations that do nothing, hide it.
-        passes = is_random(operation) or kind in ("Reshape", "Flatten", "Identity") or (kind, name) == ("Activation", "linear")
+        passes = (
+            is_random(operation)
+            or kind in ("Reshape", "Flatten", "Identity")
+            or (kind, name) == ("Activation", "linear")
+        )
         if not passes or len(node.input_tensors) != 1:
             break
         tensor = node.input_tensors[0]

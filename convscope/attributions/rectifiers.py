@@ -120,11 +120,7 @@ def _hides_relu(operation: Any) -> bool:
     if not isinstance(operation, keras.Layer):
         return False
     inside = list(operation._flatten_layers(include_self=isinstance(operation, keras.layers.RNN)))
-    return any(
-        has_relu(layer)
-        for layer in inside
-        if layer is not getattr(operation, "activation", None)
-    )
+    return any(has_relu(layer) for layer in inside if layer is not getattr(operation, "activation", None))
 
 
 class RectifiedGradient:

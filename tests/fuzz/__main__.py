@@ -1,6 +1,7 @@
 """Run many random networks through the library and print what differs from Keras, with the smallest network that shows it."""
 
 import argparse
+import gc
 import os
 import sys
 import time
@@ -10,6 +11,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 def main() -> int:
     """Run them; the exit status says whether anything differs."""
+    import keras
+
     from tests.fuzz.checks import CHECKS, NotValid, failures
     from tests.fuzz.generate import draw
     from tests.fuzz.recipes import Recipe
@@ -36,7 +39,9 @@ def main() -> int:
         different += bool(found)
         for check, what in found.items():
 
-            def shows(candidate: Recipe, check: str = check, kind: str = what.partition(":")[0], number: int = number) -> bool:
+            def shows(
+                candidate: Recipe, check: str = check, kind: str = what.partition(":")[0], number: int = number
+            ) -> bool:
                 try:
                     again = failures(candidate, number, [check]).get(check)
                 except Exception:
@@ -46,10 +51,14 @@ def main() -> int:
             least = recipe if settings.whole else smallest(recipe, shows)
             shown = what if settings.whole else failures(least, number, [check]).get(check, what)
             print(f"network {number}, {check}: {what}\n  smallest: {shown}\n{least.text('    ')}", flush=True)
+        if done % 20 == 0:
+            keras.backend.clear_session()
+            gc.collect()
         if done % 100 == 0:
             pace = done / (time.monotonic() - began)
             print(f"{done} networks ({number + 1} drawn), {different} differ, {pace:.1f} a second", flush=True)
-    print(f"networks {settings.first} to {settings.first + settings.count - 1}: {done} run, {refused} not valid in Keras, {different} differ")
+    last = settings.first + settings.count - 1
+    print(f"networks {settings.first} to {last}: {done} run, {refused} not valid in Keras, {different} differ")
     return 1 if different else 0
 
 

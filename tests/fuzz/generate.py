@@ -15,7 +15,13 @@ _ACTIVATIONS = (
 )
 _LAYER_ACTIVATIONS = (
     *(("ReLU", {}), ("ReLU", {"negative_slope": 0.2}), ("ReLU", {"max_value": 0.7}), ("ReLU", {"threshold": 0.3})),
-    *(("LeakyReLU", {}), ("LeakyReLU", {"negative_slope": 0.1}), ("ELU", {}), ("Softmax", {}), ("Softmax", {"axis": 2})),
+    *(
+        ("LeakyReLU", {}),
+        ("LeakyReLU", {"negative_slope": 0.1}),
+        ("ELU", {}),
+        ("Softmax", {}),
+        ("Softmax", {"axis": 2}),
+    ),
     ("PReLU", {"shared_axes": [1, 2]}),
 )
 _DEPTH = 2
@@ -84,7 +90,9 @@ class _Drawing:
 
     def depthwise(self) -> None:
         multiplier = self.some(depth_multiplier=(0.3, lambda: 2))
-        self.add("DepthwiseConv2D", self.recent(), kernel_size=self.window(), **multiplier, **self.convolution_options())
+        self.add(
+            "DepthwiseConv2D", self.recent(), kernel_size=self.window(), **multiplier, **self.convolution_options()
+        )
 
     def separable(self) -> None:
         multiplier = self.some(depth_multiplier=(0.3, lambda: 2))
@@ -94,7 +102,9 @@ class _Drawing:
 
     def transposed(self) -> None:
         options = {key: value for key, value in self.convolution_options().items() if value != 3}
-        self.add("Conv2DTranspose", self.recent(), filters=int(self.rng.integers(1, 5)), kernel_size=self.window(), **options)
+        self.add(
+            "Conv2DTranspose", self.recent(), filters=int(self.rng.integers(1, 5)), kernel_size=self.window(), **options
+        )
 
     def convolution_norm_relu(self) -> None:
         """What most networks are made of."""
@@ -108,7 +118,9 @@ class _Drawing:
 
     def norm(self, last: bool = False) -> None:
         source = self._last() if last else self.recent()
-        kind = self.one(*["BatchNormalization"] * 6, "LayerNormalization", "GroupNormalization", "UnitNormalization", "rms")
+        kind = self.one(
+            *["BatchNormalization"] * 6, "LayerNormalization", "GroupNormalization", "UnitNormalization", "rms"
+        )
         if kind == "BatchNormalization":
             options = self.some(scale=(0.25, lambda: False), center=(0.2, lambda: False), epsilon=(0.3, lambda: 0.1))
             options |= self.some(axis=(0.1, lambda: self.one(3, 1, 2)))
@@ -125,14 +137,24 @@ class _Drawing:
         kind = self.one("ReLU", "ReLU", "Activation", "Activation", "relu", "relu6", "maximum", "other")
         options: dict[str, Any] = {}
         if kind == "ReLU":
-            options = self.some(negative_slope=(0.2, lambda: 0.3), max_value=(0.2, lambda: 1.0), threshold=(0.1, lambda: 0.2))
+            options = self.some(
+                negative_slope=(0.2, lambda: 0.3), max_value=(0.2, lambda: 1.0), threshold=(0.1, lambda: 0.2)
+            )
         elif kind == "Activation":
             options = {"activation": self.one(*_ACTIVATIONS)}
         elif kind == "maximum":
             kind, options = self.one("maximum", "maximum of constant"), {"c": self.one(0, 0.0, 0.5)}
         elif kind == "other":
-            kind = self.one("LeakyReLU", "PReLU", "ELU", "Softmax", "silu", "gelu", "sigmoid", "hard swish", "softmax", "leaky_relu")
-            options = {"shared_axes": [1, 2]} if kind == "PReLU" else {"slope": self.one(0.1, 0.3)} if kind == "leaky_relu" else {}
+            kind = self.one(
+                "LeakyReLU", "PReLU", "ELU", "Softmax", "silu", "gelu", "sigmoid", "hard swish", "softmax", "leaky_relu"
+            )
+            options = (
+                {"shared_axes": [1, 2]}
+                if kind == "PReLU"
+                else {"slope": self.one(0.1, 0.3)}
+                if kind == "leaky_relu"
+                else {}
+            )
             options = {"axis": self.one(-1, -1, 1, 2, 3)} if kind.lower() == "softmax" else options
         self.add(kind, source, **options)
 
@@ -142,7 +164,9 @@ class _Drawing:
         self.add(self.one("MaxPooling2D", "AveragePooling2D"), self.recent(), **options)
 
     def resizing(self) -> None:
-        kind = self.one("UpSampling2D", "ZeroPadding2D", "ZeroPadding2D", "Cropping2D", "Resizing", "CenterCrop", "adaptive")
+        kind = self.one(
+            "UpSampling2D", "ZeroPadding2D", "ZeroPadding2D", "Cropping2D", "Resizing", "CenterCrop", "adaptive"
+        )
         options: dict[str, Any] = {
             "UpSampling2D": {"size": self.one(2, (1, 2)), "interpolation": self.one("nearest", "bilinear")},
             "ZeroPadding2D": {"padding": self.one(1, (0, 2), ((0, 1), (0, 1)), ((1, 0), (2, 1)))},
@@ -156,7 +180,9 @@ class _Drawing:
         self.add(kind, self.recent(), **options)
 
     def constant(self) -> None:
-        kind = self.one("x + c", "x + c", "c - x", "x - c", "x * c", "x / c", "x + array", "array * x", "clip", "minimum")
+        kind = self.one(
+            "x + c", "x + c", "c - x", "x - c", "x * c", "x / c", "x + array", "array * x", "clip", "minimum"
+        )
         options: dict[str, Any] = {"c": self.one(3.0, -0.5, 2, 0.25)}
         if "array" in kind:
             options = {}
@@ -179,7 +205,9 @@ class _Drawing:
         self.add(kind, self.recent(), **options)
 
     def plain_layer(self) -> None:
-        kind = self.one("Dense", "Rescaling", "Normalization", "Permute", "Identity", "Dropout", "SpatialDropout2D", "GaussianNoise")
+        kind = self.one(
+            "Dense", "Rescaling", "Normalization", "Permute", "Identity", "Dropout", "SpatialDropout2D", "GaussianNoise"
+        )
         kind = self.one(kind, kind, "Reshape", "RandomFlip", "ActivityRegularization", "EinsumDense")
         source = self.recent()
         *places, channels = self.shape(source)
@@ -297,7 +325,9 @@ class _Drawing:
         """Pooling, dense layers, and what a classifier ends with."""
         found = self.maps()
         last = found[-1]
-        pool = self.one("GlobalAveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "Flatten", "two", "maps")
+        pool = self.one(
+            "GlobalAveragePooling2D", "GlobalAveragePooling2D", "GlobalMaxPooling2D", "Flatten", "two", "maps"
+        )
         if pool == "maps":
             return last
         if pool == "two":
@@ -322,7 +352,9 @@ class _Drawing:
         else:
             source, x = x, self.add("Dense", x, units=units)
             if form == "two heads":
-                x = self.add(self.one("Add", "Average", "x * y"), x, self.add("Dense", source, units=units, activation="relu"))
+                x = self.add(
+                    self.one("Add", "Average", "x * y"), x, self.add("Dense", source, units=units, activation="relu")
+                )
             if form == "operation":
                 x = self.add(final, x, **({"axis": -1} if final == "softmax" else {}))
             elif final == "softmax" and self.chance(0.5):
@@ -335,7 +367,10 @@ class _Drawing:
                 "Activation": {"activation": "linear"},
                 "Dropout": {"rate": 0.2},
                 "Reshape": {"target_shape": (units,)},
-                "network": {"form": "sequential", "body": Recipe(((units,),), (Step("Identity", ((-1, 0),)),), ((0, 0),))},
+                "network": {
+                    "form": "sequential",
+                    "body": Recipe(((units,),), (Step("Identity", ((-1, 0),)),), ((0, 0),)),
+                },
             }
             x = self.add(kind, x, **after.get(kind, {}))
         return x

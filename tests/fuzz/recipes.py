@@ -247,7 +247,11 @@ def final_activation(recipe: Recipe) -> str:
             continue
         found[(number, 0)] = _activation_of(meant, len(shape))
         taken = model.tensors[step.inputs[0]]
-        if _passes(meant) and taken.shape[-1] == shape[-1] and all(n == 1 for n in taken.shape[1:-1] if taken.shape != shape):
+        if (
+            _passes(meant)
+            and taken.shape[-1] == shape[-1]
+            and all(n == 1 for n in taken.shape[1:-1] if taken.shape != shape)
+        ):
             found[(number, 0)] = found.get(step.inputs[0], "linear")
     return found.get(recipe.outputs[0], "linear")
 

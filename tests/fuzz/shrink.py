@@ -9,13 +9,15 @@ from tests.fuzz.recipes import Recipe, Ref, Step
 
 def smallest(recipe: Recipe, shows: Callable[[Recipe], bool], tries: int = 400) -> Recipe:
     """Take away steps and options as long as `shows` stays true; it is asked at most `tries` times."""
-    going = True
-    while going and tries > 0:
+    going, tried = True, {recipe.text()}
+    while going:
         going = False
         for candidate in _smaller(recipe):
-            tries -= 1
-            if tries <= 0:
-                break
+            if candidate.text() in tried:
+                continue
+            tried.add(candidate.text())
+            if len(tried) > tries:
+                return recipe
             if shows(candidate):
                 recipe, going = candidate, True
                 break
