@@ -5,6 +5,7 @@ if it were a layer, and hides its layers from everybody outside. All functions h
 the network it is given.
 """
 
+import contextlib
 import hashlib
 import re
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import tree
 
 from convscope.errors import UserError, nearest
@@ -199,15 +201,15 @@ def canonical(model: keras.Model, name: str | None = None) -> tuple[keras.Model,
         return node is last
 
     shape = flat.inputs[0].shape[1:]
-    result = None
     if shape[0] is not None:
-        # A network that ends in global pooling works at every size; one that flattens its maps does not build here.
-        try:
-            result = flatten(flat, copy=True, drop=drop, linear=linear, name=name, input_shape=(None, None, shape[-1]))
-        except (ValueError, TypeError):
-            result = None
-    if result is None:
-        result = flatten(flat, copy=True, drop=drop, linear=linear, name=name)
+        # A network that ends in global pooling works at every size; one that flattens its maps, or gives them a shape of its
+        # own, does not build or run here.
+        with contextlib.suppress(ValueError, TypeError, tf.errors.InvalidArgumentError, UserError):
+            free = (None, None, shape[-1])
+            result = flatten(flat, copy=True, drop=drop, linear=linear, name=name, input_shape=free)
+            _check_same(model, result, activation)
+            return result, activation
+    result = flatten(flat, copy=True, drop=drop, linear=linear, name=name)
     _check_same(model, result, activation)
     return result, activation
 

@@ -196,7 +196,7 @@ def check_split(subject: Subject) -> None:
     """Head and tail together are the network, and the tail's gradient is that of the whole."""
     graph = subject.flat()
     last = graph.last_calls()
-    names = subject.pick([name for name, node in last.items() if len(node.outputs[0].shape) == 4], 1)
+    names = subject.pick([name for name, node in last.items() if _is_float_map(node.outputs[0])], 1)
     try:
         names.append(networks.default_cam_layer(subject.model))
     except UserError:
@@ -213,6 +213,10 @@ def check_split(subject: Subject) -> None:
         if name in last and networks.node_of(graph.network, name) is not last[name]:
             raise Difference(f"'{name}' is not the last call")
     _check_last_map(graph, networks, subject)
+
+
+def _is_float_map(tensor: Any) -> bool:
+    return len(tensor.shape) == 4 and tensor.dtype == "float32"
 
 
 def _no_maps(graph: Graph) -> None:
@@ -362,7 +366,10 @@ def _acts_as_relu(function: Any) -> bool:
     if getattr(function, "weights", None):
         return False
     x = tf.constant(np.linspace(-4, 4, 33, dtype=np.float32).reshape(1, -1))
-    y = np.asarray(function(x))[0]
+    try:
+        y = np.asarray(function(x))[0]
+    except (tf.errors.InvalidArgumentError, ValueError):  # a softmax over an axis that vectors have not
+        return False
     small = y[(x[0] > 0.4) & (x[0] < 0.7)]
     return bool((y[x[0] <= 0] == 0).all() and np.allclose(small, x[0][(x[0] > 0.4) & (x[0] < 0.7)]))
 
