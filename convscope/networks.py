@@ -215,7 +215,7 @@ def canonical(model: keras.Model, name: str | None = None) -> tuple[keras.Model,
     return result, activation
 
 
-def _final_activation(flat: keras.Model) -> tuple[Any | None, str]:
+def _final_activation(flat: keras.Model) -> tuple[Any, str]:
     """The call whose activation makes probabilities of logits, and that activation; None and "linear" where there is none."""
     makers = {id(tensor): node for node in nodes_in_order(flat) for tensor in node.outputs}
     tensor = flat.outputs[0]

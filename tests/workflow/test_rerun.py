@@ -233,9 +233,7 @@ def test_another_model_leaves_the_first_alone(copy: Project) -> None:
         "models:\n",
         "models:\n  second: {source: train, architecture: convnet, dataset: pets, image_size: 64, epochs: 1}\n",
     )
-    assert copy.would_run() == Counter(
-        {"train_model": 1, "training_curves": 1, "layers": 1, "gallery": 1, "index": 1}
-    )
+    assert copy.would_run() == Counter({"train_model": 1, "training_curves": 1, "layers": 1, "gallery": 1, "index": 1})
 
 
 PHOTOS = """
