@@ -9,12 +9,14 @@ export PYTHONPATH := $(CURDIR)
 CORES ?= all
 CONFIG ?= config.yaml
 export CONFIG
+N ?= 10000
+FIRST ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test test-peers lint format lock bench bench-peers progress clean
+.PHONY: help figures test test-peers fuzz-networks lint format lock bench bench-peers progress clean
 
 help: ## List the targets.
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 figures: $(VENV)/runtime ## Install, make every figure of the default study (or CONFIG=...), say where to look.
 	@test -f "$$CONFIG" || { echo "CONFIG=$$CONFIG: no such file; the ready studies are config.yaml and config/*.yaml"; exit 1; }
@@ -29,6 +31,9 @@ test: $(VENV)/test ## Install what the tests need and run all of them.
 
 test-peers: $(TEST_PEERS)/installed ## Check the explanations against captum, Xplique, tf-keras-vis, shap and lime (several GB).
 	$(TEST_PEERS)/bin/python -m pytest tests/peers
+
+fuzz-networks: $(VENV)/test ## Random networks through the library, each against Keras: N=10000 of them, from number FIRST=0 on.
+	python -W ignore -m tests.fuzz --first $(FIRST) --count $(N)
 
 lint: $(VENV)/test ## Check formatting, lint, types and the workflow.
 	ruff format --check .

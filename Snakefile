@@ -17,6 +17,7 @@ if not workflow.overwrite_configfiles:
 include: "rules/common.smk"
 include: "rules/inputs.smk"
 include: "rules/judging_inputs.smk"
+include: "rules/ending.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
 include: "rules/evaluation.smk"
@@ -37,7 +38,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        "results/index.html",
+        rules.index.output,
         rules.gallery.input,
 
 
@@ -52,3 +53,4 @@ onsuccess:
 
 onerror:
     cancel_timers()
+    report_failures()

@@ -12,9 +12,9 @@ import tensorflow as tf
 
 from convscope import store
 from convscope.chunks import ChunkWriter, rows_of_a_chunk
-from convscope.errors import UserError, nearest
 from convscope.folding import folded
-from convscope.networks import flatten, is_flat
+from convscope.networks import flatten, is_flat, node_of, tensor_of
+from convscope.nonlinearity import has_relu, is_relu_call
 from convscope.observed import Observer, works_here
 
 # Compression is kept where deflate saves at least this share of a sample; convolutions before their ReLU rarely shrink.
@@ -35,25 +35,25 @@ class ActivationModel:
     Args:
         network: functional model, model space -> anything.
         layers: names of the layers wanted.
-        relus: for each layer the name of the ReLU that follows it, or "" (then its own output counts as final).
+        relus: for each layer the ReLU that follows it, as the table of layers names it (an address, where the ReLU is used
+            several times), or "" (then its own output counts as final).
         dtype: "float32" or "float16" (values beyond float16's range become its largest number).
 
     Raises:
-        UserError: a layer the network does not have.
+        UserError: a layer or a ReLU that the network does not have.
     """
 
     def __init__(
         self, network: keras.Model, layers: Sequence[str], relus: Sequence[str], dtype: str = "float32"
     ) -> None:
         flat = network if is_flat(network) else flatten(network)
-        names = [layer.name for layer in flat.layers]
-        for name in layers:
-            if name not in names:
-                raise UserError(f"layer '{name}' does not exist; {nearest(name, names)}")
         self.layers, self._dtype = list(layers), tf.as_dtype(dtype)
         after = [relu or layer for layer, relu in zip(layers, relus, strict=True)]
         wanted = list(dict.fromkeys([*self.layers, *after]))
-        sources = [flat.get_layer(name).output for name in wanted]
+        sources = [tensor_of(flat, name) for name in wanted]
+        self._rectified = {
+            name: has_relu(node_of(flat, name).operation) or is_relu_call(node_of(flat, name)) for name in after
+        }
         # Only what they are, not how they are computed.
         self._shapes = keras.Model(flat.inputs, sources)
         self._observer = Observer() if self._dtype == tf.float16 and works_here() else None
@@ -76,7 +76,8 @@ class ActivationModel:
         def answers(images: Any, number: Any) -> Any:
             outputs = dict(zip(tensors, run(images), strict=True))
             maps = {name: stored(outputs[name]) for name in self.layers}
-            statistics = {n: channel_statistics(outputs[a], a != n) for n, a in zip(self.layers, after, strict=True)}
+            followed = zip(self.layers, after, strict=True)
+            statistics = {n: channel_statistics(outputs[a], self._rectified[a]) for n, a in followed}
             return maps, statistics
 
         return answers
@@ -112,7 +113,7 @@ class ActivationModel:
                 if layer not in found and layer not in unread:
                     put(layer, observer.observed(number, layer, outputs[layer]), relu == layer)
                 if layer not in found:
-                    found[layer] = channel_statistics(outputs[relu], rectified=True)
+                    found[layer] = channel_statistics(outputs[relu], self._rectified[relu])
             return dict(unread), {name: found[name] for name in self.layers}
 
         return answers

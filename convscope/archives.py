@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, Any, NoReturn
 
 from convscope.errors import UserError
+from convscope.runs import still_on
 
 MAX_BYTES = 10_000_000_000
 MAX_FILES = 500_000
@@ -75,12 +76,11 @@ def extract(
 
     Raises:
         UserError: not such an archive, damaged as a whole, a limit passed, or nothing in it.
+        RunEnded: the run this process works for has ended; the older folder is untouched.
     """
     archive, folder = Path(archive), Path(folder)
     if not archive.is_file():
         raise UserError(f"no such archive: {archive}")
-    if fault := fault_of(archive):
-        raise UserError(f"{archive}: {fault}; delete this file and run again, then it is downloaded anew")
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -95,10 +95,8 @@ def extract(
         else:
             _extract_tar(archive, out, most + max_files * 2048)
         if not out.files:
-            raise UserError(
-                f"{archive}: no file could be extracted ({len(out.listed)} members left out); if it is damaged, delete it and "
-                "run again, then it is downloaded anew"
-            )
+            raise UserError(f"{archive}: no file could be extracted ({len(out.listed)} members left out)")
+        still_on()
         if folder.is_dir() and not folder.is_symlink():
             shutil.rmtree(folder)
         partial.rename(folder)
@@ -107,19 +105,6 @@ def extract(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Extraction(out.files, out.bytes, out.listed)
-
-
-def fault_of(archive: Path) -> str | None:
-    """Why a file is no archive that `extract` could open, or None; members are not looked at."""
-    try:
-        if _is_zip(archive):
-            _opened_zip(archive).close()
-        else:
-            with archive.open("rb") as raw:
-                _opened_tar(_Bounded(_decompressed(raw), _SLACK, archive))
-    except UserError as error:
-        return str(error)
-    return None
 
 
 class _Folder:
@@ -223,22 +208,36 @@ def _is_zip(archive: Path) -> bool:
     return start.startswith(b"PK") or (start[257:] != b"ustar" and zipfile.is_zipfile(archive))
 
 
-def _opened_zip(archive: Path) -> zipfile.ZipFile:
+def what_is_wrong(archive: Path) -> str:
+    """Why a file is no archive that can be extracted; "" where it can, in part at least."""
+    try:
+        if _is_zip(archive):
+            _open_zip(archive).close()
+        else:
+            with archive.open("rb") as raw:
+                _open_tar(archive, _Bounded(_decompressed(raw), _LONGEST_HEADER, archive)).close()
+    except UserError as error:
+        return str(error).removeprefix(f"{archive}: ")
+    return ""
+
+
+def _open_zip(archive: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(archive)
     except _DAMAGED as error:
-        raise UserError(f"damaged zip archive ({error})") from None
+        raise UserError(f"{archive}: damaged zip archive ({error}); download it again") from None
 
 
-def _opened_tar(stream: "_Bounded") -> tarfile.TarFile:
+def _open_tar(archive: Path, stream: "_Bounded") -> tarfile.TarFile:
     try:
-        return tarfile.open(fileobj=stream, mode="r:")  # type: ignore[call-overload,no-any-return]
+        return tarfile.open(fileobj=stream, mode="r:")  # type: ignore[call-overload, no-any-return]
     except (*_DAMAGED, OSError) as error:
-        raise UserError(f"damaged ({error})" if stream.is_compressed else "not a zip or tar archive") from None
+        hint = f"damaged ({error}); download it again" if stream.is_compressed else "not a zip or tar archive"
+        raise UserError(f"{archive}: {hint}") from None
 
 
 def _extract_zip(archive: Path, out: _Folder) -> None:
-    with _opened_zip(archive) as container:
+    with _open_zip(archive) as container:
         for info in container.infolist():
             out.count_member()
             kind = stat.S_IFMT(info.external_attr >> 16)
@@ -256,7 +255,7 @@ def _extract_tar(archive: Path, out: _Folder, most: int) -> None:
     written: dict[str, str] = {}
     with archive.open("rb") as raw:
         stream = _Bounded(_decompressed(raw), most, archive)
-        container = _opened_tar(stream)
+        container = _open_tar(archive, stream)
         for member in _members(container, out):
             out.count_member()
             name = member.name

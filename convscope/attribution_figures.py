@@ -78,7 +78,7 @@ class MapFile:
         self.attributes = dict(file.attrs)
         self.method, self.signed = str(file.attrs["method"]), bool(file.attrs["signed"])
         known = METHODS[self.method]
-        self.title, self._colours, self._from_minimum = known.title, known.colours, known.from_minimum
+        self.title, self._colours = known.title, known.colours
         self.classes: list[str] = json.loads(file.attrs["classes"])
         self.size: tuple[int, int] = tuple(json.loads(file.attrs["input_size"]))
         self.ids, self.paths, self.digests = (store.read_text(file[name]) for name in ("id", "path", "sha256"))
@@ -145,7 +145,7 @@ class MapFile:
 
     def _maps(self, index: int, target: int) -> tuple[np.ndarray, np.ndarray]:
         values = self._file["maps"][index, target]
-        return values, heat(values[None], self.signed, self._from_minimum)[0]
+        return values, heat(values[None], self.signed)[0]
 
     def _own_top(self, index: int, target: int) -> float:
         return strongest(self._maps(index, target)[1], self._style.percentile)

@@ -23,18 +23,22 @@ def grad_cam(activations: Any, gradients: Any) -> Any:
 def grad_cam_plus_plus(activations: Any, gradients: Any) -> Any:
     """Grad-CAM++: `ReLU(sum_k w_k A_k)` with `w_k = sum_ij alpha ReLU(g)` (Chattopadhay et al. 2017, 1710.11063, eq. 19).
 
-    `alpha = g^2 / (2 g^2 + (sum_ab A_ab) g^3)`, 0/0 := 0. The paper's factor exp(score), the same for the whole map, is
-    left out: it overflows at a logit of 89.
+    `alpha = g^2 / (2 g^2 + S g^3)` with `S = max(sum_ab A_ab, 0)`, 0/0 := 0. The paper's factor exp(score), the same for the
+    whole map, is left out: it overflows at a logit of 89.
+
+    The paper takes feature maps behind a ReLU. There `sum A >= 0`, and where it counts (g > 0) alpha lies between 0 and 1/2.
+    Of maps below 0 (no ReLU behind the layer, or a swish) eq. 19 has a pole at `g sum A = -2`: alpha grows without bound
+    towards it, and behind it a gradient that speaks for the class counts against it. So S stops at 0, where alpha is 1/2: the
+    weight goes on continuously and is never larger than half the gradient's. Others replace denominators of exactly 0 by 1
+    (the authors) or add 1e-7, which leaves everything beside the pole as it was.
 
     Returns:
         Map >= 0.
     """
-    total = tf.reduce_sum(activations, axis=(1, 2), keepdims=True)
-    # g^2 cancels out of alpha, so that small gradients do not underflow; where g is 0, or where alpha has a pole
-    # (feature maps below 0), the weight is 0.
+    total = tf.nn.relu(tf.reduce_sum(activations, axis=(1, 2), keepdims=True))
+    # g^2 cancels out of alpha, so that small gradients do not underflow; the weight is 0 where g is.
     positive = tf.nn.relu(gradients)
-    share = tf.math.divide_no_nan(positive, 2 + total * gradients)
-    return _weighted(activations, tf.reduce_sum(share, axis=(1, 2)))
+    return _weighted(activations, tf.reduce_sum(positive / (2 + total * positive), axis=(1, 2)))
 
 
 def layer_cam(activations: Any, gradients: Any) -> Any:

@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from convscope.addresses import downloads_of
 from convscope.ascent.presets import for_preset, preset_names, settings_from
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.check_places import (
@@ -66,6 +67,7 @@ def check_study(config: dict[str, Any]) -> None:
             _check_split(key, dataset, part, config["datasets"])
     for name, image_set in config["image_sets"].items():
         _check_image_set(f"image_sets.{name}", image_set, config)
+    downloads_of(config)
     for stage in ("activations", "filters", "cams", "attributions", "judging"):
         for model, settings in config[stage].items():
             key = f"{stage}.{model}"

@@ -18,8 +18,8 @@ _INSTALLED_AS = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-
 _FETCH = frozenset({"huggingface_hub", "kagglehub", "requests", "urllib3"})
 # What computes for a library without being imported beside it.
 _RUNS_ON = {"keras": ("tensorflow",), "keras_hub": ("keras", "tensorflow")}
-# They print, they parse arguments, they stop: no output file depends on them.
-WITHOUT_EFFECT = frozenset({"convscope.job", "convscope.errors"})
+# They print, they parse arguments, they stop, they tell who is at work: no output file depends on them.
+WITHOUT_EFFECT = frozenset({"convscope.job", "convscope.errors", "convscope.processes", "convscope.runs"})
 
 
 def libraries_used(module: str, root: Path) -> dict[str, str]:

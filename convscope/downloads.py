@@ -1,24 +1,31 @@
-"""Downloads that go on where they stopped, are checked, and fail with one line that says what to do by hand."""
+"""Downloads that go on where they stopped, are checked, and fail with one line that says what to do by hand.
+
+All studies share what is downloaded: a store holds it, and each study has the same file under a name of its own (see `fetch`), so
+that studies neither wait for each other's checksums nor take files away from each other.
+"""
 
 import contextlib
 import hashlib
 import json
 import os
 import re
+import shutil
 import time
-import urllib.parse
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import requests
 import urllib3
 
-from convscope.addresses import fault_of_address, path_of_address, without_secrets
+from convscope.addresses import fault_of_address, local_file, without_secrets
 from convscope.errors import UserError
-from convscope.files import sha256_of
+from convscope.files import put_in_place, sha256_of
+from convscope.locks import waiting_for
+from convscope.processes import place, this_process
 
-FaultOf = Callable[[Path], str | None]
 OnProgress = Callable[[int, int | None], None]
+Check = Callable[[Path], str]
 
 _BLOCK = 1 << 18
 _ENOUGH_TO_GO_ON = 1 << 16
@@ -34,68 +41,144 @@ class _Final(Exception):
     """What went wrong will go wrong again."""
 
 
-def download(
-    url: str,
-    path: str | os.PathLike[str],
-    sha256: str | None = None,
-    max_bytes: int | None = None,
-    retries: int = 5,
-    timeout: tuple[float, float] = (15.0, 60.0),
-    progress: OnProgress | None = None,
-    pause: float = 1.0,
-    fault_of: FaultOf | None = None,
+def fetch(
+    url: str, path: str | os.PathLike[str], store: str | os.PathLike[str], sha256: str | None = None, **settings: Any
 ) -> Path:
+    """Have a study's own name for what an address leads to, which is downloaded once for all studies.
+
+    Args:
+        url: http, https or file; a file of this computer is copied each time and stays out of the store, for it may change.
+        path: the study's name for it: the same file as the store's where the file system has links, else a copy.
+        store: where all studies have it.
+        sha256, settings: as for `download`.
+
+    Returns:
+        `path`.
+
+    Raises:
+        UserError: as `download`.
+    """
+    path, store = Path(path), Path(store)
+    if local_file(url) is not None:
+        return download(url, path, sha256, **settings)
+    with _alone_with(url, store, sha256, settings.get("say", print)):
+        _download(url, store, sha256, **settings)
+        _share(store, path)
+    return path
+
+
+def not_a_web_page(what: str, more: Check | None = None) -> Check:
+    """A `check` for `download`: servers answer with a page where a file is gone, or wants a login."""
+
+    def check(path: Path) -> str:
+        with path.open("rb") as stream:
+            start = stream.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+        if start.startswith((b"<!doctype html", b"<html")):
+            return f"what the address leads to is a web page, not {what}; look at it in a browser for the file's own address"
+        return more(path) if more else ""
+
+    return check
+
+
+def download(url: str, path: str | os.PathLike[str], sha256: str | None = None, **settings: Any) -> Path:
     """Fetch a file, resuming an earlier attempt.
 
-    What has arrived waits in `<path>.part`; the next attempt (also of a later run) asks for the rest, and starts over
-    where the server cannot give it or the file has changed there. `path` appears only when complete and checked. A file
-    already at `path` is kept when its checksum is right, or when there is none to compare. No message tells a password or a
-    token of the address.
+    What has arrived waits in `<path>.<place>.part`, a name of this machine's; its next attempt (also of a later run) asks for
+    the rest, and starts over where the server cannot give it or the file has changed there. `path` appears only when complete
+    and checked. A file already at `path` is kept when its checksum is right, or when there is none to compare, and the check has
+    nothing against it; but a file of this computer is always copied. Processes of one machine do this one after the other. No
+    message and no file tells a password or a token of the address.
 
     Args:
         url: http, https or file.
         path: where it goes.
         sha256: hexadecimal checksum the content must have.
-        max_bytes: refuse anything larger.
-        retries: failures in a row (lost connections, 5xx, too short an answer) before giving up.
-        timeout: seconds for connecting, and for each wait for data.
-        progress: called with (bytes so far, bytes in all or None).
-        pause: seconds before the first retry; doubled for each further one.
-        fault_of: says why what came is not the file that was meant (`web_page`, `archives.fault_of`), or None; such a file
-            is not kept.
+        settings: any of these.
+            max_bytes: refuse anything larger.
+            retries: failures in a row (lost connections, 5xx, too short an answer) before giving up (5).
+            timeout: seconds for connecting, and for each wait for data ((15, 60)).
+            progress: called with (bytes so far, bytes in all or None).
+            pause: seconds before the first retry; doubled for each further one (1).
+            check: given what was downloaded, says what is wrong with it, "" for nothing.
+            say: given a line for the log while it waits for another process.
 
     Returns:
         `path`.
 
     Raises:
         UserError: one line with the url, what happened, and what to do by hand.
+        RunEnded: the run this process works for has ended.
     """
     path = Path(path)
-    if path.is_file() and (sha256 is None or sha256_of(path) == sha256.lower()):
-        return path
+    with _alone_with(url, path, sha256, settings.get("say", print)):
+        _download(url, path, sha256, **settings)
+    return path
+
+
+@contextlib.contextmanager
+def _alone_with(url: str, path: Path, sha256: str | None, say: Callable[[str], object]) -> Iterator[None]:
+    """As the only process of this machine that downloads to a path; others have parts of their own."""
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(waiting_for(path.with_name(f".{path.name}.{place()}.lock"), say))
+        except OSError as error:
+            raise UserError(_advice(url, path, _one_line(error), sha256)) from None
+        yield
+
+
+def _share(store: Path, path: Path) -> None:
+    """Give a file of the store a study's name, too."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    state = path.with_name(path.name + ".part.json")
+    temporary = path.with_name(f".{path.name}.{this_process().tag}.part")
+    try:
+        temporary.unlink(missing_ok=True)
+        try:
+            os.link(os.path.realpath(store), temporary)
+        except OSError:  # another user's, another disk, or a file system without links
+            shutil.copyfile(store, temporary)
+        put_in_place(temporary, path)
+    except OSError as error:
+        raise UserError(f"{path}: {_one_line(error)}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _download(
+    url: str,
+    path: Path,
+    sha256: str | None,
+    max_bytes: int | None = None,
+    retries: int = 5,
+    timeout: tuple[float, float] = (15.0, 60.0),
+    progress: OnProgress | None = None,
+    pause: float = 1.0,
+    check: Check | None = None,
+    say: object = None,
+) -> None:
+    here = local_file(url)
+    if here is None and path.is_file() and not _objection(path, sha256, check):
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{place()}.part")
+    state = part.with_name(part.name + ".json")
     report = progress or (lambda done, total: None)
     try:
         if fault := fault_of_address(url):
             raise _Final(fault)
-        if urllib.parse.urlsplit(url).scheme.lower() == "file":
-            _copy(url, part, max_bytes, report)
+        if here is not None:
+            _copy(here, part, max_bytes, report)
         else:
             _fetch_with_retries(url, part, state, sha256, max_bytes, retries, timeout, report, pause)
-        _verify(part, sha256)
-        if fault_of and (fault := fault_of(part)):
-            raise _Final(fault)
+        if objection := _objection(part, sha256, check):
+            raise _Final(objection)
+        state.unlink(missing_ok=True)
+        put_in_place(part, path)
     except _Final as error:
         part.unlink(missing_ok=True)
         state.unlink(missing_ok=True)
         raise UserError(_advice(url, path, str(error), sha256)) from None
     except (_Passing, OSError) as error:
         raise UserError(_advice(url, path, _one_line(error), sha256)) from None
-    state.unlink(missing_ok=True)
-    part.replace(path)
-    return path
 
 
 def _fetch_with_retries(
@@ -214,8 +297,7 @@ def _length(answer: requests.Response) -> int | None:
     return int(length) if length.isdecimal() else None
 
 
-def _copy(url: str, part: Path, max_bytes: int | None, report: OnProgress) -> None:
-    source = path_of_address(url)
+def _copy(source: Path, part: Path, max_bytes: int | None, report: OnProgress) -> None:
     try:
         total = source.stat().st_size
         if max_bytes is not None and total > max_bytes:
@@ -228,21 +310,11 @@ def _copy(url: str, part: Path, max_bytes: int | None, report: OnProgress) -> No
         raise _Final(f"{error.strerror}: {source}") from None
 
 
-def _verify(part: Path, sha256: str | None) -> None:
-    if sha256 is None:
-        return
-    found = sha256_of(part)
-    if found != sha256.lower():
-        raise _Final(f"its checksum is {found} and should be {sha256.lower()}")
-
-
-def web_page(path: Path) -> str | None:
-    """Says that a file is a web page, which servers send instead of what was asked for: to log in, to be patient; else None."""
-    with path.open("rb") as stream:
-        start = stream.read(2048).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith((b"<!doctype html", b"<html")) or (start.startswith(b"<") and b"<html" in start):
-        return "a web page came instead of the file (to log in, or an error)"
-    return None
+def _objection(path: Path, sha256: str | None, check: Check | None) -> str:
+    """What is wrong with a downloaded file; "" for nothing."""
+    if sha256 is not None and (found := sha256_of(path)) != sha256.lower():
+        return f"its checksum is {found} and should be {sha256.lower()}"
+    return check(path) if check else ""
 
 
 def _digest(url: str) -> str:

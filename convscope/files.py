@@ -6,35 +6,69 @@ import hashlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+from convscope import runs
+from convscope.processes import tag_is_dead, this_process
+
+_START = 40  # bytes of a target's name that its temporary files begin with, for people; with all the rest they stay below 143
+_LONGEST_SUFFIX = 24
+_SILENCE = 7 * 86400.0
+_unfinished: set[Path] = set()
 
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; it takes the place of `path` when the block ends without an error.
 
-    The temporary name keeps the suffix (writers choose their format by it). After an error, or a kill, `path` is untouched;
-    what a killed writer left is removed by the next writer of the same path.
+    The temporary name keeps the suffix (writers choose their format by it); no two writers share one, whatever their targets
+    are called. After an error, or a kill, `path` is untouched; what a killed writer left is removed by the next writer of the
+    same path.
+
+    Raises:
+        RunEnded: the run this process works for has ended; `path` is untouched.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    prefix, suffix = f".{target.name[:50]}.", f".part{target.suffix}"
+    # The whole target is in the digest: the start of a name is the same for all layers of a block.
+    start = f".{_shortened(target.name)}.{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:12]}."
+    suffix = target.suffix if len(os.fsencode(target.suffix)) <= _LONGEST_SUFFIX else ""
     for leftover in _leftovers(target.parent):
-        if leftover.startswith(prefix) and leftover.endswith(suffix) and len(leftover) == len(prefix + suffix) + 8:
+        if leftover.startswith(start) and _is_left(target.parent / leftover, leftover.removeprefix(start)):
             (target.parent / leftover).unlink(missing_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=prefix, suffix=suffix)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f"{start}{this_process().tag}.", suffix=f".part{suffix}")
     os.close(handle)
     temporary = Path(name)
+    _unfinished.add(temporary)
     try:
         yield temporary
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o666 & ~umask)
-        temporary.replace(target)
+        put_in_place(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
+        _unfinished.discard(temporary)
+
+
+def put_in_place(temporary: Path, target: Path) -> None:
+    """Rename what is finished, unless the run it was made for has ended meanwhile: another may be at work on the same.
+
+    Raises:
+        RunEnded: it has.
+    """
+    runs.still_on()
+    temporary.replace(target)
+
+
+def remove_unfinished() -> None:
+    """Remove the temporary files of this process: before it ends without leaving the blocks it is in."""
+    for temporary in list(_unfinished):
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def whole_files(folder: Path, pattern: str) -> list[Path]:
@@ -47,6 +81,23 @@ def _leftovers(folder: Path) -> tuple[str, ...]:
     """Temporary files that a folder held when this process first wrote to it: some job's that was killed, or is at work."""
     with os.scandir(folder) as entries:
         return tuple(entry.name for entry in entries if entry.name.startswith(".") and ".part" in entry.name)
+
+
+def _is_left(path: Path, rest: str) -> bool:
+    """Whether nobody writes a temporary file any more; `rest` is its name after the digest."""
+    dead = tag_is_dead(rest.partition(".")[0])
+    if dead is None:
+        # Another machine's writer: it would not be silent for days.
+        try:
+            return time.time() - path.stat().st_mtime > _SILENCE
+        except OSError:
+            return False
+    return dead
+
+
+def _shortened(name: str) -> str:
+    """The start of a name, of whole characters."""
+    return os.fsencode(name)[:_START].decode("utf-8", errors="ignore")
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:

@@ -66,12 +66,38 @@ def fingerprint(
         content = fresh[name] if name in fresh else str(known[name][0])
         encoded = os.fsencode(name)
         digest.update(len(encoded).to_bytes(4, "big") + encoded + bytes.fromhex(content))
-        changed = state[2]
-        if now - changed > (_FINE_TICK if changed % 1_000_000_000 else _COARSE_TICK):
+        if _is_settled(state, now):
             kept[name] = (content, *state)
     if cache_file is not None and kept != known:
         _write_cache(Path(cache_file), kept)
     return digest.hexdigest()
+
+
+def file_digest(path: str | os.PathLike[str], cache_file: str | os.PathLike[str]) -> str:
+    """SHA-256 of one file, remembered as `fingerprint` remembers those of a folder: for large files, looked at often.
+
+    Returns:
+        64 hexadecimal digits, those of `sha256_of`.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    path = Path(path)
+    status = path.stat()
+    state = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    known = _read_cache(cache_file).get(path.name, ("",))
+    if known[1:] == state:
+        return str(known[0])
+    now = time.time_ns()
+    content = sha256_of(path)
+    if _is_settled(state, now):
+        _write_cache(Path(cache_file), {path.name: (content, *state)})
+    return content
+
+
+def _is_settled(state: tuple[int, int, int], now: int) -> bool:
+    """Whether a file that had this size and these times at a moment would show a change made since."""
+    return now - state[2] > (_FINE_TICK if state[2] % 1_000_000_000 else _COARSE_TICK)
 
 
 def _content(path: Path) -> str:

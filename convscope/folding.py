@@ -9,7 +9,8 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
-from convscope.networks import is_plain_relu, nodes_in_order
+from convscope.networks import nodes_in_order
+from convscope.nonlinearity import is_linear, is_plain_relu
 
 # Feature maps, a scale and an offset a channel, the ReLU's output in the graph or None -> maps * scale + offset, rectified where
 # there is a ReLU.
@@ -104,7 +105,7 @@ def _norm_behind(node: Any, takers: dict[int, list[Any]], wanted: set[int]) -> A
     norm = behind[0]
     plain = (
         _is_plain_norm(norm)
-        and operation.activation.__name__ == "linear"
+        and is_linear(operation)
         and operation.data_format == "channels_last"
         and getattr(operation, "groups", 1) == 1
         and operation.compute_dtype == "float32"

@@ -11,7 +11,8 @@ import numpy as np
 from convscope import store
 from convscope.errors import UserError
 from convscope.model_spec import ModelSpec
-from convscope.networks import flatten, is_flat, is_random, node_of, nodes_in_order
+from convscope.networks import flatten, is_flat, is_random, nodes_in_order, tensor_of
+from convscope.nonlinearity import is_linear
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def own_gap_head(network: keras.Model, layer: str) -> GapHead | None:
         UserError: there is no such layer.
     """
     flat = network if is_flat(network) else flatten(network)
-    tensor = node_of(flat, layer).outputs[0]
+    tensor = tensor_of(flat, layer)
     pooled = False
     dense = None
     # The chain behind the layer; any fork ends the search.
@@ -68,7 +69,7 @@ def own_gap_head(network: keras.Model, layer: str) -> GapHead | None:
         kind = type(operation).__name__
         if kind == "GlobalAveragePooling2D" and not pooled:
             pooled = True
-        elif kind == "Dense" and pooled and dense is None and operation.activation.__name__ == "linear":
+        elif kind == "Dense" and pooled and dense is None and is_linear(operation):
             dense = operation
         elif not (is_random(operation) or kind == "Identity" or (kind == "Flatten" and pooled)):
             return None

@@ -5,21 +5,27 @@ threads must be known before TensorFlow starts, and `--help` answers at once.
 """
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from convscope import files, runs
 from convscope.addresses import without_secrets
 from convscope.errors import UserError
 from convscope.lean_imports import collect_rarely, keras_alone, leave_the_garbage
 
 _SECONDS_BETWEEN_LINES = 15.0
+_SECONDS_TO_TIDY_UP = 2.0
 _terminal: IO[str] | None = None
 _title = ""
+_why_ended = ""
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
@@ -50,7 +56,7 @@ def run(
 ) -> None:
     """Run a script's `main`: log to --log, show progress on the terminal, end with one line on a user's mistake.
 
-    `side_by_side` is that of `set_threads`.
+    A job of a run (see `runs`) ends with it, however the run ends. `side_by_side` is that of `set_threads`.
     """
     global _terminal, _title
     args = arguments.parse_args()
@@ -66,11 +72,14 @@ def run(
             os.dup2(log.fileno(), 2)
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     try:
+        runs.watch(_end_with_the_run)
         main(args)
     except UserError as error:
         _fail(str(error))
+    except runs.RunEnded as error:
+        _fail(str(error))
     except KeyboardInterrupt:
-        _fail("interrupted")
+        _fail(_why_ended or "interrupted")
     except Exception as error:
         print(without_secrets(traceback.format_exc()), file=sys.stderr, flush=True)
         where = f" (the whole story is in {args.log})" if args.log else ""
@@ -81,10 +90,28 @@ def run(
 
 def _fail(message: str) -> None:
     line = without_secrets(f"{_title}: error: {message}")
-    print(line, file=sys.stderr, flush=True)
-    if _terminal:
-        print(line, file=_terminal)
+    with contextlib.suppress(OSError):  # who would read it may be gone
+        print(line, file=sys.stderr, flush=True)
+        if _terminal:
+            print(line, file=_terminal)
     raise SystemExit(1)
+
+
+def _end_with_the_run(why: str) -> None:
+    """End this process, from another thread than the one at work: tidily if that is soon enough, else at once."""
+    global _why_ended
+    _why_ended = why
+    with contextlib.suppress(OSError):
+        say(why)
+    # A signal wakes the main thread where it waits; what it holds open it removes on its way out.
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    time.sleep(_SECONDS_TO_TIDY_UP)
+    import multiprocessing  # seldom needed
+
+    for child in multiprocessing.active_children():
+        child.kill()
+    files.remove_unfinished()
+    os._exit(1)
 
 
 def say(message: str) -> None:

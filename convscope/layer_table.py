@@ -41,7 +41,7 @@ def select_layers(
 
 
 def wanted_filters(count: int, wanted: str | int | Sequence[int], key: str) -> list[int]:
-    """The filters wanted of a layer that has `count`: "all", the first so many, or a list.
+    """The filters wanted of a layer that has `count`: "all", the first so many, or a list (each once).
 
     Raises:
         UserError: a list none of which the layer has.
@@ -50,7 +50,7 @@ def wanted_filters(count: int, wanted: str | int | Sequence[int], key: str) -> l
         return list(range(count))
     if isinstance(wanted, int):
         return list(range(min(wanted, count)))
-    chosen = [index for index in wanted if isinstance(index, int) and index < count]
+    chosen = list(dict.fromkeys(index for index in wanted if isinstance(index, int) and index < count))
     if not chosen:
         raise UserError(f"{key}: none of the filters {list(wanted)} exists; the layer has 0..{count - 1}")
     return chosen

@@ -6,17 +6,17 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 from keras import tree
 
 from convscope import networks
 from convscope.layer_names import CONV_TYPES, block_of
 from convscope.model_spec import ModelSpec
+from convscope.nonlinearity import has_relu, is_linear, is_relu_call
 
 _TRANSPARENT = {
     "BatchNormalization",
     "Identity",
-    "Dropout",
-    "SpatialDropout2D",
     "GroupNormalization",
     "LayerNormalization",
 }
@@ -27,8 +27,9 @@ class LayerRow:
     """One convolution or pooling layer.
 
     `block` is what the name tells, else the stage: 1 at full size, one more for each halving.
-    `height`, `width`, `channels` are of its output at the model's input size. `relu` is the ReLU that its output
-    reaches through normalisation only: another layer's name, its own where the ReLU is inside, or empty. `role` is
+    `height`, `width`, `channels` are of its output at the model's input size. `relu` is the call of the ReLU
+    that its output reaches through normalisation only: another layer's name, or the address of one of its calls where it is
+    used several times (`networks.address_of`), its own where the ReLU is inside, or empty. A leaky ReLU is none. `role` is
     "conv", "shortcut" (a 1x1 convolution that carries a block's input past the block) or "pool".
     """
 
@@ -45,22 +46,26 @@ class LayerRow:
 
 
 def layer_table(model: keras.Model, spec: ModelSpec) -> list[LayerRow]:
-    """The convolution and pooling layers of a network in order of depth; nested networks are seen through."""
+    """The convolution and pooling layers of a network in order of depth; nested networks are seen through.
+
+    A layer that is called several times is one row, that of its last call.
+    """
     flat = networks.flatten(model, input_shape=(*spec.input_size, 3))
     graph = _Graph(flat)
     rows: list[LayerRow] = []
-    seen: set[str] = set()
+    last = {node.operation.name: node for node in networks.nodes_in_order(flat)}
+    listed = [node for node in last.values() if _is_listed(node)]
+    shapes = _shapes(flat, [node.outputs[0] for node in listed])
     strides: dict[int, int] = {}
     for node in networks.nodes_in_order(flat):
         operation, output = node.operation, node.outputs[0]
         before = max((strides.get(id(tensor), 1) for tensor in node.input_tensors), default=1)
         strides[id(output)] = before * _stride(operation)
+        if all(node is not other for other in listed):
+            continue
         kind = type(operation).__name__
         is_conv = kind in CONV_TYPES
-        if not (is_conv or "Pooling2D" in kind) or len(output.shape) != 4 or operation.name in seen:
-            continue
-        seen.add(operation.name)
-        height, width, channels = (int(size) for size in output.shape[1:])
+        height, width, channels = shapes[id(output)]
         window = getattr(operation, "kernel_size", None) or getattr(operation, "pool_size", None) or ()
         rows.append(
             LayerRow(
@@ -79,6 +84,22 @@ def layer_table(model: keras.Model, spec: ModelSpec) -> list[LayerRow]:
     return rows
 
 
+def _is_listed(node: Any) -> bool:
+    kind = type(node.operation).__name__
+    return (kind in CONV_TYPES or "Pooling2D" in kind) and len(node.outputs[0].shape) == 4
+
+
+def _shapes(flat: keras.Model, maps: list[Any]) -> dict[int, tuple[int, int, int]]:
+    """Height, width and channels of feature maps, by the id of the tensor; found by a run where the graph does not tell."""
+    shapes = [tuple(tensor.shape[1:]) for tensor in maps]
+    if any(None in shape for shape in shapes):
+        image = np.zeros((1, *flat.inputs[0].shape[1:]), np.float32)
+        shapes = [
+            tuple(value.shape[1:]) for value in tree.flatten(keras.Model(flat.inputs, maps)(image, training=False))
+        ]
+    return {id(tensor): tuple(map(int, shape)) for tensor, shape in zip(maps, shapes, strict=True)}  # type: ignore[misc]
+
+
 def _stride(operation: Any) -> int:
     strides = getattr(operation, "strides", 1) or 1
     return max(strides) if isinstance(strides, tuple | list) else int(strides)
@@ -86,6 +107,7 @@ def _stride(operation: Any) -> int:
 
 class _Graph:
     def __init__(self, flat: keras.Model) -> None:
+        self.flat = flat
         self.takers: dict[int, list[Any]] = {}
         self.makers: dict[int, Any] = {}
         for node in networks.nodes_in_order(flat):
@@ -95,13 +117,13 @@ class _Graph:
                 self.makers[id(tensor)] = node
 
     def relu_after(self, node: Any) -> str:
-        if _is_relu(node.operation):
-            return str(node.operation.name)
-        if getattr(getattr(node.operation, "activation", None), "__name__", "linear") != "linear":
+        if has_relu(node.operation):
+            return networks.address_of(self.flat, node.outputs[0])
+        if not is_linear(node.operation):
             return ""
         for after in self._behind(node):
-            if _is_relu(after.operation):
-                return str(after.operation.name)
+            if is_relu_call(after):
+                return networks.address_of(self.flat, after.outputs[0])
         return ""
 
     def _behind(self, node: Any) -> Iterator[Any]:
@@ -110,7 +132,7 @@ class _Graph:
         while waiting:
             for after in self.takers.get(id(waiting.pop(0).outputs[0]), []):
                 yield after
-                if type(after.operation).__name__ in _TRANSPARENT:
+                if _is_transparent(after.operation):
                     waiting.append(after)
 
     def is_shortcut(self, node: Any) -> bool:
@@ -134,7 +156,7 @@ class _Graph:
     def _comes_from(self, tensor: Any, node: Any) -> bool:
         while tensor is not node.outputs[0]:
             maker = self.makers.get(id(tensor))
-            if maker is None or type(maker.operation).__name__ not in _TRANSPARENT:
+            if maker is None or not _is_transparent(maker.operation):
                 return False
             tensor = maker.input_tensors[0]
         return True
@@ -156,7 +178,6 @@ class _Graph:
         return False
 
 
-def _is_relu(operation: Any) -> bool:
-    if type(operation).__name__ in ("ReLU", "Relu", "Relu6"):
-        return True
-    return getattr(getattr(operation, "activation", None), "__name__", "") in ("relu", "relu6")
+def _is_transparent(operation: Any) -> bool:
+    kind = type(operation).__name__
+    return kind in _TRANSPARENT or networks.is_random(operation) or (kind == "Activation" and is_linear(operation))

@@ -5,22 +5,26 @@ if it were a layer, and hides its layers from everybody outside. All functions h
 the network it is given.
 """
 
+import contextlib
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import tree
 
 from convscope.errors import UserError, nearest
+from convscope.nonlinearity import activation_name
+from convscope.nonlinearity import is_plain_relu as is_plain_relu
 
 _RANDOM_LAYERS = {
     "ActivityRegularization",
     "AlphaDropout",
     "AugMix",
-    "AutoContrast",
     "CutMix",
     "Dropout",
     "GaussianDropout",
@@ -35,8 +39,12 @@ _RANDOM_LAYERS = {
 # The input of every flat network; Keras counts its own names up over the life of the process.
 _INPUT = "image"
 _POOLS = {"MaxPooling2D", "AveragePooling2D"}
+# Layers and operations that are an activation and nothing else.
+_ACTIVATION_LAYERS = {"Activation", "Softmax", "Sigmoid"}
 
 Call = Callable[[Any, str, tuple[Any, ...], dict[str, Any]], Any]
+# Of a call that is not the last one of its layer, or of an output that is not its first: `relu@2`, `split@1.1`.
+_ADDRESS = re.compile(r"(.+)@(\d+)(?:\.(\d+))?")
 
 
 def graph_of(operation: Any) -> Any | None:
@@ -55,13 +63,13 @@ def nodes_in_order(graph: Any) -> Iterator[Any]:
 
 
 def _trace(graph: Any, tensors: list[Any], call: Call, outer: str = "") -> list[Any]:
-    """Run a network on new tensors, opening nested ones: `call(layer, outer name, args, kwargs)` for each layer."""
+    """Run a network on new tensors, opening nested ones: `call(node, outer name, args, kwargs)` for each call."""
     values = dict(zip(map(id, graph.inputs), tensors, strict=True))
     for node in nodes_in_order(graph):
         args, kwargs = node.arguments.fill_in(values)
         inner = graph_of(node.operation)
         if inner is None:
-            outputs = tree.flatten(call(node.operation, outer, args, kwargs))
+            outputs = tree.flatten(call(node, outer, args, kwargs))
         else:
             outputs = _trace(inner, tree.flatten(args[0] if args else kwargs["inputs"]), call, node.operation.name)
         values.update(zip(map(id, node.outputs), outputs, strict=True))
@@ -90,8 +98,8 @@ def flatten(
     model: keras.Model,
     *,
     copy: bool = False,
-    drop: Callable[[Any], bool] = lambda operation: False,
-    linear: Callable[[Any], bool] = lambda operation: False,
+    drop: Callable[[Any], bool] = lambda node: False,
+    linear: Callable[[Any], bool] = lambda node: False,
     input_shape: tuple[int | None, int | None, int] | None = None,
     name: str | None = None,
 ) -> keras.Model:
@@ -101,8 +109,8 @@ def flatten(
         model: any functional or sequential network with one input and one output.
         copy: give the result layers and weights of its own. Otherwise it shares those of `model`, except where two
             layers have the same name: the later one is then a copy, named after the network it came from.
-        drop: layers to leave out (one input, output of the same shape).
-        linear: layers whose activation is replaced by the linear one, on a copy.
+        drop: calls to leave out (one input, output of the same shape).
+        linear: calls of layers whose activation is replaced by the linear one, on a copy.
         input_shape: (height, width, channels) of the new input; `None` sizes are free. Default: that of `model`.
         name: of the new network. Default: that of `model`.
 
@@ -113,18 +121,21 @@ def flatten(
     source = graph.inputs[0]
     new_input = keras.Input(shape=input_shape or source.shape[1:], dtype=source.dtype, name=_INPUT)
     used = {_INPUT}
-    made: dict[int, Any] = {}
+    made: dict[tuple[int, bool], Any] = {}
 
-    def call(operation: Any, outer: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if drop(operation):
-            return args[0]
+    def call(node: Any, outer: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        operation = node.operation
+        if drop(node):
+            return args[0] if args else next(iter(kwargs.values()))
         # Whoever fixed the mode when building (`backbone(x, training=False)`) meant training; here it is inference.
         kwargs = {key: value for key, value in kwargs.items() if key != "training"}
-        if id(operation) not in made:
+        # Of a layer that is called several times, one call alone may lose its activation.
+        key = (id(operation), bool(linear(node)))
+        if key not in made:
             name = _free_name(operation.name, outer, used)
             used.add(name)
-            made[id(operation)] = _Pending(operation, name, bool(linear(operation)), copy)
-        return made[id(operation)](args, kwargs)
+            made[key] = _Pending(operation, name, key[1], copy)
+        return made[key](args, kwargs)
 
     outputs = _trace(graph, [new_input], call)
     return keras.Model(new_input, outputs[0], name=name or model.name)
@@ -168,13 +179,6 @@ def is_random(operation: Any) -> bool:
     return name.startswith("Random") or name in _RANDOM_LAYERS
 
 
-def is_plain_relu(operation: Any) -> bool:
-    """Whether a layer is `max(x, 0)` and nothing else: no ceiling, no slope below zero."""
-    if type(operation).__name__ == "ReLU":
-        return operation.max_value is None and not operation.negative_slope and not operation.threshold
-    return type(operation).__name__ == "Activation" and operation.activation is keras.activations.relu
-
-
 def canonical(model: keras.Model, name: str | None = None) -> tuple[keras.Model, str]:
     """The form in which every later step takes a model: flat, no random layers, output = logits.
 
@@ -191,44 +195,54 @@ def canonical(model: keras.Model, name: str | None = None) -> tuple[keras.Model,
     flat = flatten(model)
     last, activation = _final_activation(flat)
 
-    def drop(operation: Any) -> bool:
-        whole_layer = operation is last and not hasattr(operation, "kernel")
-        return is_random(operation) or whole_layer
+    def drop(node: Any) -> bool:
+        return is_random(node.operation) or (node is last and type(node.operation).__name__ in _ACTIVATION_LAYERS)
 
-    def linear(operation: Any) -> bool:
-        return operation is last
+    def linear(node: Any) -> bool:
+        return node is last
 
     shape = flat.inputs[0].shape[1:]
-    result = None
     if shape[0] is not None:
-        # A network that ends in global pooling works at every size; one that flattens its maps does not build here.
-        try:
-            result = flatten(flat, copy=True, drop=drop, linear=linear, name=name, input_shape=(None, None, shape[-1]))
-        except (ValueError, TypeError):
-            result = None
-    if result is None:
-        result = flatten(flat, copy=True, drop=drop, linear=linear, name=name)
+        # A network that ends in global pooling works at every size; one that flattens its maps, or gives them a shape of its
+        # own, does not build or run here.
+        with contextlib.suppress(ValueError, TypeError, tf.errors.InvalidArgumentError, UserError):
+            free = (None, None, shape[-1])
+            result = flatten(flat, copy=True, drop=drop, linear=linear, name=name, input_shape=free)
+            _check_same(model, result, activation)
+            return result, activation
+    result = flatten(flat, copy=True, drop=drop, linear=linear, name=name)
     _check_same(model, result, activation)
     return result, activation
 
 
-def _final_activation(flat: keras.Model) -> tuple[Any | None, str]:
+def _final_activation(flat: keras.Model) -> tuple[Any, str]:
+    """The call whose activation makes probabilities of logits, and that activation; None and "linear" where there is none."""
+    makers = {id(tensor): node for node in nodes_in_order(flat) for tensor in node.outputs}
     tensor = flat.outputs[0]
-    while True:
-        operation = tensor._keras_history.operation
-        kind = type(operation).__name__.lower()
-        name = getattr(getattr(operation, "activation", None), "__name__", None) or kind
-        if name in ("sigmoid", "softmax"):
-            return operation, name
+    while (node := makers.get(id(tensor))) is not None:
+        operation = node.operation
+        kind = type(operation).__name__
+        name = kind.lower() if kind in ("Softmax", "Sigmoid") else activation_name(operation)
+        # A softmax over something else than the classes is part of the network.
+        if name == "sigmoid" or (name == "softmax" and _is_over_last(operation, tensor, flat.outputs[0])):
+            return node, name
         # Reshaping and casting after the activation, and activations that do nothing, hide it.
         passes = (
             is_random(operation)
-            or kind in ("reshape", "flatten", "identity")
-            or (kind == "activation" and name == "linear")
+            or kind in ("Reshape", "Flatten", "Identity")
+            or (kind, name) == ("Activation", "linear")
         )
-        if not passes or len(tree.flatten(operation.input)) != 1:
-            return None, "linear"
-        tensor = tree.flatten(operation.input)[0]
+        if not passes or len(node.input_tensors) != 1:
+            break
+        tensor = node.input_tensors[0]
+    return None, "linear"
+
+
+def _is_over_last(operation: Any, tensor: Any, output: Any) -> bool:
+    """Whether a softmax that makes `tensor` is taken over what is the last axis of the output."""
+    inside = getattr(operation, "activation", None)
+    axis = getattr(operation if type(operation).__name__ == "Softmax" else inside, "axis", -1)
+    return axis in (-1, len(tensor.shape) - 1) and tensor.shape[-1] == output.shape[-1]
 
 
 def _check_same(model: keras.Model, result: keras.Model, activation: str) -> None:
@@ -247,45 +261,79 @@ def _check_same(model: keras.Model, result: keras.Model, activation: str) -> Non
 
 
 def node_of(model: keras.Model, layer_name: str) -> Any:
-    """The call of a layer in a flat network (its last one, where a layer is used several times).
+    """The call that a layer's name stands for in a flat network: its last one, or another by its address (`relu@1`).
 
     Raises:
-        UserError: no such layer; the nearest name is suggested.
+        UserError: no such layer, or it is not called so often; the nearest name is suggested.
     """
-    found = None
+    return _found(model, layer_name)[0]
+
+
+def tensor_of(model: keras.Model, layer_name: str) -> Any:
+    """The tensor that a layer's name stands for in a flat network: what its last call makes, or what its address says.
+
+    Raises:
+        UserError: no such layer, call or output.
+    """
+    node, output = _found(model, layer_name)
+    return node.outputs[output]
+
+
+def address_of(model: keras.Model, tensor: Any) -> str:
+    """The name that `tensor_of` finds a tensor of a flat network by.
+
+    It is the layer's own name, but for the first calls of a layer that is called several times: `relu@1`, counted from 1 in the
+    order of the network. Outputs beside the first are counted from 0 behind a dot: `split@1.1`.
+    """
+    node = next(node for node in nodes_in_order(model) if any(made is tensor for made in node.outputs))
+    calls = [other for other in nodes_in_order(model) if other.operation is node.operation]
+    output = next(index for index, made in enumerate(node.outputs) if made is tensor)
+    if node is calls[-1] and output == 0:
+        return str(node.operation.name)
+    call = next(index for index, other in enumerate(calls, start=1) if other is node)
+    return f"{node.operation.name}@{call}" + (f".{output}" if output else "")
+
+
+def _found(model: keras.Model, address: str) -> tuple[Any, int]:
+    calls: dict[str, list[Any]] = {}
     for node in nodes_in_order(model):
-        if node.operation.name == layer_name:
-            found = node
-    if found is None:
-        names = [node.operation.name for node in nodes_in_order(model)]
-        raise UserError(f"model '{model.name}' has no layer '{layer_name}'; {nearest(layer_name, names)}")
-    return found
+        calls.setdefault(node.operation.name, []).append(node)
+    if address in calls:
+        return calls[address][-1], 0
+    parts = _ADDRESS.fullmatch(address)
+    if parts is not None:
+        name, call, output = parts[1], int(parts[2]), int(parts[3] or 0)
+        if 1 <= call <= len(calls.get(name, [])) and output < len(calls[name][call - 1].outputs):
+            return calls[name][call - 1], output
+    raise UserError(f"model '{model.name}' has no layer '{address}'; {nearest(address, list(calls))}")
 
 
 def default_cam_layer(model: keras.Model) -> str:
     """Name of the layer whose output is the last feature map: what global pooling (or flattening) takes.
 
     It comes after the activation. Where the map is flattened after a plain pooling layer (VGG), the layer before that
-    pooling is taken: its map is finer.
+    pooling is taken: its map is finer. Of a layer that is called several times it is an address (see `address_of`).
 
     Raises:
         UserError: the network has no feature maps.
     """
     flat = model if is_flat(model) else flatten(model)
-    if len(flat.outputs[0].shape) == 4:
-        return str(flat.outputs[0]._keras_history.operation.name)
-    last = None
+    makers = {id(tensor): node for node in nodes_in_order(flat) for tensor in node.outputs}
+    if len(flat.outputs[0].shape) == 4 and id(flat.outputs[0]) in makers:
+        return address_of(flat, flat.outputs[0])
+    found = behind = None
     for node in nodes_in_order(flat):
-        if any(_is_map(t) for t in node.input_tensors) and not any(_is_map(t) for t in node.outputs):
-            last = node
-    if last is None:
+        maps = [tensor for tensor in node.input_tensors if _is_map(tensor) and id(tensor) in makers]
+        if maps and not any(_is_map(tensor) for tensor in node.outputs):
+            found, behind = maps[0], node
+    if found is None or behind is None:
         raise UserError(
             f"model '{model.name}' has no feature maps (no 4-D output of a layer), so no class activation map"
         )
-    producer = next(tensor for tensor in last.input_tensors if _is_map(tensor))._keras_history.operation
-    if type(producer).__name__ in _POOLS and "Global" not in type(last.operation).__name__:
-        producer = tree.flatten(producer.input)[0]._keras_history.operation
-    return str(producer.name)
+    if type(makers[id(found)].operation).__name__ in _POOLS and "Global" not in type(behind.operation).__name__:
+        before = makers[id(found)].input_tensors[0]
+        found = before if id(before) in makers else found
+    return address_of(flat, found)
 
 
 def _is_map(tensor: Any) -> bool:
@@ -325,7 +373,7 @@ def cut_at(model: keras.Model, layer_name: str) -> tuple[keras.Model, list[Any],
         UserError: there is no such layer.
     """
     flat = model if is_flat(model) else flatten(model)
-    cut = node_of(flat, layer_name).outputs[0]
+    cut = tensor_of(flat, layer_name)
     behind = {id(cut)}
     steps = []
     side: list[Any] = []
@@ -339,6 +387,8 @@ def cut_at(model: keras.Model, layer_name: str) -> tuple[keras.Model, list[Any],
             if id(tensor) not in behind and all(tensor is not other for other in side):
                 side.append(tensor)
     target = flat.outputs[0]
+    if id(target) not in behind:  # of a split, a part that only training would need
+        side.append(target)
     sources = [cut, *side]
 
     def tail(*tensors: Any) -> Any:

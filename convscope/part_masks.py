@@ -6,16 +6,22 @@ from pathlib import Path
 from typing import Any
 
 from convscope.datasets import ImageRow, masks_folder, pictures_root
+from convscope.errors import BadImage
 from convscope.files import read_json, sha256_of
+from convscope.masks import check_mask, read_mask
 
 
 @dataclasses.dataclass(frozen=True)
 class MaskRow:
-    """A picture that has a part mask: its path, the mask's, and the first 16 digits of what the mask's file holds."""
+    """A picture that has a part mask: its path, the mask's, and the first 16 digits of what the mask's file holds.
+
+    `reason` is empty, or says why the mask cannot be right and is not used.
+    """
 
     path: str
     mask: str
     sha256: str
+    reason: str = ""
 
 
 def list_masks(
@@ -30,18 +36,29 @@ def list_masks(
         images: the readable pictures.
 
     Returns:
-        A row for each picture that has a mask, in the order of the pictures; and the names, empty where nothing names them.
+        A row for each picture that has a mask, in the order of the pictures, with the reason where it cannot be used; and the
+        names, empty where nothing names them.
     """
     masks = masks_folder(settings)
     if masks is None:
         return [], []
     root = pictures_root(folder, settings)
-    rows = []
+    rows, parts = [], _parts(root, masks)
     for image in images:
         mask = (root / masks / Path(image.path).relative_to(root)).with_suffix(".png")
         if mask.is_file():
-            rows.append(MaskRow(image.path, str(mask), sha256_of(mask)[:16]))
-    return rows, _parts(root, masks)
+            reason = _reason(mask, (image.height, image.width), parts)
+            rows.append(MaskRow(image.path, str(mask), sha256_of(mask)[:16], reason))
+    return rows, parts
+
+
+def _reason(mask: Path, size: tuple[int, int], parts: list[str]) -> str:
+    """Why a mask cannot be right: unreadable, of another shape than its picture, numbers without names; empty if it can."""
+    try:
+        check_mask(read_mask(mask, named=bool(parts)), size, parts)
+    except BadImage as error:
+        return str(error)
+    return ""
 
 
 def _parts(root: Path, masks: str) -> list[str]:

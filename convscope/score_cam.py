@@ -18,6 +18,9 @@ class ScoreCam:
     logit. The baseline's score, the same for every k, cancels out of the softmax and is not computed. Feature maps that
     are constant over the image have no `H_k`: they are left out.
 
+    What a mask hides is mid-grey: `x' + H_k (x - x')`. The paper's product makes it 0 in model space, which is near grey for the
+    networks that it takes (mean and deviation), and black for one that takes 0..255: black objects would then never be hidden.
+
     Args:
         logits: images (N, H, W, 3) in model space -> (N, units) float32 logits, as a TensorFlow function.
         spec: the model's head.
@@ -26,13 +29,14 @@ class ScoreCam:
 
     def __init__(self, logits: Callable[[Any], Any], spec: ModelSpec, channels: int | None = None) -> None:
         self._spec, self._channels = spec, channels
+        grey = tf.constant(spec.preprocess(np.full((1, 1, 1, 3), 127.5)))
 
         def masked(image: Any, maps: Any) -> Any:
             # maps: (n, h, w). Bilinear with half-pixel centres, as overlays are drawn.
             large = tf.image.resize(maps[..., None], tf.shape(image)[:2], "bilinear")
             low = tf.reduce_min(large, axis=(1, 2, 3), keepdims=True)
             high = tf.reduce_max(large, axis=(1, 2, 3), keepdims=True)
-            return logits(image[None] * tf.math.divide_no_nan(large - low, high - low))
+            return logits(grey + (image[None] - grey) * tf.math.divide_no_nan(large - low, high - low))
 
         # Free sizes: the few masks at the end need no trace of their own.
         pixels, masks = tf.TensorSpec((None, None, 3), tf.float32), tf.TensorSpec((None, None, None), tf.float32)

@@ -77,7 +77,7 @@ def main() -> None:
     grids = [folder / model / "sharp" / f"filters_for_layer_{layer}.png" for model, layer in FILTER_LAYERS]
     save(stack([rows_of_grid(path, 2) for path in grids]), "filters.jpg")
     save(Image.open(STUDY / "cams" / "mini_xception" / "test" / "gradcam_sheet.png"), "gradcam.jpg", 1100)
-    explained = STUDY / "attributions" / "convnet" / "eight" / "side_by_side.png"
+    explained = STUDY / "attributions" / "convnet" / "test" / "side_by_side.png"
     save(Image.open(explained), "side_by_side.jpg", 1106)
     sheets = sorted((STUDY / "activations" / "convnet" / "one_cat" / "sheets").glob("*/*_conv2.png"))
     save(Image.open(sheets[0]), "activations.jpg")

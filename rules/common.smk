@@ -4,6 +4,7 @@ import json
 import math
 import os
 import re
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +12,9 @@ from convscope.addresses import (
     all_without_secrets,
     dataset_and_split,
     download_name,
+    downloads_of,
     has_secrets,
+    local_file,
     without_secrets,
 )
 from convscope.ascent.presets import PRESETS, for_preset, preset_names
@@ -25,13 +28,13 @@ from convscope.config import complete
 from convscope.drawing.kinds import CLASSES as DRAWN_KINDS
 from convscope.errors import UserError
 from convscope.files import sha256_of
-from convscope.fingerprints import fingerprint
+from convscope.fingerprints import file_digest, fingerprint
 from convscope.identity import identity
 from convscope.layer_table import ALL_ROLES, CONVOLUTIONS, read_layers, select_layers
-from convscope.stale_locks import clear_stale_locks
+from convscope.runs import announce_again
+from convscope.study_lock import begin_run
 from convscope.tables import read_rows
 from convscope.timers import cancel_timers
-
 
 try:
     config = complete(config)
@@ -39,8 +42,19 @@ try:
 except UserError as error:
     stop(error)
 
+# Jobs belong to the run that started them, and end with it.
 if workflow.is_main_process:
-    clear_stale_locks(".snakemake")
+    try:
+        begin_run(
+            ".snakemake",
+            config["study"],
+            sys.argv[1:],
+            only_says=workflow.output_settings.dryrun,
+        )
+    except UserError as error:
+        stop(error, "run")
+else:
+    announce_again()
 
 STUDY = f"results/{config['study']}"
 
@@ -114,10 +128,12 @@ def content_of(place, *without):
     """
     path = Path(place).expanduser()
     try:
-        if path.is_file():
+        if path.is_file() and path.stat().st_size < 10_000_000:
             return sha256_of(path)[:16]
         name = identity(folder=str(path.resolve()), without=without)
         kept = f".snakemake/fingerprints/{name}.json"
+        if path.is_file():
+            return file_digest(path, kept)[:16]
         return fingerprint(path, kept, threads=4, without=without)[:16]
     except OSError as error:
         stop(f"'{path}' cannot be read: {error.strerror}")

@@ -12,10 +12,12 @@ from convscope.errors import UserError
 CONFIG_FILES = []
 
 
-def stop(error):
+def stop(error, where="config"):
     """End with one line: a user's mistake needs no traceback."""
-    line = located(str(error), CONFIG_FILES, workflow.config_settings.config)
-    print(without_secrets(f"config: {line}"), file=sys.stderr)
+    line = str(error)
+    if where == "config":
+        line = located(line, CONFIG_FILES, workflow.config_settings.config)
+    print(without_secrets(f"{where}: {line}"), file=sys.stderr)
     sys.stderr.flush()
     sys.exit(1)
 

@@ -67,7 +67,7 @@ rule draw_produce:
 rule download:
     """Download an archive or a photo: resumed, retried, checked."""
     output:
-        file="results/downloads/{file}",
+        file="<study>/downloads/{file}",
     log:
         "<study>/logs/download/{file}.log",
     benchmark:
@@ -82,21 +82,23 @@ rule download:
         runtime=240,
     params:
         code=code("download"),
-        url=lambda w: without_secrets(DOWNLOADS[w.file][0]),
+        url=lambda w: without_secrets(DOWNLOADS[w.file].url),
         whole=lambda w: secret_url(w.file),
-        kind=lambda w: download_kind(w.file),
-        sha256=lambda w: DOWNLOADS[w.file][1],
+        sha256=lambda w: DOWNLOADS[w.file].sha256,
+        kind=lambda w: DOWNLOADS[w.file].kind,
+        content=lambda w: local_content(DOWNLOADS[w.file].url),
+        store=lambda w: f"results/downloads/{w.file}",
     shell:
         r"""
-        python -m scripts.download --url {params.url:q} {params.whole} --kind {params.kind} --sha256={params.sha256:q} \
-            --out {output.file:q} --log {log:q}
+        python -m scripts.download --url {params.url:q} {params.whole} --sha256={params.sha256:q} --kind={params.kind:q} \
+            --store {params.store:q} --out {output.file:q} --log {log:q}
         """
 
 
 rule extract:
     """Extract an archive safely; members that are corrupt are listed."""
     input:
-        archive=lambda w: f"results/downloads/{download_name(config['datasets'][w.dataset]['url'])}",
+        archive=lambda w: downloaded(config["datasets"][w.dataset]["url"]),
     output:
         folder=directory("<study>/datasets/{dataset}/extracted"),
         content="<study>/datasets/{dataset}/extracted.sha256",
@@ -115,10 +117,15 @@ rule extract:
         code=code("extract"),
         max_bytes=lambda w: config["datasets"][w.dataset]["max_bytes"],
         max_files=lambda w: config["datasets"][w.dataset]["max_files"],
+        sha256=lambda w: DOWNLOADS[
+            download_name(config["datasets"][w.dataset]["url"])
+        ].sha256,
+        content=lambda w: local_content(config["datasets"][w.dataset]["url"]),
     shell:
         r"""
-        python -m scripts.extract --archive {input.archive:q} --out {output.folder:q} --content {output.content:q} \
-            --listing {output.listing:q} --max-bytes {params.max_bytes} --max-files {params.max_files} --log {log:q}
+        python -m scripts.extract --archive {input.archive:q} --sha256={params.sha256:q} --out {output.folder:q} \
+            --content {output.content:q} --listing {output.listing:q} --max-bytes {params.max_bytes} \
+            --max-files {params.max_files} --log {log:q}
         """
 
 

@@ -38,11 +38,12 @@ rule gallery:
 
 
 rule index:
-    """List the studies under results/."""
+    """List the studies under results/, in results/index.html."""
     input:
         study=rules.gallery.output.study,
     output:
-        page="results/index.html",
+        # Not the page itself: all studies share it, and Snakemake would let only one of them run at a time.
+        listed=touch("<study>/gallery/listed"),
     log:
         "<study>/logs/index.log",
     benchmark:
@@ -55,7 +56,8 @@ rule index:
         runtime=5,
     params:
         code=code("index"),
+        page=INDEX,
     shell:
         r"""
-        python -m scripts.index --studies {input.study:q} --out {output.page:q} --log {log:q}
+        python -m scripts.index --studies {input.study:q} --out {params.page:q} --log {log:q}
         """

@@ -1,27 +1,17 @@
 """What the rules take: files made by other rules, folders of the user, and settings in the form a script wants."""
 
-
-def downloads():
-    """What the study downloads: file name -> address and, where known, checksum."""
-    archives = [
-        part for part in config["datasets"].values() if part["source"] == "archive"
-    ]
-    found = {
-        download_name(part["url"]): (part["url"], part.get("sha256", ""))
-        for part in archives
-    }
-    for part in config["image_sets"].values():
-        found.update({download_name(url): (url, "") for url in part.get("urls", [])})
-    return found
+DOWNLOADS = downloads_of(config)
 
 
-DOWNLOADS = downloads()
+def downloaded(url):
+    """Where a study has what it downloads."""
+    return f"{STUDY}/downloads/{download_name(url)}"
 
 
-def download_kind(file):
-    """What must come of an address: an archive, or a picture."""
-    archives = [part.get("url", "") for part in config["datasets"].values()]
-    return "archive" if DOWNLOADS[file][0] in archives else "picture"
+def local_content(url):
+    """What a file of this computer holds that an address names; it may be replaced at any time."""
+    path = local_file(url)
+    return content_of(path) if path and path.is_file() else ""
 
 
 def secret_url(file):
@@ -29,7 +19,7 @@ def secret_url(file):
 
     A command is printed when it fails, and is kept in .snakemake with all parameters; the environment is not.
     """
-    url = DOWNLOADS[file][0]
+    url = DOWNLOADS[file].url
     if not has_secrets(url):
         return ""
     name = f"CONVSCOPE_URL_{file[:8]}"
@@ -115,11 +105,7 @@ def image_set_sources(wildcards):
     """The tables an image set is chosen from."""
     part = config["image_sets"][wildcards.images]
     if "urls" in part:
-        return {
-            "photos": [
-                f"results/downloads/{download_name(url)}" for url in part["urls"]
-            ]
-        }
+        return {"photos": [downloaded(url) for url in part["urls"]]}
     if "dataset" not in part:
         return {}
     folder = f"{STUDY}/datasets/{part['dataset']}"
@@ -156,7 +142,10 @@ def image_set_fingerprint(wildcards):
     """What the user's files of an image set hold."""
     part = config["image_sets"][wildcards.images]
     places = part.get("files", []) + ([part["folder"]] if "folder" in part else [])
-    return [content_of(place) for place in places]
+    local = [url for url in part.get("urls", []) if local_file(url)]
+    return [content_of(place) for place in places] + [
+        local_content(url) for url in local
+    ]
 
 
 def model_fingerprint(wildcards):

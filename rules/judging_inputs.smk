@@ -20,6 +20,11 @@ def judge_sources(wildcards):
     maps = judged_maps(wildcards)
     part = config["image_sets"][wildcards.images]
     sources = {"maps": maps[getattr(wildcards, "method", next(iter(maps)))]}
+    method = getattr(wildcards, "method", None)
+    if method and "autoencoder" in method_settings(
+        config, wildcards.model, wildcards.images, method
+    ):
+        sources |= autoencoder(wildcards)
     if "dataset" in part:
         folder = f"{STUDY}/datasets/{part['dataset']}"
         sources |= {"masks": f"{folder}/masks.csv", "parts": f"{folder}/parts.json"}
@@ -27,10 +32,10 @@ def judge_sources(wildcards):
 
 
 def judge_masks(wildcards, input):
-    """The masks as arguments."""
+    """The masks, and the auto-encoder of a contrastive method, as arguments."""
     given = [
         f"--{key} {shlex.quote(input[key])}"
-        for key in ("masks", "parts")
+        for key in ("masks", "parts", "autoencoder")
         if input.get(key)
     ]
     return " ".join(given)

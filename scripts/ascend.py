@@ -52,7 +52,7 @@ def main(args: argparse.Namespace) -> None:
     if len(done) < len(channels):
         # A graphics processor takes one batch after the other.
         at_once = 1 if gpu else args.threads
-        parts.append(ascend(network, spec, args.layer, channels, settings, args.seed, on_batch, done, at_once))
+        parts.append(ascend(network, spec, args.layer, channels, settings, args.seed, on_batch, done, at_once, say))
     found = joined(parts).only(channels)
     say(f"dead filters: {found.channels[found.dead].tolist() or 'none'}")
     attributes = {

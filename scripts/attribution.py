@@ -85,8 +85,7 @@ def main(args: argparse.Namespace) -> None:
         store.write_array(file, "maps", maps, ("image", "target", "height", "width", "colour")[: maps.ndim])
         for name, values in arrays.items():
             store.write_array(file, name, values, ("image", "target"))
-        from_minimum = METHODS[args.method].from_minimum
-        columns = [heat(column, explain.signed, from_minimum) for column in np.moveaxis(maps, 1, 0)]
+        columns = [heat(column, explain.signed) for column in np.moveaxis(maps, 1, 0)]
         warm = np.stack(columns, axis=1)
         store.write_array(file, "empty", ~warm.any(axis=(2, 3)), ("image", "target"))
 

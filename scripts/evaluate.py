@@ -51,7 +51,8 @@ def main(args: argparse.Namespace) -> None:
     write_table(args.predictions, predicted, evaluation.prediction_columns(spec))
     known = [i for i in keep if labels[i] >= 0]
     numbers = metrics(spec, [labels[i] for i in known], logits[known])
-    write_json(args.metrics, numbers | {"model": spec.name, "split": args.split, "unreadable": len(bad)})
+    facts = {"model": spec.name, "model_digest": spec.identity, "split": args.split, "unreadable": len(bad)}
+    write_json(args.metrics, numbers | facts)
     say(f"accuracy {numbers['accuracy']} of {numbers['images']} images, {len(bad)} unreadable")
 
 

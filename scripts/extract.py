@@ -9,10 +9,16 @@ from convscope.job import parser, run, say
 def main(args: argparse.Namespace) -> None:
     """Extract the archive and write the listing."""
     from convscope.archives import MAX_BYTES, MAX_FILES, MAX_RATIO, ListedMember, extract
-    from convscope.files import write_text
+    from convscope.errors import UserError
+    from convscope.files import sha256_of, write_text
     from convscope.fingerprints import fingerprint
     from convscope.tables import write_table
 
+    # The download was checked; whoever replaced the file since has not read the config.
+    if args.sha256 and args.archive.is_file() and (found := sha256_of(args.archive)) != args.sha256:
+        raise UserError(
+            f"{args.archive}: its checksum is {found} and should be {args.sha256}; delete it, and the next run downloads it again"
+        )
     result = extract(
         args.archive,
         args.out,
@@ -32,6 +38,7 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--archive", type=Path, required=True, help="zip or tar (.gz, .bz2, .xz) file")
+    arguments.add_argument("--sha256", default="", help="checksum the archive must have (default: not checked)")
     arguments.add_argument("--out", type=Path, required=True, help="folder to make")
     arguments.add_argument("--content", type=Path, help="file for the digest of all that was extracted")
     arguments.add_argument("--max-bytes", type=int, help="most bytes to unpack (default: 10 GB)")

@@ -12,7 +12,6 @@ _BACKGROUND = 200
 
 def main(args: argparse.Namespace) -> None:
     import numpy as np
-    from PIL import Image
 
     from convscope import store
     from convscope.attributions.class_scores import ClassScores
@@ -23,7 +22,8 @@ def main(args: argparse.Namespace) -> None:
     from convscope.judging.explainers import explainers
     from convscope.judging.methods import Subject, at_resolution, judge, spread_over
     from convscope.judging.names import CONTROLS
-    from convscope.models import load_model
+    from convscope.masks import read_mask
+    from convscope.models import load_keras, load_model
     from convscope.tables import read_rows
 
     network, spec = load_model(args.model, args.spec)
@@ -46,9 +46,9 @@ def main(args: argparse.Namespace) -> None:
 
     def regions(row: dict[str, str]) -> dict[str, np.ndarray]:
         listed = mask_of.get(row["path"])
-        if not listed:
+        if not listed or listed["reason"]:
             return {}
-        mask = np.asarray(Image.open(listed["mask"]).convert("L"))
+        mask = read_mask(listed["mask"], named=bool(parts))
         return localisation.part_masks(localisation.fit_mask(mask, spec.input_size, spec.resize), parts)
 
     masks = [regions(row) for row in rows]
@@ -64,7 +64,9 @@ def main(args: argparse.Namespace) -> None:
             background = None
             if needs_background(method, own) and every:
                 background = spec.preprocess(load([every[index] for index in spread_over(len(every), _BACKGROUND)]))
-            make = explainers(method, network, spec, own, attributes.get("layer"), background)
+            autoencoder = load_keras(args.autoencoder) if args.autoencoder else None
+            layer = attributes.get("layer")
+            make = explainers(method, network, spec, own, layer, background, autoencoder=autoencoder)
             if make is None:
                 say(f"{method} cannot be made for another network: no randomisation, sensitivity and seeds")
         progress = Progress(len(settings["groups"]), f"{method} of {spec.name} on {len(rows)} images", "metrics")
@@ -97,6 +99,7 @@ if __name__ == "__main__":
     arguments.add_argument("--maps", type=Path, required=True, help="the method's maps; any method's for a control")
     arguments.add_argument("--method", nargs="+", required=True, help="a method, or several control maps")
     arguments.add_argument("--method-settings", default="{}", help="JSON of the method's settings")
+    arguments.add_argument("--autoencoder", type=Path, help="for contrastive methods (.keras)")
     arguments.add_argument("--masks", type=Path, help="the dataset's table of part masks (CSV)")
     arguments.add_argument("--parts", type=Path, help="names of the masks' values (JSON)")
     arguments.add_argument("--settings", required=True, help="JSON of the model's judging: settings")

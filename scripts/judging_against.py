@@ -22,7 +22,7 @@ def main(args: argparse.Namespace) -> None:
                 found[str(file.attrs["method"])] = Judgement(keys, judged.metrics)
         return found
 
-    rows = against(numbers(args.judged), numbers(args.other), args.seed)
+    rows = against(numbers(args.judged), numbers(args.other))
     found = revealing(rows)
     say(f"maps that lie less on the object than {args.other_name}'s: {', '.join(found) or 'none'}")
     write_table(args.out / "against.csv", rows, COLUMNS)

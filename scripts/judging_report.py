@@ -16,7 +16,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.files import write_json
     from convscope.judging import figures, judged_file, report
     from convscope.judging.agreement import agreement_matrix
-    from convscope.judging.gate import sanity_gate
+    from convscope.judging.gate import sanity_gate, what_can_be_told
     from convscope.judging.methods import Judged, at_resolution, spread_over
     from convscope.judging.names import CONTROLS, METRICS
     from convscope.model_spec import ModelSpec
@@ -29,7 +29,7 @@ def main(args: argparse.Namespace) -> None:
     for path in args.judged:
         with store.open_file(path) as file:
             method = str(file.attrs["method"])
-            facts = {key: str(file.attrs[key]) for key in ("model", "model_digest")}
+            facts = {key: str(file.attrs[key]) for key in ("model", "model_digest", "images_digest")}
             keys, targets, judged[method] = judged_file.read(file)
         common = common or (method, keys, targets)
         if keys != common[1] or not np.array_equal(targets, common[2]):
@@ -38,8 +38,8 @@ def main(args: argparse.Namespace) -> None:
                 "set the same class: for cams and attributions"
             )
     methods = {name: entry.metrics for name, entry in judged.items()}
-    verdicts = sanity_gate(methods, settings["survives"], args.seed)
-    rows = report.table(methods, {name: entry.regions for name, entry in judged.items()}, args.seed)
+    verdicts = sanity_gate(methods, settings["survives"])
+    rows = report.table(methods, {name: entry.regions for name, entry in judged.items()})
     checks, maps = [], {}
     names = [name for name in judged if name not in CONTROLS]
     for name, path in zip(names, args.maps, strict=True):
@@ -62,12 +62,14 @@ def main(args: argparse.Namespace) -> None:
     write_table(args.out / "agreement.csv", agreement, ("method", "other", "spearman"))
     write_table(args.out / "self_check.csv", checks, report.SELF_CHECK_COLUMNS)
     gate = {name: found.to_dict() for name, found in verdicts.items()}
-    write_json(args.out / "gate.json", {**facts, "survives": settings["survives"], "methods": gate})
+    images = len(common[1]) if common else 0
+    told = what_can_be_told(images)
+    write_json(args.out / "gate.json", {**facts, "survives": settings["survives"], "told": told, "methods": gate})
     metrics = {
         name: {k: v for k, v in asdict(metric).items() if k in ("title", "better")} for name, metric in METRICS.items()
     }
-    images = len(common[1]) if common else 0
-    write_json(args.out / "table.json", {**facts, "images": images, "metrics": metrics, "rows": rows, "gate": gate})
+    whole = {**facts, "images": images, "told": told, "metrics": metrics, "rows": rows, "gate": gate}
+    write_json(args.out / "table.json", whole)
     figures.draw_metrics(rows, verdicts, args.out / "metrics.png")
     curves = {name: vars(entry.curves) for name, entry in judged.items() if entry.curves is not None}
     cascades = {

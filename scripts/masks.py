@@ -18,7 +18,15 @@ def main(args: argparse.Namespace) -> None:
     rows, parts = list_masks(args.folder, json.loads(args.settings), images)
     write_table(args.masks, rows, MaskRow)
     write_json(args.parts, {"parts": parts})
-    say(f"{len(rows)} of {len(images)} pictures have a part mask; parts: {', '.join(parts) or 'without names'}")
+    bad = [row for row in rows if row.reason]
+    for row in bad:
+        say(f"bad: {row.mask!r}: {row.reason}")
+    used = len(rows) - len(bad)
+    say(f"{used} of {len(images)} pictures have a part mask; parts: {', '.join(parts) or 'without names'}")
+    if bad:
+        say(
+            f"warning: {len(bad)} part masks are not used, as {args.masks} says; where maps lie is not judged on their pictures"
+        )
 
 
 if __name__ == "__main__":

@@ -17,16 +17,27 @@ CLASSES = ["cat", HOSTILE_CLASS]
 LAYERS = ["conv1", "pool1", "conv2", "conv2_shortcut", "conv3", "conv4"]
 SETS = ["test pets", "mistakes#1"]
 DEAD = 3
-LABELS = ["survives randomisation", "does not beat a centre blob"]
+LABELS = ["survives randomisation", "worse than a centre blob"]
 
 CONFIG: dict[str, Any] = {
     "study": STUDY,
     "title": "Pets <b>& friends</b>",
     "datasets": {"pets": {}, "bare": {}},
-    "models": {"convnet": {}, "Mini_net": {}},
+    "models": {"convnet": {"source": "train"}, "Mini_net": {"source": "file"}},
     "evaluations": {"convnet": ["pets/test", "pets/shifted"]},
     "image_sets": {name: {} for name in SETS},
+    "activations": {"convnet": {"images": SETS[:1]}},
+    "filters": {name: {"layers": "all", "preset": "textbook"} for name in ("convnet", "Mini_net")},
+    "cams": {"convnet": {"images": SETS, "methods": ["gradcam"]}},
+    "attributions": {"convnet": {"images": SETS[:1], "methods": ["integrated_gradients", "saliency"]}},
+    "judging": {"convnet": {"images": SETS[:1]}},
 }
+DIGEST = "ab" * 8
+
+
+def asking(stage: str, **settings: Any) -> dict[str, Any]:
+    """The config with other settings for a stage of the first model: `asking("cams", methods=["gradcam", "cam"])`."""
+    return CONFIG | {stage: {**CONFIG[stage], "convnet": {**CONFIG[stage]["convnet"], **settings}}}
 
 
 def write_csv(path: Path, columns: str, rows: Iterable[Iterable[Any]]) -> None:
@@ -44,11 +55,21 @@ def write_object(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value), encoding="utf-8")
 
 
+def write_maps(path: Path, **attributes: Any) -> None:
+    """Write what a file of maps tells of its model and of the eight images of a set, without the maps."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with h5py.File(path, "w") as file:
+        file.attrs.update(
+            {"model_digest": DIGEST, "input_size": "[96, 128]", "classes": json.dumps(CLASSES), **attributes}
+        )
+        file.create_dataset("id", data=[f"img_{k}" for k in range(8)], dtype=h5py.string_dtype())
+
+
 def write_chances(path: Path, classes: list[str], chances: dict[str, list[float]]) -> None:
     """Write what a file of maps knows of its images besides the maps: the probability of each class, by the image's id."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with h5py.File(path, "w") as file:
-        file.attrs["classes"] = json.dumps(classes)
+        file.attrs.update({"model_digest": DIGEST, "classes": json.dumps(classes)})
         file.create_dataset("id", data=list(chances), dtype=h5py.string_dtype())
         file.create_dataset("probabilities", data=np.array(list(chances.values()), np.float32))
 
@@ -91,9 +112,9 @@ def grid(path: Path, filters: list[int], cell: int = 30, margin: int = 5, column
 
 def make_results(root: Path) -> Path:
     """Make `root/<study>` and return it: two models of six layers (one without evaluation, activations and heatmaps),
-    two image sets, two datasets (one without a contact sheet)."""
+    two image sets, two datasets (one without unreadable files)."""
     results = root / STUDY
-    for name, sheet in (("pets", True), ("bare", False)):
+    for name, spoilt in (("pets", True), ("bare", False)):
         folder = results / "datasets" / name
         rows = [
             (split, CLASSES[label], label, f"data/{split}/{label}_{k}.png", 96, 96, "0" * 16, "")
@@ -106,10 +127,9 @@ def make_results(root: Path) -> Path:
             ("train", "cat", HOSTILE_FILE, "truncated <b>file</b>"),
             ("test", HOSTILE_CLASS, "x y.jpg", "empty file"),
         ]
-        write_csv(folder / "bad.csv", "split,class,path,reason", bad if sheet else [])
+        write_csv(folder / "bad.csv", "split,class,path,reason", bad if spoilt else [])
         write_object(folder / "classes.json", {"classes": CLASSES, "parts": []})
-        if sheet:
-            picture(folder / "contact_sheet.png", 240, 480, 1)
+        picture(folder / "contact_sheet.png", 240, 480, 1)
     for model in ("convnet", "Mini_net"):
         _model(results, model)
     for dataset_split, right in (("pets.test", 9), ("pets.shifted", 6)):
@@ -122,6 +142,7 @@ def make_results(root: Path) -> Path:
             results / "activations" / "convnet" / SETS[0] / "sheets" / "cat #1" / f"{layer}.png", 60, 160, len(layer)
         )
     picture(results / "activations" / "convnet" / SETS[0] / "sparsity.png", 120, 200, 5)
+    write_maps(results / "activations" / "convnet" / SETS[0] / "activations.h5")
     return results
 
 
@@ -139,7 +160,8 @@ def _model(results: Path, name: str) -> None:
             "classes": CLASSES,
             "head": "binary",
             "source": "train",
-            "digest": "ab" * 32,
+            "digest": "cd" * 32,
+            "identity": DIGEST,
             "requires": [],
         },
     )
@@ -155,6 +177,7 @@ def _model(results: Path, name: str) -> None:
                 list(range(depth, depth + 12)),
             )
             picture(results / "filters" / name / "textbook" / f"objective_{layer}.png", 100, 160, depth)
+            write_maps(results / "filters" / name / "textbook" / f"{layer}.h5")
     write_csv(folder / "layers.csv", "name,block,type,filters,kernel,height,width,channels,relu,role", rows)
     (folder / "summary.txt").write_text('Model: "functional"\n  conv1 (Conv2D) <not a tag>\n', encoding="utf-8")
     if name == "convnet":
@@ -182,7 +205,8 @@ def _evaluation(folder: Path, right: int) -> None:
     columns = "path,class,label,predicted,predicted_label,correct,confidence,p_cat,p_other"
     write_csv(folder / "predictions.csv", columns, rows)
     write_object(
-        folder / "metrics.json", {"accuracy": right / 12, "no_information_rate": 0.5, "per_class": {"cat": {}}}
+        folder / "metrics.json",
+        {"accuracy": right / 12, "no_information_rate": 0.5, "per_class": {"cat": {}}, "model_digest": DIGEST},
     )
 
 
@@ -235,6 +259,7 @@ def _attributions(folder: Path) -> None:
                 together.append((*about, "", f"side_by_side/img_{k}.png"))
         write_csv(folder / f"{method}.csv", columns + (",completeness_gap" if rows[0][-1] == 0.125 else ""), rows)
         picture(folder / method / "sheet_000.png", 90, 200, 3)
+        write_maps(folder / f"{method}.h5")
     picture(folder / "side_by_side" / "img_0.png", 200, 400, 4)
     columns = "id,path,class,label,predicted,predicted_label,confidence,correct,targets,picture"
     write_csv(folder / "side_by_side.csv", columns, together)
@@ -274,7 +299,9 @@ def add_judging(results: Path) -> None:
         _score("gradcam", "pointing", 1.0, "head"),
     ]
     gate = {"saliency": passed, "gradcam": failed}  # the file's order is not the config's
-    write_object(folder / "table.json", {"images": 4, "metrics": metrics, "rows": rows, "gate": gate})
+    write_object(
+        folder / "table.json", {"images": 4, "metrics": metrics, "rows": rows, "gate": gate, "model_digest": DIGEST}
+    )
     write_csv(folder / "self_check.csv", "method,check,value,remark", [["gradcam", "layer chosen", "conv4", ""]])
     write_csv(folder / "table.csv", "method,metric", [])
     Image.new("RGB", (40, 30)).save(folder / "metrics.png")

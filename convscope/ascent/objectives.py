@@ -1,20 +1,39 @@
 """What an ascent maximises."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from convscope.ascent.keras_graph import KerasTrunk
+from convscope.ascent.layer_maps import LayerByKeras, is_number_by_number, own_channels
 from convscope.ascent.margins import NONE, Margins, margins_unread
 from convscope.ascent.trunk import Trunk
 from convscope.errors import UserError
+from convscope.networks import node_of
 
 
 def border_that_fits(side: int, border: int) -> int:
     """The part of `border` that can be dropped on both sides of a map `side` wide and leave at least one position."""
     return max(0, min(border, (side - 1) // 2))
+
+
+class Measured(NamedTuple):
+    """An objective, its gradient, and what it takes to judge them.
+
+    Attributes:
+        values: (N,) float32.
+        gradient: (N, H, W, 3) float32, of the sum of the values to the images.
+        size: (N,) float32, mean magnitude of the responses whose mean each value is.
+        at_maps: the gradient that arrives at the layer's input, without `unread`.
+        unread: what the layer does not read of its input.
+    """
+
+    values: Any
+    gradient: Any
+    size: Any
+    at_maps: Any
+    unread: Margins
 
 
 class ChannelObjective:
@@ -29,30 +48,40 @@ class ChannelObjective:
 
     Args:
         network: flat functional model, image (N, H, W, 3) -> anything.
-        layer_name: a convolution of it.
+        layer_name: a convolution of it; where it is called several times, its last call counts.
         border: positions to drop.
         dtype: "float32" or "bfloat16", of the network's weights and activations; the objective itself is float32.
+        by_keras: everything by Keras's own layers and TensorFlow's gradient of them, in float32: slower, and what the
+            written-out trunk is held against.
 
     Raises:
         UserError: the layer does not exist or is not a convolution.
     """
 
-    def __init__(self, network: keras.Model, layer_name: str, border: int, dtype: str = "float32") -> None:
-        layer = network.get_layer(layer_name)
-        if not isinstance(getattr(layer, "filters", None) or getattr(layer, "depth_multiplier", None), int):
+    def __init__(
+        self, network: keras.Model, layer_name: str, border: int, dtype: str = "float32", by_keras: bool = False
+    ) -> None:
+        node = node_of(network, layer_name)
+        layer, result = node.operation, node.outputs[0]
+        filters = getattr(layer, "filters", None) or getattr(layer, "depth_multiplier", None)
+        if not isinstance(filters, int) or len(node.input_tensors) != 1 or len(result.shape) != 4:
             raise UserError(
                 f"layer '{layer_name}' is a {type(layer).__name__}, not a convolution: it has no filters to maximise"
             )
         self.layer_name, self.border = layer_name, border
-        self.trunk = Trunk(network, layer_name, dtype)
-        config = layer.get_config()
-        self.activation = keras.activations.get(config.get("activation") or "linear")
+        self.trunk: Trunk | KerasTrunk = (
+            KerasTrunk(network, layer_name) if by_keras else Trunk(network, layer_name, dtype)
+        )
+        self.activation = getattr(layer, "activation", None) or keras.activations.linear
         self.gated = self.activation is not keras.activations.linear
         self._layer = layer
-        self._shapes = keras.Model(network.inputs, layer.output)
-        self._input_shapes = keras.Model(network.inputs, layer.input)
-        self.filters = int(layer.output.shape[-1])
-        self._maps = _wanted_channels(layer, dtype)
+        # Of this call, not of the layer: another call of it has maps of another size.
+        self._shapes = keras.Model(network.inputs, result)
+        self._input_shapes = keras.Model(network.inputs, node.input_tensors[0])
+        self.filters = int(result.shape[-1])
+        self._own = None if by_keras else own_channels(layer, dtype)
+        self._whole = LayerByKeras(layer)
+        self._alone = not by_keras and is_number_by_number(self.activation)
 
     def fits(self, side: int) -> bool:
         """Whether anything is left of a square image where the layer sees it."""
@@ -90,87 +119,56 @@ class ChannelObjective:
         Returns:
             (N,) float32 and (N, H, W, 3) float32.
         """
+        measured = self.measured(images, channels, opened)
+        return measured.values, measured.gradient
+
+    def measured(self, images: Any, channels: Any, opened: Any) -> Measured:
+        """`value_and_gradient`, and what judging them takes."""
         unread = self._unread(images.shape[1])
         maps, backward = self.trunk.forward(images, unread or NONE)
         with tf.GradientTape() as tape:
             tape.watch(maps)
-            values = self._mean(maps, channels, opened, unread, images.shape[1])
+            responses = self._responses(maps, channels, opened, unread, images.shape[1])
+            values = tf.reduce_mean(responses, axis=(1, 2))
             # Sum, not mean: a mean would make a step depend on how many filters share the batch.
             total = tf.reduce_sum(values)
-        return values, backward(tape.gradient(total, maps))
+        at_maps = tape.gradient(total, maps)
+        size = tf.reduce_mean(tf.abs(responses), axis=(1, 2))
+        return Measured(values, backward(at_maps), size, at_maps, unread or NONE)
 
     def __call__(self, images: Any, channels: Any, opened: Any) -> Any:
         """The objective alone, (N,) float32 (see `value_and_gradient`)."""
         unread = self._unread(images.shape[1])
-        return self._mean(self.trunk(images, unread or NONE), channels, opened, unread, images.shape[1])
+        maps = self.trunk(images, unread or NONE)
+        return tf.reduce_mean(self._responses(maps, channels, opened, unread, images.shape[1]), axis=(1, 2))
 
     def _unread(self, side: int) -> Margins | None:
         """What the layer does not read of its input, for a square image; None if it works on all of it."""
-        if not _own_version(self._layer):
+        if self._own is None:
             return None
         height, width = self._input_shapes.compute_output_shape((1, side, side, 3))[1:3]
         return margins_unread(self._layer, (int(height), int(width)), self.border_at(side))
 
-    def _mean(self, maps: Any, channels: Any, opened: Any, unread: Margins | None, side: int) -> Any:
-        if unread is None:
-            before, cut = self._maps(maps, channels, True), self.border_at(side)
-            before = before[:, cut : before.shape[1] - cut, cut : before.shape[2] - cut]
+    def _responses(self, maps: Any, channels: Any, opened: Any, unread: Margins | None, side: int) -> Any:
+        """What the objective is the mean of: (N, h, w), the wanted channel without its border."""
+        border = self.border_at(side)
+        if self._own:
+            before = self._own(maps, channels, unread is None)
+            before = _inner(before, border) if unread is None else before
         else:
-            before = self._maps(maps, channels, False)
-        means = tf.reduce_mean(before, axis=(1, 2))
+            before = _inner(_picked(self._whole.before(maps), channels), border)
         if not self.gated:
-            return means
-        return tf.where(opened, means, tf.reduce_mean(self.activation(before), axis=(1, 2)))
+            return before
+        whole = not self._alone
+        after = _inner(_picked(self._whole.after(maps), channels), border) if whole else self.activation(before)
+        return tf.where(tf.reshape(opened, (-1, 1, 1)), before, after)
 
 
-def _own_version(layer: Any) -> bool:
-    """Whether the layer is computed here, for the wanted channels alone, and not by Keras."""
-    return type(layer).__name__ == "SeparableConv2D" or (type(layer).__name__ == "Conv2D" and layer.groups == 1)
+def _picked(maps: Any, channels: Any) -> Any:
+    """Of maps (N, h, w, C) one channel an image: (N, h, w)."""
+    return tf.gather(maps, channels, axis=3, batch_dims=1)
 
 
-def _wanted_channels(layer: Any, dtype: str) -> Callable[[Any, Any, bool], Any]:
-    """The layer before its activation, for one channel an image.
-
-    Returns:
-        Maps (N, h, w, C), channels (N,), whether the layer pads the maps as it is used to -> (N, h', w') float32.
-    """
-    kind = type(layer).__name__
-    if layer.data_format != "channels_last":
-        raise UserError(f"layer '{layer.name}' keeps its channels first; convert the model to channels_last")
-    if kind == "SeparableConv2D":
-        depthwise = tf.constant(np.asarray(layer.depthwise_kernel), dtype)
-        columns = tf.constant(np.asarray(layer.pointwise_kernel)[0, 0].T)
-        bias = _bias(layer)
-        strides, dilation = [1, *layer.strides, 1], tuple(layer.dilation_rate)
-
-        def separable(maps: Any, channels: Any, pads: bool) -> Any:
-            padding = layer.padding.upper() if pads else "VALID"
-            between = tf.nn.depthwise_conv2d(maps, depthwise, strides, padding, dilations=dilation)
-            # Column by column: the whole pointwise convolution would make some hundred maps for each one wanted.
-            wanted = tf.gather(columns, channels)
-            return (
-                tf.einsum("nhwc,nc->nhw", tf.cast(between, tf.float32), wanted)
-                + tf.gather(bias, channels)[:, None, None]
-            )
-
-        return separable
-    if _own_version(layer):
-        kernel, bias = tf.constant(np.asarray(layer.kernel)), _bias(layer)
-        steps, dilation = tuple(layer.strides), tuple(layer.dilation_rate)
-
-        def convolution(maps: Any, channels: Any, pads: bool) -> Any:
-            padding = layer.padding.upper() if pads else "VALID"
-            few = tf.cast(tf.gather(kernel, channels, axis=3), maps.dtype)
-            every = tf.nn.conv2d(maps, few, steps, padding, dilations=dilation)
-            own = tf.gather(every, tf.range(tf.shape(channels)[0]), axis=3, batch_dims=1)
-            return tf.cast(own, tf.float32) + tf.gather(bias, channels)[:, None, None]
-
-        return convolution
-    linear = type(layer).from_config({**layer.get_config(), "activation": "linear", "name": f"{layer.name}_open"})
-    linear.build(layer.input.shape)
-    linear.set_weights(layer.get_weights())
-    return lambda maps, channels, _: tf.gather(linear(tf.cast(maps, tf.float32)), channels, axis=3, batch_dims=1)
-
-
-def _bias(layer: Any) -> Any:
-    return tf.constant(np.asarray(layer.bias) if layer.use_bias else np.zeros(layer.filters, np.float32))
+def _inner(maps: Any, border: int) -> Any:
+    """(N, h, w) without its border."""
+    return maps[:, border : maps.shape[1] - border, border : maps.shape[2] - border]

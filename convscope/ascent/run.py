@@ -1,5 +1,6 @@
 """Gradient ascent in input space for many filters of one layer."""
 
+import functools
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -12,6 +13,7 @@ import tensorflow as tf
 from convscope.ascent.objectives import ChannelObjective
 from convscope.ascent.parameterisations import Fourier, Parameterisation, Pixels, filter_generator
 from convscope.ascent.presets import AscentSettings, filters_a_batch, resolved_precision
+from convscope.ascent.proof import Mistrust, Proof
 from convscope.ascent.steps import Adam, NormalisedSteps, StepRule, per_sample_norm
 from convscope.ascent.strength import dead_by_weights
 from convscope.ascent.transforms import Robustness, moved
@@ -54,11 +56,15 @@ def ascend(
     on_batch: Callable[[FilterPatterns], None] | None = None,
     done: Collection[int] = (),
     at_once: int = 1,
+    report: Callable[[str], None] = lambda line: None,
 ) -> FilterPatterns:
     """Find the patterns of some filters of one layer by gradient ascent in input space.
 
     Filters ascend in batches, the last one padded so that one traced step serves all. What a filter becomes does not depend
     on the others of its batch. Filters whose weights are zero are recorded as dead and take no time.
+
+    The first gradient of each image size is held against Keras's own (`proof.Proof`) before anything follows from it. Where the
+    written-out trunk is wrong, that is reported and the ascent begins again with Keras's own graph, in float32.
 
     Args:
         network: flat functional model whose input is model space.
@@ -72,37 +78,50 @@ def ascend(
             would have been in: of another size, the last bits of a pattern would differ.
         at_once: batches that ascend side by side, each in a thread of its own. On a CPU whose operations have a thread each
             (`set_threads(..., side_by_side=True)`) nothing waits for the slower half of an operation.
+        report: takes lines for the log.
 
     Raises:
         UserError: unknown or unsuitable layer, or a channel the layer does not have.
     """
     precision = resolved_precision(settings.precision, bool(tf.config.list_physical_devices("GPU")))
-    ascent = _Ascent(network, spec, layer, settings, precision, seed)
+    objective = ChannelObjective(network, layer, settings.border, precision)
+    proof = Proof(network, layer, settings.border, precision, report)
+    ascent = _Ascent(spec, layer, settings, seed, objective, proof)
     beyond = [channel for channel in channels if not 0 <= channel < ascent.objective.filters]
     if beyond:
         last = ascent.objective.filters - 1
         raise UserError(f"layer '{layer}' has filters 0..{last}; filter {beyond[0]} does not exist")
     hopeless = dead_by_weights(network, layer)
+    # A filter named twice ascends once.
+    channels = list(dict.fromkeys(channels))
     batch = filters_a_batch(settings, precision, len(channels), at_once)
-    batches = [list(channels[first : first + batch]) for first in range(0, len(channels), batch)]
+    batches = [channels[first : first + batch] for first in range(0, len(channels), batch)]
+    left = [[channel for channel in wanted if channel not in done] for wanted in batches]
 
-    def find(wanted: list[int]) -> FilterPatterns:
+    def find(ascent: "_Ascent", wanted: list[int]) -> FilterPatterns:
         part, living = ascent.nothing(wanted), [channel for channel in wanted if not hopeless[channel]]
         if living:
             _put(part, ascent.run(living, batch), [wanted.index(channel) for channel in living])
         return part
 
-    parts = []
-    pool = ThreadPoolExecutor(at_once)
+    def find_all(ascent: "_Ascent") -> FilterPatterns:
+        parts = []
+        pool = ThreadPoolExecutor(at_once)
+        try:
+            for part in pool.map(functools.partial(find, ascent), filter(None, left)):
+                parts.append(part)
+                if on_batch:
+                    on_batch(part)
+        finally:
+            pool.shutdown(cancel_futures=True)
+        return joined(parts)
+
     try:
-        left = ([channel for channel in wanted if channel not in done] for wanted in batches)
-        for part in pool.map(find, filter(None, left)):
-            parts.append(part)
-            if on_batch:
-                on_batch(part)
-    finally:
-        pool.shutdown(cancel_futures=True)
-    return joined(parts)
+        return find_all(ascent)
+    except Mistrust as reason:
+        report(f"{reason}: going on with Keras's own graph, which takes longer")
+    by_keras = ChannelObjective(network, layer, settings.border, by_keras=True)
+    return find_all(_Ascent(spec, layer, settings, seed, by_keras, None))
 
 
 def joined(parts: Sequence[FilterPatterns]) -> FilterPatterns:
@@ -120,9 +139,15 @@ class _Ascent:
     """The ascent of one layer, traced once for each image size."""
 
     def __init__(
-        self, network: keras.Model, spec: ModelSpec, layer: str, settings: AscentSettings, precision: str, seed: int
+        self,
+        spec: ModelSpec,
+        layer: str,
+        settings: AscentSettings,
+        seed: int,
+        objective: ChannelObjective,
+        proof: Proof | None,
     ) -> None:
-        self.objective = ChannelObjective(network, layer, settings.border, precision)
+        self.objective, self._proof = objective, proof
         self._layer, self._settings, self._seed = layer, settings, seed
         self._to_model = model_space(spec)
         self._robustness = Robustness(settings.jitter, settings.zoom, settings.turn)
@@ -155,7 +180,7 @@ class _Ascent:
         rule = self._rule(size)
         plain = isinstance(self._image, Pixels) and not self._robustness
 
-        def gradient_of(variables: Any, channels: Any, opened: Any, moves: Any) -> tuple[Any, Any]:
+        def gradient_of(variables: Any, channels: Any, opened: Any, moves: Any) -> tuple[Any, Any, Any]:
             if plain:
                 images, back = variables, lambda gradient: gradient
             else:
@@ -170,15 +195,27 @@ class _Ascent:
 
             shown, to_white = self._to_model(images)
             values, gradient = self.objective.value_and_gradient(shown, channels, opened)
-            return values, back(to_white(gradient))
+            return values, back(to_white(gradient)), gradient
 
         @tf.function(autograph=False, reduce_retracing=True)
         def step(variables: Any, memory: Any, channels: Any, opened: Any, moves: Any) -> Any:
-            values, gradient = gradient_of(variables, channels, opened, moves)
+            values, gradient, in_model_space = gradient_of(variables, channels, opened, moves)
             change, memory = rule.move(memory, gradient)
-            return variables + change, memory, values, tf.reshape(per_sample_norm(gradient), [-1])
+            return variables + change, memory, values, tf.reshape(per_sample_norm(gradient), [-1]), in_model_space
 
         return step
+
+    def _step(self, size: int, variables: Any, memory: Any, channels: Any, opened: Any, moves: Any) -> Any:
+        """One step of a batch: variables, memory, objective and norm of the gradient; the first of a size is proved."""
+        *found, gradients = self._steps[size](variables, memory, channels, opened, moves)
+        if self._proof:
+
+            def pictures(rows: slice) -> Any:
+                images = self._image.images(variables[rows], size)
+                return self._to_model(moved(images, moves[rows]) if self._robustness else images)[0]
+
+            self._proof.check(size, pictures, channels, opened, found[2], gradients)
+        return found
 
     def nothing(self, channels: list[int]) -> FilterPatterns:
         """The record of filters that are dead from the start."""
@@ -208,11 +245,11 @@ class _Ascent:
 
         def move(size: int, variables: Any, memory: Any, index: int) -> tuple[Any, Any, Any, np.ndarray]:
             """One step; a filter whose own ReLU hides the gradient climbs before it. Last: who was stuck."""
-            after, kept, value, norm = self._steps[size](variables, memory, wanted, closed, moves[index])
+            after, kept, value, norm = self._step(size, variables, memory, wanted, closed, moves[index])
             stuck = norm.numpy() == 0
             if gated and stuck.any():
-                past_relu, other, _, norm = self._steps[size](
-                    variables, memory, wanted, tf.constant(stuck), moves[index]
+                past_relu, other, _, norm = self._step(
+                    size, variables, memory, wanted, tf.constant(stuck), moves[index]
                 )
                 after = _where(stuck, past_relu, after)
                 kept = tf.nest.map_structure(lambda new, old: _where(stuck, new, old), other, kept)

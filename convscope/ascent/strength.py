@@ -5,6 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from convscope.ascent.trunk_layers import is_norm
 from convscope.networks import node_of, nodes_in_order
 
 DEAD, WEAK = 1e-6, 0.02
@@ -22,9 +23,11 @@ def filter_strength(network: keras.Model, layer_name: str) -> np.ndarray:
     node = node_of(network, layer_name)
     strength = np.sqrt(np.square(_weights(node.operation)).sum(axis=0))
     norm = _following_norm(network, node)
-    if norm is not None and norm.scale:
-        gain = np.abs(np.asarray(norm.gamma, np.float64)) / np.sqrt(np.asarray(norm.moving_variance) + norm.epsilon)
-        # Weights of a filter and the spread of what they give rise together; the gain undoes that.
+    if norm is not None:
+        gain = 1 / np.sqrt(np.asarray(norm.moving_variance, np.float64) + norm.epsilon)
+        if norm.scale:
+            gain = gain * np.abs(np.asarray(norm.gamma, np.float64))
+        # Weights of a filter and the spread of what they give rise together; the gain undoes that, with a scale or without.
         strength = strength * gain
     middle = np.median(strength)
     return np.asarray(strength / middle if middle > 0 else strength)
@@ -50,5 +53,4 @@ def _weights(layer: Any) -> np.ndarray:
 def _following_norm(network: keras.Model, node: Any) -> Any | None:
     outputs = {id(tensor) for tensor in node.outputs}
     users = [n for n in nodes_in_order(network) if any(id(tensor) in outputs for tensor in n.input_tensors)]
-    alone = users[0].operation if len(users) == 1 else None
-    return alone if type(alone).__name__ == "BatchNormalization" else None
+    return users[0].operation if len(users) == 1 and is_norm(users[0]) else None

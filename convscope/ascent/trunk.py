@@ -9,11 +9,14 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from keras import tree
 
+from convscope.ascent.keras_graph import ancestors
 from convscope.ascent.margins import NONE, Margins
-from convscope.ascent.trunk_steps import Step, make_step
-from convscope.networks import node_of, nodes_in_order
+from convscope.ascent.trunk_layers import is_norm, make_steps, takes_a_norm
+from convscope.ascent.trunk_steps import Key, Step
+from convscope.networks import node_of
+
+Values = dict[Key, Any]
 
 
 class Trunk:
@@ -21,7 +24,7 @@ class Trunk:
 
     Args:
         network: flat functional model, image (N, H, W, 3) -> anything.
-        layer_name: the layer whose input is wanted.
+        layer_name: the layer whose input is wanted (that of its last call, where it is called several times).
         dtype: "float32" or "bfloat16", of weights and activations.
     """
 
@@ -30,7 +33,7 @@ class Trunk:
         self._dtype = tf.as_dtype(dtype)
         self._image = id(network.inputs[0])
         self._output = id(target.input_tensors[0])
-        self._steps = _steps(_ancestors(network, target), self._output, dtype)
+        self._steps = _steps(ancestors(network, target), self._output, dtype)
         self._cut = _cut_with_the_output(self._steps, self._output)
 
     def forward(self, images: Any, margins: Margins = NONE) -> tuple[Any, Callable[[Any], Any]]:
@@ -44,69 +47,82 @@ class Trunk:
             (N, h, w, C) in the trunk's dtype, without the margins, and `backward`: their gradient, the same shape ->
             (N, H, W, 3) float32.
         """
-        values = {self._image: tf.cast(images, self._dtype)}
-        taken: list[list[Any]] = []
-
-        def read(key: int) -> Any:
-            return values[key] if key in self._cut else margins.cut(values[key])
-
-        for step in self._steps:
-            take = read if step.output in self._cut else values.__getitem__
-            taken.append([take(key) for key in step.inputs])
-            values[step.output] = step.forward(taken[-1])
+        values, taken = self._values(images, margins)
 
         def backward(gradient: Any) -> Any:
-            pending: dict[int, Any] = {}
+            arrived = self._arrived(values, taken, gradient, margins)
+            # Where only places and conditions depend on the image, nothing arrives at it.
+            return tf.cast(arrived.get(self._image, tf.zeros_like(images)), tf.float32)
 
-            def give(key: int, part: Any) -> None:
-                pending[key] = pending[key] + part if key in pending else part
-
-            def give_cut(key: int, part: Any) -> None:
-                give(key, part if key in self._cut else margins.put_back(part))
-
-            give_cut(self._output, tf.cast(gradient, self._dtype))
-            for step, given in zip(reversed(self._steps), reversed(taken), strict=True):
-                arriving = pending.pop(step.output, None)
-                if arriving is None:
-                    continue
-                pass_on = give_cut if step.output in self._cut else give
-                for key, part in zip(step.inputs, step.backward(given, values[step.output], arriving), strict=True):
-                    pass_on(key, part)
-            return tf.cast(pending[self._image], tf.float32)
-
-        return read(self._output), backward
+        return self._read(values, self._output, margins), backward
 
     def __call__(self, images: Any, margins: Margins = NONE) -> Any:
         """The feature maps alone."""
         return self.forward(images, margins)[0]
 
+    def gradients(self, images: Any, gradient: Any, margins: Margins = NONE) -> tuple[Values, Values]:
+        """Every value on the way by its key, and the gradient that arrives at it from that of the feature maps.
 
-def _cut_with_the_output(steps: list[Step], output: int) -> set[int]:
+        Where margins are not made, values lack them and gradients have zeros there.
+        """
+        values, taken = self._values(images, margins)
+        arrived = self._arrived(values, taken, gradient, margins)
+        return values, {key: margins.put_back(part) if key in self._cut else part for key, part in arrived.items()}
+
+    def lacks(self, key: Key) -> bool:
+        """Whether a value is made without the margins."""
+        return key in self._cut
+
+    def _read(self, values: Values, key: Key, margins: Margins) -> Any:
+        return values[key] if key in self._cut else margins.cut(values[key])
+
+    def _values(self, images: Any, margins: Margins) -> tuple[Values, list[list[Any]]]:
+        """Every value by its key, and what each step took."""
+        values: Values = {self._image: tf.cast(images, self._dtype)}
+        taken: list[list[Any]] = []
+        for step in self._steps:
+            inside = step.output in self._cut
+            taken.append([self._read(values, key, margins) if inside else values[key] for key in step.inputs])
+            values.update(zip(step.outputs, step.run(taken[-1]), strict=True))
+        return values, taken
+
+    def _arrived(self, values: Values, taken: list[list[Any]], gradient: Any, margins: Margins) -> Values:
+        """The gradient that arrives at every value, by its key."""
+        arrived: Values = {}
+
+        def give(key: Key, part: Any, cut: bool) -> None:
+            if cut and key not in self._cut:
+                part = margins.put_back(part)
+            arrived[key] = arrived[key] + part if key in arrived else part
+
+        give(self._output, tf.cast(gradient, self._dtype), True)
+        for step, given in zip(reversed(self._steps), reversed(taken), strict=True):
+            arriving = [arrived.get(key) for key in step.outputs]
+            if all(part is None for part in arriving):
+                continue
+            parts = step.take_back(given, [values[key] for key in step.outputs], arriving)
+            for key, part in zip(step.inputs, parts, strict=True):
+                if part is not None:
+                    give(key, part, step.output in self._cut)
+        return arrived
+
+
+def _cut_with_the_output(steps: list[Step], output: Key) -> set[Key]:
     """Values that only the same position of the output depends on: what is cut from it need not be made of them."""
-    takers: dict[int, list[int]] = {output: []}
+    takers: dict[Key, list[Key]] = {output: []}
     for step in steps:
         for key in step.inputs:
             takers.setdefault(key, []).append(step.output)
-    cut: set[int] = set()
+    cut: set[Key] = set()
     for step in reversed(steps):
         if step.place_by_place() and cut.issuperset(takers[step.output]):
             cut.add(step.output)
     return cut
 
 
-def _ancestors(network: keras.Model, target: Any) -> list[Any]:
-    needed = {id(tensor) for tensor in target.input_tensors}
-    kept = []
-    for node in reversed(list(nodes_in_order(network))):
-        if any(id(tensor) in needed for tensor in node.outputs):
-            kept.append(node)
-            needed.update(map(id, node.input_tensors))
-    return kept[::-1]
-
-
-def _steps(nodes: list[Any], output: int, dtype: str) -> list[Step]:
+def _steps(nodes: list[Any], output: Key, dtype: str) -> list[Step]:
     """Steps of the nodes; a normalisation that alone follows a convolution becomes part of it."""
-    users: dict[int, list[Any]] = {}
+    users: dict[Key, list[Any]] = {}
     for node in nodes:
         for tensor in node.input_tensors:
             users.setdefault(id(tensor), []).append(node)
@@ -115,26 +131,10 @@ def _steps(nodes: list[Any], output: int, dtype: str) -> list[Step]:
     for node in nodes:
         if id(node) in folded:
             continue
-        result = tree.flatten(node.outputs)[0]
-        following = users.get(id(result), [])
-        norm = None
-        if (
-            len(following) == 1
-            and id(result) != output
-            and _is_norm(following[0].operation)
-            and _linear(node.operation)
-        ):
+        norm, result = None, id(node.outputs[0])
+        following = users.get(result, [])
+        if len(following) == 1 and result != output and is_norm(following[0]) and takes_a_norm(node):
             norm = following[0]
             folded.add(id(norm))
-        last = norm or node
-        steps += make_step(node, norm.operation if norm else None, id(tree.flatten(last.outputs)[0]), dtype)
+        steps += make_steps(node, norm, dtype)
     return steps
-
-
-def _is_norm(layer: Any) -> bool:
-    return type(layer).__name__ == "BatchNormalization" and layer.axis in (-1, 3, [3])
-
-
-def _linear(layer: Any) -> bool:
-    kind = type(layer).__name__ in ("Conv2D", "SeparableConv2D", "DepthwiseConv2D")
-    return kind and layer.activation is keras.activations.linear

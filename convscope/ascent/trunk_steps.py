@@ -1,17 +1,17 @@
 """The operations of a trunk: each runs forward, and takes a gradient back to its inputs."""
 
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
-import numpy as np
 import tensorflow as tf
-from keras import tree
 
+from convscope.ascent.keras_graph import call_of
 from convscope.ascent.strided import Phases, spread
-from convscope.networks import is_plain_relu
 
 Tensors = list[Any]
+# A tensor of the graph: its id. What is made on the way to it: that id and a word.
+Key = Hashable
 
 # An image's: of more, the library's transposed convolution is fast.
 _FEW_CHANNELS = 4
@@ -26,8 +26,21 @@ class Step:
         output: key of the value it makes.
     """
 
-    inputs: list[int]
-    output: int
+    inputs: Sequence[Key]
+    output: Key
+
+    @property
+    def outputs(self) -> Sequence[Key]:
+        """Keys of all values it makes; most operations make one."""
+        return [self.output]
+
+    def run(self, values: Tensors) -> Tensors:
+        """All results."""
+        return [self.forward(values)]
+
+    def take_back(self, values: Tensors, results: Tensors, gradients: Tensors) -> Tensors:
+        """A gradient for each input; None where there is none. Those that arrive are None where nobody takes the result."""
+        return self.backward(values, results[0], gradients[0])
 
     def place_by_place(self) -> bool:
         """Whether each position of the result depends on that position of the inputs alone."""
@@ -90,10 +103,16 @@ class Depthwise(Kernel):
     """`depthwise_conv2d(x, kernel) + bias`."""
 
     def __post_init__(self) -> None:
-        height, width, _, multiplier = self.kernel.shape
+        height, width, channels, multiplier = self.kernel.shape
         odd = height % 2 == 1 and width % 2 == 1
-        turns = odd and multiplier == 1 and self.padding == "SAME" and max(*self.strides, *self.dilation) == 1
-        self._turned = tf.reverse(self.kernel, (0, 1)) if turns else None
+        self._dilated = max(self.dilation) > 1
+        self._turned = None
+        if self._dilated:
+            # The library's gradient leaves the dilation out: wrong for "same", no shape for "valid".
+            apart = tf.reshape(self.kernel, (height, width, channels * multiplier, 1))
+            self._turned = tf.reverse(apart, (0, 1))
+        elif odd and multiplier == 1 and self.padding == "SAME" and max(self.strides) == 1:
+            self._turned = tf.reverse(self.kernel, (0, 1))
 
     def forward(self, values: Tensors) -> Any:
         strides = [1, *self.strides, 1]
@@ -101,15 +120,36 @@ class Depthwise(Kernel):
         return maps if self.bias is None else tf.nn.bias_add(maps, self.bias)
 
     def backward(self, values: Tensors, result: Any, gradient: Any) -> Tensors:
+        if self._dilated:
+            return [self._by_turned_kernel(gradient, values[0].shape)]
         if self._turned is not None:
             # The forward convolution with the kernel turned round is the same sum, by a faster kernel.
             return [tf.nn.depthwise_conv2d(gradient, self._turned, [1, 1, 1, 1], "SAME")]
         return [
             tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
                 input_sizes=tf.shape(values[0]), filter=self.kernel, out_backprop=gradient,
-                strides=[1, *self.strides, 1], padding=self.padding, dilations=[1, *self.dilation, 1],
+                strides=[1, *self.strides, 1], padding=self.padding, dilations=[1, 1, 1, 1],
             )
         ]  # fmt: skip
+
+    def _by_turned_kernel(self, gradient: Any, shape: Any) -> Any:
+        """Of a convolution without stride: what arrives, convolved with the kernel turned round, is the gradient.
+
+        A kernel reaches (k - 1) * dilation beyond its first place. What the padding covers of that on the way forward is cut from
+        what the gradient is padded by.
+        """
+        borders = []
+        for axis, rate in enumerate(self.dilation):
+            beyond = (int(self.kernel.shape[axis]) - 1) * rate
+            before = beyond // 2 if self.padding == "SAME" else 0
+            after = beyond - before if self.padding == "SAME" else 0
+            borders.append([beyond - before, beyond - after])
+        padded = tf.pad(gradient, [[0, 0], *borders, [0, 0]])
+        whole = tf.nn.depthwise_conv2d(padded, self._turned, [1, 1, 1, 1], "VALID", dilations=self.dilation)
+        multiplier = int(self.kernel.shape[3])
+        if multiplier == 1:
+            return whole
+        return tf.reduce_sum(tf.reshape(whole, (-1, *shape[1:], multiplier)), axis=-1)
 
 
 @dataclass
@@ -188,101 +228,41 @@ class MaxPool(Step):
 
 @dataclass
 class AnyLayer(Step):
-    """A Keras layer of any other kind, by Keras itself in float32."""
+    """A call of any other kind, by Keras itself in float32; it may have several results."""
 
     node: Any
 
-    def forward(self, values: Tensors) -> Any:
-        dtype = values[0].dtype
-        return tf.cast(self._call([tf.cast(value, tf.float32) for value in values]), dtype)
+    def __post_init__(self) -> None:
+        self._node_call = call_of(self.node)
 
-    def _call(self, values: Tensors) -> Any:
-        args, kwargs = self.node.arguments.fill_in(dict(zip(self.inputs, values, strict=True)))
-        if getattr(self.node.operation, "_call_has_training_arg", False):
-            kwargs = {**kwargs, "training": False}
-        return tree.flatten(self.node.operation(*args, **kwargs))[0]
+    @property
+    def outputs(self) -> Sequence[Key]:
+        return [id(tensor) for tensor in self.node.outputs]
 
-    def backward(self, values: Tensors, result: Any, gradient: Any) -> Tensors:
-        sources = [tf.cast(value, tf.float32) for value in values]
+    def run(self, values: Tensors) -> Tensors:
+        dtype = next((value.dtype for value in values if value.dtype.is_floating), tf.float32)
+        return [_as_float(result, dtype) for result in self._call([_as_float(value, tf.float32) for value in values])]
+
+    def _call(self, values: Tensors) -> Tensors:
+        return self._node_call(dict(zip(self.inputs, values, strict=True)))
+
+    def take_back(self, values: Tensors, results: Tensors, gradients: Tensors) -> Tensors:
+        sources = [_as_float(value, tf.float32) for value in values]
+        # Places and conditions (integers, booleans) have no gradient.
+        smooth = [source for source in sources if source.dtype.is_floating]
         with tf.GradientTape() as tape:
-            tape.watch(sources)
+            tape.watch(smooth)
             again = self._call(sources)
-        parts = tape.gradient(again, sources, tf.cast(gradient, tf.float32), unconnected_gradients="zero")
-        return [tf.cast(part, value.dtype) for part, value in zip(parts, values, strict=True)]
+        taken = [
+            (result, tf.cast(part, result.dtype))
+            for result, part in zip(again, gradients, strict=True)
+            if part is not None
+        ]
+        targets, arriving = [list(column) for column in zip(*taken, strict=True)]
+        parts = iter(tape.gradient(targets, smooth, arriving, unconnected_gradients="zero"))
+        return [tf.cast(next(parts), value.dtype) if value.dtype.is_floating else None for value in values]
 
 
-def make_step(node: Any, norm: Any | None, output: int, dtype: str) -> list[Step]:
-    """The steps of one call of a layer.
-
-    Args:
-        node: the call.
-        norm: batch normalisation to fold into the layer, a linear convolution; None where there is none.
-        output: key of the result.
-        dtype: of the constants.
-    """
-    layer, inputs = node.operation, list(dict.fromkeys(map(id, node.input_tensors)))
-    kind = type(layer).__name__
-    if kind in ("Conv2D", "SeparableConv2D", "DepthwiseConv2D") and _plain(layer):
-        return _convolution_steps(layer, norm, inputs, output, dtype)
-    if kind == "BatchNormalization" and layer.axis in (-1, 3, [3]):
-        scale, offset = _norm_as_affine(layer)
-        return [Affine(inputs, output, _constant(scale, dtype), _constant(offset, dtype))]
-    if is_plain_relu(layer):
-        return [Relu(inputs, output)]
-    if kind == "Add" and len(inputs) == len(node.input_tensors):
-        return [Sum(inputs, output)]
-    if kind == "MaxPooling2D" and layer.data_format == "channels_last":
-        return [MaxPool(inputs, output, tuple(layer.pool_size), tuple(layer.strides), layer.padding.upper())]
-    return [AnyLayer(inputs, output, node)]
-
-
-def _plain(layer: Any) -> bool:
-    return (
-        layer.data_format == "channels_last"
-        and getattr(layer, "groups", 1) == 1
-        and layer.padding in ("same", "valid")
-        and (layer.activation is keras.activations.linear or layer.activation is keras.activations.relu)
-        # A LoRA or quantised kernel is not the plain array that is read here.
-        and not getattr(layer, "lora_enabled", False)
-        and getattr(layer, "quantization_mode", None) is None
-    )
-
-
-def _convolution_steps(layer: Any, norm: Any | None, inputs: list[int], output: int, dtype: str) -> list[Step]:
-    shape = (layer.padding.upper(), tuple(layer.dilation_rate))
-    arrays = [np.asarray(value, np.float64) for value in layer.get_weights()]
-    bias = arrays.pop() if layer.use_bias else None
-    kernel = arrays.pop()
-    depthwise = type(layer).__name__ == "DepthwiseConv2D"
-    if norm is not None:
-        scale, offset = _norm_as_affine(norm)
-        bias = offset if bias is None else bias * scale + offset
-        # A depthwise kernel counts its outputs in its last two axes.
-        kernel = kernel * (scale.reshape(kernel.shape[2:]) if depthwise else scale)
-    maps = id(layer) if layer.activation is not keras.activations.linear else output
-    constants = (_constant(kernel, dtype), None if bias is None else _constant(bias, dtype))
-    steps: list[Step] = []
-    if type(layer).__name__ == "SeparableConv2D":
-        between = id(layer.depthwise_kernel)
-        first = _constant(arrays[0], dtype)
-        steps.append(Depthwise(inputs, between, first, None, tuple(layer.strides), *shape))
-        steps.append(Convolution([between], maps, *constants, (1, 1), "VALID", (1, 1)))
-    else:
-        kind = Depthwise if depthwise else Convolution
-        steps.append(kind(inputs, maps, *constants, tuple(layer.strides), *shape))
-    if maps != output:
-        steps.append(Relu([maps], output))
-    return steps
-
-
-def _norm_as_affine(norm: Any) -> tuple[np.ndarray, np.ndarray]:
-    mean, variance = np.asarray(norm.moving_mean, np.float64), np.asarray(norm.moving_variance, np.float64)
-    scale = 1.0 / np.sqrt(variance + norm.epsilon)
-    if norm.scale:
-        scale = scale * np.asarray(norm.gamma, np.float64)
-    offset = -mean * scale
-    return scale, offset + np.asarray(norm.beta, np.float64) if norm.center else offset
-
-
-def _constant(values: np.ndarray, dtype: str) -> Any:
-    return tf.constant(values.astype(np.float32), dtype)
+def _as_float(value: Any, dtype: Any) -> Any:
+    """In another floating type; integers and booleans as they are."""
+    return tf.cast(value, dtype) if value.dtype.is_floating else value

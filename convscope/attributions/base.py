@@ -50,13 +50,13 @@ def generator(seed: int, method: str, key: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32(method.encode()), zlib.crc32(key.encode())])
 
 
-def heat(maps: np.ndarray, signed: bool, from_minimum: bool = False) -> np.ndarray:
+def heat(maps: np.ndarray, signed: bool) -> np.ndarray:
     """One value a pixel: (N, H, W) or (N, H, W, C) -> (N, H, W) float32.
 
     Signed methods are summed over the colours (contributions add up), the others are `max_c |.|` (Simonyan et al. 2013,
-    1312.6034). Maps without colours stay what they are, or begin at their least value (see `names.Method`).
+    1312.6034). Maps without colours stay what they are.
     """
     maps = np.asarray(maps, np.float32)
-    if maps.ndim > 3:
-        maps = maps.sum(axis=3) if signed else np.abs(maps).max(axis=3)
-    return maps - maps.min(axis=(1, 2), keepdims=True) if from_minimum and maps.size else maps
+    if maps.ndim == 3:
+        return maps
+    return maps.sum(axis=3) if signed else np.abs(maps).max(axis=3)

@@ -219,9 +219,10 @@ def _model_space(spec: ModelSpec) -> Any:
 class Contrastive:
     """Pertinent negatives or positives as an explainer (see `base.Explainer`).
 
-    Maps (N, H, W, 3), signed: the change in shares of the full range, RGB. A negative is added to the picture; a positive
-    is what the picture has beyond the colour without information. Only the class that the model predicts has one: for
-    another class the map is 0 and `success` false.
+    Maps (N, H, W, 3): the change in shares of the full range, RGB. A negative is added to the picture; a positive is what the
+    picture has beyond the colour without information. Its sign is a colour (darker, brighter), not evidence for or against:
+    as a heat it is unsigned, so that a black object that is kept counts like a white one, and (+.5, -.5, 0) is a change.
+    Only the class that the model predicts has one: for another class the map is 0 and `success` false.
 
     Facts, each (N,) where not said otherwise: `success`, checked by predicting the changed picture anew; `new_class`, what
     the model then predicts (a negative: the class it flips to); `new_probabilities` (N, classes); `l1` and `l2` of the
@@ -238,7 +239,7 @@ class Contrastive:
         UserError: a setting that makes no sense, or the auto-encoder is missing.
     """
 
-    signed = True
+    signed = False
 
     def __init__(self, scores: Any, settings: dict[str, Any], positive: bool, autoencoder: Any = None) -> None:
         self.name = "pertinent_positive" if positive else "pertinent_negative"

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from convscope.attributions.base import Attribution, generator
+from convscope.attributions.baselines import Baseline, baseline_of
 from convscope.attributions.class_scores import ClassScores
 
 
@@ -24,18 +25,25 @@ class Saliency:
 
 
 class InputGradient:
-    """Input x gradient, `x * dS/dx` with x in model space (Shrikumar et al. 2016, 1605.01713): (N, H, W, C), in units of the score.
+    """Input x gradient, `(x - x') * dS/dx` (Shrikumar et al. 2016, 1605.01713): (N, H, W, C), in units of the score.
 
-    What is 0 in model space (mid-grey for Xception, black for a network with a Rescaling layer) gets nothing.
+    The paper has `x * dS/dx`: a baseline x' of 0 in model space, which is mid-grey for Xception and black for a network that
+    rescales by itself. It says so nowhere, and is blind to that colour (see `baselines`); here the baseline is named.
+
+    Args:
+        scores: the model.
+        baseline: x', in model space, as `named_baseline` gives it.
     """
 
     name, signed = "input_x_gradient", True
 
-    def __init__(self, scores: ClassScores) -> None:
-        self._scores = scores
+    def __init__(self, scores: ClassScores, baseline: Baseline) -> None:
+        self._scores, self._baseline = scores, baseline
 
     def __call__(self, images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> Attribution:
-        return Attribution(self._scores.gradient(images, targets)[0].numpy() * images)
+        images = np.asarray(images, np.float32)
+        difference = images - baseline_of(images, self._baseline)
+        return Attribution(self._scores.gradient(images, targets)[0].numpy() * difference)
 
 
 class SmoothGrad:

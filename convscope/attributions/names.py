@@ -14,7 +14,6 @@ class Method:
         settings: what the config may set, with the defaults.
         layer: whether it reads the feature maps of one layer.
         colours: whether its map is a picture in colours, shown as such, and not a heat.
-        from_minimum: whether its values have no zero of their own, so that a map is shown and weighed from its least up.
         by_name: whether `all` leaves it out: it cannot explain every network, or takes minutes an image.
     """
 
@@ -23,7 +22,6 @@ class Method:
     settings: dict[str, Any] = field(default_factory=dict)
     layer: bool = False
     colours: bool = False
-    from_minimum: bool = False
     by_name: bool = False
 
 
@@ -42,23 +40,19 @@ _CONTRASTIVE: dict[str, Any] = {
 METHODS: dict[str, Method] = {
     "gradcam": Method("Grad-CAM", signed=False, layer=True),
     "saliency": Method("Saliency", signed=False),
-    "input_x_gradient": Method("Input x gradient", signed=True),
+    "input_x_gradient": Method("Input x gradient", signed=True, settings={"baseline": "grey", "blur": 10.0}),
     "smoothgrad": Method("SmoothGrad", signed=False, settings={"samples": 25, "noise": 0.15}),
     "guided_backprop": Method("Guided backprop", signed=False, colours=True),
     "deconvnet": Method("Deconvnet", signed=False, colours=True),
     "guided_gradcam": Method("Guided Grad-CAM", signed=False, layer=True, colours=True),
     "integrated_gradients": Method(
-        "Integrated gradients", signed=True, settings={"steps": 50, "baseline": "black", "blur": 10.0}
+        "Integrated gradients", signed=True, settings={"steps": 50, "baseline": "grey", "blur": 10.0}
     ),
     "occlusion": Method(
         "Occlusion", signed=True, settings={"patch": None, "stride": None, "fill": [127.5, 127.5, 127.5]}
     ),
-    # A pixel's value is the class's mean probability where the pixel is seen: that of an unimportant one is not zero.
     "rise": Method(
-        "RISE",
-        signed=False,
-        settings={"masks": 1000, "grid": 8, "keep": 0.5, "fill": [127.5, 127.5, 127.5]},
-        from_minimum=True,
+        "RISE", signed=True, settings={"masks": 1000, "grid": 8, "keep": 0.5, "fill": [127.5, 127.5, 127.5]}
     ),
     "lime": Method(
         "LIME", signed=True, settings={"samples": 1000, "kernel_size": 4, "max_distance": 200, "ratio": 0.2}
@@ -71,8 +65,8 @@ METHODS: dict[str, Method] = {
     ),
     "gradient_shap": Method("GradientSHAP", signed=True, settings={"samples": 200}),
     "deep_shap": Method("DeepSHAP", signed=True, settings={"background": 20}, by_name=True),
-    "pertinent_negative": Method("Pertinent negative", signed=True, settings=_CONTRASTIVE, by_name=True),
-    "pertinent_positive": Method("Pertinent positive", signed=True, settings=_CONTRASTIVE, by_name=True),
+    "pertinent_negative": Method("Pertinent negative", signed=False, settings=_CONTRASTIVE, by_name=True),
+    "pertinent_positive": Method("Pertinent positive", signed=False, settings=_CONTRASTIVE, by_name=True),
 }
 
 
@@ -83,7 +77,4 @@ def chosen_methods(wanted: str | list[str]) -> list[str]:
 
 def needs_background(method: str, settings: dict[str, Any]) -> bool:
     """Whether a method compares with the pictures of the image set."""
-    return method in ("gradient_shap", "deep_shap") or (method, settings.get("baseline")) == (
-        "integrated_gradients",
-        "mean",
-    )
+    return method in ("gradient_shap", "deep_shap") or settings.get("baseline") == "mean"

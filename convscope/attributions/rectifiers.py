@@ -14,11 +14,10 @@ from convscope.cam_methods import grad_cam
 from convscope.errors import UserError
 from convscope.model_spec import ModelSpec
 from convscope.networks import default_cam_layer, flatten, nodes_in_order, split_at
+from convscope.nonlinearity import has_relu, is_relu, is_relu_call
 from convscope.render import upsample
 
 RULES = ("guided", "deconvnet")
-_RELU_OPERATIONS = ("ReLU", "Relu", "ReLU6", "Relu6")
-_RELU_FUNCTIONS = ("relu", "relu6")
 
 
 def rectified(activation: Callable[[Any], Any], rule: str) -> Callable[[Any], Any]:
@@ -45,16 +44,11 @@ def rectified(activation: Callable[[Any], Any], rule: str) -> Callable[[Any], An
     return rectifier
 
 
-def is_relu(activation: Any) -> bool:
-    """Whether an activation function, or the layer that stands for one, is a ReLU."""
-    return type(activation).__name__ in _RELU_OPERATIONS or getattr(activation, "__name__", "") in _RELU_FUNCTIONS
-
-
 class RectifiedNetwork:
     """A network whose ReLUs pass gradients back by another rule: the same numbers forward. The given one stays as it is.
 
     Reached are `ReLU` layers, `Activation("relu")`, `activation="relu"` inside other layers, `keras.ops.relu` and the like,
-    also in nested models: the graph is unrolled and run call by call.
+    also in nested models: the graph is unrolled and run call by call. A leaky ReLU is none: its gradient stays the plain one.
 
     Args:
         network: functional network.
@@ -74,7 +68,7 @@ class RectifiedNetwork:
         unrolled = flatten(network)
         # Where the ReLU is part of a layer, a copy of that layer without it; the ReLU then follows.
         self._inner = {node.operation.name: node.operation.activation for node in _nodes(unrolled) if _has_inner(node)}
-        self._graph = flatten(unrolled, linear=lambda operation: operation.name in self._inner)
+        self._graph = flatten(unrolled, linear=lambda node: node.operation.name in self._inner)
         hidden = [node.operation.name for node in _nodes(self._graph) if _hides_relu(node.operation)]
         if hidden:
             raise UserError(
@@ -91,9 +85,9 @@ class RectifiedNetwork:
     def _activation_of(self, node: Any) -> Callable[[Any], Any] | None:
         if node.operation.name in self._inner:
             return self._inner[node.operation.name]  # type: ignore[no-any-return]
-        if type(node.operation).__name__ in _RELU_OPERATIONS:
+        if is_relu(node.operation):
             return node.operation  # type: ignore[no-any-return]
-        return tf.nn.relu if _is_maximum_with_zero(node) else None
+        return tf.nn.relu if is_relu_call(node) else None
 
     def __call__(self, images: Any) -> Any:
         """The network's output in inference mode, (N, H, W, C) tensor -> (N, units) tensor."""
@@ -122,22 +116,11 @@ def _has_inner(node: Any) -> bool:
     return is_relu(getattr(node.operation, "activation", None)) and not recurrent
 
 
-def _is_maximum_with_zero(node: Any) -> bool:
-    if type(node.operation).__name__ != "Maximum" or len(node.input_tensors) != 1:
-        return False
-    given = (*node.arguments.args, *node.arguments.kwargs.values())
-    return any(isinstance(value, (int, float)) and value == 0 for value in given)
-
-
 def _hides_relu(operation: Any) -> bool:
     if not isinstance(operation, keras.Layer):
         return False
     inside = list(operation._flatten_layers(include_self=isinstance(operation, keras.layers.RNN)))
-    return any(
-        type(layer).__name__ in _RELU_OPERATIONS or is_relu(getattr(layer, "activation", None))
-        for layer in inside
-        if layer is not getattr(operation, "activation", None)
-    )
+    return any(has_relu(layer) for layer in inside if layer is not getattr(operation, "activation", None))
 
 
 class RectifiedGradient:

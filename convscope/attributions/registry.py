@@ -7,6 +7,7 @@ import keras
 import numpy as np
 
 from convscope.attributions.base import Explainer
+from convscope.attributions.baselines import Baseline, named_baseline
 from convscope.attributions.class_scores import ClassScores
 from convscope.attributions.lime_segments import Lime
 from convscope.attributions.names import METHODS as NAMES
@@ -89,7 +90,7 @@ def _saliency(context: Context) -> Explainer:
 def _input_x_gradient(context: Context) -> Explainer:
     from convscope.attributions.gradients import InputGradient
 
-    return InputGradient(context.scores)
+    return InputGradient(context.scores, _baseline("input_x_gradient", context))
 
 
 def _smoothgrad(context: Context) -> Explainer:
@@ -117,11 +118,14 @@ def _guided_gradcam(context: Context) -> Explainer:
 
 
 def _integrated_gradients(context: Context) -> Explainer:
-    from convscope.attributions.integrated import IntegratedGradients, named_baseline
+    from convscope.attributions.integrated import IntegratedGradients
 
+    return IntegratedGradients(context.scores, _baseline("integrated_gradients", context), context.settings["steps"])
+
+
+def _baseline(method: str, context: Context) -> Baseline:
     settings = context.settings
-    baseline = named_baseline(settings["baseline"], context.spec, context.background, settings["blur"])
-    return IntegratedGradients(context.scores, baseline, settings["steps"])
+    return named_baseline(settings["baseline"], context.spec, context.background, settings["blur"], method)
 
 
 def _gradcam(context: Context) -> Explainer:

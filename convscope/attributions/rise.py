@@ -1,4 +1,4 @@
-"""RISE: where the image has to be visible for the class to be probable (Petsiuk, Das & Saenko 2018, 1806.07421)."""
+"""RISE: which parts of the image make the class more probable when they are seen (Petsiuk, Das & Saenko 2018, 1806.07421)."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -47,36 +47,56 @@ def random_masks(
 
 def rise_map(
     probability: Predict, image: np.ndarray, fill: np.ndarray, masks: Iterator[np.ndarray], keep: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """`1 / (keep N) sum_i f(x M_i) M_i`: the mean probability over the masks that show a pixel (eq. 6 of the paper).
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """`1 / (keep (N - 1)) sum_i (p_i - mean p)(M_i - keep)`, `p_i = f(x M_i)`: how much more probable a pixel makes the class.
+
+    The paper's estimate (eq. 6) is `1 / (keep N) sum_i p_i M_i`, of the mean probability where a pixel is seen, `E[p | seen]`.
+    It is `mean p` times the density of the masks that were drawn, plus what the pixels do; with few masks the first is nearly
+    all of it, a picture of the masks that is the same for every class. Centred, the estimate is of `E[p | seen] - E[p]`, the
+    same but for a constant, without that noise (what is taken off the masks does not matter then, and `N - 1` makes it
+    unbiased). Of a binary head the classes' maps are each other's negative.
 
     Args:
         probability: images (N, H, W, C) -> (N,), the probability of the class.
         image: (H, W, C) float32 in model space.
         fill: (C,), what shows where a mask is 0, in model space.
-        masks: batches of (n, H, W) in 0..1.
-        keep: expected value of a mask. It is divided by this and not by the masks' own mean, as in the paper.
+        masks: batches of (n, H, W) in 0..1, two masks at least.
+        keep: expected value of a mask.
 
     Returns:
-        The map, (H, W) float32, about 0..1; and the standard error of every pixel over the masks, (H, W) float32.
+        The map, (H, W) float32, -1..1: above 0 where the class is more probable if the pixel is seen; the standard error of
+        every pixel over the masks, (H, W) float32; and `mean p`.
     """
-    first = np.zeros(image.shape[:2])
-    second = np.zeros(image.shape[:2])
-    count = 0
+    count, shift, total = 0, 0.0, 0.0
+    # Sums of d = p - shift with m = M - keep: of d m, m, and of their squares for the error.
+    sums = {name: np.zeros(image.shape[:2]) for name in ("dm", "m", "ddmm", "dmm", "mm")}
     for part in masks:
         values = np.asarray(probability((fill + part[..., None] * (image - fill)).astype(np.float32)), np.float64)
-        first += np.einsum("n,nhw->hw", values, part)
-        second += np.einsum("n,nhw->hw", values**2, part.astype(np.float64) ** 2)
-        count += len(part)
-    mean = first / count
-    variance = np.maximum(second / count - mean**2, 0) * count / max(count - 1, 1)
-    return (mean / keep).astype(np.float32), (np.sqrt(variance / count) / keep).astype(np.float32)
+        if not count:
+            shift = float(values[0])  # where the class is as probable under every mask, nothing is left but zeros
+        values = values - shift
+        centred = part.astype(np.float64) - keep
+        squares = centred**2
+        count, total = count + len(part), total + values.sum()
+        sums["dm"] += np.einsum("n,nhw->hw", values, centred)
+        sums["m"] += centred.sum(axis=0)
+        sums["ddmm"] += np.einsum("n,nhw->hw", values**2, squares)
+        sums["dmm"] += np.einsum("n,nhw->hw", values, squares)
+        sums["mm"] += squares.sum(axis=0)
+    mean = total / count
+    product = sums["dm"] - mean * sums["m"]
+    # Of the terms (p_i - mean p)(M_i - keep) the scatter, whose mean is product / N.
+    squared = sums["ddmm"] - 2 * mean * sums["dmm"] + mean**2 * sums["mm"]
+    variance = np.maximum(squared - product**2 / count, 0) / (count - 1)
+    found, error = product / (count - 1) / keep, np.sqrt(variance / count) / keep
+    return found.astype(np.float32), error.astype(np.float32), shift + mean
 
 
 class Rise:
-    """RISE as an explainer (see `base.Explainer`): maps (N, H, W) of probability, not signed.
+    """RISE as an explainer (see `base.Explainer`): maps (N, H, W), signed differences of probability, centred (see `rise_map`).
 
-    Fact: `standard_error` (N,), mean over the pixels of the map's standard error over the masks.
+    Facts, each (N,): `standard_error`, mean over the pixels of the map's standard error over the masks; `mean_probability` of
+    the class over the masks, which the paper's map has on top.
 
     Args:
         scores: the network, a `class_scores.ClassScores`.
@@ -89,7 +109,7 @@ class Rise:
     """
 
     name = "rise"
-    signed = False
+    signed = True
 
     def __init__(self, scores: Any, settings: dict[str, Any], seed: int) -> None:
         self.scores, self.seed = scores, seed
@@ -106,12 +126,12 @@ class Rise:
     def __call__(self, images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> Attribution:
         size = (images.shape[1], images.shape[2])
         maps = np.zeros(images.shape[:3], np.float32)
-        errors = np.zeros(len(images), np.float32)
+        errors, means = np.zeros((2, len(images)), np.float32)
         for row, (image, target, key) in enumerate(zip(images, targets, keys, strict=True)):
             masks = random_masks(generator(self.seed, self.name, key), self.masks, size, self.grid, self.keep)
-            maps[row], error = rise_map(self._probability(int(target)), image, self.fill, masks, self.keep)
+            maps[row], error, means[row] = rise_map(self._probability(int(target)), image, self.fill, masks, self.keep)
             errors[row] = error.mean()
-        return Attribution(maps, {"standard_error": errors})
+        return Attribution(maps, {"standard_error": errors, "mean_probability": means})
 
     def _probability(self, target: int) -> Predict:
         return lambda images: self.scores.probabilities(images)[:, target]

@@ -19,6 +19,7 @@ from PIL import Image
 
 from convscope.errors import UserError
 from convscope.files import write_json
+from convscope.runs import still_on
 
 _BATCH = 25
 _PARTIAL = ".partial"
@@ -128,6 +129,7 @@ def write_dataset(
     settings = {"images_per_class": images_per_class, "size": size, "seed": seed, "classes": list(drawings.classes)}
     write_json(partial / f"{drawings.name}.json", settings | drawings.options)
     write_json(partial / "masks" / "parts.json", list(drawings.parts))
+    still_on()
     if target.exists():
         target.rename(old)
     umask = os.umask(0)

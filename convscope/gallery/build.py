@@ -1,14 +1,13 @@
-"""Renders the pages of a study's gallery, and the list of studies."""
+"""Renders the pages of a study's gallery."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
-from convscope.errors import UserError
-from convscope.files import atomic_path, write_json, write_text
-from convscope.gallery.collect import Model, Study, collect
+from convscope.files import write_json, write_text
+from convscope.gallery.collect import collect
 from convscope.gallery.explained import Explanations
 from convscope.gallery.filters import Layer
 from convscope.gallery.heatmaps import Heatmaps
@@ -16,9 +15,12 @@ from convscope.gallery.image_pages import ImagePages, image_pages
 from convscope.gallery.names import Names, link, slug
 from convscope.gallery.pictures import banner, strip
 from convscope.gallery.predictions import prediction_table
-from convscope.gallery.tables import number, read_object
+from convscope.gallery.records import Model, Study
+from convscope.gallery.tables import number
+from convscope.gallery.unfinished import Unfinished
 from convscope.judging.names import title_of
 
+CARD, UNFINISHED_CARD = "study.json", "unfinished.json"
 _HERE = Path(__file__).parent
 _STATIC = ("gallery.css", "gallery.js", "predictions.js")
 _PAGES = (
@@ -65,7 +67,8 @@ def _words(key: str) -> str:
     return str(key).replace("_", " ").replace("relus", "ReLUs")
 
 
-def _environment() -> Environment:
+def page_templates() -> Environment:
+    """The templates of all pages."""
     # Everything is escaped: names of files, classes and models are data, whatever they look like.
     environment = Environment(
         loader=FileSystemLoader(_HERE / "templates"),
@@ -88,7 +91,7 @@ class _Site:
         self.names, self.picture_names = Names(), Names()
         self.written: set[Path] = set()
         self.pictures: dict[tuple[str, ...], Path] = {}
-        self.environment = _environment()
+        self.environment = page_templates()
         self.environment.globals.update(
             study=study,
             url=lambda path: link(path, folder),
@@ -137,15 +140,19 @@ def link_text(path: Path, folder: Path) -> str:
     return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
 
-def build_gallery(results: Path, config: dict[str, Any], out: Path) -> Study:
-    """Write a study's gallery: `out` (index.html), its other pages, pictures and styles beside it, and study.json.
+def build_gallery(results: Path, config: Mapping[str, Any], out: Path, unfinished: Unfinished | None = None) -> Study:
+    """Write a study's gallery: `out` (index.html), its other pages, pictures and styles beside it, and its card.
 
     The same results give the same bytes. Pages of things the study no longer has are removed. `out` is written last.
+
+    The card is study.json, or unfinished.json after a run in which jobs failed. There is never both: without study.json
+    the workflow knows that the gallery has yet to be made.
 
     Args:
         results: the study's folder; every link is relative, so the whole results folder can be moved.
         config: the study's config (see `collect`).
         out: the first page, usually `results/<study>/gallery/index.html`.
+        unfinished: the jobs that failed, and what was not made because of them.
 
     Returns:
         What was shown.
@@ -153,19 +160,23 @@ def build_gallery(results: Path, config: dict[str, Any], out: Path) -> Study:
     Raises:
         UserError: the results folder is missing, or a table in it is damaged.
     """
-    study = collect(results, config)
+    if unfinished:
+        (out.parent / CARD).unlink(missing_ok=True)
+    study = collect(results, config, unfinished)
     site = _Site(study, out.parent)
     out.parent.mkdir(parents=True, exist_ok=True)
     for name in _STATIC:
         write_text(out.parent / name, (_HERE / "static" / name).read_text(encoding="utf-8"))
     site.make_pictures()
-    pages = {model.name: image_pages(model, results) for model in study.models}
+    pages = {model.name: image_pages(model) for model in study.models}
     for model in study.models:
         _model_pages(site, model, pages[model.name])
     _image_pages(site, pages)
     site.remove_stale()
     hero = study_hero(site)
-    write_json(out.parent / "study.json", _card(site, hero))
+    write_json(out.parent / (UNFINISHED_CARD if unfinished else CARD), _card(site, hero))
+    if not unfinished:
+        (out.parent / UNFINISHED_CARD).unlink(missing_ok=True)
     site.render("study.html.j2", out.name, hero=hero)
     return study
 
@@ -184,7 +195,8 @@ def _model_pages(site: _Site, model: Model, pages: tuple[ImagePages, ...]) -> No
             explained_in.setdefault(image.path, []).append((entry.image_set, image.id))
     for evaluation in model.evaluations:
         tested = f"{evaluation.dataset}.{evaluation.split}"
-        table = prediction_table(site.study.folder / "evaluation" / model.name / tested, site.study.folder)
+        folder = site.study.folder / "evaluation" / model.name / tested
+        table = prediction_table(folder, site.study.folder, evaluation.reported)
         # No column where none of the images shown is explained.
         places = explained_in if any(row.path in explained_in for row in table.rows) else {}
         name = site.page("predictions", model.name, tested)
@@ -249,6 +261,7 @@ def _card(site: _Site, hero: Path | None) -> dict[str, Any]:
         "study": study.name,
         "title": study.title,
         "hero": link(hero, site.folder) if hero else None,
+        "failed": len(study.unfinished.jobs) if study.unfinished else 0,
         "counts": {
             "images": sum(dataset.total for dataset in study.datasets),
             "unreadable": sum(len(dataset.bad) for dataset in study.datasets),
@@ -257,45 +270,3 @@ def _card(site: _Site, hero: Path | None) -> dict[str, Any]:
             "heatmaps": sum(len(heatmaps.images) for model in study.models for heatmaps in model.heatmaps),
         },
     }
-
-
-def build_index(studies: list[Path], out: Path) -> list[Path]:
-    """Write the list of studies.
-
-    Args:
-        studies: `study.json` files of galleries; the galleries found beside `out` (`*/gallery/study.json`) are added.
-        out: the page, usually `results/index.html`.
-
-    Returns:
-        The files shown, sorted by title.
-
-    Raises:
-        UserError: one of `studies` is missing or damaged.
-    """
-    absent = [path for path in studies if not path.is_file()]
-    if absent:
-        raise UserError(f"{absent[0]}: no such study.json; build that study's gallery first")
-    found = {path.resolve(): path for path in [*sorted(out.parent.glob("*/gallery/study.json")), *studies]}
-    cards = []
-    for path in found.values():
-        value = read_object(path)
-        hero = value.get("hero")
-        cards.append(
-            {
-                "file": path,
-                "title": str(value.get("title") or path.parent.parent.name),
-                "study": str(value.get("study") or path.parent.parent.name),
-                "counts": dict(value.get("counts") or {}),
-                "href": link(path.parent / "index.html", out.parent),
-                # Already an address, encoded when the gallery was written.
-                "hero": f"{link(path.parent, out.parent)}/{hero}" if hero else None,
-            }
-        )
-    cards.sort(key=lambda card: (str(card["title"]), str(card["study"]), str(card["href"])))
-    environment = _environment()
-    # One file that stands alone: the page has no folder of its own to keep styles in.
-    styles = Markup((_HERE / "static" / "gallery.css").read_text(encoding="utf-8"))  # noqa: S704 (our own file)
-    page = environment.get_template("index.html.j2").render(cards=cards, styles=styles)
-    with atomic_path(out) as temporary:
-        temporary.write_text(page, encoding="utf-8")
-    return [Path(str(card["file"])) for card in cards]

@@ -1,148 +1,68 @@
-"""Reads a study's results folder and its config into plain records. Whatever was not made is simply absent."""
+"""Reads what a config asks for from a study's results folder into plain records; what cannot be shown is listed."""
 
-from dataclasses import dataclass, field
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from convscope.ascent.presets import preset_names
+from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.cam_names import METHODS as CAMS
 from convscope.errors import UserError
 from convscope.files import whole_files
+from convscope.gallery.asked import Asked, AskedModel, asked_for
 from convscope.gallery.explained import Explanations, explanations
 from convscope.gallery.filters import Layer, layer_by_presets
-from convscope.gallery.heads import CamHead, cam_head
+from convscope.gallery.heads import cam_head
 from convscope.gallery.heatmaps import BadFile, Heatmaps, class_name, read_heatmaps
-from convscope.gallery.judged import Gate, Judging, judging
-from convscope.gallery.tables import chosen, existing, folders, number, read_object, read_table, scalars, truth
+from convscope.gallery.judged import Judging, judging
+from convscope.gallery.present import Present
+from convscope.gallery.records import Activations, Dataset, Evaluation, ImageSet, Model, Sheets, Study
+from convscope.gallery.tables import Row, folders, number, read_object, read_table, scalars, truth
+from convscope.gallery.unfinished import Unfinished
+from convscope.layer_table import CONVOLUTIONS, select_layers
 
-_SHOWN_ELSEWHERE = frozenset({"accuracy", "images", "model", "split"})
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A dataset: `counts[class][split]` is a number of readable images."""
-
-    name: str
-    splits: tuple[str, ...]
-    counts: dict[str, dict[str, int]]
-    bad: tuple[BadFile, ...]
-    contact_sheet: Path | None
-    files: tuple[Path, ...]
-
-    @property
-    def total(self) -> int:
-        """Readable images in all splits."""
-        return sum(sum(by_split.values()) for by_split in self.counts.values())
+_SHOWN_ELSEWHERE = frozenset({"accuracy", "images", "model", "model_digest", "split"})
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """A model judged on one split: `metrics` are single values, `confusion[truth][predicted]` counts images."""
-
-    dataset: str
-    split: str
-    images: int
-    accuracy: float | None
-    metrics: dict[str, Any]
-    confusion: dict[str, dict[str, int]]
-    figures: tuple[Path, ...]
-    files: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class Sheets:
-    """The channel sheets of one image, by depth: pairs of layer and picture."""
-
-    image: str
-    sheets: tuple[tuple[str, Path], ...]
-
-
-@dataclass(frozen=True)
-class Activations:
-    """What the layers of a model answer to one image set."""
-
-    image_set: str
-    figures: tuple[Path, ...]
-    images: tuple[Sheets, ...]
-    files: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class ImageSet:
-    """A named list of images; `bad` are those left out because they could not be read."""
-
-    name: str
-    count: int
-    bad: tuple[BadFile, ...]
-    files: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class Model:
-    """A model and everything that was made of it."""
-
-    name: str
-    spec: dict[str, Any]
-    training: dict[str, Any]
-    epochs: int
-    curves: Path | None
-    summary: str
-    layers: tuple[Layer, ...]
-    evaluations: tuple[Evaluation, ...]
-    activations: tuple[Activations, ...]
-    heatmaps: tuple[Heatmaps, ...]
-    explained: tuple[Explanations, ...] = field(default=(), kw_only=True)
-    files: tuple[Path, ...] = field(default=())
-    judged: tuple[Judging, ...] = field(default=())
-    cam_head: CamHead | None = None
-
-    def gate(self, image_set: str, method: str) -> Gate | None:
-        """What the sanity gate says of a method on an image set, for wherever its pictures are shown."""
-        return next((entry.gates.get(method) for entry in self.judged if entry.image_set == image_set), None)
-
-    @property
-    def shown_layers(self) -> tuple[Layer, ...]:
-        """The layers that have filter patterns, by depth."""
-        return tuple(layer for layer in self.layers if layer.has_page)
-
-
-@dataclass(frozen=True)
-class Study:
-    """All that a gallery shows."""
-
-    name: str
-    title: str
-    folder: Path
-    datasets: tuple[Dataset, ...]
-    models: tuple[Model, ...]
-    image_sets: tuple[ImageSet, ...]
-
-
-def collect(results: Path, config: dict[str, Any]) -> Study:
-    """Read what is there of a study.
+def collect(results: Path, config: Mapping[str, Any], unfinished: Unfinished | None = None) -> Study:
+    """Read what a study asks for: what is there of it, and is its config's, its model's and its pictures' own.
 
     Args:
         results: the study's folder (`results/<study>`).
-        config: its config; it chooses and orders datasets, models and image sets. An empty one shows all that is found.
+        config: its config, with the schema's defaults filled in; it chooses and orders all that is shown.
+        unfinished: of a run in which jobs failed; what it could not make is not shown, nor what is damaged.
 
     Raises:
-        UserError: the folder is missing, or one of its tables is damaged.
+        UserError: the folder is missing, or (after a whole run) one of its tables is damaged.
     """
     if not results.is_dir():
         raise UserError(f"{results}: no such results folder; run the study first")
-    name = str(config.get("study") or results.name)
-    sets = _image_sets(results / "image_sets", config.get("image_sets"))
-    bad = {image_set.name: image_set.bad for image_set in sets}
-    models = chosen(config.get("models"), folders(results / "models"))
-    datasets = chosen(config.get("datasets"), folders(results / "datasets"))
+    asked, present = asked_for(config), Present(results, unfinished.files if unfinished else None)
+    datasets = [found for name in asked.datasets for found in _dataset(present, name)]
+    sets = {name: found for name in _used_sets(asked) for found in _image_set(present, name)}
+    models = [found for model in asked.models for found in _ModelResults(present, model, asked, sets).read()]
     return Study(
-        name=name,
-        title=str(config.get("title") or name),
+        name=asked.study or results.name,
+        title=asked.title or results.name,
         folder=results,
-        datasets=tuple(_dataset(results / "datasets" / dataset) for dataset in datasets),
-        models=tuple(_model(results, model, config, bad) for model in models),
-        image_sets=sets,
+        datasets=tuple(datasets),
+        models=tuple(models),
+        image_sets=tuple(sets.values()),
+        gaps=present.gaps,
+        unfinished=unfinished,
     )
+
+
+def _used_sets(asked: Asked) -> list[str]:
+    """The image sets that a stage is asked for: the table of another one is made for nobody, and may be of any age."""
+    used = {
+        name
+        for model in asked.models
+        for stage in (model.activations, model.cams, model.attributions, model.judging)
+        for name in stage
+    }
+    return [name for name in asked.image_sets if name in used]
 
 
 def _bad_files(path: Path) -> tuple[BadFile, ...]:
@@ -154,7 +74,18 @@ def _files(*paths: Path) -> tuple[Path, ...]:
     return tuple(path for path in paths if path.is_file())
 
 
-def _dataset(folder: Path) -> Dataset:
+def _dataset(present: Present, name: str) -> list[Dataset]:
+    """The dataset, or nothing where it cannot be shown."""
+    folder = present.results / "datasets" / name
+    sheet = folder / "contact_sheet.png"
+    found = present.read(
+        "Dataset", "", name, lambda: _read_dataset(folder), [folder / "images.csv", folder / "classes.json"]
+    )
+    sheets = present.read("Contact sheet", "", name, lambda: sheet, [sheet]) if found else []
+    return [dataclasses.replace(dataset, contact_sheet=sheets[0] if sheets else None) for dataset in found]
+
+
+def _read_dataset(folder: Path) -> Dataset:
     classes = [str(name) for name in read_object(folder / "classes.json").get("classes", [])]
     rows = read_table(folder / "images.csv", ("split", "class"))
     usual = ("train", "validation", "test")
@@ -168,69 +99,182 @@ def _dataset(folder: Path) -> Dataset:
         splits=tuple(splits),
         counts=counts,
         bad=_bad_files(folder / "bad.csv"),
-        contact_sheet=existing(folder / "contact_sheet.png"),
+        contact_sheet=None,
         files=_files(folder / "images.csv", folder / "bad.csv"),
     )
 
 
-def _image_sets(folder: Path, config: Any) -> tuple[ImageSet, ...]:
-    found = sorted(path.name.removesuffix(".csv") for path in whole_files(folder, "*.csv")) if folder.is_dir() else []
-    # `x.bad.csv` is the table of x's unreadable files, unless there is no x: then it is a set called `x.bad`.
-    found = [name for name in found if not (name.endswith(".bad") and name.removesuffix(".bad") in found)]
-    result = []
-    for name in chosen(config, found):
-        table, bad = folder / f"{name}.csv", folder / f"{name}.bad.csv"
-        result.append(ImageSet(name, len(read_table(table)), _bad_files(bad), _files(table, bad)))
-    return tuple(result)
+def _image_set(present: Present, name: str) -> list[ImageSet]:
+    """The image set, or nothing where it cannot be shown."""
+    table = present.results / "image_sets" / f"{name}.csv"
+
+    def read() -> ImageSet:
+        bad = table.with_name(f"{name}.bad.csv")
+        return ImageSet(name, tuple(read_table(table, ("id", "path"))), _bad_files(bad), _files(table, bad))
+
+    return present.read("Image set", "", name, read, [table])
 
 
-def _model(results: Path, name: str, config: dict[str, Any], bad: dict[str, tuple[BadFile, ...]]) -> Model:
-    folder = results / "models" / name
-    filters = results / "filters" / name
-    presets = chosen(preset_names((config.get("filters") or {}).get(name) or {}), folders(filters))
-    layers = tuple(layer_by_presets(filters, presets, row) for row in read_table(folder / "layers.csv", ("name",)))
-    summary = folder / "summary.txt"
-    wanted = (config.get("evaluations") or {}).get(name)
-    evaluated = folders(results / "evaluation" / name)
-    evaluations = chosen([str(entry).replace("/", ".") for entry in wanted or []], evaluated)
-    sets = list(config.get("image_sets") or [])
-    heatmaps = tuple(
-        maps
-        for entry in chosen(sets, folders(results / "cams" / name))
-        if (maps := read_heatmaps(results / "cams" / name / entry, name, bad.get(entry, ())))
-    )
-    judged = (config.get("judging") or {}).get(name) or {}
-    with_cam = any(CAMS["cam"] in entry.methods for entry in heatmaps)
-    return Model(
-        name=name,
-        spec=read_object(folder / "model.json"),
-        training=scalars(read_object(folder / "training.json")),
-        epochs=len(read_table(folder / "history.csv")),
-        curves=existing(folder / "curves.png"),
-        summary=summary.read_text(encoding="utf-8", errors="replace") if summary.is_file() else "",
-        layers=layers,
-        evaluations=tuple(_evaluation(results / "evaluation" / name / entry) for entry in evaluations),
-        activations=tuple(
-            _activations(results / "activations" / name / entry, [layer.name for layer in layers])
-            for entry in chosen(sets, folders(results / "activations" / name))
-        ),
-        heatmaps=heatmaps,
-        explained=tuple(
-            shown
-            for entry in chosen(sets, folders(results / "attributions" / name))
-            if (shown := explanations(results / "attributions" / name / entry, name))
-        ),
-        judged=tuple(
-            found
-            for entry in chosen(sets, folders(results / "judging" / name))
-            # A verdict of an older config is none: it may be on other methods or images.
-            if "judging" not in config or entry in judged.get("images", [])
-            if (found := judging(results / "judging" / name / entry, judged.get("against")))
-        ),
-        files=_files(folder / "model.keras", folder / "model.json", folder / "layers.csv", folder / "history.csv"),
+class _ModelResults:
+    """Reads what is asked for of one model."""
+
+    def __init__(self, present: Present, asked: AskedModel, study: Asked, sets: Mapping[str, ImageSet]) -> None:
+        self.present, self.asked, self.name, self.sets = present, asked, asked.name, sets
+        self.order = [name for name in study.image_sets if name in sets]
+        self.folder = present.results / "models" / asked.name
+        self.spec: dict[str, Any] = {}
+
+    def read(self) -> list[Model]:
+        """The model, or nothing where there is none."""
+        return self.present.read("Model", self.name, "", self._read, [self.folder / "model.json"])
+
+    def _read(self) -> Model:
+        self.spec = read_object(self.folder / "model.json")
+        folder, trained = self.folder, self.asked.trained
+        rows = self._one("Layers", "", lambda: read_table(folder / "layers.csv", ("name",)), [folder / "layers.csv"])
+        layers = self._layers(rows[0] if rows else [])
+        heatmaps = [found for entry in self._sets(self.asked.cams) for found in self._heatmaps(entry)]
+        summary = folder / "summary.txt"
+        curves = folder / "curves.png"
+        history = folder / "history.csv"
+        drawn = self._one("Training curves", "", lambda: curves, [curves]) if trained else []
+        with_cam = any(CAMS["cam"] in entry.methods for entry in heatmaps)
+        head = self.present.results / "cams" / self.name / "gap_head.json"
         # Of a head that no CAM takes any more there is nothing to say.
-        cam_head=cam_head(results / "cams" / name / "gap_head.json") if with_cam else None,
-    )
+        heads = self._one("Head of CAM", "", lambda: cam_head(head), [head], witness=head) if with_cam else []
+        return Model(
+            name=self.name,
+            spec=self.spec,
+            # Of an imported model, training and curves are another's that had the name before.
+            training=scalars(read_object(folder / "training.json")) if trained else {},
+            epochs=len(read_table(history)) if trained else 0,
+            curves=drawn[0] if drawn else None,
+            summary=summary.read_text(encoding="utf-8", errors="replace") if summary.is_file() else "",
+            layers=tuple(layers),
+            evaluations=tuple(found for entry in self.asked.evaluations for found in self._evaluation(entry)),
+            activations=tuple(
+                found
+                for entry in self._sets(self.asked.activations)
+                for found in self._activations(entry, [layer.name for layer in layers])
+            ),
+            heatmaps=tuple(heatmaps),
+            explained=tuple(found for entry in self._sets(self.asked.attributions) for found in self._explained(entry)),
+            judged=tuple(found for entry in self._sets(self.asked.judging) for found in self._judged(entry)),
+            files=_files(
+                folder / "model.keras", folder / "model.json", folder / "layers.csv", *([history] if trained else [])
+            ),
+            cam_head=heads[0] if heads else None,
+        )
+
+    def _one(
+        self,
+        kind: str,
+        name: str,
+        read: Callable[[], Any],
+        files: Sequence[Path],
+        witness: Path | None = None,
+        images: str | None = None,
+    ) -> list[Any]:
+        """What `read` finds, if it may be shown; `witness` tells of which model and images it is."""
+        rows = None if images is None else self.sets[images].rows
+        return self.present.read(kind, self.name, name, read, files, self.spec, rows, witness)
+
+    def _sets(self, asked: tuple[str, ...]) -> list[str]:
+        """The image sets of a stage that are there, in the order of the study."""
+        return [name for name in self.order if name in asked]
+
+    def _layers(self, rows: list[Row]) -> list[Layer]:
+        filters, presets = self.present.results / "filters" / self.name, self.asked.presets
+        wanted: set[str] = set()
+        if presets:
+            chosen = self._one(
+                "Filter patterns",
+                "",
+                lambda: select_layers(rows, self.asked.layers, CONVOLUTIONS, f"filters.{self.name}.layers"),
+                [],
+            )
+            wanted = {row["name"] for found in chosen for row in found}
+        layers = []
+        for row in rows:
+            shown: list[str] = []
+            for preset in presets if row["name"] in wanted else ():
+                name = row["name"] if len(presets) == 1 else f"{row['name']} ({preset})"
+                grid = filters / preset / f"filters_for_layer_{row['name']}.png"
+                shown += self._one(
+                    "Filter patterns",
+                    name,
+                    functools.partial(str, preset),
+                    [grid],
+                    filters / preset / f"{row['name']}.h5",
+                )
+            read = functools.partial(layer_by_presets, filters, shown, row)
+            found = self._one("Filter patterns", row["name"], read, [])
+            layers += found or [layer_by_presets(filters, [], row)]
+        return layers
+
+    def _evaluation(self, entry: str) -> list[Evaluation]:
+        folder = self.present.results / "evaluation" / self.name / entry
+        metrics = folder / "metrics.json"
+        found = self._one(
+            "Evaluation", entry, lambda: _evaluation(folder), [folder / "predictions.csv", metrics], metrics
+        )
+        report = found and self._one(
+            "Report of the evaluation", entry, lambda: whole_files(folder, "*.png"), [folder / "classes.csv"]
+        )
+        return [
+            dataclasses.replace(entry, reported=bool(report), figures=tuple(report[0]) if report else ())
+            for entry in found
+        ]
+
+    def _activations(self, entry: str, depth: list[str]) -> list[Activations]:
+        folder = self.present.results / "activations" / self.name / entry
+        files, witness = [folder / "sparsity.png"], folder / "activations.h5"
+        return self._one("Activations", entry, lambda: _activations(folder, depth), files, witness, entry)
+
+    def _heatmaps(self, entry: str) -> list[Heatmaps]:
+        folder = self.present.results / "cams" / self.name / entry
+        methods = self._methods("Class activation maps", folder, self.asked.cam_methods, CAMS.__getitem__)
+        bad = self.sets[entry].bad
+        return self._some("Class activation maps", entry, lambda: read_heatmaps(folder, self.name, bad, methods))
+
+    def _explained(self, entry: str) -> list[Explanations]:
+        folder = self.present.results / "attributions" / self.name / entry
+        methods = self._methods(
+            "Attributions", folder, self.asked.attribution_methods, lambda name: ATTRIBUTIONS[name].title
+        )
+        table = folder / "side_by_side.csv"
+        together = bool(methods) and bool(self._one("Side by side", entry, lambda: table, [table]))
+        return self._some("Attributions", entry, lambda: explanations(folder, self.name, methods, together=together))
+
+    def _methods(self, kind: str, folder: Path, asked: tuple[str, ...], title: Callable[[str], str]) -> list[str]:
+        """The methods whose maps may be shown."""
+        return [
+            method
+            for method in asked
+            if self._one(
+                kind,
+                f"{folder.name}: {title(method)}",
+                lambda: True,
+                [folder / f"{method}.csv"],
+                folder / f"{method}.h5",
+                folder.name,
+            )
+        ]
+
+    def _some(self, kind: str, name: str, read: Callable[[], Any]) -> list[Any]:
+        return [found for found in self._one(kind, name, read, []) if found]
+
+    def _judged(self, entry: str) -> list[Judging]:
+        folder = self.present.results / "judging" / self.name / entry
+        table, against = folder / "table.json", folder / "against.json"
+        rival, kind = self.asked.against, f"Comparison with {self.asked.against}"
+        compared = self._one(kind, entry, lambda: read_object(against).get("other"), [against]) if rival else []
+        if compared and compared[0] != rival:
+            self.present.leave_out(kind, self.name, entry, f"{against.name} compares with {compared[0]}")
+            compared = []
+        read = functools.partial(judging, folder, rival if compared else None)
+        found = self._one("Judging", entry, read, [table], table, entry)
+        return [judged for judged in found if judged]
 
 
 def _evaluation(folder: Path) -> Evaluation:

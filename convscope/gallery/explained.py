@@ -1,6 +1,6 @@
 """The attribution maps of an image set, as a page shows them: every image with all methods side by side."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -80,9 +80,18 @@ class Explanations:
         return tuple(path for path in maps if path)[:6]
 
 
-def explanations(folder: Path, model: str) -> Explanations | None:
-    """Read `attributions/<model>/<image set>`; None where no method is finished."""
-    methods = [name for name in METHODS if (folder / f"{name}.csv").is_file()]
+def explanations(folder: Path, model: str, methods: Sequence[str], together: bool = True) -> Explanations | None:
+    """Read `attributions/<model>/<image set>`; None where there is no method to show.
+
+    Args:
+        folder: of the maps.
+        model: its name.
+        methods: those to show, in their order.
+        together: whether the pictures with all methods side by side are to be shown.
+
+    Raises:
+        UserError: a table is damaged.
+    """
     if not methods:
         return None
 
@@ -116,7 +125,8 @@ def explanations(folder: Path, model: str) -> Explanations | None:
     targets: dict[str, list[Target]] = {}
     for (owner, name), found in maps.items():
         targets.setdefault(owner, []).append(Target(name, scores[owner, name], tuple(found)))
-    together = {row["id"]: row["picture"] for row in read_table(folder / "side_by_side.csv")}
+    beside = read_table(folder / "side_by_side.csv") if together else []
+    pictures = {row["id"]: row["picture"] for row in beside}
     images = tuple(
         ExplainedImage(
             id=identity,
@@ -126,7 +136,7 @@ def explanations(folder: Path, model: str) -> Explanations | None:
             confidence=number(row.get("confidence")),
             correct=truth(row.get("correct")),
             photo=picture(row.get("thumbnail", "")),
-            picture=picture(together.get(identity, "")),
+            picture=picture(pictures.get(identity, "")),
             targets=tuple(targets[identity]),
         )
         for identity, row in about.items()

@@ -1,10 +1,10 @@
 """The class activation maps of an image set, as a page shows them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from convscope.cam_names import METHODS as CAMS
-from convscope.files import whole_files
 from convscope.gallery.tables import PredictedImage, existing, number, read_table, truth
 
 
@@ -55,13 +55,14 @@ class Heatmaps:
     files: tuple[Path, ...]
 
 
-def read_heatmaps(folder: Path, model: str, bad: tuple[BadFile, ...]) -> Heatmaps | None:
-    """Read `cams/<model>/<image set>`; None where no method is finished.
+def read_heatmaps(folder: Path, model: str, bad: tuple[BadFile, ...], methods: Sequence[str]) -> Heatmaps | None:
+    """Read `cams/<model>/<image set>`; None where there is no method to show.
 
     Args:
         folder: of the maps.
         model: its name.
         bad: files that the image set left out.
+        methods: those to show, in their order.
 
     Raises:
         UserError: a table is damaged.
@@ -70,7 +71,6 @@ def read_heatmaps(folder: Path, model: str, bad: tuple[BadFile, ...]) -> Heatmap
     def picture(name: str) -> Path | None:
         return existing(folder / name) if name else None
 
-    methods = [method for method in CAMS if (folder / f"{method}.csv").is_file()]
     if not methods:
         return None
     first: dict[str, dict[str, str]] = {}
@@ -101,7 +101,9 @@ def read_heatmaps(folder: Path, model: str, bad: tuple[BadFile, ...]) -> Heatmap
         for method in methods
         for sheet in sorted((folder / method).glob("sheet_*.png"), key=lambda path: (len(path.name), path.name))
     ]
-    files = (*(folder / f"{method}.csv" for method in methods), *whole_files(folder, "*.h5"))
+    files = tuple(
+        path for suffix in ("csv", "h5") for method in methods if (path := folder / f"{method}.{suffix}").is_file()
+    )
     titles = tuple(CAMS[method] for method in methods)
     return Heatmaps(model, folder.name, titles, images, bad, tuple(sheets), files)
 

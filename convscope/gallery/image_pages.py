@@ -9,10 +9,9 @@ import numpy as np
 
 from convscope import store
 from convscope.errors import UserError
-from convscope.files import whole_files
-from convscope.gallery.collect import Model
 from convscope.gallery.explained import ExplainedImage
 from convscope.gallery.heatmaps import Explained
+from convscope.gallery.records import Model
 from convscope.gallery.tables import PredictedImage
 
 # Classes that are shown at once; of more, the likeliest.
@@ -130,12 +129,11 @@ class ImagePages:
         return found
 
 
-def image_pages(model: Model, results: Path) -> tuple[ImagePages, ...]:
+def image_pages(model: Model) -> tuple[ImagePages, ...]:
     """The image sets of a model of which there are maps of any kind.
 
     Args:
         model: as collected.
-        results: the study's folder, for the probabilities.
 
     Raises:
         UserError: a file of maps is damaged.
@@ -146,8 +144,9 @@ def image_pages(model: Model, results: Path) -> tuple[ImagePages, ...]:
     for name in dict.fromkeys([*heatmaps, *explained]):
         cams = {image.id: image for image in heatmaps[name].images} if name in heatmaps else {}
         others = {image.id: image for image in explained[name].images} if name in explained else {}
-        folders = [results / stage / model.name / name for stage in ("cams", "attributions")]
-        chances = probabilities(path for folder in folders for path in whole_files(folder, "*.h5"))
+        # Only the files of what is shown: another one may be of another model or of other images.
+        files = [path for part in (heatmaps, explained) if name in part for path in part[name].files]
+        chances = probabilities(path for path in files if path.suffix == ".h5")
         ids = dict.fromkeys([*cams, *others])
         images = tuple(_page(model, cams.get(key), others.get(key), chances.get(key, {})) for key in ids)
         result.append(ImagePages(model.name, name, images))

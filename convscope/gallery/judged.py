@@ -17,7 +17,7 @@ _FILES = ("table.csv", "agreement.csv", "self_check.csv", "gate.json", "against.
 
 @dataclass(frozen=True)
 class Gate:
-    """The sanity gate's verdict on a method: `status` is passed, failed, unclear or not judged."""
+    """The sanity gate's verdict on a method: `status` is passed, failed, not decided or not judged."""
 
     status: str
     labels: tuple[str, ...]
@@ -78,7 +78,10 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Judging:
-    """A model's explanations of an image set, judged; `gates` holds the methods, without the control maps."""
+    """A model's explanations of an image set, judged; `gates` holds the methods, without the control maps.
+
+    `told` says in a sentence what so many images can tell.
+    """
 
     image_set: str
     images: int
@@ -90,6 +93,7 @@ class Judging:
     figures: tuple[tuple[Path, str], ...]
     files: tuple[Path, ...]
     against: Comparison | None = None
+    told: str = ""
 
     @property
     def passed(self) -> int:
@@ -151,6 +155,7 @@ def judging(folder: Path, rival: str | None = None) -> Judging | None:
         figures=tuple((folder / name, words) for name, words in _FIGURES.items() if existing(folder / name)),
         files=tuple(path for path in (folder / name for name in _FILES) if path.is_file()),
         against=_comparison(folder, rival),
+        told=str(table.get("told", "")),
     )
 
 

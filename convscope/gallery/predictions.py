@@ -52,17 +52,20 @@ class PredictionTable:
         return sum(row.result == result for row in self.rows)
 
 
-def prediction_table(folder: Path, study: Path) -> PredictionTable:
+def prediction_table(folder: Path, study: Path, reported: bool = True) -> PredictionTable:
     """Read the predictions of an evaluation's folder (`evaluation/<model>/<dataset>.<split>`).
 
-    Pictures inside the study's folder are linked; others may not be where the gallery is looked at.
+    Pictures inside the study's folder are linked; others may not be where the gallery is looked at. Where no report is
+    made of these predictions (`reported`), its thumbnails and numbers of every class would be of other ones.
 
     Raises:
         UserError: the table is damaged.
     """
     dataset, _, split = folder.name.rpartition(".")
     table = folder / "predictions.csv"
-    sprite, geometry = existing(folder / "thumbnails.jpg"), read_object(folder / "thumbnails.json")
+    sprite = existing(folder / "thumbnails.jpg") if reported else None
+    geometry = read_object(folder / "thumbnails.json")
+    classes = ("class", "precision", "recall", "f1", "support", "roc_auc")
     columns, drawn = int(geometry.get("columns", 1)), int(geometry.get("count", 0)) if sprite else 0
     found = []
     for k, row in enumerate(read_table(table, ("path", "class", "predicted"))):
@@ -92,8 +95,12 @@ def prediction_table(folder: Path, study: Path) -> PredictionTable:
         sprite=sprite,
         columns=columns,
         lines=max(-(-drawn // columns), 1),
-        files=tuple(path for path in (table, folder / "metrics.json", folder / "classes.csv") if path.is_file()),
-        classes=tuple(read_table(folder / "classes.csv", ("class", "precision", "recall", "f1", "support", "roc_auc"))),
+        files=tuple(
+            path
+            for path in (table, folder / "metrics.json", *([folder / "classes.csv"] if reported else []))
+            if path.is_file()
+        ),
+        classes=tuple(read_table(folder / "classes.csv", classes)) if reported else (),
     )
 
 

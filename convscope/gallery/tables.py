@@ -39,10 +39,10 @@ def read_table(path: Path, required: tuple[str, ...] = ()) -> list[Row]:
     for name in required:
         if rows and name not in rows[0]:
             raise UserError(f"{path}: no column '{name}'; delete the file and run again")
-    return [{name: _shown(cell) for name, cell in row.items()} for row in rows]
+    return [{name: text_of(cell) for name, cell in row.items()} for row in rows]
 
 
-def _shown(text: str) -> str:
+def text_of(text: str) -> str:
     """Text that can be written as UTF-8: bytes of a file name that are not become the replacement character."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
@@ -102,17 +102,6 @@ def existing(path: Path) -> Path | None:
 def folders(path: Path) -> list[str]:
     """Names of the folders inside a folder, sorted; none where it is absent."""
     return sorted(entry.name for entry in path.iterdir() if entry.is_dir()) if path.is_dir() else []
-
-
-def chosen(config: Any, found: list[str]) -> list[str]:
-    """The names to show, of those found on disk.
-
-    A config decides which and in what order, so that what an older config left behind is not shown; without one,
-    everything found is.
-    """
-    if not config:
-        return found
-    return [name for name in map(str, config) if name in found]
 
 
 def read_config(given: str) -> dict[str, Any]:

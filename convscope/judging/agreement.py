@@ -9,16 +9,21 @@ from scipy.stats import rankdata
 def spearman(first: np.ndarray, second: np.ndarray) -> float:
     """Rank correlation of two maps of one shape, -1..1; ties get their mean rank.
 
-    Two constant maps are alike (1), a constant one and another are not (0): an explanation that has become empty has
-    changed, and must not drop out of the count.
+    A constant map and another are not alike (0): an explanation that has become empty has changed, and must not drop out of
+    the count. Two constant ones say nothing, and so nothing of their likeness: NaN.
     """
     a, b = np.asarray(first).ravel(), np.asarray(second).ravel()
-    flat = a.max() == a.min(), b.max() == b.min()
+    flat = is_constant(a), is_constant(b)
     if any(flat):
-        return 1.0 if all(flat) else 0.0
+        return float("nan") if all(flat) else 0.0
     ranks = [rankdata(values) for values in (a, b)]
     x, y = (values - values.mean() for values in ranks)
     return float(np.clip((x @ y) / np.sqrt((x @ x) * (y @ y)), -1, 1))
+
+
+def is_constant(heat: np.ndarray) -> bool:
+    """Whether a map has one value everywhere: it points at nothing."""
+    return bool(np.max(heat) == np.min(heat))
 
 
 def ssim(first: np.ndarray, second: np.ndarray) -> float:
@@ -28,8 +33,9 @@ def ssim(first: np.ndarray, second: np.ndarray) -> float:
     """
     from skimage.metrics import structural_similarity
 
-    if first.max() == first.min() or second.max() == second.min():
-        return float(first.max() == first.min() and second.max() == second.min())
+    flat = is_constant(first), is_constant(second)
+    if any(flat):
+        return float("nan") if all(flat) else 0.0
     window = min(7, *first.shape)
     window -= 1 - window % 2
     return float(structural_similarity(_shown(first), _shown(second), data_range=1.0, win_size=window))
@@ -49,7 +55,8 @@ def agreement_matrix(maps: Mapping[str, np.ndarray]) -> np.ndarray:
         maps: method -> (N, H, W), the same images at the same resolution.
 
     Returns:
-        (methods, methods) float64, symmetric, in the order of `maps`; NaN without images.
+        (methods, methods) float64, symmetric, in the order of `maps`; a picture for which both maps are constant is left out,
+        and NaN is what no picture tells.
     """
     names = list(maps)
     result = np.full((len(names), len(names)), np.nan)
@@ -57,7 +64,8 @@ def agreement_matrix(maps: Mapping[str, np.ndarray]) -> np.ndarray:
     for i, first in enumerate(names):
         for j, second in enumerate(names[: i + 1]):
             pairs = [_correlation(a, b) for a, b in zip(ranked[first], ranked[second], strict=True)]
-            result[i, j] = result[j, i] = np.mean(pairs) if pairs else np.nan
+            known = [value for value in pairs if np.isfinite(value)]
+            result[i, j] = result[j, i] = np.mean(known) if known else np.nan
     return result
 
 
@@ -69,7 +77,7 @@ def rank_correlations(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 def _centred_ranks(heat: np.ndarray) -> np.ndarray | None:
     values = np.asarray(heat).ravel()
-    if values.max() == values.min():
+    if is_constant(values):
         return None
     ranks = rankdata(values)
     ranks -= ranks.mean()
@@ -78,5 +86,5 @@ def _centred_ranks(heat: np.ndarray) -> np.ndarray | None:
 
 def _correlation(a: np.ndarray | None, b: np.ndarray | None) -> float:
     if a is None or b is None:
-        return 1.0 if a is b else 0.0
+        return float("nan") if a is b else 0.0
     return float(np.clip(a @ b, -1, 1))

@@ -28,6 +28,7 @@ def explainers(
     layer: str | None = None,
     background: np.ndarray | None = None,
     batch: int = 16,
+    autoencoder: keras.Model | None = None,
 ) -> MakeExplainer | None:
     """What makes a method's explainer for a network and a seed, always from the start.
 
@@ -39,6 +40,8 @@ def explainers(
         layer: the layer that carried the original maps.
         background: pictures in model space, for methods that need some.
         batch: images explained together.
+        autoencoder: of pictures RGB 0..1, for contrastive explanations with such a term; it knows the pictures, not the model,
+            and stays as it is.
 
     Returns:
         `make(network, seed)`; None for CAM with a head that was trained beside the model: it would stay as it is.
@@ -48,10 +51,10 @@ def explainers(
 
     def make(model: keras.Model, seed: int) -> Any:
         if method in ATTRIBUTIONS:
-            ready = explainer(method, model, spec, settings, seed, layer, background)
+            ready = explainer(method, model, spec, settings, seed, layer, background, autoencoder)
 
             def explain(images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> np.ndarray:
-                return heat(ready(images, targets, keys).maps, ready.signed, ATTRIBUTIONS[method].from_minimum)
+                return heat(ready(images, targets, keys).maps, ready.signed)
 
         else:
             mapper = ClassMapper(model, spec, str(layer), [method], **settings)

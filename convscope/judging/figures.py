@@ -8,10 +8,10 @@ import numpy as np
 
 from convscope.figures import new_figure, save_figure
 from convscope.judging.against import PLACES
-from convscope.judging.gate import FAILED, NOT_JUDGED, PASSED, UNCLEAR, Verdict
+from convscope.judging.gate import FAILED, NOT_JUDGED, PASSED, UNDECIDED, Verdict
 from convscope.judging.names import CONTROLS, METRICS, title_of
 
-_COLOURS = {PASSED: "#1a7f4b", FAILED: "#b3261e", UNCLEAR: "#a66a00", NOT_JUDGED: "#555555"}
+_COLOURS = {PASSED: "#1a7f4b", FAILED: "#b3261e", UNDECIDED: "#a66a00", NOT_JUDGED: "#555555"}
 _GREY = "#9a9a9a"
 
 
@@ -20,7 +20,7 @@ def draw_metrics(rows: Sequence[Mapping[str, Any]], verdicts: Mapping[str, Verdi
 
     Args:
         rows: of `report.table`; regions other than the whole object are left out.
-        verdicts: colour the methods: green passed, red failed, brown unclear, grey not judged.
+        verdicts: colour the methods: green passed, red failed, brown not decided, grey not judged.
         path: PNG to write.
     """
     rows = [row for row in rows if not row["region"]]
@@ -41,7 +41,8 @@ def draw_metrics(rows: Sequence[Mapping[str, Any]], verdicts: Mapping[str, Verdi
             colour = _GREY if method in CONTROLS else _colour(verdicts, method)
             if method in CONTROLS:
                 panel.axvline(row["mean"], color=_GREY, linewidth=0.8, linestyle=":")
-            panel.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2)
+            if row["low"] is not None and row["high"] is not None:
+                panel.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2)
             panel.plot([row["mean"]], [place], "o", color=colour, markersize=4)
         panel.set_title(_wrapped(METRICS[metric].title, METRICS[metric].better), fontsize=8)
         panel.set_ylim(len(methods) - 0.5, -0.5)
@@ -129,7 +130,8 @@ def draw_against(rows: Sequence[Mapping[str, Any]], model: str, other: str, path
             panel.plot([row["mean"], row["other_mean"]], [place, place], color="#c8c8c8", linewidth=1, zorder=1)
             for part, name, colour, shift in (("", model, "#c8500a", -0.13), ("other_", other, "#1f5fa8", 0.13)):
                 ends = [row[f"{part}low"], row[f"{part}high"]]
-                panel.plot(ends, [place + shift] * 2, color=colour, linewidth=1.6)
+                if None not in ends:
+                    panel.plot(ends, [place + shift] * 2, color=colour, linewidth=1.6)
                 label = name if place == 0 and number == 0 else None
                 panel.plot(row[f"{part}mean"], place + shift, "o", color=colour, markersize=4.5, label=label)
         panel.set_title(METRICS[metric].title, fontsize=9)

@@ -19,7 +19,7 @@ from convscope.judging.randomisation import RANKS, SIMILARITIES, Cascade
 def heat_of(method: str, maps: np.ndarray) -> np.ndarray:
     """One value a pixel of a method's raw maps: (N, h, w[, 3]) -> (N, h, w) float32."""
     known = ATTRIBUTIONS.get(method)
-    return heat(maps, known.signed, known.from_minimum) if known else heat(maps, signed=False)
+    return heat(maps, known.signed if known else False)
 
 
 def read_maps(file: h5py.File, chosen: np.ndarray, keys: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -58,13 +58,14 @@ def write(path: str | os.PathLike[str], subject: Subject, judged: Judged, **attr
     """Write the numbers of one method.
 
     `metrics/<metric>` (image), `regions/<region>/<metric>` (image), `curves/...` (image, point), `randomisation/...`
-    (image, step): NaN where a number was not computed or is not defined.
+    (image, step), numbers of networks that are random altogether (image, network): NaN where a number was not computed or is
+    not defined.
     """
     with store.create(path, **attributes) as file:
         store.write_array(file, "id", list(subject.keys), ("image",), dtype=store.TEXT)
         store.write_array(file, "targets", subject.targets, ("image",))
         for name, values in judged.metrics.items():
-            store.write_array(file, f"metrics/{name}", values, ("image",))
+            store.write_array(file, f"metrics/{name}", values, ("image", "network")[: values.ndim])
         for region, numbers in judged.regions.items():
             # A part's name may hold a slash, which HDF5 takes for a group.
             for name, values in numbers.items():
@@ -80,8 +81,9 @@ def write(path: str | os.PathLike[str], subject: Subject, judged: Judged, **attr
             store.write_array(group, "images", judged.cascade_images, ("explained",))
             for name, values in judged.cascade.similarity.items():
                 store.write_array(group, name, values, ("explained", "step"))
-            for name, values in judged.cascade.chance.items():
-                store.write_array(group, f"chance/{name}", values, ("explained", "step"))
+            for part, found in (("random", judged.cascade.random), ("chance", judged.cascade.chance)):
+                for name, values in found.items():
+                    store.write_array(group, f"{part}/{name}", values, ("explained", "network"))
 
 
 def read(file: h5py.File) -> tuple[list[str], np.ndarray, Judged]:
@@ -96,7 +98,8 @@ def read(file: h5py.File) -> tuple[list[str], np.ndarray, Judged]:
         group = file["randomisation"]
         layers = tuple(str(layer) for layer in group.attrs["layers"])
         similarity = {name: group[name][()] for name in SIMILARITIES}
+        random = {name: group["random"][name][()] for name in SIMILARITIES}
         chance = {name: group["chance"][name][()] for name in RANKS}
-        judged.cascade = Cascade(layers, group["depths"][()], similarity, chance)
+        judged.cascade = Cascade(layers, group["depths"][()], similarity, random, chance)
         judged.cascade_images = group["images"][()]
     return store.read_text(file["id"]), file["targets"][()], judged

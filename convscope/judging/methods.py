@@ -9,11 +9,14 @@ import numpy as np
 
 from convscope.judging import localisation
 from convscope.judging.curves import Curves, Predict, curves
-from convscope.judging.randomisation import Cascade, cascading_randomisation
+from convscope.judging.randomisation import Cascade, ExplainModel, cascading_randomisation
+from convscope.judging.scrambled import other_keys, scrambled
 from convscope.judging.sparseness import gini
 from convscope.judging.stability import max_sensitivity, seed_error
 from convscope.render import upsample
 
+# How many pictures without a layout say what likeness the architecture alone makes.
+UNLIKE = 4
 # (network, seed) -> explainer of that network: images, targets, keys -> maps (N, h, w), one value a pixel
 MakeExplainer = Callable[[keras.Model, int], Callable[[np.ndarray, np.ndarray, Sequence[str]], np.ndarray]]
 
@@ -39,7 +42,10 @@ class Subject:
 
 @dataclass
 class Judged:
-    """Numbers of a method: `metrics[name]` (N,), NaN where it was not computed for an image; `regions[name]` likewise."""
+    """Numbers of a method: `metrics[name]` (N,), NaN where it was not computed for an image; `regions[name]` likewise.
+
+    What randomisation finds is (N, R): a column for each network whose weights are all random.
+    """
 
     metrics: dict[str, np.ndarray] = field(default_factory=dict)
     regions: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
@@ -62,16 +68,22 @@ def spread_over(count: int, wanted: int) -> np.ndarray:
 
 
 def localise(subject: Subject, tolerance: int = 0) -> dict[str, dict[str, np.ndarray]]:
-    """Pointing game, energy and area of each region: region -> {"pointing", "energy", "area"} -> (N,), NaN where absent."""
+    """Pointing game and energy of each region, and what chance gives: its area and, with a tolerance, `pointing_chance`.
+
+    Returns:
+        region -> {"pointing", "energy", "area", "pointing_chance"} -> (N,), NaN where the region is absent.
+    """
     count = len(subject.keys)
     names = dict.fromkeys(name for regions in subject.masks for name in regions)
-    result = {n: {k: np.full(count, np.nan) for k in ("pointing", "energy", "area")} for n in names}
+    kinds = ("pointing", "energy", "area", "pointing_chance")
+    result = {n: {k: np.full(count, np.nan) for k in kinds} for n in names}
     for index, regions in enumerate(subject.masks):
         for name, mask in regions.items():
             row = result[name]
             row["pointing"][index] = localisation.pointing_game(subject.maps[index], mask, tolerance)
             row["energy"][index] = localisation.energy_inside(subject.maps[index], mask)
             row["area"][index] = localisation.chance(mask)
+            row["pointing_chance"][index] = localisation.chance(mask, tolerance)
     return result
 
 
@@ -128,13 +140,14 @@ def judge(
         result.cascade_images = part
         result.cascade = cascading_randomisation(
             network,
-            lambda changed: _explain(make(changed, seed), subject, part),
+            _asked_anew(make, subject, part, seed),
             subject.maps[part],
             steps=settings["randomisation"]["steps"],
+            networks=settings["randomisation"]["networks"],
             seed=seed,
         )
-        for name, values in result.cascade.similarity.items():
-            result.metrics[f"randomised_{name}"] = _scattered(values[:, -1], part, count)
+        for name, values in result.cascade.random.items():
+            result.metrics[f"randomised_{name}"] = _scattered(values, part, count)
         result.metrics["unchanged"] = _scattered(result.cascade.unchanged(), part, count)
         on_group("randomisation")
     if "sensitivity" in groups:
@@ -163,12 +176,27 @@ def judge(
     return result
 
 
-def _explain(explain: Callable[..., np.ndarray], subject: Subject, part: np.ndarray) -> np.ndarray:
-    maps = explain(subject.images[part], subject.targets[part], [subject.keys[i] for i in part])
-    return at_resolution(maps, subject.maps.shape[1:])  # type: ignore[arg-type]
+def _asked_anew(make: MakeExplainer, subject: Subject, part: np.ndarray, seed: int) -> ExplainModel:
+    """Explains a network on the subject's pictures and, if asked, on what is left of them without their layout."""
+    images, targets = subject.images[part], subject.targets[part]
+    keys = [subject.keys[i] for i in part]
+    few = spread_over(len(part), UNLIKE)
+    strange = scrambled(images[few], [keys[i] for i in few], seed)
+
+    def explain(changed: keras.Model, unlike: bool) -> np.ndarray:
+        # In one call: an explainer of another network is traced anew for every number of pictures.
+        extra = few if unlike else few[:0]
+        maps = make(changed, seed)(
+            np.concatenate([images, strange[: len(extra)]]),
+            np.concatenate([targets, targets[extra]]),
+            [*keys, *other_keys([keys[i] for i in extra])],
+        )
+        return at_resolution(maps, subject.maps.shape[1:])  # type: ignore[arg-type]
+
+    return explain
 
 
 def _scattered(values: np.ndarray, part: np.ndarray, count: int) -> np.ndarray:
-    result = np.full(count, np.nan)
+    result = np.full((count, *values.shape[1:]), np.nan)
     result[part] = values
     return result

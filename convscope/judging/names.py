@@ -33,7 +33,7 @@ METRICS = {
     "pointing": Metric("pointing game: maximum inside the mask", "higher", "localisation"),
     "energy": Metric("energy inside the mask", "higher", "localisation"),
     "energy_gain": Metric("energy inside the mask over the mask's area", "higher", "localisation", (0.0, None)),
-    "unchanged": Metric("likeness to the randomised model's map, beyond chance", "lower", "randomisation", (None, 1.0)),
+    "unchanged": Metric("likeness to the randomised model's map, beyond chance", "lower", "randomisation", (-1.0, 1.0)),
     "randomised_spearman": Metric("Spearman with the randomised model's map", "lower", "randomisation", (-1.0, 1.0)),
     "randomised_spearman_abs": Metric(
         "Spearman of absolute values with the randomised model's map", "lower", "randomisation", (-1.0, 1.0)

@@ -8,11 +8,14 @@ from typing import Any
 import keras
 import numpy as np
 
-from convscope.judging.agreement import rank_correlations, spearman, ssim
+from convscope.judging.agreement import is_constant, rank_correlations, spearman, ssim
 from convscope.networks import flatten, nodes_in_order
 
 SIMILARITIES = ("spearman", "spearman_abs", "ssim")
 RANKS = SIMILARITIES[:2]
+
+# (network, whether maps of pictures without layout are wanted behind those of the images) -> maps
+ExplainModel = Callable[[keras.Model, bool], np.ndarray]
 
 
 def cascade_layers(network: keras.Model) -> list[list[str]]:
@@ -85,31 +88,36 @@ class Cascade:
     Attributes:
         layers: (S,) the lowest layer that is random at each step.
         depths: (S,) share of the layers with a kernel that is random, 0..1.
-        similarity: name of `SIMILARITIES` -> (N, S) float64, 1 is unchanged.
-        chance: name of `RANKS` -> (N, S) float64, mean similarity of an image's map to the randomised model's maps of the
-            other images; 0 where there is one image only.
+        similarity: name of `SIMILARITIES` -> (N, S) float64, 1 is unchanged; at the last step the mean over the R networks.
+        random: name -> (N, R), the same at the last step for each of R networks whose weights are all random.
+        chance: name of `RANKS` -> (N, R) float64, mean similarity of an image's map to the R-th network's maps of pictures that
+            have no layout; 0 without any.
+
+    NaN is an image whose original map is constant: it says nothing that could be left.
     """
 
     layers: tuple[str, ...]
     depths: np.ndarray
     similarity: dict[str, np.ndarray]
+    random: dict[str, np.ndarray]
     chance: dict[str, np.ndarray]
 
     def unchanged(self) -> np.ndarray:
-        """How much of each map is left when the last model of the cascade is explained, beyond chance: (N,) float64.
+        """How much of each map is left when the weights are all random, beyond chance: (N, R) float64, -1..1.
 
-        `(r - c) / (1 - c)` of the rank correlation `r` with the map of the same image and the mean `c` with those of other
-        images; of signed and absolute values the larger. Two maps of different pictures are alike where the architecture
-        makes them so: borders that few positions see, grids of strides. That is no knowledge of this picture, and without
-        the correction nearly every gradient would be called unchanged. A map that is exactly the same counts as 1 also
-        where it is the same for all pictures.
+        `(r - c) / (1 - c)` of the rank correlation `r` with the random network's map of the same image and the mean `c`, 0 or more,
+        with its maps of pictures without layout; of signed and absolute values the larger. Any two maps are alike where
+        the architecture makes them so: borders that few positions see, grids of strides. That is no knowledge of this picture, and
+        without the correction nearly every gradient would be called unchanged. Other pictures of the set would not do for it:
+        where they are alike (faces, one object in the middle), so are their edges, and a map of edges would pass. A map
+        that is exactly the same counts as 1 also where it is the same for all pictures.
         """
         found = []
         for name in RANKS:
-            own, other = self.similarity[name][:, -1], np.minimum(self.chance[name][:, -1], 1.0)
+            own, other = self.random[name], np.clip(self.chance[name], 0.0, 1.0)
             room = 1 - other
             beyond = np.divide(own - other, room, out=np.ones_like(own), where=room > 1e-6)
-            found.append(np.where(own > 1 - 1e-6, 1.0, beyond))
+            found.append(np.where(own > 1 - 1e-6, 1.0, np.maximum(beyond, -1.0)))
         return np.max(found, axis=0)
 
 
@@ -123,40 +131,67 @@ def cascades(network: keras.Model, steps: int, seed: int) -> Iterator[tuple[str,
 
 def cascading_randomisation(
     network: keras.Model,
-    explain_model: Callable[[keras.Model], np.ndarray],
+    explain_model: ExplainModel,
     original: np.ndarray,
     *,
     steps: int = 4,
+    networks: int = 3,
     seed: int = 0,
-    on_step: Callable[[], None] = lambda: None,
 ) -> Cascade:
     """Randomise a model from its output downwards and explain it anew (Adebayo et al. 2018, 1810.03292).
 
     Args:
         network: the model; it is not changed.
         explain_model: builds an explainer of the network it is given (never one that was built before) and returns maps
-            (N, H, W), one value a pixel, signed where the method is, for the same images and the same classes as `original`.
-            Its own random numbers should be those of `original` too: a map that is mostly the pattern of its random
-            masks then stays what it was, and is found out.
+            (N, H, W), one value a pixel, signed where the method is, for the same images and the same classes as `original`. Its
+            second argument asks for more: maps (K, H, W) of pictures without layout (`scrambled.scrambled`) behind them.
+            Its own random numbers should be those of `original` too, and for the pictures without layout others: a map
+            that is mostly the pattern of its random masks then stays what it was, and is found out.
         original: (N, H, W) the maps of the model as it is.
         steps: how many randomised models; the first has a random head, the last is random altogether.
+        networks: R, how many networks are random altogether, of seeds `seed`, `seed + 1` ...: what is left differs from one to the
+            next, often by more than from picture to picture.
         seed: of the new weights.
     """
-    layers, depths = [], []
-    columns: dict[str, list[list[float]]] = {name: [] for name in SIMILARITIES}
-    others: dict[str, list[np.ndarray]] = {name: [] for name in RANKS}
+    layers, depths, count = [], [], len(original)
+    columns: dict[str, list[np.ndarray]] = {name: [] for name in SIMILARITIES}
+    random: dict[str, list[np.ndarray]] = {name: [] for name in SIMILARITIES}
+    chance: dict[str, list[np.ndarray]] = {name: [] for name in RANKS}
+    empty = np.array([is_constant(heat) for heat in original], bool)
+
+    def compare(name: str, maps: np.ndarray) -> np.ndarray:
+        found = [_similar(name, a, b) for a, b in zip(original, maps[:count], strict=True)]
+        return np.where(empty, np.nan, np.array(found, np.float64).reshape(count))
+
+    def last(changed: keras.Model) -> None:
+        maps = np.nan_to_num(np.asarray(explain_model(changed, True)))
+        for name in SIMILARITIES:
+            random[name].append(compare(name, maps))
+        for name in RANKS:
+            chance[name].append(_chance(name, original, maps[count:]))
+
+    every = list(cascade_layers(flatten(network)))
     for layer, depth, changed in cascades(network, steps, seed):
-        maps = np.nan_to_num(np.asarray(explain_model(changed)))
         layers.append(layer)
         depths.append(depth)
-        for name in SIMILARITIES:
-            columns[name].append([_similar(name, a, b) for a, b in zip(original, maps, strict=True)])
-        for name in RANKS:
-            others[name].append(_chance(name, original, maps))
-        on_step()
-    chance = {name: np.array(values, np.float64).reshape(len(layers), -1).T for name, values in others.items()}
-    similarity = {name: np.array(values, np.float64).reshape(len(layers), -1).T for name, values in columns.items()}
-    return Cascade(tuple(layers), np.array(depths), similarity, chance)
+        if depth == 1:
+            last(changed)
+        else:
+            maps = np.nan_to_num(np.asarray(explain_model(changed, False)))
+            for name in SIMILARITIES:
+                columns[name].append(compare(name, maps))
+    for number in range(1, networks if layers else 0):
+        last(randomised(network, [name for group in every for name in group], seed + number))
+    table = {name: np.array(values, np.float64).reshape(len(values), count).T for name, values in random.items()}
+    for name in SIMILARITIES:
+        columns[name] += [table[name].mean(axis=1)] if layers else []
+    return Cascade(
+        tuple(layers),
+        np.array(depths),
+        {name: np.array(values, np.float64).reshape(len(layers), count).T for name, values in columns.items()},
+        table,
+        {name: np.array(values, np.float64).reshape(len(values), count).T for name, values in chance.items()},
+    )
 
 
 def _similar(name: str, first: np.ndarray, second: np.ndarray) -> float:
@@ -167,11 +202,10 @@ def _similar(name: str, first: np.ndarray, second: np.ndarray) -> float:
     return ssim(np.abs(first), np.abs(second))
 
 
-def _chance(name: str, original: np.ndarray, maps: np.ndarray) -> np.ndarray:
-    """Mean rank correlation of each original map with the new maps of the other images."""
-    count = len(original)
-    if count < 2:
-        return np.zeros(count)
+def _chance(name: str, original: np.ndarray, unlike: np.ndarray) -> np.ndarray:
+    """Mean rank correlation of each original map with the new maps of pictures without layout."""
+    if not len(unlike):
+        return np.zeros(len(original))
     signless = name == "spearman_abs"
-    table = rank_correlations(*(np.abs(part) if signless else part for part in (original, maps)))
-    return (table.sum(axis=1) - np.diag(table)) / (count - 1)
+    table = rank_correlations(*(np.abs(part) if signless else part for part in (original, unlike)))
+    return np.asarray(np.nan_to_num(table).mean(axis=1))

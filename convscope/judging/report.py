@@ -7,7 +7,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from convscope.judging.bootstrap import interval
+from convscope.judging.intervals import interval, proportion
 from convscope.judging.names import METRICS
 
 COLUMNS = ("method", "metric", "region", "better", "mean", "low", "high", "images", "chance")
@@ -16,41 +16,44 @@ SELF_CHECK_COLUMNS = ("method", "check", "value", "remark")
 # What the files of maps say of themselves, in the words of the sheet.
 _ATTRIBUTES = {"layer": "layer chosen", "class": "class explained"}
 _RELUS = "patched_relus"
+# What of a region's numbers is chance for which metric.
+_CHANCES = {"pointing": "pointing_chance", "energy": "area"}
 
 
 def table(
     methods: Mapping[str, Mapping[str, np.ndarray]],
     regions: Mapping[str, Mapping[str, Mapping[str, np.ndarray]]],
-    seed: int = 0,
 ) -> list[dict[str, Any]]:
     """Rows of the table, by method, then metric.
 
     Args:
-        methods: method -> metric -> (N,), NaN where undefined for an image.
-        regions: method -> region -> {"pointing", "energy", "area"} -> (N,).
-        seed: of the bootstrap.
+        methods: method -> metric -> (N,), or (N, networks) of random networks, NaN where undefined for an image.
+        regions: method -> region -> {"pointing", "energy", "area", "pointing_chance"} -> (N,).
 
     Returns:
-        Rows with the columns `COLUMNS`; `low` and `high` bound the 95 % interval over `images` images; `chance` is the
-        mean area of the region where a metric has such a level.
+        Rows with the columns `COLUMNS`; `low` and `high` bound the 95 % interval over `images` images (and random networks),
+        None where they are too few for one; `chance` is what a map that knows nothing gets on average, where a
+        metric has such a level.
     """
     rows = []
     for method, values in methods.items():
         parts = regions.get(method, {})
         for metric in METRICS:
             if metric in values:
-                area = parts.get("object", {}).get("area") if metric in ("pointing", "energy") else None
-                rows.append(_row(method, metric, "", values[metric], area, seed))
+                rows.append(_row(method, metric, "", values[metric], _chance(parts.get("object", {}), metric)))
         for region, numbers in parts.items():
             if region != "object":
-                rows += [_row(method, m, region, numbers[m], numbers["area"], seed) for m in ("pointing", "energy")]
+                rows += [_row(method, m, region, numbers[m], _chance(numbers, m)) for m in _CHANCES]
     return [row for row in rows if row["images"]]
 
 
-def _row(
-    method: str, metric: str, region: str, values: np.ndarray, area: np.ndarray | None, seed: int
-) -> dict[str, Any]:
-    found = interval(values, seed)
+def _chance(numbers: Mapping[str, np.ndarray], metric: str) -> np.ndarray | None:
+    return numbers.get(_CHANCES[metric]) if metric in _CHANCES else None
+
+
+def _row(method: str, metric: str, region: str, values: np.ndarray, chance: np.ndarray | None) -> dict[str, Any]:
+    # Hits are counted: the spread of 8 hits of 8 is 0, and yet the next may be a miss.
+    found = proportion(values) if metric == "pointing" else interval(values)
     return {
         "method": method,
         "metric": metric,
@@ -60,7 +63,7 @@ def _row(
         "low": rounded(found.low),
         "high": rounded(found.high),
         "images": found.count,
-        "chance": rounded(float(np.nanmean(area))) if area is not None and np.isfinite(area).any() else None,
+        "chance": rounded(float(np.nanmean(chance))) if chance is not None and np.isfinite(chance).any() else None,
     }
 
 
@@ -111,6 +114,16 @@ def self_check(method: str, file: h5py.File) -> list[dict[str, Any]]:
 
 
 def _gap_remark(file: h5py.File, gaps: np.ndarray) -> str:
-    """A gap is small or large beside the spread of the scores it should account for."""
-    scale = float(np.abs(file["scores"][()]).mean()) if "scores" in file else 0.0
-    return f"{100 * np.nanmean(gaps) / scale:.2g} % of the mean score" if scale > 0 else "magnitudes"
+    """A gap is what the map misses of the difference between the scores of picture and baseline, and is measured by that.
+
+    Beside the score itself it looks small wherever the baseline has nearly the same score.
+    """
+    baseline = file.get("facts", {}).get("baseline_score")
+    if baseline is None or "scores" not in file:
+        return "magnitudes"
+    scale = float(np.nanmean(np.abs(np.asarray(file["scores"][()], np.float64) - baseline[()])))
+    return (
+        f"{100 * np.nanmean(gaps) / scale:.2g} % of the mean difference from the baseline"
+        if scale > 0
+        else "magnitudes"
+    )

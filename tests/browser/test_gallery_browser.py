@@ -1,6 +1,7 @@
 """The gallery in a real browser, opened from disk."""
 
 import io
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -175,6 +176,59 @@ def test_back_closes_the_lightbox(page: Any, gallery: Path) -> None:
     assert not page.is_visible("dialog") and page.url.endswith(LAYER)
 
 
+CLOSE = {
+    "x by mouse": lambda page: page.dblclick(".lightbox-close"),
+    "x at once": lambda page: page.evaluate(
+        "for (const _ of [1, 2]) document.querySelector('.lightbox-close').click()"
+    ),
+    "beside the picture": lambda page: page.mouse.dblclick(120, 400),
+    "Escape": lambda page: [page.keyboard.press("Escape") for _ in range(2)],
+    "Enter held down": lambda page: [page.focus(".lightbox-close"), *[page.keyboard.down("Enter") for _ in range(4)]],
+}
+
+
+@pytest.mark.parametrize("twice", CLOSE.values(), ids=CLOSE)
+def test_what_closes_the_lightbox_done_twice_stays_on_the_page(page: Any, gallery: Path, twice: Any) -> None:
+    page.goto((gallery / "model_convnet.html").as_uri())
+    page.goto((gallery / LAYER).as_uri())
+    open_lightbox(page, "[data-item=f5]")
+    page.wait_for_timeout(450)
+    twice(page)
+    page.wait_for_timeout(150)
+    assert not page.is_visible("dialog") and page.url.endswith(LAYER)
+    open_lightbox(page, "[data-item=f7]")  # the way back is open again
+    page.go_back()
+    assert not page.is_visible("dialog") and page.url.endswith(LAYER)
+
+
+def test_a_double_click_opens_the_lightbox_and_leaves_it_open(page: Any, gallery: Path) -> None:
+    page.goto((gallery / LAYER).as_uri())
+    page.dblclick("[data-item=f5]")
+    assert shown_pattern(page) == fixture.colour(5) and fragment(page) == "#f5"
+    page.goto((gallery / LAYER).as_uri())
+    page.focus("[data-item=f9]")
+    for _ in range(3):
+        page.keyboard.down("Enter")
+    page.keyboard.up("Enter")
+    assert shown_pattern(page) == fixture.colour(9)
+    page.click(".lightbox-next")  # another click, elsewhere, counts at once
+    assert fragment(page) == "#f10"
+
+
+def images_of_pdf(page: Any) -> list[tuple[int, int]]:
+    """Width and height of every picture of the printed page, as it is printed unless told otherwise: without backgrounds."""
+    found = re.findall(rb"/Width (\d+)\s*/Height (\d+)", page.pdf(print_background=False))
+    return [(int(width), int(height)) for width, height in found]
+
+
+def test_printed_pages_have_their_sprites(page: Any, gallery: Path) -> None:
+    page.goto((gallery / LAYER).as_uri())
+    assert images_of_pdf(page).count((30, 30)) == 12  # a cell of the grid each
+    page.goto((gallery / "predictions_convnet_pets.test.html").as_uri())
+    # The fixture's sprite is 768 px wide for 32 columns of 12 pictures.
+    assert images_of_pdf(page).count((24, 64)) == 12
+
+
 def test_filters_by_class_and_result(page: Any, gallery: Path) -> None:
     page.goto(images_page(gallery).as_uri())
     assert page.inner_text(".shown") == "8 of 8 shown"
@@ -335,9 +389,11 @@ def test_from_a_set_and_a_prediction_to_the_page_of_an_image(page: Any, gallery:
 def test_many_maps_of_an_image_are_a_grid_in_the_lightbox(page: Any, tmp_path: Path) -> None:
     results = fixture.make_results(tmp_path)
     cams = results / "cams" / "convnet" / fixture.SETS[0]
-    for method in ("gradcam_plus_plus", "layer_cam", "score_cam"):
+    methods = ["gradcam_plus_plus", "layer_cam", "score_cam"]
+    for method in methods:
         (cams / f"{method}.csv").write_bytes((cams / "gradcam.csv").read_bytes())
-    build_gallery(results, fixture.CONFIG, results / "gallery" / "index.html")
+    config = fixture.asking("cams", methods=["gradcam", *methods])
+    build_gallery(results, config, results / "gallery" / "index.html")
     page.set_viewport_size({"width": 390, "height": 800})
     page.goto(images_page(results / "gallery").as_uri() + "#i-img_5")
     page.wait_for_selector("dialog[open]")

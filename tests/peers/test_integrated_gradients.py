@@ -15,7 +15,9 @@ BLACK = -1.0
 
 
 def ours_of(net: Pair, images: np.ndarray, targets: np.ndarray, steps: int) -> np.ndarray:
-    return explainer("integrated_gradients", net.keras, SPEC, {"steps": steps})(images, targets, KEYS).maps
+    return explainer("integrated_gradients", net.keras, SPEC, {"steps": steps, "baseline": "black"})(
+        images, targets, KEYS
+    ).maps
 
 
 def test_xplique_with_the_same_points(net: Pair, images: np.ndarray, targets: np.ndarray, figures: Figures) -> None:
@@ -54,7 +56,9 @@ def test_captum_trapezoid_lacks_a_share_of_the_integral(
 
 def test_completeness(net: Pair, images: np.ndarray, targets: np.ndarray) -> None:
     """Our completeness gap is the one that captum finds for our map."""
-    found = explainer("integrated_gradients", net.keras, SPEC, {"steps": 60})(images, targets, KEYS)
+    found = explainer("integrated_gradients", net.keras, SPEC, {"steps": 60, "baseline": "black"})(
+        images, targets, KEYS
+    )
     delta = attr.IntegratedGradients(net.torch).compute_convergence_delta(
         nchw(found.maps), BLACK * torch.ones_like(nchw(images)), nchw(images), target=torch.tensor(targets)
     )

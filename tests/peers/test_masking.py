@@ -74,11 +74,12 @@ def test_rise_with_the_same_masks(
     flat: Pair, images: np.ndarray, targets: np.ndarray, figures: Figures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The paper, eq. 6: `S = 1 / (E[M] N) sum_i f(x M_i) M_i`. Xplique divides by what the masks really add up to at each
-    pixel, `sum_i M_i`: less noise, and not the paper's; the two meet when the number of masks grows.
+    pixel, `sum_i M_i`; we take off the mean first, `1 / (E[M] (N - 1)) sum_i (f(x M_i) - mean f) M_i`. Both are rid of the
+    masks' own density that way, and meet but for the mean when the number of masks grows.
     """
     image, target, keep = images[0], int(targets[0]), 0.5
     masks = np.concatenate(list(random_masks(np.random.default_rng(0), 96, (SIZE, SIZE), 8, keep)))
-    ours, _ = rise_map(probability_of(flat, target), image, BLACK, iter([masks]), keep)
+    ours, _, mean = rise_map(probability_of(flat, target), image, BLACK, iter([masks]), keep)
 
     def given(single: tf.Tensor, part: tf.Tensor, value: float) -> tuple[tf.Tensor, tf.Tensor]:
         return part * single[None] + (1 - part) * value, part
@@ -88,17 +89,21 @@ def test_rise_with_the_same_masks(
     theirs = Rise(with_softmax(flat), nb_samples=96, mask_value=-1.0)(images[:1], one_hot(targets[:1])).numpy()[
         0, ..., 0
     ]
-    figures.agree("RISE x E[M] / mean of M", "xplique", ours * keep / masks.mean(axis=0), theirs)
+    same = mean + ours * keep * 95 / masks.sum(axis=0)
+    figures.agree("RISE x E[M] / mean of M, and the mean", "xplique", same, theirs)
     figures.differ("RISE, as given", "xplique", ours, theirs, 0.02)
+    # The paper's own, from ours.
+    values = probability_of(flat, target)((BLACK + masks[..., None] * (image - BLACK)).astype(np.float32))
+    paper = np.einsum("n,nhw->hw", values, masks) / (keep * 96)
+    figures.agree("RISE, eq. 6", "the formula", ours * 95 / 96 + mean * masks.mean(axis=0) / keep, paper)
 
 
 def test_rise_with_masks_of_its_own(flat: Pair, images: np.ndarray, targets: np.ndarray, figures: Figures) -> None:
-    """Many masks each, so that what is left is chance. Both divided by the mean of the masks, as Xplique does."""
+    """Many masks each, so that what is left is chance; a constant is left out by both."""
     image, target, keep = np.tanh(3 * images[0]), int(targets[0]), 0.5
     count = 1000
     batches = list(random_masks(np.random.default_rng(0), count, (SIZE, SIZE), 4, keep))
-    ours, _ = rise_map(probability_of(flat, target), image, BLACK, iter(batches), keep)
-    ours *= keep / np.concatenate(batches).mean(axis=0)
+    ours, _, _ = rise_map(probability_of(flat, target), image, BLACK, iter(batches), keep)
     keras.utils.set_random_seed(1)
     library = Rise(with_softmax(flat), nb_samples=count, grid_size=4, mask_value=-1.0, batch_size=1)
     theirs = library(image[None], one_hot(targets[:1])).numpy()[0, ..., 0]

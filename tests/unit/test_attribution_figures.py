@@ -124,17 +124,6 @@ def test_a_scale_for_the_set_makes_pictures_compare(tmp_path: Path) -> None:
     np.testing.assert_array_equal(shared[0][0, 0], colormap("inferno", np.array(0.25)))
 
 
-def test_a_map_without_a_zero_of_its_own_is_shown_from_its_least_value_up(tmp_path: Path) -> None:
-    maps = np.random.default_rng(0).random((2, 2, *SIZE)).astype(np.float32)
-    photo = np.zeros((*SIZE, 3), np.uint8)
-    shown = []
-    for name, values in (("lifted", maps + 3), ("plain", maps)):
-        with h5py.File(write(tmp_path / f"{name}.h5", tmp_path, "rise", False, values)) as file:
-            shown.append(MapFile(file, Style()).draw(0, 0, photo)[0])
-    np.testing.assert_allclose(shown[0].astype(int), shown[1].astype(int), atol=1)
-    assert (shown[0] == colormap("inferno", np.array(0.0))).all(axis=2).any()
-
-
 def test_colours_of_a_model_that_takes_blue_first(tmp_path: Path) -> None:
     maps = np.zeros((2, 2, *SIZE, 3), np.float32)
     maps[..., 0] = 1

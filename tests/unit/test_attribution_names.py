@@ -1,5 +1,6 @@
 """The names of the attribution methods: in the registry, in the config's schema, and what `all` stands for."""
 
+from convscope.attributions.baselines import BASELINES
 from convscope.attributions.names import METHODS, chosen_methods, needs_background
 from convscope.attributions.registry import METHODS as FACTORIES
 from convscope.config import load_schema
@@ -28,3 +29,12 @@ def test_all_leaves_out_what_not_every_network_or_budget_allows() -> None:
 def test_who_compares_with_other_pictures() -> None:
     assert needs_background("gradient_shap", {}) and needs_background("deep_shap", {})
     assert not needs_background("kernel_shap", {})
+    assert [needs_background("integrated_gradients", {"baseline": b}) for b in BASELINES] == [
+        b == "mean" for b in BASELINES
+    ]
+
+
+def test_the_schema_offers_every_baseline() -> None:
+    assert set(load_schema()["$defs"]["baseline"]["enum"]) == set(BASELINES)
+    for method in ("integrated_gradients", "input_x_gradient"):
+        assert METHODS[method].settings["baseline"] == BASELINES[0]

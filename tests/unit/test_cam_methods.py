@@ -35,9 +35,37 @@ def test_grad_cam_plus_plus_takes_nothing_by_nothing_as_nothing(gradient: float)
     np.testing.assert_allclose(found, max(gradient, 0) * 2, rtol=1e-5)
 
 
-def test_a_pole_of_alpha_is_no_infinity() -> None:
-    a = np.full((1, 1, 2, 1), -1, np.float32)  # sum -2, gradient 1: the denominator is 0
-    assert (grad_cam_plus_plus(a, np.ones_like(a)).numpy() == 0).all()
+def test_grad_cam_plus_plus_has_no_pole() -> None:
+    """One map [2, S - 2], gradient 1: eq. 19 gives the weight 2 / (2 + S), which goes to infinity at S = -2 and is below 0 beyond.
+
+    From S = 0 on down alpha stays 1/2: the weight 1, the value 2 at the first place.
+    """
+    for total in (-1.5, -1.99, -1.99999, -2.0, -2.00001, -2.01, -50.0):
+        a = np.array([2, total - 2], np.float32).reshape(1, 1, 2, 1)
+        np.testing.assert_allclose(grad_cam_plus_plus(a, np.ones_like(a)), [[[2, 0]]], rtol=1e-5)
+    # And goes on continuously where the maps' sum passes through 0, to eq. 19 above it.
+    values = [
+        grad_cam_plus_plus(np.array([2, s - 2], np.float32).reshape(1, 1, 2, 1), np.ones((1, 1, 2, 1), np.float32))
+        for s in (-0.01, 0, 0.01, 1)
+    ]
+    np.testing.assert_allclose(np.ravel([v[0, 0, 0] for v in values]), [2, 2, 4 / 2.01, 4 / 3], rtol=1e-5)
+
+
+def test_grad_cam_plus_plus_of_maps_below_zero_is_bounded_and_continuous() -> None:
+    a, g = arrays(7, (4, 5, 6, 8))
+    a -= 1.5
+    found = grad_cam_plus_plus(a, g).numpy()
+    assert (found <= np.einsum("nhwk,nk->nhw", np.maximum(a, 0), np.maximum(g, 0).sum(axis=(1, 2)) / 2) * 1.0001).all()
+    moved = grad_cam_plus_plus(a + np.float32(1e-4), g).numpy()
+    assert np.abs(moved - found).max() < 0.01 * found.max()
+    # Eq. 19 as it stands is neither: some denominator lies near its pole.
+    total = a.sum(axis=(1, 2), keepdims=True)
+    assert np.abs(np.maximum(g, 0) / (2 + total * g)).max() > np.maximum(g, 0).max()
+
+
+def test_grad_cam_plus_plus_of_huge_values_is_finite() -> None:
+    a = np.full((1, 2, 2, 1), 1e38, np.float32)
+    assert np.isfinite(grad_cam_plus_plus(a, np.full_like(a, 1e30)).numpy()).all()
 
 
 def test_layer_cam_weighs_every_place() -> None:

@@ -87,6 +87,14 @@ def test_a_wrong_mapping_is_explained(study: dict[str, Any], group: Any, words: 
     assert "image_sets.wrong.group" in str(error.value)
 
 
+def test_two_checksums_for_one_address_are_found_at_the_start(study: dict[str, Any]) -> None:
+    archive = {"source": "archive", "url": "https://example.org/pets.zip"}
+    for name, letter in (("one", "a"), ("two", "b")):
+        study["datasets"][name] = archive | {"sha256": letter * 64}
+    with pytest.raises(UserError, match=r"datasets\.two\.sha256: datasets\.one\.sha256 gives another checksum"):
+        check_study(complete(study))
+
+
 SET = {"dataset": "pets", "split": "test"}
 MISTAKES: list[tuple[str, Any, list[str]]] = [
     ("models/net/dataset", "pet", ["models.net.dataset", "'pet'", "did you mean 'pets'?"]),
@@ -106,6 +114,8 @@ MISTAKES: list[tuple[str, Any, list[str]]] = [
     ("image_sets/few", SET | {"files": ["a.jpg"]}, ["image_sets.few", "dataset and files"]),
     ("image_sets/few", {"limit": 3}, ["image_sets.few", "name one of dataset, files, folder"]),
     ("image_sets/loose", {"files": ["b.jpg"]}, ["image_sets.loose.files", "'b.jpg'", "does not exist"]),
+    ("image_sets/loose", {"urls": ["file:///no/b.jpg"]}, ["image_sets.loose.urls", "'/no/b.jpg'", "does not exist"]),
+    ("datasets/photos", {"source": "archive", "url": "file:///no/b.zip"}, ["datasets.photos.url", "'/no/b.zip'", "does not exist"]),
     ("image_sets/loose", {"folder": "nowhere"}, ["image_sets.loose.folder", "'nowhere'", "does not exist"]),
     ("image_sets/wrong/evaluation", "nett", ["image_sets.wrong.evaluation", "'nett'", "did you mean 'net'?"]),
     ("image_sets/wrong/split", "train", ["image_sets.wrong", "'pets/train'", "'pets/test'"]),

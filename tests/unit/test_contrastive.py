@@ -4,10 +4,14 @@ import keras
 import numpy as np
 import pytest
 
+from convscope.attributions.base import heat
 from convscope.attributions.class_scores import ClassScores
 from convscope.attributions.contrastive import Search, box
 from convscope.attributions.registry import explainer
 from convscope.errors import UserError
+from convscope.judging.explainers import explainers
+from convscope.judging.judged_file import heat_of
+from convscope.judging.localisation import energy_inside
 from convscope.model_spec import ModelSpec
 
 SIDE = 4
@@ -200,6 +204,110 @@ def test_the_autoencoder_term_keeps_the_change_where_pictures_live() -> None:
     assert found.delta[0, 3, 3, 0] > 2 * abs(found.delta[0, 0, 0, 0])
     without = Search(ClassScores(model, spec), False, iterations=100)(black, np.array([1]), BLACK)
     assert without.delta[0, 3, 3, 0] == pytest.approx(without.delta[0, 0, 0, 0], rel=1e-3)
+
+
+def test_a_black_object_that_is_kept_counts_like_a_white_one() -> None:
+    """Class 1 is a dark square on white, then a white one on black; all else is grey. What is kept lies in the square."""
+    square = np.zeros((SIDE, SIDE), bool)
+    square[1:3, 1:3] = True
+    for sign in (-1, 1):
+        weights = sign * 4.0 * square[..., None, None] * np.ones((1, 1, 3, 1))
+        # Grey has no class: the square as it is, 12 channels that are half the range away, gives a logit of 24 - 10.
+        model, spec = linear(weights, np.array([-10.0 - weights.sum() / 2]))
+        picture = np.where(square[..., None], (1 + sign) / 2, (1 - sign) / 2) * np.ones(3)
+        images = spec.preprocess(picture[None].astype(np.float32) * 255)
+        explain = explainer("pertinent_positive", model, spec, {"iterations": 150})
+        found = explain(images, np.array([1]), ["a"])
+        assert found.facts["success"][0] and np.sign(found.maps[found.maps != 0]).tolist() == [sign] * np.count_nonzero(
+            found.maps
+        )
+        warm = heat(found.maps, explain.signed)[0]
+        assert (warm[square] > 0).all() and not warm[~square].any() and energy_inside(warm, square) == 1
+
+
+@pytest.mark.parametrize("method", ["pertinent_negative", "pertinent_positive"])
+def test_a_change_of_colour_alone_is_a_change(method: str) -> None:
+    change = np.zeros((1, SIDE, SIDE, 3), np.float32)
+    change[0, 0, 0] = [0.5, -0.5, 0]
+    assert heat_of(method, change)[0, 0, 0] == 0.5 and np.count_nonzero(heat_of(method, change)) == 1
+
+
+def by_hand(
+    weights: np.ndarray, bias: np.ndarray, picture: np.ndarray, target: int, positive: bool, settings: dict[str, float]
+) -> tuple[np.ndarray, list[float], list[bool]]:
+    """The paper's search (1802.07623, eq. 1 to 4 and 8 to 9) on logits that are linear in RGB 0..1; numpy, one picture, float64.
+
+    Of a step: gradient of `c max(margin, -k) + |d|^2` at the slack point, shrinkage by b, projection on the box, momentum.
+    """
+    flat, grey = picture.reshape(-1).astype(np.float64), np.full(picture.size, 0.5)
+    low, high = (np.minimum(flat - grey, 0), np.maximum(flat - grey, 0)) if positive else (
+        np.where(flat <= 0.5, -flat, 0), np.where(flat >= 0.5, 1 - flat, 0))  # fmt: skip
+    base = grey if positive else flat
+    matrix = weights.reshape(flat.size, -1)
+    b, k, rate0, steps = settings["b"], settings["k"], settings["learning_rate"], int(settings["iterations"])
+
+    def margin(change: np.ndarray) -> tuple[float, np.ndarray]:
+        logits = (base + change) @ matrix + bias
+        rival = max((i for i in range(len(logits)) if i != target), key=lambda i: logits[i])
+        sign = -1 if positive else 1
+        return sign * (logits[target] - logits[rival]), sign * (matrix[:, target] - matrix[:, rival])
+
+    best, least, c, low_c, high_c = np.zeros(flat.size), np.inf, settings["constant"], 0.0, np.inf
+    tried, worked = [], []
+    for _ in range(int(settings["searches"])):
+        d, slack, success = np.zeros(flat.size), np.zeros(flat.size), False
+        for step in range(steps):
+            value, slope = margin(slack)
+            gradient = 2 * slack + (c * slope if value > -k else 0)
+            moved = slack - rate0 * np.sqrt(1 - step / steps) * gradient
+            after = np.clip(np.sign(moved) * np.maximum(np.abs(moved) - b, 0), low, high)
+            slack = np.clip(after + step / (step + 3) * (after - d), low, high)
+            d = after
+            reached = margin(d)[0]
+            size = b / rate0 * np.abs(d).sum() + (d**2).sum()
+            if reached < 0 and reached <= -k + 1e-6:
+                success = True
+                if size < least:
+                    best, least = d, size
+        tried.append(c)
+        worked.append(success)
+        low_c, high_c = (low_c, min(high_c, c)) if success else (max(low_c, c), high_c)
+        c = (low_c + high_c) / 2 if np.isfinite(high_c) else 10 * c
+    return best.reshape(picture.shape), tried, worked
+
+
+@pytest.mark.parametrize("positive", [False, True])
+@pytest.mark.parametrize("k", [0.0, 0.5])
+def test_the_search_is_that_of_a_second_implementation(positive: bool, k: float) -> None:
+    rng = np.random.default_rng(12)
+    weights, bias = rng.normal(0, 2, (SIDE, SIDE, 3, 3)), np.array([0.3, -0.2, 0.1])
+    pictures = rng.uniform(0.25, 0.75, (3, SIDE, SIDE, 3)).astype(np.float32)
+    model, spec = linear(weights, bias)
+    settings = {"b": 0.1, "k": k, "learning_rate": 0.01, "iterations": 60, "constant": 1.0, "searches": 5}
+    targets = (pictures.reshape(3, -1) @ weights.reshape(-1, 3) + bias).argmax(axis=1)
+    name = "pertinent_positive" if positive else "pertinent_negative"
+    found = explainer(name, model, spec, settings)(spec.preprocess(pictures * 255), targets, ["a", "b", "c"])
+    for row, (picture, target) in enumerate(zip(pictures, targets, strict=True)):
+        expected, tried, worked = by_hand(weights, bias, picture, int(target), positive, settings)
+        np.testing.assert_allclose(found.facts["constants"][row], tried, rtol=1e-5)
+        assert found.facts["successes"][row].tolist() == worked
+        np.testing.assert_allclose(found.maps[row], expected, atol=2e-4)
+    assert found.facts["success"].sum() >= 2
+
+
+def test_one_with_an_autoencoder_is_made_anew_for_the_judging() -> None:
+    model, spec, images = three_classes()
+    inner = keras.Input((SIDE, SIDE, 3))
+    autoencoder = keras.Model(inner, keras.layers.Conv2D(3, 1)(inner))
+    settings = {"gamma": 0.5, "iterations": 10, "searches": 1}
+    predicted = model(images).numpy().argmax(axis=1)
+    make = explainers("pertinent_negative", model, spec, settings, autoencoder=autoencoder)
+    assert make is not None
+    again = make(model, 0)(images, predicted, ["a", "b", "c"])
+    own = explainer("pertinent_negative", model, spec, settings, autoencoder=autoencoder)(
+        images, predicted, ["a", "b", "c"]
+    )
+    np.testing.assert_allclose(again, np.abs(own.maps).max(axis=3), atol=1e-5)
 
 
 @pytest.mark.parametrize(

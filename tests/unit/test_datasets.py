@@ -22,6 +22,14 @@ def draw(path: Path, level: int = 100, size: tuple[int, int] = (12, 10)) -> Path
     return path
 
 
+def draw_mask(path: Path, size: tuple[int, int] = (12, 10), value: int = 1) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    mask = Image.new("L", size)
+    mask.paste(value, (0, 0, size[0] // 2, size[1]))
+    mask.save(path)
+    return path
+
+
 @pytest.fixture
 def folder(tmp_path):
     """Twelve pictures of each of two classes, named so that plain sorting is wrong."""
@@ -159,7 +167,7 @@ def test_drawn_pets_have_masks(tmp_path):
         for name in ("cat", "dog"):
             for number in range(2):
                 draw(tmp_path / split / name / f"{number}.png")
-                draw(tmp_path / "masks" / split / name / f"{number}.png")
+                draw_mask(tmp_path / "masks" / split / name / f"{number}.png")
     (tmp_path / "masks/test/dog/1.png").unlink()
     (tmp_path / "masks/parts.json").write_text(json.dumps(["background", "body"]))
     settings = {"source": "drawn_pets", "images_per_class": {"train": 2, "test": 2}}
@@ -177,12 +185,30 @@ def test_drawn_pets_have_masks(tmp_path):
 def test_masks_may_lie_outside_the_pictures_folder(tmp_path):
     for number in range(2):
         draw(tmp_path / "photos" / "cat" / f"{number}.png")
-        draw(tmp_path / "trimaps" / "cat" / f"{number}.png")
+        draw_mask(tmp_path / "trimaps" / "cat" / f"{number}.png")
     (tmp_path / "trimaps/parts.json").write_text(json.dumps({"parts": ["none", "animal"]}))
     images = scan_dataset(tmp_path / "photos", {"source": "path"}).images
     for masks in ("../trimaps", str(tmp_path / "trimaps")):
         rows, parts = list_masks(tmp_path / "photos", {"source": "path", "masks": masks}, images)
-        assert len(rows) == 2 and parts == ["none", "animal"]
+        assert len(rows) == 2 and parts == ["none", "animal"] and not any(row.reason for row in rows)
+
+
+def test_masks_that_cannot_be_right_are_listed_with_the_reason(tmp_path):
+    for number in range(6):
+        draw(tmp_path / "pets/cat" / f"{number}.png", size=(40, 30))
+    draw_mask(tmp_path / "pets/masks/cat/0.png", size=(80, 60), value=1)
+    draw_mask(tmp_path / "pets/masks/cat/1.png", size=(30, 40), value=1)
+    draw_mask(tmp_path / "pets/masks/cat/2.png", size=(40, 30), value=7)
+    (tmp_path / "pets/masks/cat/3.png").write_text("no picture")
+    draw(tmp_path / "pets/masks/cat/4.png", size=(40, 30))
+    (tmp_path / "pets/masks/parts.json").write_text(json.dumps(["background", "body"]))
+    settings = {"source": "path", "masks": "masks"}
+    rows, _ = list_masks(tmp_path / "pets", settings, scan_dataset(tmp_path / "pets", settings).images)
+    assert [Path(row.mask).name for row in rows] == [f"{number}.png" for number in range(5)]
+    reasons = ("30x40 pixels, and its picture is 40x30", "number 7", "not a picture", "in colours")
+    assert not rows[0].reason
+    for row, reason in zip(rows[1:], reasons, strict=True):
+        assert reason in row.reason
 
 
 def test_any_number_of_threads_gives_the_same_table(folder):

@@ -2,14 +2,19 @@
 
 import hashlib
 import http.server
+import io
 import socket
 import threading
+import time
+import zipfile
 
 import pytest
 
-from convscope import archives
-from convscope.downloads import download, web_page
+from convscope import runs
+from convscope.archives import what_is_wrong
+from convscope.downloads import download, fetch, not_a_web_page
 from convscope.errors import UserError
+from convscope.processes import place
 
 CONTENT = bytes(range(256)) * 2000
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -25,6 +30,8 @@ class Server(http.server.ThreadingHTTPServer):
         self.content, self.tag = CONTENT, '"one"'
         self.faults: list[str] = []
         self.ranges = self.sends_length = True
+        self.gate = threading.Event()
+        self.gate.set()
         self.seen: list[dict[str, str]] = []
         self.url = f"http://127.0.0.1:{self.server_address[1]}/photos.zip"
 
@@ -38,6 +45,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         server = self.server
         server.seen.append(dict(self.headers))
+        server.gate.wait(10)
         fault = server.faults.pop(0) if server.faults else ""
         self.close_connection = True
         if fault.isdigit():
@@ -87,6 +95,11 @@ def get(server, path, **more):
     return download(server.url, path, **{"pause": 0.0, "timeout": (2, 2), **more})
 
 
+def part_of(path):
+    """Where this machine keeps what has arrived of a file."""
+    return path.with_name(f"{path.name}.{place()}.part")
+
+
 def only(path):
     """The file is there, whole, and nothing beside it."""
     assert path.read_bytes() == CONTENT and [p.name for p in path.parent.iterdir()] == [path.name]
@@ -131,7 +144,7 @@ def test_a_later_run_resumes(server, tmp_path):
     server.faults = ["cut"]
     with pytest.raises(UserError, match="the connection ended after 100000 of 512000 bytes; by hand"):
         get(server, tmp_path / "f.zip", retries=0)
-    assert not (tmp_path / "f.zip").exists() and (tmp_path / "f.zip.part").stat().st_size == 100_000
+    assert not (tmp_path / "f.zip").exists() and part_of(tmp_path / "f.zip").stat().st_size == 100_000
     get(server, tmp_path / "f.zip", sha256=SHA)
     assert server.seen[-1]["Range"] == "bytes=100000-" and only(tmp_path / "f.zip")
 
@@ -181,7 +194,7 @@ def test_a_part_that_is_whole_already(server, tmp_path):
     server.faults = ["cut"]
     with pytest.raises(UserError):
         get(server, tmp_path / "f.zip", retries=0)
-    (tmp_path / "f.zip.part").write_bytes(CONTENT)
+    part_of(tmp_path / "f.zip").write_bytes(CONTENT)
     get(server, tmp_path / "f.zip", sha256=SHA)
     assert only(tmp_path / "f.zip")
 
@@ -190,7 +203,7 @@ def test_a_part_longer_than_the_file_starts_over(server, tmp_path):
     server.faults = ["cut"]
     with pytest.raises(UserError):
         get(server, tmp_path / "f.zip", retries=0)
-    (tmp_path / "f.zip.part").write_bytes(CONTENT + b"more")
+    part_of(tmp_path / "f.zip").write_bytes(CONTENT + b"more")
     get(server, tmp_path / "f.zip")
     assert only(tmp_path / "f.zip")
 
@@ -269,6 +282,124 @@ def test_file_urls_and_others(tmp_path):
         download(source.as_uri(), tmp_path / "out/g.zip", max_bytes=5)
 
 
+def test_a_local_file_is_copied_again_when_it_was_replaced(tmp_path):
+    source = tmp_path / "mine.zip"
+    for content in (b"first", b"other"):  # of one length: its size tells nothing
+        source.write_bytes(content)
+        fetch(source.as_uri(), tmp_path / "out/f.zip", tmp_path / "store/f.zip")
+        assert (tmp_path / "out/f.zip").read_bytes() == content
+    assert source.stat().st_nlink == 1 and not (tmp_path / "store").exists()
+    with pytest.raises(UserError, match="its checksum is"):
+        fetch(source.as_uri(), tmp_path / "out/f.zip", tmp_path / "store/f.zip", sha256=SHA)
+
+
+def study(tmp_path, name):
+    return tmp_path / name / "f.zip", tmp_path / "store" / "f.zip"
+
+
+def test_studies_share_what_is_downloaded_once(server, tmp_path):
+    for name, sha256 in (("a", None), ("b", SHA), ("a", None), ("b", SHA)):  # with and without a checksum, in turns
+        path, store = study(tmp_path, name)
+        fetch(server.url, path, store, sha256, pause=0)
+        assert only(path) and only(store)
+    assert len(server.seen) == 1
+    assert study(tmp_path, "a")[0].samefile(store)
+
+
+def test_a_study_keeps_its_file_when_another_one_wants_the_newer(server, tmp_path):
+    (first, store), (second, _) = study(tmp_path, "a"), study(tmp_path, "b")
+    old = server.content = b"an older archive"
+    fetch(server.url, first, store)
+    server.content, server.tag = CONTENT, '"two"'
+    fetch(server.url, second, store, SHA)
+    assert first.read_bytes() == old and only(second) and only(store)
+
+
+def test_without_links_it_is_a_copy(server, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.link", lambda *args: (_ for _ in ()).throw(PermissionError(1, "no")))
+    path, store = study(tmp_path, "a")
+    fetch(server.url, path, store)
+    assert only(path) and only(store) and not path.samefile(store)
+
+
+def test_put_into_the_store_by_hand_as_a_link_it_is_found(server, tmp_path):
+    path, store = study(tmp_path, "a")
+    store.parent.mkdir()
+    (tmp_path / "elsewhere.zip").write_bytes(CONTENT)
+    store.symlink_to("../elsewhere.zip")
+    fetch(server.url, path, store, SHA)
+    assert only(path) and not path.is_symlink() and server.seen == []
+
+
+def test_two_at_once_download_once(server, tmp_path):
+    """Also where they are threads, which have everything in common but the moment."""
+    server.gate.clear()
+    said, failed = [], []
+
+    def work(name):
+        try:
+            fetch(server.url, *study(tmp_path, name), pause=0, say=said.append)
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    while not said and any(thread.is_alive() for thread in threads):
+        time.sleep(0.01)
+    server.gate.set()
+    for thread in threads:
+        thread.join()
+    assert failed == [] and len(server.seen) == 1
+    assert len(said) == 1 and said[0].startswith("waiting for process ")
+    assert all(only(study(tmp_path, name)[0]) for name in "ab")
+
+
+def test_another_machines_part_is_not_touched(server, tmp_path):
+    """Locks may be kept to one machine: two that write one file would spoil it."""
+    other = tmp_path / "f.zip.0a1b2c.part"
+    other.write_bytes(b"x" * 1000)
+    server.faults = ["cut"]
+    get(server, tmp_path / "f.zip")
+    assert (tmp_path / "f.zip").read_bytes() == CONTENT and other.read_bytes() == b"x" * 1000
+    assert "Range" not in server.seen[0]
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"<!DOCTYPE html><html>Sorry", "a web page, not an archive"),
+        (b"\n  <HTML>", "a web page, not an archive"),
+        (b"no archive at all", "not a zip or tar archive"),
+        (b"PK\x03\x04 cut off", "damaged zip archive"),
+    ],
+)
+def test_a_wrong_download_is_not_kept_and_the_next_run_asks_again(server, tmp_path, content, why):
+    path, store = study(tmp_path, "a")
+    check = not_a_web_page("an archive", what_is_wrong)
+    server.content = content
+    with pytest.raises(UserError, match=why):
+        fetch(server.url, path, store, check=check)
+    assert not path.exists() and list(store.parent.iterdir()) == []
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("cat/1.png", b"picture")
+    server.content = stream.getvalue()
+    # One that was kept by an older version, or put there by hand, is replaced.
+    store.write_bytes(content)
+    fetch(server.url, path, store, check=check)
+    assert path.read_bytes() == store.read_bytes() == server.content
+
+
+def test_nothing_is_put_in_place_once_the_run_has_ended(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "why_ended", lambda: "it has ended")
+    with pytest.raises(runs.RunEnded):
+        get(server, tmp_path / "f.zip")
+    assert [path.name for path in tmp_path.iterdir()] == [
+        part_of(tmp_path / "f.zip").name
+    ]  # the next run goes on from it
+
+
 def test_no_secret_in_any_message_or_file(server, tmp_path):
     secret = server.url.replace("//", "//joe:SESAME@") + "?token=SESAME#SESAME"
     with socket.socket() as closed:
@@ -280,21 +411,8 @@ def test_no_secret_in_any_message_or_file(server, tmp_path):
             download(url, tmp_path / "f.zip", retries=1 if len(faults) != 1 else 0, pause=0, timeout=(2, 2))
         assert "SESAME" not in str(error.value) and "127.0.0.1" in str(error.value)
         assert not [path for path in tmp_path.iterdir() if b"SESAME" in path.read_bytes()]
-    assert (tmp_path / "f.zip.part").exists(), "what came is kept"
+    assert part_of(tmp_path / "f.zip").exists(), "what came is kept"
     server.faults = []
     download(secret, tmp_path / "f.zip", pause=0, timeout=(2, 2))
     assert only(tmp_path / "f.zip") and server.seen[-1]["Range"] == "bytes=100000-"
     assert server.seen[-1]["Authorization"].startswith("Basic "), "the server still learns who asks"
-
-
-def test_a_wrong_download_does_not_stick(server, tmp_path):
-    server.content = b"\n<!DOCTYPE html><title>please log in</title>"
-    with pytest.raises(UserError, match="a web page came instead of the file"):
-        get(server, tmp_path / "f.zip", fault_of=web_page)
-    server.content = b'{"error": "slow down"}'
-    with pytest.raises(UserError, match="not a zip or tar archive"):
-        get(server, tmp_path / "f.zip", fault_of=archives.fault_of)
-    assert list(tmp_path.iterdir()) == []
-    server.content = CONTENT
-    get(server, tmp_path / "f.zip", fault_of=web_page)
-    assert only(tmp_path / "f.zip")

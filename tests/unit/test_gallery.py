@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from convscope.errors import UserError
-from convscope.gallery import build_gallery, build_index
+from convscope.gallery import build_gallery, build_index, index
 from convscope.gallery.build import _preprocessing
 from convscope.gallery.collect import collect
 from convscope.gallery.filters import Grid, Pattern, read_grid
@@ -148,10 +148,10 @@ def test_same_bytes_again_and_stale_pages_removed(tmp_path: Path) -> None:
 
 def test_config_chooses_and_orders(tmp_path: Path) -> None:
     results = fixture.make_results(tmp_path)
-    assert [model.name for model in collect(results, {}).models] == ["Mini_net", "convnet"]
-    study = collect(results, {"models": {"convnet": {}, "gone": {}}, "image_sets": {fixture.SETS[1]: {}}})
-    assert [model.name for model in study.models] == ["convnet"]
-    assert [heatmaps.image_set for heatmaps in study.models[0].heatmaps] == [fixture.SETS[1]]
+    assert [model.name for model in collect(results, fixture.CONFIG).models] == ["convnet", "Mini_net"]
+    sets = {name: {} for name in fixture.SETS[::-1]}
+    study = collect(results, fixture.CONFIG | {"image_sets": sets, "title": ""})
+    assert [heatmaps.image_set for heatmaps in study.models[0].heatmaps] == fixture.SETS[::-1]
     assert study.title == fixture.STUDY
 
 
@@ -270,7 +270,7 @@ def test_a_damaged_table_is_one_line(tmp_path: Path) -> None:
     results = fixture.make_results(tmp_path)
     fixture.write_csv(results / "cams" / "convnet" / fixture.SETS[0] / "gradcam.csv", "id,path", [("a", "b")])
     with pytest.raises(UserError, match=r"gradcam\.csv: no column 'predicted'"):
-        collect(results, {})
+        collect(results, fixture.CONFIG)
     with pytest.raises(UserError, match="no such results folder"):
         collect(tmp_path / "gone", {})
 
@@ -303,6 +303,29 @@ def test_index_lists_siblings_once(made: Path, tmp_path: Path) -> None:
     assert Page(root / "index.html").words.count("A zoo") == 1
     with pytest.raises(UserError, match=r"no such study\.json"):
         build_index([root / "gone" / "study.json"], root / "index.html")
+
+
+def test_index_lists_what_another_run_wrote_meanwhile(
+    made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "results"
+    shutil.copytree(made, root)
+    own, other = root / fixture.STUDY / "gallery" / "study.json", root / "zoo" / "gallery" / "study.json"
+    write, times = index._replace, []
+
+    def replace(out: Path, text: str) -> None:
+        """The other run writes its page after this one has read the cards, and before it writes."""
+        times.append(text)
+        if len(times) == 1:
+            fixture.write_object(other, {"study": "zoo", "title": "A zoo", "failed": 3})
+            build_index([other], out)
+        write(out, text)
+
+    monkeypatch.setattr(index, "_replace", replace)
+    assert build_index([own], root / "index.html") == [other, own]
+    words = Page(root / "index.html").words
+    assert "A zoo" in words and "3 jobs failed" in " ".join(words.split()) and "Pets <b>& friends</b>" in words
+    assert [path.name for path in root.iterdir() if path.name.startswith(".")] == []
 
 
 def test_the_two_commands(tmp_path: Path) -> None:

@@ -13,7 +13,9 @@ from convscope.gallery.collect import collect
 sys.path.insert(0, str(Path(__file__).parents[1]))
 import gallery_fixture as fixture
 
+CONFIG = fixture.asking("cams", methods=["gradcam", "cam"])
 TRAINED = {
+    "model_digest": fixture.DIGEST,
     "model": "convnet",
     "layer": "conv<4>",
     "dataset": "pets",
@@ -35,7 +37,7 @@ def made(tmp_path: Path, facts: dict[str, Any] | None) -> Path:
     (cams / fixture.SETS[0] / "cam.csv").write_bytes((cams / fixture.SETS[0] / "gradcam.csv").read_bytes())
     if facts is not None:
         fixture.write_object(cams / "gap_head.json", facts)
-    build_gallery(results, fixture.CONFIG, results / "gallery" / "index.html")
+    build_gallery(results, CONFIG, results / "gallery" / "index.html")
     return results
 
 
@@ -62,7 +64,7 @@ def test_a_better_head_and_an_equal_one(tmp_path: Path, gap: float, said: str) -
 
 
 def test_the_models_own_head_costs_nothing(tmp_path: Path) -> None:
-    results = made(tmp_path, {"model": "convnet", "layer": "conv4", "own_head": True})
+    results = made(tmp_path, {"model_digest": fixture.DIGEST, "layer": "conv4", "own_head": True})
     model = words(results, "model_convnet.html")
     assert "It costs no accuracy." in model and "retrained" not in model
     sets = [path.read_text() for path in (results / "gallery").glob("images_convnet_*.html")]
@@ -71,16 +73,16 @@ def test_the_models_own_head_costs_nothing(tmp_path: Path) -> None:
 
 def test_nothing_is_said_without_cam(tmp_path: Path) -> None:
     results = made(tmp_path, None)
-    assert collect(results, fixture.CONFIG).models[1].cam_head is None and "cam-head" not in words(
+    assert collect(results, CONFIG).models[1].cam_head is None and "cam-head" not in words(
         results, "model_convnet.html"
     )
     fixture.write_object(results / "cams" / "convnet" / "gap_head.json", TRAINED)
     (results / "cams" / "convnet" / fixture.SETS[0] / "cam.csv").unlink()  # an older config's
-    assert all(model.cam_head is None for model in collect(results, fixture.CONFIG).models)
+    assert all(model.cam_head is None for model in collect(results, CONFIG).models)
 
 
 def test_a_damaged_report_is_one_line(tmp_path: Path) -> None:
     results = made(tmp_path, TRAINED)
     (results / "cams" / "convnet" / "gap_head.json").write_text("{")
     with pytest.raises(UserError, match=r"gap_head\.json: not JSON"):
-        collect(results, fixture.CONFIG)
+        collect(results, CONFIG)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from convscope import gallery
 from convscope.gallery import build_gallery
 from convscope.gallery.collect import collect
 from convscope.gallery.judged import judging
@@ -37,7 +38,7 @@ def test_read_back(results: Path) -> None:
     assert found.methods == ("gradcam", "saliency", "edges")
     assert list(found.gates) == ["gradcam", "saliency"]
     assert found.metrics[0].title == "insertion AUC minus deletion AUC"
-    assert found.gates["gradcam"].words == "survives randomisation, does not beat a centre blob"
+    assert found.gates["gradcam"].words == "survives randomisation, worse than a centre blob"
     assert found.gates["saliency"].words == "passes the sanity gate"
     by_title = {column.title: column.scores for column in found.metrics}
     # The best of the methods, not of the controls; the lowest where lower is better; none where neither is.
@@ -111,3 +112,36 @@ def test_verdicts_of_an_older_config_are_not_shown(results: Path) -> None:
     listed = fixture.CONFIG | {"judging": {"convnet": {"images": [IMAGES]}}}
     gate = collect(results, listed).models[0].gate(IMAGES, "gradcam")
     assert gate is not None and json.dumps(list(gate.labels)) == json.dumps(LABELS)
+
+
+def test_what_is_not_decided_is_not_drawn_as_failed(results: Path) -> None:
+    folder = results / "judging" / "convnet" / IMAGES
+    table = json.loads((folder / "table.json").read_text())
+    label = "not decided with 12 pictures against a centre blob"
+    table["gate"]["gradcam"] = {
+        "status": "not decided",
+        "labels": [label],
+        "reasons": ["12 pictures do not decide it."],
+    }
+    table["told"] = "12 pictures show what is plain."
+    (folder / "table.json").write_text(json.dumps(table))
+    build_gallery(results, fixture.CONFIG, results / "gallery" / "index.html")
+    shown = page(results, "judging_")
+    assert f'<span class="gate not-decided">{label}</span>' in shown and "gate failed" not in shown
+    assert "12 pictures show what is plain." in shown
+    assert "1 of 2 methods pass" in shown
+    style = (Path(gallery.__file__).parent / "static" / "gallery.css").read_text(encoding="utf-8")
+    assert "not-decided" not in style  # the quiet colour of all labels, not that of what is wrong
+
+
+def test_a_comparison_of_too_few_pictures_has_no_bounds(results: Path) -> None:
+    folder = results / "judging" / "convnet" / IMAGES
+    row = dict.fromkeys(("low", "high", "other_low", "other_high", "difference_low", "difference_high"))
+    row |= {"method": "saliency", "metric": "energy", "mean": 0.2, "other_mean": 0.3, "difference": -0.1, "images": 2}
+    rows = [{**row, "shows": "not judged: fewer than 8 pictures"}]
+    against = {"model": "convnet", "other": "honest", "revealing": [], "rows": rows}
+    (folder / "against.json").write_text(json.dumps(against))
+    config = {**fixture.CONFIG, "judging": {"convnet": {"images": [IMAGES], "against": "honest"}}}
+    build_gallery(results, config, results / "gallery" / "index.html")
+    shown = page(results, "judging_")
+    assert "not judged: fewer than 8 pictures" in shown and "-0.10</td>" in shown and "0 of 1 method lays less" in shown

@@ -90,7 +90,9 @@ def test_dropout_is_off() -> None:
 def test_input_x_gradient_sums_up_to_the_score_of_a_linear_model() -> None:
     model, weights = linear()
     images = photos(3)
-    found = InputGradient(ClassScores(model, SPEC))(images, np.array([1, 1, 0]), ["x", "y", "z"]).maps
+    found = InputGradient(ClassScores(model, SPEC), np.zeros(3, np.float32))(
+        images, np.array([1, 1, 0]), ["x", "y", "z"]
+    ).maps
     np.testing.assert_allclose(found[0], images[0] * weights[..., 1], rtol=1e-5)
     np.testing.assert_allclose(
         heat(found, signed=True).sum(axis=(1, 2)), model(images).numpy()[[0, 1, 2], [1, 1, 0]], rtol=1e-4

@@ -6,8 +6,9 @@ import pytest
 from keras import layers
 
 from convscope.attributions.base import heat
+from convscope.attributions.baselines import BASELINES, named_baseline
 from convscope.attributions.class_scores import ClassScores
-from convscope.attributions.integrated import IntegratedGradients, named_baseline
+from convscope.attributions.integrated import IntegratedGradients
 from convscope.attributions.registry import explainer
 from convscope.errors import UserError
 from convscope.model_spec import ModelSpec
@@ -15,6 +16,8 @@ from convscope.model_spec import ModelSpec
 TF_STYLE = ModelSpec(
     name="net", input_size=(6, 6), scale=(1 / 127.5,) * 3, offset=(-1.0,) * 3, classes=("a", "b"), head="multiclass"
 )
+
+PLAIN = ModelSpec(name="net", input_size=(6, 6), classes=("a", "b"), head="multiclass")
 
 
 def linear() -> tuple[keras.Model, np.ndarray]:
@@ -42,7 +45,7 @@ def photos(count: int = 3) -> np.ndarray:
     return np.random.default_rng(0).uniform(-1, 1, size=(count, 6, 6, 3)).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", ["black", "grey", "blurred", "mean"])
+@pytest.mark.parametrize("name", BASELINES)
 def test_a_linear_model_gives_weight_times_difference(name: str) -> None:
     model, weights = linear()
     images = photos()
@@ -80,15 +83,48 @@ def test_the_gap_is_what_the_sum_misses_and_shrinks_with_more_steps() -> None:
     assert np.abs(gaps[500]).mean() < np.abs(gaps[2]).mean()
 
 
-def test_fifty_trapezoids_from_black_unless_told() -> None:
+@pytest.mark.parametrize(("settings", "start"), [({}, 0.0), ({"baseline": "black"}, -1.0)])
+def test_fifty_trapezoids_from_grey_or_from_the_paper_s_black(settings: dict, start: float) -> None:
     model, images = curved(), photos(1)
-    found = explainer("integrated_gradients", model, TF_STYLE)(images, np.array([1]), ["x"])
-    expected = IntegratedGradients(ClassScores(model, TF_STYLE), np.full((1, 1, 1, 3), -1.0), 50)
-    np.testing.assert_array_equal(found.maps, expected(images, np.array([1]), ["x"]).maps)
+    found = explainer("integrated_gradients", model, TF_STYLE, settings)(images, np.array([1]), ["x"])
+    expected = IntegratedGradients(ClassScores(model, TF_STYLE), np.full((1, 1, 1, 3), start), 50)
+    np.testing.assert_allclose(found.maps, expected(images, np.array([1]), ["x"]).maps, atol=1e-6)
+
+
+def darkness() -> keras.Model:
+    """Class 1 is what is dark in the middle: its score falls with the brightness there, given as 0..255."""
+    weights = np.zeros((6, 6, 3, 2), np.float32)
+    weights[2:4, 2:4, :, 1] = -1 / 255
+    image = keras.Input((6, 6, 3))
+    model = keras.Model(image, layers.Dense(2)(layers.Flatten()(image)))
+    model.set_weights([weights.reshape(-1, 2), np.array([0, 6], np.float32)])
+    return model
+
+
+@pytest.mark.parametrize("method", ["integrated_gradients", "input_x_gradient"])
+def test_a_black_object_is_evidence_unless_the_baseline_is_black(method: str) -> None:
+    images = np.full((1, 6, 6, 3), 200, np.float32)
+    images[:, 2:4, 2:4] = 0
+    for settings, expected in (({}, 1.5), ({"baseline": "black"}, 0), ({"baseline": "zero"}, 0)):
+        found = heat(explainer(method, darkness(), PLAIN, settings)(images, np.array([1]), ["x"]).maps, signed=True)[0]
+        np.testing.assert_allclose(found[2:4, 2:4], expected, atol=1e-5)
+        assert not found[0].any()
+
+
+def test_input_x_gradient_as_published_where_zero_is_the_baseline() -> None:
+    """`x * dS/dx`; where preprocessing makes mid-grey 0, that is the default."""
+    model, images, targets = curved(), photos(), np.array([0, 1, 1])
+    gradients = ClassScores(model, TF_STYLE).gradient(images, targets)[0].numpy()
+    for settings in ({}, {"baseline": "zero"}):
+        found = explainer("input_x_gradient", model, TF_STYLE, settings)(images, targets, ["x", "y", "z"]).maps
+        np.testing.assert_allclose(found, images * gradients, atol=1e-6)
+    zero = explainer("input_x_gradient", model, PLAIN, {"baseline": "zero"})(images, targets, ["x", "y", "z"]).maps
+    np.testing.assert_allclose(zero, images * gradients, atol=1e-6)
+    grey = explainer("input_x_gradient", model, PLAIN)(images, targets, ["x", "y", "z"]).maps
+    np.testing.assert_allclose(grey, (images - 127.5) * gradients, rtol=1e-4, atol=1e-3)
 
 
 def test_baselines_are_given_in_image_space() -> None:
-    plain = ModelSpec(name="net", input_size=(6, 6), classes=("a", "b"), head="multiclass")
     caffe = ModelSpec(
         name="net",
         input_size=(6, 6),
@@ -99,7 +135,7 @@ def test_baselines_are_given_in_image_space() -> None:
     )
     for spec, black, grey in (
         (TF_STYLE, -1, 0),
-        (plain, 0, 127.5),
+        (PLAIN, 0, 127.5),
         (caffe, [-103.9, -116.8, -123.7], [23.6, 10.7, 3.8]),
     ):
         np.testing.assert_allclose(np.ravel(fixed("black", spec)) - black, 0, atol=1e-4)
@@ -120,7 +156,7 @@ def test_blurring_keeps_a_flat_image_and_smooths_an_edge_of_each_image_alone() -
 
 def test_the_mean_needs_a_set_and_names_are_checked() -> None:
     np.testing.assert_allclose(fixed("mean", TF_STYLE, photos(5)), photos(5).mean(axis=0)[None], atol=1e-6)
-    with pytest.raises(UserError, match="'mean' needs the images of a set"):
-        named_baseline("mean", TF_STYLE)
+    with pytest.raises(UserError, match="rise: baseline 'mean' needs the images of a set"):
+        named_baseline("mean", TF_STYLE, method="rise")
     with pytest.raises(UserError, match="baseline 'gray' does not exist; did you mean 'grey'"):
         named_baseline("gray", TF_STYLE)

@@ -13,7 +13,7 @@ from convscope.check import check_study
 from convscope.config import complete
 from convscope.errors import UserError
 from convscope.judging import judged_file
-from convscope.judging.against import ALIKE, COLUMNS, LESS, MORE, Judgement, against, revealing
+from convscope.judging.against import ALIKE, COLUMNS, LESS, MORE, TOO_FEW, Judgement, against, revealing
 from convscope.judging.methods import Judged
 from scripts import judging_against
 
@@ -52,7 +52,36 @@ def test_what_is_undefined_for_one_model_counts_for_neither() -> None:
 
 def test_controls_reveal_nothing() -> None:
     rows = against({"edges": judgement(np.zeros(20))}, {"edges": judgement(np.ones(20))})
-    assert rows[0]["shows"] == LESS and revealing(rows) == []
+    assert rows[0]["shows"] == ALIKE and rows[0]["p"] is None and revealing(rows) == []
+    assert revealing([row | {"shows": LESS} for row in rows]) == []
+
+
+def test_few_images_reveal_nothing() -> None:
+    for count in (1, 7):
+        few = KEYS[:count]
+        (row,) = against(
+            {"m": judgement(np.full(count, 0.1), keys=few)}, {"m": judgement(np.full(count, 0.9), keys=few)}
+        )
+        assert row["shows"] == TOO_FEW and revealing([row]) == [] and row["p"] is None
+        assert row["difference"] == pytest.approx(-0.8)
+    assert row["difference_low"] == pytest.approx(-0.8)
+    (row,) = against({"m": judgement([0.1, 0.2], keys=["a", "b"])}, {"m": judgement([0.5, 0.2], keys=["a", "b"])})
+    assert row["low"] is None and row["difference_high"] is None  # two pictures bound nothing
+
+
+def test_what_is_asked_more_often_is_believed_less_easily() -> None:
+    # p = 2 / 256 for a method alone: of eight pictures all eight lie less on the object.
+    base, keys = np.linspace(0.3, 0.8, 8), KEYS[:8]
+    mine, other = {"m": judgement(base - 0.1, keys=keys)}, {"m": judgement(base, keys=keys)}
+    assert against(mine, other)[0]["p"] == pytest.approx(2 / 256, rel=1e-3)
+    assert revealing(against(mine, other)) == ["m"]
+    noise = np.random.default_rng(0).normal(0, 0.1, (9, 8))
+    for number, part in enumerate(noise):
+        mine[f"m{number}"], other[f"m{number}"] = judgement(base + part, keys=keys), judgement(base, keys=keys)
+    rows = against(mine, other)
+    assert rows[0]["p"] == pytest.approx(20 / 256, rel=1e-3) and rows[0]["shows"] == ALIKE
+    assert rows[0]["needed"] >= 8
+    assert revealing(rows) == []
 
 
 def test_other_images_are_not_compared() -> None:

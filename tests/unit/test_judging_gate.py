@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from convscope import store
-from convscope.judging.gate import FAILED, NOT_JUDGED, PASSED, UNCLEAR, sanity_gate
+from convscope.judging.gate import FAILED, NOT_JUDGED, PASSED, UNDECIDED, sanity_gate, what_can_be_told
 from convscope.judging.methods import Subject, at_resolution, judge, spread_over
 from convscope.judging.names import CONTROLS, METRICS
 from convscope.judging.report import COLUMNS, SELF_CHECK_COLUMNS, self_check, table
@@ -17,15 +17,20 @@ SETTINGS = {"steps": 8, "batch": 16, "tolerance": 0}
 
 def values(faithfulness: float, similarity: float, count: int = 12, spread: float = 0.01) -> dict[str, np.ndarray]:
     wave = spread * np.cos(np.arange(count) * 2.1)
+    networks = wave[:, None] + 0.1 * spread * np.array([-1.0, 0.0, 1.0])
     return {
         "faithfulness": faithfulness + wave,
-        "unchanged": similarity + wave,
-        "randomised_spearman": similarity + wave,
-        "randomised_spearman_abs": similarity - wave,
+        "unchanged": similarity + networks,
+        "randomised_spearman": similarity + networks,
+        "randomised_spearman_abs": similarity - networks,
     }
 
 
-CONTROL = {name: {"faithfulness": 0.1 + 0.01 * np.sin(np.arange(12))} for name in CONTROLS}
+def controls(count: int = 12) -> dict[str, dict[str, np.ndarray]]:
+    return {name: {"faithfulness": 0.1 + 0.01 * np.sin(np.arange(count))} for name in CONTROLS}
+
+
+CONTROL = controls()
 
 
 def test_a_method_that_passes() -> None:
@@ -33,48 +38,102 @@ def test_a_method_that_passes() -> None:
     assert list(found) == ["good"]  # controls are not judged themselves
     assert found["good"].status == PASSED and found["good"].labels == ()
     assert len(found["good"].reasons) == 3
-    json.dumps(found["good"].to_dict())
+    kept = json.loads(json.dumps(found["good"].to_dict()))
+    assert [check["question"] for check in kept["checks"]] == ["randomisation", "centre_blob", "edges"]
+    assert kept["checks"][1]["images"] == 12 and kept["checks"][1]["mean"] == pytest.approx(0.3, abs=0.01)
 
 
 def test_labels_in_words() -> None:
     found = sanity_gate({"bad": values(0.02, 0.9), **CONTROL})["bad"]
     assert found.status == FAILED
-    assert found.labels == ("survives randomisation", "does not beat a centre blob", "does not beat an edge detector")
+    assert found.labels == ("survives randomisation", "worse than a centre blob", "worse than an edge detector")
     assert "0.9" in found.reasons[0] and "worse than a centre blob" in found.reasons[1]
 
 
-def test_what_is_not_shown_is_not_believed() -> None:
+def test_what_is_not_shown_is_not_decided() -> None:
     noisy = sanity_gate({"noisy": values(0.11, 0.05, spread=0.5), **CONTROL})["noisy"]
-    assert noisy.labels == ("does not beat a centre blob", "does not beat an edge detector")
-    assert "not shown to beat" in noisy.reasons[1]
+    assert noisy.status == UNDECIDED  # and not failed
+    assert noisy.labels == (
+        "not decided with 12 pictures against a centre blob",
+        "not decided with 12 pictures against an edge detector",
+    )
+    assert "12 pictures do not decide whether it beats" in noisy.reasons[1] and "would be needed" in noisy.reasons[1]
+    assert not any("does not beat" in words or "fail" in words for words in (*noisy.labels, *noisy.reasons))
     halfway = values(0.4, 0.5, spread=0.3)
     halfway["randomised_spearman_abs"] = halfway["randomised_spearman"] - 0.2
     between = sanity_gate({"between": halfway, **CONTROL})["between"]
-    assert between.status == UNCLEAR and between.labels == ("may survive randomisation",)
+    assert between.status == UNDECIDED and between.labels == ("randomisation not decided with 12 pictures",)
+    assert "more pictures would tell" in between.reasons[0]
+
+
+def test_how_many_pictures_would_decide() -> None:
+    # A difference of half its standard deviation: 44 pictures would show it nine times in ten.
+    wave = np.cos(np.arange(12) * 2.1)
+    wave = (wave - wave.mean()) / wave.std(ddof=1)
+    control = {name: {"faithfulness": np.zeros(12)} for name in CONTROLS}
+    found = sanity_gate({"m": values(0, 0.05) | {"faithfulness": 0.02 * wave + 0.01}, **control})["m"]
+    assert "0.50 standard deviations, about 44 would be needed" in found.reasons[1]
+    assert found.checks[1]["needed"] == 44
+    none = sanity_gate({"m": values(0, 0.05) | {"faithfulness": 0.02 * wave}, **control})["m"]
+    assert "more than a thousand" in none.reasons[1] and none.checks[1]["needed"] is None
+
+
+def test_one_method_s_accusation_counts_less_among_many() -> None:
+    # Worse on eight of eight pictures: p = 1 / 256. Against two controls that is enough for one method alone, not for twelve.
+    def study(methods: int) -> dict[str, str]:
+        waves = np.random.default_rng(0).normal(0, 0.01, (methods, 8))
+        worse = {"worse": values(0.0, 0.05, 8)}
+        others = {f"m{k}": values(0.0, 0.05, 8) | {"faithfulness": 0.1 + wave} for k, wave in enumerate(waves[1:])}
+        return {name: v.status for name, v in sanity_gate({**worse, **others, **controls(8)}).items()}
+
+    assert study(1) == {"worse": FAILED}
+    assert study(12)["worse"] == UNDECIDED
+
+
+def test_the_networks_spread_counts() -> None:
+    # The same for every picture, but each random network leaves another share: one of them alone would be sure of it.
+    found = values(0.4, 0.0)
+    for name in ("unchanged", "randomised_spearman"):
+        found[name] = np.tile([0.3, 0.55, 0.8], (12, 1)) + 0.001 * np.arange(12)[:, None]
+    found["randomised_spearman_abs"] = np.zeros((12, 3))
+    check = sanity_gate({"m": found, **CONTROL})["m"]
+    assert check.status == UNDECIDED and "more random networks would tell" in check.reasons[0]
+    one = {name: part[:, 2:] if part.ndim == 2 else part for name, part in found.items()}
+    check = sanity_gate({"m": one, **CONTROL})["m"]
+    assert check.status == NOT_JUDGED and "1 random network only; 3 are needed" in check.reasons[0]
 
 
 def test_a_map_that_is_always_the_same_fails_whatever_chance_is() -> None:
     # The same for all weights and all pictures, but for a little noise: nothing is left beyond chance.
     blob = values(0.4, 0.97)
-    blob["unchanged"] = np.zeros(12)
+    blob["unchanged"] = np.zeros((12, 3))
     assert sanity_gate({"blob": blob, **CONTROL})["blob"].labels == ("survives randomisation",)
-    flipped = blob | {"randomised_spearman": np.full(12, -0.2), "randomised_spearman_abs": np.full(12, 0.95)}
+    flipped = blob | {"randomised_spearman": np.full((12, 3), -0.2), "randomised_spearman_abs": np.full((12, 3), 0.95)}
     assert sanity_gate({"flipped": flipped, **CONTROL})["flipped"].labels == ("survives randomisation",)
 
 
 def test_what_the_architecture_makes_alike_is_forgiven() -> None:
     shared = values(0.4, 0.7)
-    shared["unchanged"] = np.full(12, 0.1)
+    shared["unchanged"] = np.full((12, 3), 0.1)
     found = sanity_gate({"shared": shared, **CONTROL})["shared"]
     assert found.status == PASSED and "0.10 beyond chance" in found.reasons[0]
 
 
-@pytest.mark.parametrize("count", [0, 1, 4])
+@pytest.mark.parametrize("count", [0, 1, 7])
 def test_few_images_decide_nothing(count: int) -> None:
     few = {name: {"faithfulness": v["faithfulness"][:count]} for name, v in CONTROL.items()}
     found = sanity_gate({"few": values(0.02, 0.9, count), **few})["few"]
     assert found.status == NOT_JUDGED and found.labels == ()
-    assert f"{count} image" in found.reasons[0]
+    told = found.reasons if count else found.reasons[1:]
+    assert all(f"{count} picture" in reason and "8 are needed" in reason for reason in told)
+    assert "decide nothing" in what_can_be_told(count)
+
+
+def test_what_so_many_images_can_tell() -> None:
+    assert "24 pictures show in nine of ten studies" in what_can_be_told(24) and " 0.69 " in what_can_be_told(24)
+    assert "it takes 44 for 0.5, 119 for 0.3" in what_can_be_told(24)
+    assert what_can_be_told(12).endswith("it takes 19 for 0.8, 44 for 0.5, 119 for 0.3.")
+    assert "it takes" not in what_can_be_told(200)
 
 
 def test_missing_metrics_are_said() -> None:
@@ -113,6 +172,11 @@ def test_all_metrics_of_a_method() -> None:
     assert all(tuple(row) == COLUMNS for row in rows)
     by_name = {(row["metric"], row["region"]): row for row in rows}
     assert by_name["pointing", ""] | {"mean": 1.0, "images": 5, "better": "higher"} == by_name["pointing", ""]
+    # Five hits of five are no certainty: of a share below the fifth root of 0.025, five are rare.
+    assert by_name["pointing", ""]["low"] == pytest.approx(0.025 ** (1 / 5), rel=1e-4)
+    assert (
+        by_name["faithfulness", ""]["low"] is not None and by_name["energy", ""]["low"] is None
+    )  # six images, and five
     assert by_name["pointing", "head"]["chance"] == pytest.approx(mask.mean(), rel=1e-4)
     assert by_name["gini", ""]["chance"] is None
     assert {row["metric"] for row in rows} <= set(METRICS)
@@ -125,22 +189,33 @@ def test_metrics_that_ask_again() -> None:
     image = keras.Input((10, 14, 3))
     network = keras.Model(image, keras.layers.Dense(2, name="logits")(keras.layers.Flatten()(image)))
     asked: list[tuple[bool, int]] = []
+    explained: list[tuple[str, ...]] = []
 
     def make(model: keras.Model, seed: int):  # type: ignore[no-untyped-def]
         asked.append((model is network, seed))
-        return lambda images, targets, keys: np.abs(images).sum(axis=3)
+
+        def explain(images: np.ndarray, targets: np.ndarray, keys: list[str]) -> np.ndarray:
+            explained.append(tuple(keys))
+            assert len(images) == len(targets) == len(keys)
+            return np.abs(images).sum(axis=3)
+
+        return explain
 
     settings = SETTINGS | {
-        "randomisation": {"images": 3, "steps": 2},
+        "randomisation": {"images": 3, "steps": 2, "networks": 2},
         "sensitivity": {"images": 2, "samples": 2, "radius": 0.02},
         "seeds": {"images": 2, "seeds": 4},
     }
     found = judge(subject, ["randomisation", "sensitivity", "seeds"], settings, predict, network, make, seed=7)
-    # One layer, so one randomised model (never the user's); then the model itself, with the run's seed and another.
-    assert asked == [(False, 7), (True, 7), (True, 7), (True, 8)]
+    # One layer, so a random model at once, and a second one (never the user's); then the model itself, with the run's seed
+    # and another.
+    assert asked == [(False, 7), (False, 7), (True, 7), (True, 7), (True, 8)]
+    # Beside the pictures, the same without their layout; what a method draws for them is not what it drew for their pictures.
+    assert explained[0] == ("i0", "i2", "i5", "i0/scrambled", "i2/scrambled", "i5/scrambled")
     assert found.cascade_images is not None and found.cascade_images.tolist() == [0, 2, 5]
     for name in ("randomised_spearman", "randomised_spearman_abs", "randomised_ssim"):
-        assert np.flatnonzero(np.isfinite(found.metrics[name])).tolist() == [0, 2, 5]
+        assert found.metrics[name].shape == (6, 2)
+        assert np.flatnonzero(np.isfinite(found.metrics[name]).all(axis=1)).tolist() == [0, 2, 5]
     np.testing.assert_array_equal(found.metrics["seed_error"][[0, 5]], 0)
     assert (found.metrics["max_sensitivity"][[0, 5]] > 0).all()
 
@@ -173,6 +248,7 @@ def test_self_check_sheet(tmp_path: Path, right: bool) -> None:
         store.write_array(file, "probabilities", probabilities, ("image", "class"))
         store.write_array(file, "scores", logits if right else np.array([[0.9], [0.8], [0.5]]), pair)
         store.write_array(file, "facts/completeness_gap", np.array([[0.1], [-0.3], [0.2]]), pair)
+        store.write_array(file, "facts/baseline_score", logits + np.array([[0.4], [-0.4], [0.4]]), pair)
         store.write_array(file, "facts/patched_relus", np.full((3, 1), 7 if right else 0), pair)
     with store.open_file(path) as file:
         rows = self_check("guided_backprop", file)
@@ -180,7 +256,9 @@ def test_self_check_sheet(tmp_path: Path, right: bool) -> None:
     found = {row["check"]: (row["value"], row["remark"]) for row in rows}
     assert found["layer chosen"] == ("conv4", "")
     assert found["settings"] == ("steps 5", "")
-    assert found["completeness gap"][0] == "mean 0.2, largest 0.3"
+    # Beside the difference from the baseline that the map should account for, not beside the score, which is far larger.
+    remark = "50 % of the mean difference from the baseline"
+    assert found["completeness gap"] == ("mean 0.2, largest 0.3", remark) or not right
     assert found["score explained"][0] == ("logit" if right else "probability")
     assert found["ReLUs patched"] == (("7", "") if right else ("0", "nothing is guided"))
     assert found["maps not finite"] == (("0 of 3", "") if right else ("1 of 3", "a fault of the method"))

@@ -56,6 +56,17 @@ def test_tolerance_widens_the_mask_round() -> None:
     assert pointing_game(heat, np.zeros((9, 9), bool), 3) == 0
 
 
+def test_chance_of_the_pointing_game_knows_its_tolerance() -> None:
+    mask = square(40, 18, 17, 3)
+    places = np.zeros((1600, 40, 40))
+    places[np.arange(1600), np.arange(1600) // 40, np.arange(1600) % 40] = 1.0
+    for tolerance in (0, 1, 4, 15):
+        hits = np.mean([pointing_game(heat, mask, tolerance) for heat in places])
+        assert chance(mask, tolerance) == pytest.approx(hits)
+    assert chance(mask) == 9 / 1600 < chance(mask, 4) / 5
+    assert chance(np.zeros((4, 4), bool), 3) == 0
+
+
 def test_energy_counts_evidence_for_the_class_only() -> None:
     heat = np.array([[2.0, -5.0], [1.0, 1.0]])
     mask = np.array([[True, True], [False, False]])

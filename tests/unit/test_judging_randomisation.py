@@ -8,18 +8,21 @@ import pytest
 from scipy.stats import spearmanr
 
 from convscope.attributions.class_scores import ClassScores
-from convscope.judging.gate import FAILED, PASSED, randomisation_check
+from convscope.judging.gate import FAILED, PASSED, sanity_gate
 from convscope.judging.randomisation import (
     Cascade,
+    ExplainModel,
     cascade_depths,
     cascade_layers,
     cascades,
     cascading_randomisation,
     randomised,
 )
+from convscope.judging.scrambled import scrambled
 from convscope.model_spec import ModelSpec
 from convscope.networks import flatten
 
+COUNT = 8
 SPEC = ModelSpec("net", (16, 16), classes=("a", "b", "c"), head="multiclass")
 
 
@@ -58,13 +61,28 @@ def gradients(images: np.ndarray, targets: np.ndarray) -> Callable[[keras.Model]
 
 
 def metrics(cascade: Cascade) -> dict[str, np.ndarray]:
-    last = {f"randomised_{name}": values[:, -1] for name, values in cascade.similarity.items()}
+    last = {f"randomised_{name}": values for name, values in cascade.random.items()}
     return last | {"unchanged": cascade.unchanged()}
+
+
+def outcome(cascade: Cascade) -> tuple[str, tuple[str, ...]]:
+    found = sanity_gate({"method": metrics(cascade)})["method"]
+    return found.checks[0]["outcome"], found.labels
+
+
+def alone(explain: Callable[[keras.Model], np.ndarray], unlike: np.ndarray | None = None) -> ExplainModel:
+    """Without maps of pictures without layout, or always with the same."""
+
+    def both(model: keras.Model, more: bool) -> np.ndarray:
+        maps = explain(model)
+        return maps if unlike is None or not more else np.concatenate([maps, unlike])
+
+    return both
 
 
 @pytest.fixture(scope="module")
 def pictures() -> np.ndarray:
-    return np.random.default_rng(0).normal(size=(6, 16, 16, 3)).astype(np.float32)
+    return np.random.default_rng(0).normal(size=(COUNT, 16, 16, 3)).astype(np.float32)
 
 
 def test_layers_from_the_top(network: keras.Model) -> None:
@@ -101,9 +119,9 @@ def test_every_kernel_changes_and_batch_norm_starts_anew(network: keras.Model) -
 def test_the_user_s_model_is_left_alone(network: keras.Model, pictures: np.ndarray) -> None:
     before = weights(network)
     answer = np.asarray(network(pictures))
-    targets = np.zeros(6, np.int64)
+    targets = np.zeros(COUNT, np.int64)
     original = gradients(pictures, targets)(network)
-    cascading_randomisation(network, gradients(pictures, targets), original, steps=3, seed=1)
+    cascading_randomisation(network, alone(gradients(pictures, targets)), original, steps=3, seed=1)
     for name, values in weights(network).items():
         for old, new in zip(before[name], values, strict=True):
             np.testing.assert_array_equal(old, new)
@@ -147,78 +165,130 @@ def test_an_explainer_that_ignores_the_model_is_caught(network: keras.Model, pic
     def blind(model: keras.Model) -> np.ndarray:
         return np.abs(pictures).sum(axis=3)
 
-    found = cascading_randomisation(network, blind, blind(network), steps=5, seed=1)
+    found = cascading_randomisation(network, alone(blind), blind(network), steps=5, seed=1)
     for name, values in found.similarity.items():
-        assert values.shape == (6, 5)
+        assert values.shape == (COUNT, 5)
         np.testing.assert_allclose(values, 1.0, err_msg=name)
-    check = randomisation_check(metrics(found))
-    assert check.outcome == FAILED and check.label == "survives randomisation"
+    assert outcome(found) == (FAILED, ("survives randomisation",))
 
 
 def test_gradients_change_with_the_weights(network: keras.Model, pictures: np.ndarray) -> None:
-    targets = np.arange(6) % 3
+    targets = np.arange(COUNT) % 3
     explain = gradients(pictures, targets)
-    found = cascading_randomisation(network, explain, explain(network), steps=5, seed=1)
+    found = cascading_randomisation(network, alone(explain), explain(network), steps=5, networks=4, seed=1)
     assert found.layers[0] == "logits" and found.layers[-1] == "conv"
     np.testing.assert_allclose(found.depths, [0.2, 0.4, 0.6, 0.8, 1.0])
     for name in ("spearman", "spearman_abs"):
         assert np.abs(found.similarity[name][:, -1]).mean() < 0.35, name
-    check = randomisation_check(metrics(found))
-    assert check.outcome == PASSED
+        assert found.random[name].shape == (COUNT, 4)
+        np.testing.assert_allclose(found.similarity[name][:, -1], found.random[name].mean(axis=1))
+        assert len(np.unique(found.random[name][0])) == 4  # each network is another
+    assert outcome(found)[0] == PASSED
 
 
 def test_an_explainer_that_goes_on_tracing_the_old_model_would_be_seen(
     network: keras.Model, pictures: np.ndarray
 ) -> None:
     # What a cached explainer does: it is handed a new model and answers for the old one.
-    targets = np.zeros(6, np.int64)
+    targets = np.zeros(COUNT, np.int64)
     cached = gradients(pictures, targets)(network)
-    stale = cascading_randomisation(network, lambda model: cached, cached, steps=2, seed=1)
-    fresh = cascading_randomisation(network, gradients(pictures, targets), cached, steps=2, seed=1)
+    stale = cascading_randomisation(network, alone(lambda model: cached), cached, steps=2, seed=1)
+    fresh = cascading_randomisation(network, alone(gradients(pictures, targets)), cached, steps=2, seed=1)
     assert stale.similarity["spearman"].min() == pytest.approx(1)
     assert fresh.similarity["spearman"].max() < 0.999
 
 
 def test_sign_and_size_are_judged_apart(network: keras.Model) -> None:
     original = np.random.default_rng(0).normal(size=(2, 16, 16))
-    found = cascading_randomisation(network, lambda model: -original, original, steps=1, seed=0)
+    found = cascading_randomisation(network, alone(lambda model: -original), original, steps=1, seed=0)
     np.testing.assert_allclose(found.similarity["spearman"], -1)
     np.testing.assert_allclose(found.similarity["spearman_abs"], 1)
 
 
 def test_a_map_that_becomes_empty_has_changed(network: keras.Model) -> None:
-    original = np.random.default_rng(0).random((6, 16, 16))
-    found = cascading_randomisation(network, lambda model: np.full_like(original, np.nan), original, steps=2)
+    original = np.random.default_rng(0).random((COUNT, 16, 16))
+    gone = alone(lambda model: np.full_like(original, np.nan))
+    found = cascading_randomisation(network, gone, original, steps=2)
     for values in found.similarity.values():
         np.testing.assert_array_equal(values, 0)
 
 
+def test_a_map_that_is_empty_is_not_judged(network: keras.Model) -> None:
+    # Of an empty map nothing can be left, and two empty ones are not the same explanation.
+    original = np.random.default_rng(0).random((COUNT + 1, 16, 16))
+    original[3] = 0
+    found = cascading_randomisation(network, alone(lambda model: original * 0), original, steps=2)
+    for values in (*found.similarity.values(), *found.random.values(), found.unchanged()):
+        assert np.isnan(values[3]).all() and not np.isnan(np.delete(values, 3, axis=0)).any()
+    none = cascading_randomisation(network, alone(lambda model: original * 0), original * 0, steps=2)
+    assert sanity_gate({"m": metrics(none)})["m"].reasons[0].startswith("Randomisation tells nothing")
+
+
+def frame(rng: np.random.Generator, count: int = COUNT) -> np.ndarray:
+    """Maps that share a strong frame, as gradients do where borders are seen less; what is inside is each map's own."""
+    shared = np.zeros((16, 16))
+    shared[:4], shared[-4:] = 3.0, -3.0
+    return shared + rng.normal(size=(count, 16, 16))
+
+
 def test_what_is_left_beyond_chance(network: keras.Model) -> None:
-    # All maps share a strong frame, as gradients do where borders are seen less; what is inside is each map's own.
     rng = np.random.default_rng(0)
-    frame = np.zeros((16, 16))
-    frame[:4], frame[-4:] = 3.0, -3.0
-    original, other = (frame + rng.normal(size=(6, 16, 16)) for _ in range(2))
+    original, other, unlike = frame(rng), frame(rng), frame(rng, 3)
 
     def left(maps: np.ndarray) -> np.ndarray:
-        return cascading_randomisation(network, lambda model: maps, original, steps=1).unchanged()
+        return cascading_randomisation(network, alone(lambda model: maps, unlike), original, steps=1).unchanged()
 
-    found = cascading_randomisation(network, lambda model: other, original, steps=1)
+    found = cascading_randomisation(network, alone(lambda model: other, unlike), original, steps=1)
     assert found.similarity["spearman"].mean() > 0.6  # alike in ranks, for the frame alone
     assert abs(left(other).mean()) < 0.1
+    assert left(other).shape == (COUNT, 3)
     np.testing.assert_allclose(left(original), 1)
-    half = left(original + rng.normal(size=(6, 16, 16)))
+    half = left(original + rng.normal(size=(COUNT, 16, 16)))
     assert 0.2 < half.mean() < 0.8
-    # By hand, of six images: the others' mean is the chance.
-    table = np.array([[spearmanr(a.ravel(), b.ravel()).statistic for b in other] for a in original])
-    chance = (table.sum(axis=1) - np.diag(table)) / 5
-    np.testing.assert_allclose(found.chance["spearman"][:, 0], chance)
+    # By hand: the mean over the pictures without layout is the chance.
+    table = np.array([[spearmanr(a.ravel(), b.ravel()).statistic for b in unlike] for a in original])
+    np.testing.assert_allclose(found.chance["spearman"][:, 0], table.mean(axis=1))
+
+
+def test_a_map_of_the_picture_is_caught_on_pictures_that_are_alike(network: keras.Model) -> None:
+    """One object, always at its place: its outline tells nothing of the model, and every picture has it."""
+    rng = np.random.default_rng(0)
+    layout = rng.normal(size=(16, 16))
+    original = layout + rng.normal(size=(COUNT, 16, 16)) * 0.3
+    changed = original + rng.normal(size=(COUNT, 16, 16)) * 0.5  # the weights matter a little
+    unlike = rng.normal(size=(4, 16, 16))
+    found = cascading_randomisation(network, alone(lambda model: changed, unlike), original, steps=1)
+    assert outcome(found) == (FAILED, ("survives randomisation",))
+    # Had the other pictures been taken for chance, it would have passed.
+    others = np.array([[spearmanr(a.ravel(), b.ravel()).statistic for b in changed] for a in original])
+    chance = (others.sum(axis=1) - np.diag(others)) / (COUNT - 1)
+    assert ((np.diag(others) - chance) / (1 - chance)).max() < 0.5
 
 
 def test_one_map_for_all_pictures_and_weights_is_unchanged(network: keras.Model) -> None:
-    blob = np.repeat(np.random.default_rng(0).random((1, 16, 16)), 6, axis=0)
-    found = cascading_randomisation(network, lambda model: blob, blob, steps=2)
+    blob = np.repeat(np.random.default_rng(0).random((1, 16, 16)), COUNT, axis=0)
+    found = cascading_randomisation(network, alone(lambda model: blob, blob[:4]), blob, steps=2)
     np.testing.assert_array_equal(found.unchanged(), 1)
-    assert randomisation_check(metrics(found)).outcome == FAILED
-    alone = cascading_randomisation(network, lambda model: blob[:1] ** 2, blob[:1], steps=2)
-    np.testing.assert_array_equal(alone.chance["spearman"], 0)  # no other image to compare with
+    assert outcome(found)[0] == FAILED
+    single = cascading_randomisation(network, alone(lambda model: blob[:1] ** 2), blob[:1], steps=2)
+    np.testing.assert_array_equal(single.chance["spearman"], 0)  # no picture without layout to compare with
+
+
+def test_pictures_without_layout() -> None:
+    rng = np.random.default_rng(0)
+    images = np.zeros((2, 32, 24, 3), np.float32)
+    images[:, 8:20, 6:18] = [1.0, 0.5, -1.0]
+    images += rng.normal(0, 0.1, images.shape).astype(np.float32)
+    found = scrambled(images, ["a", "b"], 3)
+    assert found.shape == images.shape and found.dtype == np.float32
+    np.testing.assert_array_equal(found[1:], scrambled(images[1:], ["b"], 3))
+    assert not np.isclose(found, scrambled(images, ["a", "b"], 4)).mean() > 0.1
+    for picture, other in zip(images, found, strict=True):
+        assert other.min() >= picture.min() and other.max() <= picture.max()
+        assert abs(np.corrcoef(picture[..., 0].ravel(), other[..., 0].ravel())[0, 1]) < 0.4
+        # Colours go together as they did, and large things stay large.
+        assert np.corrcoef(other[..., 0].ravel(), other[..., 2].ravel())[0, 1] < -0.8
+        assert np.abs(np.diff(other[..., 0], axis=0)).mean() < 0.7 * other[..., 0].std()
+    constant = np.full((1, 8, 8, 3), 0.25, np.float32)
+    np.testing.assert_allclose(scrambled(constant, ["a"]), constant)
+    assert scrambled(images[:0], []).shape == (0, 32, 24, 3)

@@ -9,7 +9,8 @@ import tensorflow as tf
 from convscope.model_spec import ModelSpec
 from convscope.score_cam import ScoreCam
 
-SPEC = ModelSpec(name="sums", input_size=(4, 4), classes=("left", "right"), head="multiclass")
+# Mid-grey, which masks hide with, is 0 in model space.
+SPEC = ModelSpec(name="sums", input_size=(4, 4), offset=(-127.5,) * 3, classes=("left", "right"), head="multiclass")
 
 
 def sums(images: Any) -> Any:
@@ -54,6 +55,30 @@ def test_the_chosen_maps_are_those_that_vary_most() -> None:
     image = np.full((1, 4, 4, 3), 0.1, np.float32)
     found = ScoreCam(sums, SPEC, channels=1)(image, two_maps(), np.array([[0]]))
     np.testing.assert_allclose(found[0, 0], [[0, 7]] * 2, rtol=1e-6)
+
+
+def test_what_is_hidden_is_grey_whatever_the_model_space() -> None:
+    """The same picture and network in two model spaces: 0..255, where a product with the mask would hide with black, and -1..1."""
+    pixels = np.random.default_rng(1).uniform(0, 255, (1, 4, 4, 3)).astype(np.float32)
+    found = []
+    for scale, offset in ((1.0, 0.0), (1 / 127.5, -1.0)):
+        spec = ModelSpec(
+            name="sums", input_size=(4, 4), scale=(scale,) * 3, offset=(offset,) * 3, classes=("left", "right"),
+            head="multiclass",
+        )  # fmt: skip
+        # Class 0 speaks for what is dark on the left.
+        score = lambda x, scale=scale, offset=offset: -sums((x - offset) / scale) / 300  # noqa: E731
+        found.append(ScoreCam(score, spec)(spec.preprocess(pixels), two_maps(), np.array([[0, 1]])))
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-4)
+
+
+def test_a_black_object_can_be_hidden() -> None:
+    """Class 0 is dark on the left. The map that shows the black left half, and hides it nowhere, has all the weight."""
+    spec = ModelSpec(name="sums", input_size=(4, 4), classes=("left", "right"), head="multiclass")
+    picture = np.full((1, 4, 4, 3), 255, np.float32)
+    picture[:, :, :2] = 0
+    found = ScoreCam(lambda x: -sums(x) / 100, spec)(picture, two_maps(), np.array([[0]]))[0, 0]
+    np.testing.assert_allclose(found, [[5, 0]] * 2, atol=0.01)
 
 
 @pytest.mark.parametrize("channels", [15, 16, 17, 33])

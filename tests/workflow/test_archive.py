@@ -4,10 +4,13 @@ import functools
 import hashlib
 import http.server
 import io
+import os
+import subprocess
 import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -41,6 +44,19 @@ def picture(seed: int) -> bytes:
     return stream.getvalue()
 
 
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Writes down what it was asked for; silent."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        super().do_GET()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """A folder with an archive and a photo, and the address it is served under."""
@@ -54,7 +70,8 @@ def served(tmp_path: Path) -> Iterator[tuple[Path, str]]:
         archive.writestr("PetImages/Dog/2a.jpg", b"this is no picture")
         archive.writestr("../outside.png", picture(99))
     (folder / "elephant.png").write_bytes(picture(7))
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(folder))
+    Handler.asked.clear()
+    handler = functools.partial(Handler, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield folder, f"http://127.0.0.1:{server.server_address[1]}"
@@ -94,6 +111,65 @@ def test_wrong_checksum_ends_in_one_line(fresh: Project, served: tuple[Path, str
     assert not list((fresh.folder / "results").rglob("images.csv"))
 
 
+def test_two_studies_started_at_once_share_a_download_one_with_a_checksum_and_one_without(
+    fresh: Project, served: tuple[Path, str]
+) -> None:
+    folder, url = served
+    write_study(fresh, folder, url)
+    text = (fresh.folder / "photos.yaml").read_text()
+    plain = [line for line in text.replace("study: photos", "study: plain").splitlines() if "sha256" not in line]
+    (fresh.folder / "plain.yaml").write_text("\n".join(plain))
+    tables = {study: f"results/{study}/datasets/pets/images.csv" for study in ("photos", "plain")}
+    running = [
+        subprocess.Popen(
+            fresh.command(table, config=f"{study}.yaml"),
+            cwd=fresh.folder,
+            env=fresh.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for study, table in tables.items()
+    ]
+    printed = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0], printed
+    assert Handler.asked == ["/pets.zip"]
+    assert [len(read_rows(fresh.folder / table)) for table in tables.values()] == [10, 10]
+    # The study with the checksum has it checked, though the other one downloaded the file without.
+    write_study(fresh, folder, url, "0" * 64)
+    done = fresh.snakemake(tables["photos"], config="photos.yaml")
+    assert done.returncode == 1 and f"and should be {'0' * 64}" in done.stderr
+    assert not fresh.would_run(tables["plain"], config="plain.yaml")
+
+
+def test_a_replaced_archive_of_this_computer_is_looked_at_again(fresh: Project, served: tuple[Path, str]) -> None:
+    folder, _ = served
+    archive = folder / "pets.zip"
+    study = [line for line in STUDY.splitlines() if "sha256" not in line and "one:" not in line]
+    (fresh.folder / "photos.yaml").write_text("\n".join(study).format(url=folder.as_uri()))
+    fresh.run(TARGETS[0], config="photos.yaml")
+    with zipfile.ZipFile(archive, "w") as changed:
+        for name in ("Cat", "Dog"):
+            for number in range(5):
+                changed.writestr(f"PetImages/{name}/new{number}.png", picture(number))
+    fresh.run(TARGETS[0], config="photos.yaml")
+    assert all(Path(row["path"]).name.startswith("new") for row in read_rows(fresh.folder / TARGETS[0]))
+    os.utime(archive)
+    assert not fresh.would_run(TARGETS[0], config="photos.yaml")
+
+
+def test_a_web_page_in_place_of_the_archive_is_said_and_not_kept(fresh: Project, served: tuple[Path, str]) -> None:
+    folder, url = served
+    write_study(fresh, folder, url)
+    study = (fresh.folder / "photos.yaml").read_text().splitlines()
+    (fresh.folder / "photos.yaml").write_text("\n".join(line for line in study if "sha256" not in line))
+    (folder / "pets.zip").write_text("<!DOCTYPE html><title>Log in</title>")
+    done = fresh.snakemake(TARGETS[0], config="photos.yaml")
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("download: error:")]
+    assert "is a web page, not an archive" in said
+    assert not list((fresh.folder / "results").rglob("*pets.zip"))
+
+
 def test_secrets_stay_in_the_config_and_a_wrong_download_does_not_stick(
     fresh: Project, served: tuple[Path, str]
 ) -> None:
@@ -106,7 +182,9 @@ def test_secrets_stay_in_the_config_and_a_wrong_download_does_not_stick(
     target = "results/photos/datasets/pets/extracted.sha256"
     done = fresh.snakemake(target, config="photos.yaml")
     told = done.stdout + done.stderr
-    assert done.returncode == 1 and f"cannot download {url}/pets.zip?...: a web page came" in told
+    assert (
+        done.returncode == 1 and f"cannot download {url}/pets.zip?...: what the address leads to is a web page" in told
+    )
     (folder / "pets.zip").write_bytes(right)
     told += fresh.run(target, config="photos.yaml")
     kept = [path for name in ("results", ".snakemake") for path in (fresh.folder / name).rglob("*") if path.is_file()]

@@ -1,5 +1,6 @@
 """Killed at any moment, the same command goes on, and the results are those of a run that nothing disturbed."""
 
+import contextlib
 import csv
 import io
 import os
@@ -8,6 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +40,28 @@ def kill_when(project: Project, moment: Callable[[], bool], *targets: str) -> No
     assert came_in_time, (project.folder / "killed.txt").read_text()
 
 
+def started_in(folder: Path) -> dict[int, str]:
+    """The processes that work in a folder: number -> command."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cwd").readlink() == folder:
+                found[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
+    return found
+
+
+def start(project: Project, *arguments: str, config: str = TINY) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        project.command(*arguments, config=config),
+        cwd=project.folder,
+        env=project.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
 def without_seconds(name: str, content: bytes) -> bytes | list[dict[str, str]]:
     """What must be the same: how long an epoch took may differ."""
     if not name.endswith("models/net/history.csv"):
@@ -59,7 +83,7 @@ def test_killed_again_and_again_it_goes_on_and_ends_with_the_same_bytes(finished
 
     kill_when(fresh, lambda: says(fresh, "logs/ascend/*.log", "patterns of"))
     history = (fresh.study / "models/net/history.csv").read_bytes()
-    assert list((fresh.folder / ".snakemake/locks").iterdir())  # what makes Snakemake refuse to start
+    assert (fresh.folder / ".snakemake/runs/tiny.lock").exists()  # a dead run's, which stops nobody
 
     fresh.run()
     assert (fresh.study / "models/net/history.csv").read_bytes() == history  # not trained again
@@ -92,24 +116,66 @@ def test_killed_in_the_middle_of_an_ascent_it_goes_on_from_the_batches_it_kept(
     assert not state.exists()
 
 
-def test_a_live_run_keeps_its_locks(fresh: Project) -> None:
-    """A second run of the same study beside the first is refused, and does not disturb it."""
-    with subprocess.Popen(
-        fresh.command("results/tiny/datasets/pets/images.csv"),
-        cwd=fresh.folder,
-        env=fresh.environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    ) as first:
-        while not any(fresh.study.glob("datasets/pets/.drawn*")) and first.poll() is None:
-            time.sleep(0.005)
-        os.killpg(first.pid, signal.SIGSTOP)
-        try:
-            second = fresh.snakemake("results/tiny/datasets/pets/images.csv")
-        finally:
-            os.killpg(first.pid, signal.SIGCONT)
-        assert second.returncode != 0
-        assert "lock" in (second.stdout + second.stderr).lower()
-        assert first.wait(timeout=120) == 0
+PICTURES = "results/tiny/datasets/pets/images.csv"
+
+
+def at_work(project: Project, run: "subprocess.Popen[str]", study: str = "tiny") -> None:
+    """Wait until the run draws its pictures."""
+    while not any((project.folder / "results" / study).glob("datasets/pets/.drawn*/train/cat/*.png")):
+        assert run.poll() is None, run.communicate()[0]
+        time.sleep(0.005)
+
+
+def test_jobs_end_with_a_snakemake_that_is_killed_alone(fresh: Project) -> None:
+    """Or else they would put their results in the place of the next run's."""
+    fresh.edit(TINY, "{train: 16, ", "{train: 4000, ")
+    run = start(fresh, PICTURES)
+    at_work(fresh, run)
+    run.kill()  # Snakemake's process and no other
+    run.communicate()  # what it printed was its jobs' to write to as well: they are gone
+    deadline = time.monotonic() + 5
+    while (orphans := started_in(fresh.folder)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert orphans == {}
+    fresh.edit(TINY, "{train: 4000, ", "{train: 16, ")
+    fresh.run(PICTURES)
+    assert len(list(fresh.study.glob("datasets/pets/drawn/train/cat/*.png"))) == 16
+    assert not list(fresh.study.glob("datasets/pets/.drawn*"))
+
+
+def test_a_second_run_of_a_study_is_refused_and_does_not_disturb_the_first(fresh: Project) -> None:
+    first = start(fresh, PICTURES)
+    at_work(fresh, first)
+    os.killpg(first.pid, signal.SIGSTOP)
+    try:
+        second, unlocking = fresh.snakemake(PICTURES), fresh.snakemake("--unlock")
+        assert fresh.snakemake("-n").returncode == 0  # asking is not refused
+    finally:
+        os.killpg(first.pid, signal.SIGCONT)
+    for done, why in (
+        (second, "another run of it is at work in this folder"),
+        (unlocking, "a run of it is at work here"),
+    ):
+        (line,) = [line for line in done.stderr.splitlines() if line.startswith("run: ")]
+        assert done.returncode == 1 and line.startswith(f"run: study 'tiny': {why} (process {first.pid} on ")
+        assert "Traceback" not in done.stderr
+    printed, _ = first.communicate(timeout=120)
+    assert first.returncode == 0, printed
     assert (fresh.study / "datasets/pets/images.csv").exists()
+
+
+def test_two_studies_run_at_once_and_a_killed_one_starts_again_beside_the_other(fresh: Project) -> None:
+    text = (fresh.folder / TINY).read_text()
+    (fresh.folder / "other.yaml").write_text(text.replace("study: tiny", "study: other"))
+    fresh.edit(TINY, "{train: 16, ", "{train: 100, ")
+    first, second = start(fresh, PICTURES), start(fresh, PICTURES.replace("tiny", "other"), config="other.yaml")
+    at_work(fresh, second, "other")
+    second.kill()
+    second.communicate()
+    again = fresh.snakemake(PICTURES.replace("tiny", "other"), config="other.yaml")
+    assert again.returncode == 0, again.stdout + again.stderr
+    printed, _ = first.communicate(timeout=120)
+    assert first.returncode == 0, printed
+    for study, count in (("tiny", 100), ("other", 16)):
+        drawn = fresh.folder / "results" / study / "datasets/pets/drawn/train/cat"
+        assert len(list(drawn.glob("*.png"))) == count

@@ -116,6 +116,16 @@ CHANGES = {
     "convscope/side_by_side.py": {"side_by_side": 1, "gallery": 1, "index": 1},
     "convscope/ascent/steps.py": {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
     "convscope/ascent/trunk_steps.py": {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
+    "convscope/training_figures.py": {"training_curves": 1, "gallery": 1, "index": 1},
+    "convscope/part_masks.py": {
+        "masks": 1,
+        "judge": 2,
+        "judge_controls": 1,
+        "judging_report": 1,
+        "gallery": 1,
+        "index": 1,
+    },
+    "scripts/contact_sheet.py": {"contact_sheet": 1, "gallery": 1, "index": 1},
     "convscope/filter_figures.py": {"filter_grid": 2, "gallery": 1, "index": 1},
     "convscope/channel_sheets.py": {"channel_sheets": 1, "gallery": 1, "index": 1},
     "convscope/judging/gate.py": {"judging_report": 1, "gallery": 1, "index": 1},
@@ -126,7 +136,10 @@ CHANGES = {
     "convscope/errors.py": {},
     "convscope/config.py": {},
     "convscope/check.py": {},
-    "convscope/stale_locks.py": {},
+    "convscope/locks.py": {},
+    "convscope/study_lock.py": {},
+    "convscope/runs.py": {},
+    "convscope/processes.py": {},
     "convscope/timers.py": {},
     "convscope/downloads.py": {},
 }
@@ -220,7 +233,7 @@ def test_another_model_leaves_the_first_alone(copy: Project) -> None:
         "models:\n",
         "models:\n  second: {source: train, architecture: convnet, dataset: pets, image_size: 64, epochs: 1}\n",
     )
-    assert copy.would_run() == Counter({"train_model": 1, "layers": 1, "gallery": 1, "index": 1})
+    assert copy.would_run() == Counter({"train_model": 1, "training_curves": 1, "layers": 1, "gallery": 1, "index": 1})
 
 
 PHOTOS = """

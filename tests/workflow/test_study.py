@@ -243,9 +243,9 @@ def test_judging(finished: Project) -> None:
             assert 0 < file["regions/object/area"][()].mean() < 1
             assert ("randomisation" in file) == (method in ("gradcam", "integrated_gradients"))
     gate = json.loads((folder / "gate.json").read_text())["methods"]
-    assert {entry["status"] for entry in gate.values()} == {"not judged"}  # four images decide nothing
+    assert {entry["status"] for entry in gate.values()} == {"not judged"}  # four pictures decide nothing
     page = finished.study / "gallery" / "judging_net_few.html"
-    assert "4 images only; 5 are needed" in page.read_text(encoding="utf-8")
+    assert "4 pictures only; 8 are needed" in page.read_text(encoding="utf-8")
     checks = {(row["method"], row["check"]): row["value"] for row in rows(folder / "self_check.csv")}
     assert checks["gradcam", "score explained"] == "logit"
     assert ("integrated_gradients", "completeness gap") in checks
@@ -305,8 +305,11 @@ def test_a_log_and_a_benchmark_for_every_job(finished: Project) -> None:
     assert made_by == {
         "draw_pets",
         "dataset",
+        "contact_sheet",
+        "masks",
         "image_set",
         "train_model",
+        "training_curves",
         "layers",
         "evaluate",
         "classifier_report",

@@ -7,6 +7,8 @@
   const form = document.querySelector("form.filters");
   const items = new Map([...document.querySelectorAll("[data-item]")].map((link) => [link.dataset.item, link]));
   let opened = null; // the link whose picture is shown
+  let returning = false; // on the way back to the page as it was: the address follows a moment later
+  let turned = -Infinity; // when the lightbox last opened or closed
 
   // ---- the address ----------------------------------------------------------------------------------------------
 
@@ -132,6 +134,7 @@
     for (const button of dialog.querySelectorAll(".lightbox-previous, .lightbox-next")) button.hidden = list.length < 2;
     opened = link;
     if (!dialog.open) {
+      turned = performance.now();
       dialog.showModal();
       dialog.querySelector(".lightbox-close").focus();
     }
@@ -140,7 +143,10 @@
   function conceal() {
     const link = opened;
     opened = null;
-    if (dialog.open) dialog.close();
+    if (dialog.open) {
+      turned = performance.now();
+      dialog.close();
+    }
     if (!link) return;
     for (const other of document.querySelectorAll(".current")) other.classList.remove("current");
     document.getElementById(link.dataset.item).classList.add("current");
@@ -156,8 +162,11 @@
   }
 
   function close() {
-    if (history.state && history.state.lightbox) history.back(); // the page as it was when the picture was opened
-    else go({ ...readState(), item: "" }, false);
+    if (returning || !opened) return; // a second step back would leave the page
+    if (history.state && history.state.lightbox) {
+      returning = true;
+      history.back(); // the page as it was when the picture was opened
+    } else go({ ...readState(), item: "" }, false);
   }
 
   function apply() {
@@ -176,6 +185,16 @@
   }
 
   if (dialog) {
+    // The second click of a double click, and a key pressed twice or held down, go to what the first one opened or uncovered.
+    document.addEventListener("click", (event) => {
+      const again = event.detail > 1 || (event.detail === 0 && dialog.open);
+      if (!again || performance.now() - turned > 400) return;
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    }, true);
+    document.addEventListener("keydown", (event) => {
+      if (event.repeat && (event.key === "Enter" || event.key === " ")) event.preventDefault();
+    }, true);
     for (const [item, link] of items) {
       link.addEventListener("click", (event) => {
         if (event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -229,7 +248,10 @@
     location.assign(link.href);
   });
 
-  window.addEventListener("popstate", apply);
+  window.addEventListener("popstate", () => {
+    returning = false;
+    apply();
+  });
   window.addEventListener("hashchange", apply);
   apply();
 })();

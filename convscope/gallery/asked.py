@@ -1,0 +1,102 @@
+"""What a config asks a gallery for. Whatever else lies in the results folder is an older config's, and is not shown."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from convscope.ascent.presets import preset_names
+from convscope.attributions.names import METHODS as ATTRIBUTIONS
+from convscope.attributions.names import chosen_methods
+from convscope.cam_names import METHODS as CAMS
+from convscope.errors import UserError
+
+
+@dataclass(frozen=True)
+class AskedModel:
+    """What is asked for of a model; each of its names is that of a folder or a file of the results.
+
+    Attributes:
+        name: of the model.
+        trained: whether the study trains it (then there are curves).
+        evaluations: "dataset.split" each.
+        presets: of the filter patterns; none where no patterns are asked for.
+        layers: "all", or layers and blocks whose patterns are asked for.
+        activations, cams, attributions, judging: the image sets of each stage.
+        cam_methods, attribution_methods: in the order in which they are shown.
+        against: the model whose maps its own are compared with.
+    """
+
+    name: str
+    trained: bool
+    evaluations: tuple[str, ...]
+    presets: tuple[str, ...]
+    layers: str | tuple[str, ...]
+    activations: tuple[str, ...]
+    cams: tuple[str, ...]
+    cam_methods: tuple[str, ...]
+    attributions: tuple[str, ...]
+    attribution_methods: tuple[str, ...]
+    judging: tuple[str, ...]
+    against: str | None
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a study asks for, in the config's order."""
+
+    study: str
+    title: str
+    datasets: tuple[str, ...]
+    image_sets: tuple[str, ...]
+    models: tuple[AskedModel, ...]
+
+
+def asked_for(config: Mapping[str, Any]) -> Asked:
+    """List exactly what a config asks for: an absent or empty part asks for nothing.
+
+    Args:
+        config: a study's config as `convscope.config.complete` leaves it: with the schema's defaults filled in.
+
+    Raises:
+        UserError: the defaults are not filled in.
+    """
+    study = str(config.get("study", ""))
+    return Asked(
+        study=study,
+        title=str(config.get("title") or study),
+        datasets=_names(config.get("datasets")),
+        image_sets=_names(config.get("image_sets")),
+        models=tuple(_model(config, name) for name in _names(config.get("models"))),
+    )
+
+
+def _names(part: Any) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(str, part or ())))
+
+
+def _model(config: Mapping[str, Any], name: str) -> AskedModel:
+    def part(stage: str) -> Mapping[str, Any]:
+        return (config.get(stage) or {}).get(name) or {}
+
+    def setting(stage: str, key: str) -> Any:
+        if key not in part(stage):
+            raise UserError(f"{stage}.{name}.{key}: missing; the gallery wants a config with its defaults filled in")
+        return part(stage)[key]
+
+    layers = setting("filters", "layers") if part("filters") else ()
+    cams = setting("cams", "methods") if part("cams") else ()
+    chosen = chosen_methods(setting("attributions", "methods")) if part("attributions") else ()
+    return AskedModel(
+        name=name,
+        trained=(config["models"][name] or {}).get("source") == "train",
+        evaluations=tuple(entry.replace("/", ".") for entry in _names((config.get("evaluations") or {}).get(name))),
+        presets=tuple(preset_names(dict(part("filters")))) if part("filters") else (),
+        layers="all" if layers == "all" else _names(layers),
+        activations=_names(part("activations").get("images")),
+        cams=_names(part("cams").get("images")),
+        cam_methods=tuple(method for method in CAMS if method in cams),
+        attributions=_names(part("attributions").get("images")),
+        attribution_methods=tuple(method for method in ATTRIBUTIONS if method in chosen),
+        judging=_names(part("judging").get("images")),
+        against=part("judging").get("against"),
+    )

@@ -1,0 +1,129 @@
+"""What a gallery shows, as plain records."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from convscope.gallery.explained import Explanations
+from convscope.gallery.filters import Layer
+from convscope.gallery.heads import CamHead
+from convscope.gallery.heatmaps import BadFile, Heatmaps
+from convscope.gallery.judged import Gate, Judging
+from convscope.gallery.present import Gap
+from convscope.gallery.tables import Row
+from convscope.gallery.unfinished import Unfinished
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset: `counts[class][split]` is a number of readable images."""
+
+    name: str
+    splits: tuple[str, ...]
+    counts: dict[str, dict[str, int]]
+    bad: tuple[BadFile, ...]
+    contact_sheet: Path | None
+    files: tuple[Path, ...]
+
+    @property
+    def total(self) -> int:
+        """Readable images in all splits."""
+        return sum(sum(by_split.values()) for by_split in self.counts.values())
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model judged on one split: `metrics` are single values, `confusion[truth][predicted]` counts images.
+
+    `reported`: whether there is a report of these predictions, with its figures, thumbnails and numbers of every class.
+    """
+
+    dataset: str
+    split: str
+    images: int
+    accuracy: float | None
+    metrics: dict[str, Any]
+    confusion: dict[str, dict[str, int]]
+    figures: tuple[Path, ...]
+    files: tuple[Path, ...]
+    reported: bool = True
+
+
+@dataclass(frozen=True)
+class Sheets:
+    """The channel sheets of one image, by depth: pairs of layer and picture."""
+
+    image: str
+    sheets: tuple[tuple[str, Path], ...]
+
+
+@dataclass(frozen=True)
+class Activations:
+    """What the layers of a model answer to one image set."""
+
+    image_set: str
+    figures: tuple[Path, ...]
+    images: tuple[Sheets, ...]
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """A named list of images, a row each; `bad` are those left out because they could not be read."""
+
+    name: str
+    rows: tuple[Row, ...]
+    bad: tuple[BadFile, ...]
+    files: tuple[Path, ...]
+
+    @property
+    def count(self) -> int:
+        """How many images it has."""
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model and everything that was made of it."""
+
+    name: str
+    spec: dict[str, Any]
+    training: dict[str, Any]
+    epochs: int
+    curves: Path | None
+    summary: str
+    layers: tuple[Layer, ...]
+    evaluations: tuple[Evaluation, ...]
+    activations: tuple[Activations, ...]
+    heatmaps: tuple[Heatmaps, ...]
+    explained: tuple[Explanations, ...] = field(default=(), kw_only=True)
+    files: tuple[Path, ...] = field(default=())
+    judged: tuple[Judging, ...] = field(default=())
+    cam_head: CamHead | None = None
+
+    def gate(self, image_set: str, method: str) -> Gate | None:
+        """What the sanity gate says of a method on an image set, for wherever its pictures are shown."""
+        return next((entry.gates.get(method) for entry in self.judged if entry.image_set == image_set), None)
+
+    @property
+    def shown_layers(self) -> tuple[Layer, ...]:
+        """The layers that have filter patterns, by depth."""
+        return tuple(layer for layer in self.layers if layer.has_page)
+
+
+@dataclass(frozen=True)
+class Study:
+    """All that a gallery shows; `gaps` is what it was asked for and cannot show, `unfinished` the run in which jobs failed."""
+
+    name: str
+    title: str
+    folder: Path
+    datasets: tuple[Dataset, ...]
+    models: tuple[Model, ...]
+    image_sets: tuple[ImageSet, ...]
+    gaps: tuple[Gap, ...] = ()
+    unfinished: Unfinished | None = None
+
+    def gaps_of(self, model: str) -> list[Gap]:
+        """What is not shown of a model."""
+        return [gap for gap in self.gaps if gap.model == model]

@@ -1,0 +1,65 @@
+"""How a run ends: the list of studies, and after failures the reasons and a gallery of the rest."""
+
+import contextlib
+import subprocess
+import time
+
+from convscope.failed_jobs import INTERRUPTED, as_json, failures, misleading, unmade
+
+INDEX = "results/index.html"
+# Clocks of a cluster differ a little.
+BEGAN = time.time() - 60
+
+
+def forget_lost_index():
+    """Where the list of studies is gone, or does not lead to this study, it has to be made again."""
+    address = f'href="{config["study"]}/gallery/index.html"'
+    try:
+        listed = address in Path(INDEX).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        listed = False
+    if not listed:
+        with contextlib.suppress(OSError):  # a read-only place: nothing is made there
+            Path(STUDY, "gallery", "listed").unlink()
+
+
+def report_failures():
+    """After a run in which jobs failed: say why, a line a job, and make the gallery of what is there."""
+    failed = failures(workflow.scheduler.failed, BEGAN)
+    unfinished = list(workflow.dag.needrun_jobs())
+    for job in misleading(unfinished):
+        workflow.persistence.started(job)  # to Snakemake, its files are half made
+    if not failed:
+        return
+    said = [
+        f"{len(failed)} of the jobs failed:" if len(failed) > 1 else "A job failed:"
+    ]
+    said += [f"  {failure.line}" for failure in failed.values()]
+    wanted = any(job.rule.name == "gallery" for job in unfinished)
+    if wanted and not any(entry.reason == INTERRUPTED for entry in failed.values()):
+        files = unmade(unfinished, workflow.dag.dependencies, failed)
+        said.append(gallery_of_the_rest(as_json(failed, files)))
+    print(*said, sep="\n", file=sys.stderr, flush=True)
+
+
+def gallery_of_the_rest(facts):
+    """Make the gallery of what a run with failures left, and say where it is."""
+    facts_file = Path(STUDY, "logs", "unfinished.json")
+    facts_file.parent.mkdir(parents=True, exist_ok=True)
+    facts_file.write_text(json.dumps(facts), encoding="utf-8")
+    page, log = f"{STUDY}/gallery/index.html", f"{STUDY}/logs/unfinished_gallery.log"
+    paths = [workflow.basedir, os.environ.get("PYTHONPATH")]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    pages = ["scripts.gallery", "--results", STUDY, "--config", json.dumps(config)]
+    pages += ["--out", page, "--unfinished", str(facts_file), "--log", log]
+    index = ["scripts.index", "--studies", f"{STUDY}/gallery/unfinished.json"]
+    index += ["--out", INDEX, "--log", f"{STUDY}/logs/index.log"]
+    for arguments in (pages, index):
+        command = [sys.executable, "-m", *arguments]
+        if subprocess.run(command, env=environment).returncode:
+            return f"No gallery of the rest could be made; see {log}"
+    return f"The gallery shows what is there, and lists what is not: {page}"
+
+
+if workflow.is_main_process:
+    forget_lost_index()
