@@ -1,4 +1,5 @@
-"""Names that stand for other things: an address as a file name, without its secrets or as a path; what a study downloads."""
+"""Names that stand for other things: a web address as a file name, "dataset/split" as its two parts; what a study
+downloads; addresses without their secrets."""
 
 import dataclasses
 import hashlib
@@ -20,7 +21,7 @@ _ADDRESS = re.compile(
 
 @dataclasses.dataclass(frozen=True)
 class Wanted:
-    """A file that a study downloads: its address, its checksum ("" unknown), and what must come (archive or picture)."""
+    """A file that a study downloads: its address, its checksum ("" unknown), and what it is (archive, picture, "" both)."""
 
     url: str
     sha256: str
@@ -36,7 +37,8 @@ def download_name(url: str) -> str:
 
 def local_file(url: str) -> Path | None:
     """The file of this computer that an address names; None for other addresses."""
-    return path_of_address(url) if url.lower().startswith("file:") else None
+    parts = urllib.parse.urlsplit(url)
+    return Path(urllib.request.url2pathname(parts.path)) if parts.scheme.lower() == "file" else None
 
 
 def downloads_of(config: Mapping[str, Any]) -> dict[str, Wanted]:
@@ -57,7 +59,7 @@ def downloads_of(config: Mapping[str, Any]) -> dict[str, Wanted]:
             )
         if sha256:
             given_by.setdefault(name, key)
-        found[name] = Wanted(url, sha256 or before.sha256, before.kind)  # archives come first
+        found[name] = Wanted(url, sha256 or before.sha256, kind if kind == before.kind else "")
     return found
 
 
@@ -109,8 +111,3 @@ def fault_of_address(url: str) -> str | None:
     if host.lower() not in ("", "localhost"):
         return f"'{host}' would be another machine, whose files cannot be read; a file on this one is file:///path, with three slashes"
     return None
-
-
-def path_of_address(url: str) -> Path:
-    """The path that a file address leads to."""
-    return Path(urllib.request.url2pathname(urllib.parse.urlsplit(url).path))

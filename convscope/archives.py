@@ -81,8 +81,6 @@ def extract(
     archive, folder = Path(archive), Path(folder)
     if not archive.is_file():
         raise UserError(f"no such archive: {archive}")
-    if fault := fault_of(archive):
-        raise UserError(f"{archive}: {fault}; delete this file and run again, then it is downloaded anew")
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -97,10 +95,7 @@ def extract(
         else:
             _extract_tar(archive, out, most + max_files * 2048)
         if not out.files:
-            raise UserError(
-                f"{archive}: no file could be extracted ({len(out.listed)} members left out); if it is damaged, delete it "
-                "and the file of the same name in results/downloads, and run again"
-            )
+            raise UserError(f"{archive}: no file could be extracted ({len(out.listed)} members left out)")
         still_on()
         if folder.is_dir() and not folder.is_symlink():
             shutil.rmtree(folder)
@@ -110,19 +105,6 @@ def extract(
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return Extraction(out.files, out.bytes, out.listed)
-
-
-def fault_of(archive: Path) -> str | None:
-    """Why a file is no archive that `extract` could open, or None; members are not looked at."""
-    try:
-        if _is_zip(archive):
-            _opened_zip(archive).close()
-        else:
-            with archive.open("rb") as raw:
-                _opened_tar(_Bounded(_decompressed(raw), _SLACK, archive))
-    except UserError as error:
-        return str(error)
-    return None
 
 
 class _Folder:
@@ -226,22 +208,36 @@ def _is_zip(archive: Path) -> bool:
     return start.startswith(b"PK") or (start[257:] != b"ustar" and zipfile.is_zipfile(archive))
 
 
-def _opened_zip(archive: Path) -> zipfile.ZipFile:
+def what_is_wrong(archive: Path) -> str:
+    """Why a file is no archive that can be extracted; "" where it can, in part at least."""
+    try:
+        if _is_zip(archive):
+            _open_zip(archive).close()
+        else:
+            with archive.open("rb") as raw:
+                _open_tar(archive, _Bounded(_decompressed(raw), _LONGEST_HEADER, archive)).close()
+    except UserError as error:
+        return str(error).removeprefix(f"{archive}: ")
+    return ""
+
+
+def _open_zip(archive: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(archive)
     except _DAMAGED as error:
-        raise UserError(f"damaged zip archive ({error})") from None
+        raise UserError(f"{archive}: damaged zip archive ({error}); download it again") from None
 
 
-def _opened_tar(stream: "_Bounded") -> tarfile.TarFile:
+def _open_tar(archive: Path, stream: "_Bounded") -> tarfile.TarFile:
     try:
-        return tarfile.open(fileobj=stream, mode="r:")  # type: ignore[call-overload,no-any-return]
+        return tarfile.open(fileobj=stream, mode="r:")  # type: ignore[call-overload, no-any-return]
     except (*_DAMAGED, OSError) as error:
-        raise UserError(f"damaged ({error})" if stream.is_compressed else "not a zip or tar archive") from None
+        hint = f"damaged ({error}); download it again" if stream.is_compressed else "not a zip or tar archive"
+        raise UserError(f"{archive}: {hint}") from None
 
 
 def _extract_zip(archive: Path, out: _Folder) -> None:
-    with _opened_zip(archive) as container:
+    with _open_zip(archive) as container:
         for info in container.infolist():
             out.count_member()
             kind = stat.S_IFMT(info.external_attr >> 16)
@@ -259,7 +255,7 @@ def _extract_tar(archive: Path, out: _Folder, most: int) -> None:
     written: dict[str, str] = {}
     with archive.open("rb") as raw:
         stream = _Bounded(_decompressed(raw), most, archive)
-        container = _opened_tar(stream)
+        container = _open_tar(archive, stream)
         for member in _members(container, out):
             out.count_member()
             name = member.name

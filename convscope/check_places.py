@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from convscope.addresses import fault_of_address, path_of_address
+from convscope.addresses import fault_of_address, local_file
 from convscope.errors import UserError, nearest
 from convscope.fingerprints import is_ignored
 from convscope.layer_names import ends_in_maps, is_file, read_file_config, read_json_config
@@ -62,15 +62,14 @@ def check_address(key: str, url: str, archive: bool = False) -> None:
     """
     if fault := fault_of_address(url):
         raise UserError(f"{key}: '{url}': {fault}")
-    if not url.lower().startswith("file:"):
+    path = local_file(url)
+    if path is None:
         return
-    place = check_file(
-        key, path_of_address(url), "a folder needs no archive: source: path and path:" if archive else ""
-    )
+    place = check_file(key, path, "a folder needs no archive: source: path and path:" if archive else "")
     if archive:
-        from convscope.archives import fault_of
+        from convscope.archives import what_is_wrong
 
-        if fault := fault_of(place):
+        if fault := what_is_wrong(place):
             raise UserError(f"{key}: '{place}': {fault}")
 
 

@@ -24,8 +24,8 @@ from convscope.files import put_in_place, sha256_of
 from convscope.locks import waiting_for
 from convscope.processes import place, this_process
 
-FaultOf = Callable[[Path], str | None]
 OnProgress = Callable[[int, int | None], None]
+Check = Callable[[Path], str]
 
 _BLOCK = 1 << 18
 _ENOUGH_TO_GO_ON = 1 << 16
@@ -67,14 +67,27 @@ def fetch(
     return path
 
 
+def not_a_web_page(what: str, more: Check | None = None) -> Check:
+    """A `check` for `download`: servers answer with a page where a file is gone, or wants a login."""
+
+    def check(path: Path) -> str:
+        with path.open("rb") as stream:
+            start = stream.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+        if start.startswith((b"<!doctype html", b"<html")):
+            return f"what the address leads to is a web page, not {what}; look at it in a browser for the file's own address"
+        return more(path) if more else ""
+
+    return check
+
+
 def download(url: str, path: str | os.PathLike[str], sha256: str | None = None, **settings: Any) -> Path:
     """Fetch a file, resuming an earlier attempt.
 
     What has arrived waits in `<path>.<place>.part`, a name of this machine's; its next attempt (also of a later run) asks for
     the rest, and starts over where the server cannot give it or the file has changed there. `path` appears only when complete
-    and checked. A file already at `path` is kept when its checksum is right, or when there is none to compare, and nothing is known
-    against it; but a file of this computer is always copied. Processes of one machine do this one after the other. No message tells
-    a password or a token of the address.
+    and checked. A file already at `path` is kept when its checksum is right, or when there is none to compare, and the check has
+    nothing against it; but a file of this computer is always copied. Processes of one machine do this one after the other. No
+    message and no file tells a password or a token of the address.
 
     Args:
         url: http, https or file.
@@ -86,8 +99,7 @@ def download(url: str, path: str | os.PathLike[str], sha256: str | None = None, 
             timeout: seconds for connecting, and for each wait for data ((15, 60)).
             progress: called with (bytes so far, bytes in all or None).
             pause: seconds before the first retry; doubled for each further one (1).
-            fault_of: says why what came is not the file that was meant (`web_page`, `archives.fault_of`), or None; such a file
-                is not kept.
+            check: given what was downloaded, says what is wrong with it, "" for nothing.
             say: given a line for the log while it waits for another process.
 
     Returns:
@@ -140,11 +152,11 @@ def _download(
     timeout: tuple[float, float] = (15.0, 60.0),
     progress: OnProgress | None = None,
     pause: float = 1.0,
-    fault_of: FaultOf | None = None,
+    check: Check | None = None,
     say: object = None,
 ) -> None:
     here = local_file(url)
-    if here is None and path.is_file() and not _objection(path, sha256, fault_of):
+    if here is None and path.is_file() and not _objection(path, sha256, check):
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{place()}.part")
@@ -157,7 +169,7 @@ def _download(
             _copy(here, part, max_bytes, report)
         else:
             _fetch_with_retries(url, part, state, sha256, max_bytes, retries, timeout, report, pause)
-        if objection := _objection(part, sha256, fault_of):
+        if objection := _objection(part, sha256, check):
             raise _Final(objection)
         state.unlink(missing_ok=True)
         put_in_place(part, path)
@@ -298,20 +310,11 @@ def _copy(source: Path, part: Path, max_bytes: int | None, report: OnProgress) -
         raise _Final(f"{error.strerror}: {source}") from None
 
 
-def _objection(path: Path, sha256: str | None, fault_of: FaultOf | None) -> str | None:
-    """What is wrong with a downloaded file, or None."""
+def _objection(path: Path, sha256: str | None, check: Check | None) -> str:
+    """What is wrong with a downloaded file; "" for nothing."""
     if sha256 is not None and (found := sha256_of(path)) != sha256.lower():
         return f"its checksum is {found} and should be {sha256.lower()}"
-    return fault_of(path) if fault_of else None
-
-
-def web_page(path: Path) -> str | None:
-    """Says that a file is a web page, which servers send instead of what was asked for: to log in, to be patient; else None."""
-    with path.open("rb") as stream:
-        start = stream.read(2048).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if start.startswith((b"<!doctype html", b"<html")) or (start.startswith(b"<") and b"<html" in start):
-        return "a web page came instead of the file (to log in, or an error)"
-    return None
+    return check(path) if check else ""
 
 
 def _digest(url: str) -> str:

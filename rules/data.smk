@@ -90,7 +90,7 @@ rule download:
         store=lambda w: f"results/downloads/{w.file}",
     shell:
         r"""
-        python -m scripts.download --url {params.url:q} {params.whole} --kind {params.kind} --sha256={params.sha256:q} \
+        python -m scripts.download --url {params.url:q} {params.whole} --sha256={params.sha256:q} --kind={params.kind:q} \
             --store {params.store:q} --out {output.file:q} --log {log:q}
         """
 

@@ -33,7 +33,7 @@ def test_a_checksum_given_once_holds_wherever_the_address_is_named(first: str) -
     config["image_sets"] = {"few": {"urls": [URL, "https://example.org/x.png"]}}
     other = "https://example.org/x.png"
     assert downloads_of(config) == {
-        download_name(URL): Wanted(URL, "a" * 64, "archive"),
+        download_name(URL): Wanted(URL, "a" * 64, ""),
         download_name(other): Wanted(other, "", "picture"),
     }
 

@@ -10,8 +10,9 @@ import zipfile
 
 import pytest
 
-from convscope import archives, runs
-from convscope.downloads import download, fetch, web_page
+from convscope import runs
+from convscope.archives import what_is_wrong
+from convscope.downloads import download, fetch, not_a_web_page
 from convscope.errors import UserError
 from convscope.processes import place
 
@@ -367,21 +368,18 @@ def test_another_machines_part_is_not_touched(server, tmp_path):
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"<!DOCTYPE html><html>Sorry", "a web page came instead"),
-        (b"\n  <HTML>", "a web page came instead"),
+        (b"<!DOCTYPE html><html>Sorry", "a web page, not an archive"),
+        (b"\n  <HTML>", "a web page, not an archive"),
         (b"no archive at all", "not a zip or tar archive"),
         (b"PK\x03\x04 cut off", "damaged zip archive"),
     ],
 )
 def test_a_wrong_download_is_not_kept_and_the_next_run_asks_again(server, tmp_path, content, why):
     path, store = study(tmp_path, "a")
-
-    def fault_of(path):
-        return web_page(path) or archives.fault_of(path)
-
+    check = not_a_web_page("an archive", what_is_wrong)
     server.content = content
     with pytest.raises(UserError, match=why):
-        fetch(server.url, path, store, fault_of=fault_of)
+        fetch(server.url, path, store, check=check)
     assert not path.exists() and list(store.parent.iterdir()) == []
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as archive:
@@ -389,7 +387,7 @@ def test_a_wrong_download_is_not_kept_and_the_next_run_asks_again(server, tmp_pa
     server.content = stream.getvalue()
     # One that was kept by an older version, or put there by hand, is replaced.
     store.write_bytes(content)
-    fetch(server.url, path, store, fault_of=fault_of)
+    fetch(server.url, path, store, check=check)
     assert path.read_bytes() == store.read_bytes() == server.content
 
 
@@ -418,16 +416,3 @@ def test_no_secret_in_any_message_or_file(server, tmp_path):
     download(secret, tmp_path / "f.zip", pause=0, timeout=(2, 2))
     assert only(tmp_path / "f.zip") and server.seen[-1]["Range"] == "bytes=100000-"
     assert server.seen[-1]["Authorization"].startswith("Basic "), "the server still learns who asks"
-
-
-def test_a_wrong_download_does_not_stick(server, tmp_path):
-    server.content = b"\n<!DOCTYPE html><title>please log in</title>"
-    with pytest.raises(UserError, match="a web page came instead of the file"):
-        get(server, tmp_path / "f.zip", fault_of=web_page)
-    server.content = b'{"error": "slow down"}'
-    with pytest.raises(UserError, match="not a zip or tar archive"):
-        get(server, tmp_path / "f.zip", fault_of=archives.fault_of)
-    assert list(tmp_path.iterdir()) == []
-    server.content = CONTENT
-    get(server, tmp_path / "f.zip", fault_of=web_page)
-    assert only(tmp_path / "f.zip")

@@ -158,6 +158,18 @@ def test_a_replaced_archive_of_this_computer_is_looked_at_again(fresh: Project, 
     assert not fresh.would_run(TARGETS[0], config="photos.yaml")
 
 
+def test_a_web_page_in_place_of_the_archive_is_said_and_not_kept(fresh: Project, served: tuple[Path, str]) -> None:
+    folder, url = served
+    write_study(fresh, folder, url)
+    study = (fresh.folder / "photos.yaml").read_text().splitlines()
+    (fresh.folder / "photos.yaml").write_text("\n".join(line for line in study if "sha256" not in line))
+    (folder / "pets.zip").write_text("<!DOCTYPE html><title>Log in</title>")
+    done = fresh.snakemake(TARGETS[0], config="photos.yaml")
+    (said,) = [line for line in done.stderr.splitlines() if line.startswith("download: error:")]
+    assert "is a web page, not an archive" in said
+    assert not list((fresh.folder / "results").rglob("*pets.zip"))
+
+
 def test_secrets_stay_in_the_config_and_a_wrong_download_does_not_stick(
     fresh: Project, served: tuple[Path, str]
 ) -> None:
@@ -170,7 +182,9 @@ def test_secrets_stay_in_the_config_and_a_wrong_download_does_not_stick(
     target = "results/photos/datasets/pets/extracted.sha256"
     done = fresh.snakemake(target, config="photos.yaml")
     told = done.stdout + done.stderr
-    assert done.returncode == 1 and f"cannot download {url}/pets.zip?...: a web page came" in told
+    assert (
+        done.returncode == 1 and f"cannot download {url}/pets.zip?...: what the address leads to is a web page" in told
+    )
     (folder / "pets.zip").write_bytes(right)
     told += fresh.run(target, config="photos.yaml")
     kept = [path for name in ("results", ".snakemake") for path in (fresh.folder / name).rglob("*") if path.is_file()]
