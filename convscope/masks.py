@@ -43,7 +43,7 @@ def read_mask(path: str | os.PathLike[str], named: bool = True) -> NDArray[np.ui
 
 
 def check_mask(mask: np.ndarray, size: tuple[int, int], parts: Sequence[str]) -> None:
-    """See that a mask fits its picture and that its numbers have names.
+    """See that a mask fits its picture, that its numbers have names, and that without names there is a background.
 
     Args:
         mask: (H, W) part numbers.
@@ -60,6 +60,11 @@ def check_mask(mask: np.ndarray, size: tuple[int, int], parts: Sequence[str]) ->
         raise BadImage(
             f"{width}x{height} pixels, and its picture is {wanted_width}x{wanted_height}: another shape, so that it lies "
             "beside what it marks"
+        )
+    if not parts and mask.all():
+        raise BadImage(
+            "holds no 0, so that all of the picture would be the object; name its values in a parts.json, such as "
+            "[none, animal, background, border] for a trimap"
         )
     unnamed = unnamed_numbers(mask, parts)
     if unnamed:

@@ -138,7 +138,8 @@ def test_occlusion(kind: str, figures: Figures) -> None:
         occlusion_map(score_of(net.scores, int(target)), image, black, (6, 6), (4, 4))
         for image, target in zip(images, targets, strict=True)
     ]
-    figures.agree(f"occlusion, {kind}", "captum", np.stack(ours), nhwc(theirs)[..., 0])
+    # Differences of two scores that are nearly alike: a rounding error counts for more.
+    figures.agree(f"occlusion, {kind}", "captum", np.stack(ours), nhwc(theirs)[..., 0], 1e-4)
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -157,7 +158,7 @@ def test_gradient_shap_with_the_same_draws(kind: str, figures: Figures, monkeypa
     figures.agree(f"GradientSHAP, {kind}", "captum", found, nhwc(theirs))
 
 
-@pytest.mark.parametrize("kind", ["binary head", "batch norm", "pooling", "not square"])
+@pytest.mark.parametrize("kind", ["binary head", "batch norm", "not square"])
 def test_deep_shap(kind: str, figures: Figures) -> None:
     """Separable convolutions and the swish have no rule in the shap library; the explainer says so."""
     net, images, targets, torch_targets = case(kind)
@@ -166,3 +167,16 @@ def test_deep_shap(kind: str, figures: Figures) -> None:
     found = explain(images, targets, KEYS)
     theirs = attr.DeepLiftShap(net.torch).attribute(nchw(images), nchw(background), torch_targets)
     figures.agree(f"DeepSHAP, {kind}", "captum", found.maps, nhwc(theirs), 1e-4)
+
+
+def test_deep_shap_behind_max_pooling_adds_up_and_captum_s_does_not(figures: Figures) -> None:
+    """What the rescale rule gives is a share of `F(x) - F(x')`, all of it together. Captum 0.9 loses some in a maximum."""
+    net, images, targets, torch_targets = case("pooling")
+    background = images[1:] * 0.5
+    found = explainer("deep_shap", net.keras, net.spec, background=background)(images, targets, KEYS)
+    theirs = nhwc(attr.DeepLiftShap(net.torch).attribute(nchw(images), nchw(background), torch_targets))
+    before, after = (net.scores.logits(some) for some in (background, images))
+    change = after[np.arange(len(images)), targets] - before.mean(axis=0)[targets]
+    np.testing.assert_allclose(found.maps.sum(axis=(1, 2, 3)), change, atol=1e-5)
+    assert (np.abs(theirs.sum(axis=(1, 2, 3)) - change) > 0.1 * np.abs(change)).all()
+    figures.differ("DeepSHAP, max pooling", "captum", found.maps, theirs, 0.1)

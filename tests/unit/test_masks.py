@@ -131,7 +131,11 @@ def test_a_mask_of_another_shape_is_none(size: tuple[int, int]) -> None:
 def test_numbers_without_names() -> None:
     with pytest.raises(BadImage, match=r"holds the number 9, and parts.json names 8 numbers \(0 to 7\)"):
         check_mask(np.full((3, 4), 9, np.uint8), (3, 4), PARTS)
-    check_mask(np.full((3, 4), 9, np.uint8), (3, 4), [])
+    check_mask(NUMBERS, (3, 4), [])
+    trimap = np.array([[1, 2, 3, 2]] * 3, np.uint8)
+    with pytest.raises(BadImage, match="holds no 0, so that all of the picture would be the object; name its values"):
+        check_mask(trimap, (3, 4), [])
+    check_mask(trimap, (3, 4), ["none", "animal", "background", "border"])
     with pytest.raises(ValueError, match="the number 9"):
         part_masks(np.full((3, 4), 9, np.uint8), PARTS)
     assert part_masks(np.zeros((3, 4), np.uint8), []) == {} == part_masks(np.zeros((3, 4), np.uint8), PARTS)
