@@ -17,8 +17,8 @@ _CONVOLUTIONS = ("Conv2D", "SeparableConv2D", "DepthwiseConv2D", "Conv2DTranspos
 
 def check_activations(subject: Subject) -> None:
     """The table of layers, their maps, and statistics behind the ReLU that follows."""
-    network, _ = subject.canonical()
-    graph = Graph(network, subject.images)
+    graph = subject.logits()
+    network = graph.network
     rows = layer_table(network, ModelSpec("random", subject.size))
     last = graph.last_calls()
     kinds = (*_CONVOLUTIONS, "MaxPooling2D", "AveragePooling2D")

@@ -16,8 +16,7 @@ _CONVOLUTIONS = ("Conv2D", "SeparableConv2D", "DepthwiseConv2D", "Conv2DTranspos
 
 def check_ascent(subject: Subject) -> None:
     """What a layer takes, and the mean response of one of its channels, with their gradients to the image."""
-    network, _ = subject.canonical()
-    graph = Graph(network, subject.images)
+    graph = subject.logits()
     wanted = [
         node
         for node in graph.last_calls().values()
@@ -26,8 +25,10 @@ def check_ascent(subject: Subject) -> None:
         and len(node.outputs[0].shape) == 4
     ]
     for node in subject.pick(wanted, 1):
-        _check_trunk(graph, node, subject.images)
-        _check_objective(graph, node, subject)
+        if subject.rng.integers(2) == 0:
+            _check_trunk(graph, node, subject.images)
+        else:
+            _check_objective(graph, node, subject)
 
 
 def _check_trunk(graph: Graph, node: Any, images: np.ndarray) -> None:
@@ -54,12 +55,12 @@ def _check_objective(graph: Graph, node: Any, subject: Subject) -> None:
     border = int(subject.rng.integers(3))
     kept = min(border_that_fits(size, border) for size in maps.shape[1:3])
     objective = ChannelObjective(graph.network, name, border)
-    # Before the layer's activation: the same network, where this call has none.
-    bare = networks.flatten(graph.network, linear=lambda other: other is node)
-    for opened in (False, True):
-        source = bare if opened and objective.gated else graph.network
-        twin = Graph(source, images)
-        target = _twin_of(graph, node, twin)
+    for opened in subject.pick([False, True], 1):
+        twin, target = graph, node
+        if opened and objective.gated:
+            # Before the layer's activation: the same network, where this call has none.
+            twin = Graph(networks.flatten(graph.network, linear=lambda other: other is node), images)
+            target = _twin_of(graph, node, twin)
 
         def response(x: Any, twin: Graph = twin, target: Any = target) -> Any:
             made = _run(twin, x)[id(target.outputs[0])]

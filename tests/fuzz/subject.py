@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras import tree
 
 from convscope import networks
-from tests.fuzz.recipes import Recipe, build
+from tests.fuzz.recipes import Recipe, built
 
 
 class Difference(AssertionError):
@@ -32,9 +32,10 @@ class Subject:
     def __init__(self, recipe: Recipe, number: int) -> None:
         self.recipe, self.number, self.rng = recipe, number, np.random.default_rng(number)
         self._flat: Graph | None = None
+        self._logits: Graph | None = None
         self._canonical: tuple[keras.Model, str] | None = None
         try:
-            self.model = build(recipe)
+            self.builder, self.model = built(recipe)
         except Exception as error:
             raise NotValid(str(error)) from None
         height, width, _ = recipe.inputs[0]
@@ -58,6 +59,12 @@ class Subject:
         if self._canonical is None:
             self._canonical = networks.canonical(self.model, "mine")
         return self._canonical
+
+    def logits(self) -> "Graph":
+        """The canonical network and what each of its tensors is."""
+        if self._logits is None:
+            self._logits = Graph(self.canonical()[0], self.images)
+        return self._logits
 
     def pick(self, items: list[Any], count: int) -> list[Any]:
         """Some of the items."""
