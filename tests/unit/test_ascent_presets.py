@@ -189,6 +189,27 @@ def test_strength_is_read_from_weights_and_the_gain_behind_them() -> None:
     assert len(filter_strength(model, "first")) == 16
 
 
+def test_a_norm_without_scale_has_its_gain_too() -> None:
+    """Weights ten times smaller behind which the spread is a hundred times smaller are no weak filter's."""
+    image = keras.Input((None, None, 3))
+    x = layers.BatchNormalization(scale=False, epsilon=0.0, name="norm")(layers.Conv2D(3, 3, name="conv")(image))
+    model = keras.Model(image, x)
+    kernel = np.ones((3, 3, 3, 3), np.float32) * [1, 0.01, 0.5]
+    model.get_layer("conv").set_weights([kernel, np.zeros(3)])
+    model.get_layer("norm").set_weights([np.zeros(3), np.zeros(3), np.array([4.0, 0.0009, 1.0])])
+    # The filters' weights by the root of the variance: .5, 1/3 and .5 of what a filter's weights are.
+    np.testing.assert_allclose(filter_strength(model, "conv"), [1, 2 / 3, 1], rtol=1e-5)
+
+
+def test_a_filter_named_twice_ascends_once_and_lives() -> None:
+    settings = settings_from({"size": 32, "steps": 2, "batch": 2})
+    found = ascend(network(), SPEC, "second", [3, 1, 3, 3], settings, seed=1)
+    once = ascend(network(), SPEC, "second", [3, 1], settings, seed=1)
+    assert found.channels.tolist() == [3, 1] and not found.dead.any()
+    np.testing.assert_array_equal(found.patterns, once.patterns)
+    assert found.only([3, 1, 3]).channels.tolist() == [3, 1, 3]
+
+
 def test_no_time_is_spent_on_a_filter_without_weights(monkeypatch: pytest.MonkeyPatch) -> None:
     model = network()
     kernel = model.get_layer("second").get_weights()[0]

@@ -54,7 +54,8 @@ def test_a_pool_has_no_filters(rows: list[dict[str, str]]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "found"), [("all", [0, 1, 2]), (2, [0, 1]), (64, [0, 1, 2]), ([2, 0], [2, 0]), ([1, 9], [1])]
+    ("wanted", "found"),
+    [("all", [0, 1, 2]), (2, [0, 1]), (64, [0, 1, 2]), ([2, 0], [2, 0]), ([1, 9], [1]), ([2, 0, 2], [2, 0])],
 )
 def test_filters(wanted: object, found: list[int]) -> None:
     assert wanted_filters(3, wanted, "k") == found  # type: ignore[arg-type]

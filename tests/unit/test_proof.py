@@ -1,0 +1,142 @@
+"""The written-out trunk is held against Keras before an ascent; broken on purpose, it is found out, named and left."""
+
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from convscope.ascent import proof
+from convscope.ascent.objectives import ChannelObjective
+from convscope.ascent.presets import AscentSettings, settings_from
+from convscope.ascent.run import FilterPatterns, ascend
+from convscope.ascent.trunk_steps import Convolution, Depthwise, Relu
+from convscope.model_spec import ModelSpec
+from convscope.networks import canonical
+
+layers = keras.layers
+SPEC = ModelSpec("small", (32, 32), scale=(1 / 127.5,) * 3, offset=(-1.0,) * 3)
+
+
+def network() -> keras.Model:
+    keras.utils.set_random_seed(5)
+    image = keras.Input((None, None, 3))
+    x = layers.Conv2D(8, 3, strides=2, activation="relu", name="first")(image)
+    x = layers.DepthwiseConv2D(3, padding="same", dilation_rate=2, name="second")(x)
+    x = layers.ReLU(name="third")(layers.BatchNormalization(name="norm")(x))
+    return keras.Model(image, layers.Conv2D(6, 3, name="last")(x))
+
+
+def settings(**other: Any) -> AscentSettings:
+    return settings_from({"size": 32, "steps": 3, "batch": 2, **other})
+
+
+def climbed(model: keras.Model, lines: list[str], at_once: int = 1, **other: Any) -> FilterPatterns:
+    batches: list[FilterPatterns] = []
+    found = ascend(model, SPEC, "last", [0, 1, 2, 3], settings(**other), 1, batches.append, (), at_once, lines.append)
+    assert [part.channels.tolist() for part in batches] == [[0, 1], [2, 3]]
+    return found
+
+
+def by_keras(model: keras.Model, monkeypatch: pytest.MonkeyPatch) -> FilterPatterns:
+    with monkeypatch.context() as patch:
+        patch.setattr(proof, "_VALUE", -1.0)
+        lines: list[str] = []
+        found = climbed(model, lines)
+    assert "going on with Keras's own graph" in lines[-1]
+    return found
+
+
+def test_a_right_trunk_is_held_against_keras_once_for_each_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures: list[tuple[int, ...]] = []
+    measured = ChannelObjective.measured
+
+    def counted(self: ChannelObjective, images: Any, *rest: Any) -> Any:
+        if tf.executing_eagerly():
+            pictures.append(tuple(images.shape))
+        return measured(self, images, *rest)
+
+    monkeypatch.setattr(ChannelObjective, "measured", counted)
+    lines: list[str] = []
+    climbed(network(), lines, coarse_size=20, coarse_steps=2)
+    assert [line.split(":")[0] for line in lines] == ["held against Keras at 20 px", "held against Keras at 32 px"]
+    assert pictures == [(1, 20, 20, 3), (1, 32, 32, 3)]
+
+
+def broken(kind: type, method: str, change: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = getattr(kind, method)
+    monkeypatch.setattr(kind, method, lambda self, *arguments: change(right(self, *arguments)))
+
+
+BREAKS = {
+    "second": (Depthwise, "backward", lambda parts: [parts[0] * 1.2]),
+    "first": (Convolution, "forward", lambda maps: maps + 0.1),
+    "norm": (Depthwise, "forward", lambda maps: tf.roll(maps, 1, axis=2)),
+    "third": (Relu, "backward", lambda parts: [part * 1.3 for part in parts]),
+}
+
+
+@pytest.mark.parametrize("layer", BREAKS)
+def test_a_broken_kernel_is_named_and_keras_takes_over(layer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, lines = network(), []  # type: ignore[var-annotated]
+    expected = by_keras(model, monkeypatch)
+    broken(*BREAKS[layer], monkeypatch)
+    # Side by side, the batch that did not find it out stops, too.
+    found = climbed(model, lines, at_once=2 if layer == "first" else 1)
+    assert len(lines) == 1 and f"'{layer}'" in lines[0] and "at 32 px" in lines[0] and "Keras's own graph" in lines[0]
+    np.testing.assert_array_equal(found.patterns, expected.patterns)
+    np.testing.assert_array_equal(found.objective, expected.objective)
+
+
+def test_what_keras_takes_over_is_what_a_right_trunk_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network()
+    right, slow = climbed(model, []), by_keras(model, monkeypatch)
+    np.testing.assert_allclose(slow.objective, right.objective, rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(slow.patterns, right.patterns, atol=1e-2)
+
+
+def test_in_bfloat16_the_same_steps_are_proved_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    climbed(network(), lines, precision="bfloat16")
+    assert len(lines) == 1 and "held against Keras at 32 px" in lines[0]
+    # Too small a fault to stand out of the rounding of bfloat16.
+    broken(Depthwise, "backward", lambda parts: [parts[0] * 1.2], monkeypatch)
+    lines.clear()
+    climbed(network(), lines, precision="bfloat16")
+    assert len(lines) == 1 and "layer 'second'" in lines[0]
+
+
+def test_a_fault_of_bfloat16_alone_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken(
+        Relu, "backward", lambda parts: [tf.reverse(part, [1]) if part.dtype == tf.bfloat16 else part for part in parts],
+        monkeypatch,
+    )  # fmt: skip
+    lines: list[str] = []
+    climbed(network(), lines, precision="bfloat16")
+    assert len(lines) == 1 and "in bfloat16 its gradient is none of Keras's" in lines[0]
+
+
+def test_mobilenet_v3_climbs_right() -> None:
+    """Its hard swish adds a constant; batch norm at its start is nearly the identity, and is shaken."""
+    keras.utils.set_random_seed(1)
+    whole = keras.applications.MobileNetV3Small(weights=None, alpha=0.35, include_top=False, input_shape=(64, 64, 3))
+    draw = np.random.default_rng(2)
+    for layer in whole.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            gamma, beta, mean, variance = layer.get_weights()
+            layer.set_weights(
+                [
+                    gamma * draw.uniform(0.5, 1.5, gamma.shape),
+                    draw.normal(0, 0.5, beta.shape),
+                    draw.normal(0, 0.1, mean.shape),
+                    variance * draw.uniform(0.1, 1, variance.shape),
+                ]
+            )
+    model, _ = canonical(whole)
+    spec = ModelSpec("mobilenet", (64, 64), scale=(1.0,) * 3, offset=(0.0,) * 3)
+    lines: list[str] = []
+    few = settings_from({"size": 64, "steps": 2})
+    found = ascend(model, spec, "expanded_conv_3_project", [0, 5], few, 1, report=lines.append)
+    assert len(lines) == 1 and "held against Keras" in lines[0], lines
+    assert (np.diff(found.objective) > 0).all()
