@@ -8,8 +8,7 @@ the network it is given.
 import contextlib
 import hashlib
 import json
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -17,7 +16,9 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
-from convscope.errors import UserError, nearest
+from convscope.errors import UserError
+from convscope.graphs import address_of, graph_of, nodes_in_order, tensor_of
+from convscope.graphs import node_of as node_of
 from convscope.nonlinearity import activation_name
 from convscope.nonlinearity import is_plain_relu as is_plain_relu
 
@@ -43,23 +44,6 @@ _POOLS = {"MaxPooling2D", "AveragePooling2D"}
 _ACTIVATION_LAYERS = {"Activation", "Softmax", "Sigmoid"}
 
 Call = Callable[[Any, str, tuple[Any, ...], dict[str, Any]], Any]
-# Of a call that is not the last one of its layer, or of an output that is not its first: `relu@2`, `split@1.1`.
-_ADDRESS = re.compile(r"(.+)@(\d+)(?:\.(\d+))?")
-
-
-def graph_of(operation: Any) -> Any | None:
-    """The functional graph inside a model (Functional, built Sequential, keras-hub task); None for a plain layer."""
-    if isinstance(operation, keras.Sequential):
-        return operation._functional
-    return operation if hasattr(operation, "_nodes_by_depth") and hasattr(operation, "inputs") else None
-
-
-def nodes_in_order(graph: Any) -> Iterator[Any]:
-    """The calls of a functional network, every one after those that it takes its inputs from."""
-    for depth in sorted(graph._nodes_by_depth, reverse=True):
-        for node in graph._nodes_by_depth[depth]:
-            if not node.is_input:
-                yield node
 
 
 def _trace(graph: Any, tensors: list[Any], call: Call, outer: str = "") -> list[Any]:
@@ -196,7 +180,7 @@ def canonical(model: keras.Model, name: str | None = None) -> tuple[keras.Model,
     last, activation = _final_activation(flat)
 
     def drop(node: Any) -> bool:
-        return is_random(node.operation) or (node is last and type(node.operation).__name__ in _ACTIVATION_LAYERS)
+        return is_random(node.operation) or (type(node.operation).__name__ in _ACTIVATION_LAYERS and node is last)
 
     def linear(node: Any) -> bool:
         return node is last
@@ -206,7 +190,8 @@ def canonical(model: keras.Model, name: str | None = None) -> tuple[keras.Model,
         # A network that ends in global pooling works at every size; one that flattens its maps, or gives them a shape of its
         # own, does not build or run here.
         with contextlib.suppress(ValueError, TypeError, tf.errors.InvalidArgumentError, UserError):
-            free = (None, None, shape[-1])
+            free, twice = (None, None, shape[-1]), (2 * shape[0], 2 * shape[1], shape[-1])
+            flatten(flat, drop=drop, linear=linear, input_shape=twice)
             result = flatten(flat, copy=True, drop=drop, linear=linear, name=name, input_shape=free)
             _check_same(model, result, activation)
             return result, activation
@@ -258,54 +243,6 @@ def _check_same(model: keras.Model, result: keras.Model, activation: str) -> Non
             f"model '{model.name}': its graph of layers does not compute what calling it does "
             f"(class {type(model).__name__}); rebuild it with keras.Model(inputs, outputs) and save that"
         )
-
-
-def node_of(model: keras.Model, layer_name: str) -> Any:
-    """The call that a layer's name stands for in a flat network: its last one, or another by its address (`relu@1`).
-
-    Raises:
-        UserError: no such layer, or it is not called so often; the nearest name is suggested.
-    """
-    return _found(model, layer_name)[0]
-
-
-def tensor_of(model: keras.Model, layer_name: str) -> Any:
-    """The tensor that a layer's name stands for in a flat network: what its last call makes, or what its address says.
-
-    Raises:
-        UserError: no such layer, call or output.
-    """
-    node, output = _found(model, layer_name)
-    return node.outputs[output]
-
-
-def address_of(model: keras.Model, tensor: Any) -> str:
-    """The name that `tensor_of` finds a tensor of a flat network by.
-
-    It is the layer's own name, but for the first calls of a layer that is called several times: `relu@1`, counted from 1 in the
-    order of the network. Outputs beside the first are counted from 0 behind a dot: `split@1.1`.
-    """
-    node = next(node for node in nodes_in_order(model) if any(made is tensor for made in node.outputs))
-    calls = [other for other in nodes_in_order(model) if other.operation is node.operation]
-    output = next(index for index, made in enumerate(node.outputs) if made is tensor)
-    if node is calls[-1] and output == 0:
-        return str(node.operation.name)
-    call = next(index for index, other in enumerate(calls, start=1) if other is node)
-    return f"{node.operation.name}@{call}" + (f".{output}" if output else "")
-
-
-def _found(model: keras.Model, address: str) -> tuple[Any, int]:
-    calls: dict[str, list[Any]] = {}
-    for node in nodes_in_order(model):
-        calls.setdefault(node.operation.name, []).append(node)
-    if address in calls:
-        return calls[address][-1], 0
-    parts = _ADDRESS.fullmatch(address)
-    if parts is not None:
-        name, call, output = parts[1], int(parts[2]), int(parts[3] or 0)
-        if 1 <= call <= len(calls.get(name, [])) and output < len(calls[name][call - 1].outputs):
-            return calls[name][call - 1], output
-    raise UserError(f"model '{model.name}' has no layer '{address}'; {nearest(address, list(calls))}")
 
 
 def default_cam_layer(model: keras.Model) -> str:

@@ -13,10 +13,11 @@ def main() -> int:
     """Run them; the exit status says whether anything differs."""
     import keras
 
-    from tests.fuzz.checks import CHECKS, NotValid, failures
+    from tests.fuzz.checks import CHECKS, failures
     from tests.fuzz.generate import draw
     from tests.fuzz.recipes import Recipe
     from tests.fuzz.shrink import smallest
+    from tests.fuzz.subject import NotValid
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--first", type=int, default=0, help="number of the first network: where an earlier run ended")

@@ -135,6 +135,7 @@ class Builder:
         self.steps: list[Step] = []
         self.tensors: dict[Ref, Any] = {(-1 - i, 0): keras.Input(shape) for i, shape in enumerate(inputs)}
         self.layers: dict[int, Any] = {}
+        self.inside: dict[int, Builder] = {}
         self._inputs, self._rectify = inputs, rectify
 
     def add(self, step: Step) -> None:
@@ -154,7 +155,8 @@ class Builder:
         name = f"{step.kind.lower()}{number}"
         if step.kind == "network":
             training = {"training": False} if options.get("inference") else {}
-            layer = self.layers[number] = nested(options, name, self._rectify)
+            self.inside[number], layer = nested(options, name, self._rectify)
+            self.layers[number] = layer
             return layer(given if len(given) > 1 else given[0], **training)
         if step.kind in OPERATIONS:
             if self._rectify and is_rectifier(step.kind, options):
@@ -193,26 +195,31 @@ class Builder:
         )
 
 
-def nested(options: dict[str, Any], name: str, rectify: Rectify | None) -> keras.Model:
-    """The network inside a step of another."""
+def nested(options: dict[str, Any], name: str, rectify: Rectify | None) -> tuple[Builder, keras.Model]:
+    """The network inside a step of another, and what built it."""
     body: Recipe = options["body"]
     builder = Builder(body.inputs, rectify)
     for step in body.steps:
         builder.add(step)
     if options.get("form") == "sequential":
         chain = [builder.layers[number] for number in range(len(body.steps))]
-        return keras.Sequential([keras.Input(body.inputs[0]), *chain], name=name)
-    return builder.model(body.outputs, name)
+        return builder, keras.Sequential([keras.Input(body.inputs[0]), *chain], name=name)
+    return builder, builder.model(body.outputs, name)
 
 
-def build(recipe: Recipe, rectify: Rectify | None = None, name: str = "random_network") -> keras.Model:
+def built(recipe: Recipe, rectify: Rectify | None = None) -> tuple[Builder, keras.Model]:
     """The network of a recipe, its weights drawn by their place in it; anything may be raised for a wrong recipe."""
     builder = Builder(recipe.inputs, rectify)
     for step in recipe.steps:
         builder.add(step)
-    model = builder.model(recipe.outputs, name)
+    model = builder.model(recipe.outputs, "random_network")
     draw_weights(model)
-    return model
+    return builder, model
+
+
+def build(recipe: Recipe, rectify: Rectify | None = None) -> keras.Model:
+    """The network alone."""
+    return built(recipe, rectify)[1]
 
 
 def draw_weights(model: keras.Model) -> None:
@@ -233,31 +240,30 @@ def draw_weights(model: keras.Model) -> None:
         weight.assign(value.astype(weight.dtype))
 
 
-def final_activation(recipe: Recipe) -> str:
-    """What a reader of the recipe calls the activation at its end: "softmax" or "sigmoid" of the output, or "linear"."""
+def final_activation(builder: Builder, output: Ref) -> str:
+    """What a reader of the steps calls the activation at the end: "softmax" or "sigmoid" of the output, or "linear"."""
     found: dict[Ref, str] = {}
-    kinds: dict[int, Step] = {}
-    model = Builder(recipe.inputs)
-    for number, step in enumerate(recipe.steps):
-        model.add(step)
-        shape = model.tensors[(number, 0)].shape
-        kinds[number] = meant = kinds[step.options["of"]] if step.kind == "again" else step
+    for number, step in enumerate(builder.steps):
+        before, taken = found.get(step.inputs[0], "linear"), builder.tensors[step.inputs[0]]
+        origin = number
+        while builder.steps[origin].kind == "again":
+            origin = builder.steps[origin].options["of"]
+        meant, shape = builder.steps[origin], builder.tensors[(number, 0)].shape
         if meant.kind == "network":
-            found[(number, 0)] = _of_nested(meant.options["body"], found.get(step.inputs[0], "linear"))
-            continue
-        found[(number, 0)] = _activation_of(meant, len(shape))
-        taken = model.tensors[step.inputs[0]]
-        if (
-            _passes(meant)
-            and taken.shape[-1] == shape[-1]
-            and all(n == 1 for n in taken.shape[1:-1] if taken.shape != shape)
-        ):
-            found[(number, 0)] = found.get(step.inputs[0], "linear")
-    return found.get(recipe.outputs[0], "linear")
+            found[(number, 0)] = _of_nested(builder.inside[origin], meant.options["body"], before)
+        elif _passes(meant) and (taken.shape == shape or _keeps_classes(taken.shape, shape)):
+            found[(number, 0)] = before
+        else:
+            found[(number, 0)] = _activation_of(meant, len(shape))
+    return found.get(output, "linear")
 
 
-def _of_nested(body: Recipe, before: str) -> str:
-    own = final_activation(body)
+def _keeps_classes(before: tuple[int | None, ...], after: tuple[int | None, ...]) -> bool:
+    return before[-1] == after[-1] and all(size == 1 for size in before[1:-1])
+
+
+def _of_nested(builder: Builder, body: Recipe, before: str) -> str:
+    own = final_activation(builder, body.outputs[0])
     passing = all(_passes(step) and step.kind != "Reshape" for step in body.steps)
     return before if own == "linear" and passing else own
 

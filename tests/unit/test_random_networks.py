@@ -5,12 +5,13 @@ from typing import Any
 
 import pytest
 
-from convscope import folding, networks
+from convscope import folding, graphs, networks
 from convscope.attributions import rectifiers
-from tests.fuzz.checks import CHECKS, NotValid, failures
+from tests.fuzz.checks import CHECKS, failures
 from tests.fuzz.generate import draw
 from tests.fuzz.recipes import Recipe, Step, build, every_step
 from tests.fuzz.shrink import smallest
+from tests.fuzz.subject import NotValid
 
 SIZE = ((8, 9, 3),)
 
@@ -88,7 +89,7 @@ def first_call(model: Any, name: str) -> Any:
 @pytest.mark.parametrize(
     ("module", "name", "broken", "check"),
     [
-        (networks, "_found", first_call, "activations"),
+        (graphs, "_found", first_call, "activations"),
         (networks, "activation_name", lambda operation: "linear", "canonical"),
         (rectifiers, "is_relu_call", lambda node: True, "rectifiers"),
         (networks, "is_random", lambda operation: type(operation).__name__ == "ReLU", "canonical"),
