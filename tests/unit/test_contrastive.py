@@ -216,7 +216,7 @@ def test_a_black_object_that_is_kept_counts_like_a_white_one() -> None:
         model, spec = linear(weights, np.array([-10.0 - weights.sum() / 2]))
         picture = np.where(square[..., None], (1 + sign) / 2, (1 - sign) / 2) * np.ones(3)
         images = spec.preprocess(picture[None].astype(np.float32) * 255)
-        explain = explainer("pertinent_positive", model, spec, {"iterations": 150})
+        explain = explainer("pertinent_positive", model, spec, {"iterations": 100, "searches": 4})
         found = explain(images, np.array([1]), ["a"])
         assert found.facts["success"][0] and np.sign(found.maps[found.maps != 0]).tolist() == [sign] * np.count_nonzero(
             found.maps
