@@ -2,6 +2,7 @@
 
 import copy
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -36,10 +37,8 @@ def untouched(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def results(tmp_path: Path) -> Path:
-    made = fixture.make_results(tmp_path)
-    fixture.add_judging(made)
-    return made
+def results(untouched: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(untouched, tmp_path / untouched.name))
 
 
 def shown(study: Study) -> dict[str, Any]:
