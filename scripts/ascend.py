@@ -49,10 +49,14 @@ def main(args: argparse.Namespace) -> None:
         kept.write(part)
         progress.step(len(part.channels), f"objective {float(part.objective[:, -1].mean()):.3g}")
 
+    mistrusted: list[str] = []
     if len(done) < len(channels):
         # A graphics processor takes one batch after the other.
         at_once = 1 if gpu else args.threads
-        parts.append(ascend(network, spec, args.layer, channels, settings, args.seed, on_batch, done, at_once, say))
+        found = ascend(
+            network, spec, args.layer, channels, settings, args.seed, on_batch, done, at_once, say, mistrusted.append
+        )
+        parts.append(found)
     found = joined(parts).only(channels)
     say(f"dead filters: {found.channels[found.dead].tolist() or 'none'}")
     attributes = {
@@ -60,7 +64,8 @@ def main(args: argparse.Namespace) -> None:
         "model_digest": spec.identity,
         "layer": args.layer,
         "objective": "mean of the layer's channel, borders dropped",
-        "precision": precision,
+        "precision": "float32" if mistrusted else precision,
+        "computed_by": "Keras's own graph" if mistrusted else "written-out trunk",
         "seed": args.seed,
         "settings": settings.as_dict(),
     }

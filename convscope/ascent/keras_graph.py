@@ -94,7 +94,7 @@ class KerasTrunk:
 
     def forward(self, images: Any, margins: Margins = NONE) -> tuple[Any, Callable[[Any], Any]]:
         """Feature maps without the margins, and the function that takes a gradient back to the images (see `Trunk.forward`)."""
-        tape = tf.GradientTape()
+        tape = tf.GradientTape(watch_accessed_variables=False)
         with tape:
             tape.watch(images)
             maps = tf.cast(self.values(images)[self.output], tf.float32)
@@ -111,7 +111,7 @@ class KerasTrunk:
 
     def gradients(self, images: Any, gradient: Any, margins: Margins = NONE) -> tuple[Values, Values]:
         """Every value on the way, and the gradient that arrives at it from that of the feature maps."""
-        tape = tf.GradientTape()
+        tape = tf.GradientTape(watch_accessed_variables=False)
         with tape:
             tape.watch(images)
             values = self.values(images)

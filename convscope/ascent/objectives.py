@@ -76,8 +76,8 @@ class ChannelObjective:
         self.gated = self.activation is not keras.activations.linear
         self._layer = layer
         # Of this call, not of the layer: another call of it has maps of another size.
-        self._shapes = keras.Model(network.inputs, result)
-        self._input_shapes = keras.Model(network.inputs, node.input_tensors[0])
+        self._shapes = keras.Model(network.inputs, [node.input_tensors[0], result])
+        self._known_sizes: dict[int, Any] = {}
         self.filters = int(result.shape[-1])
         self._own = None if by_keras else own_channels(layer, dtype)
         self._whole = LayerByKeras(layer)
@@ -85,10 +85,18 @@ class ChannelObjective:
 
     def fits(self, side: int) -> bool:
         """Whether anything is left of a square image where the layer sees it."""
-        try:
-            return min(self._shapes.compute_output_shape((1, side, side, 3))[1:3]) >= 1
-        except ValueError:
-            return False
+        return min(self._sizes(side)[1]) >= 1
+
+    def _sizes(self, side: int) -> Any:
+        """Height and width of the layer's input and of its output for a square image; zero where nothing is left."""
+        if side not in self._known_sizes:
+            try:
+                shapes = self._shapes.compute_output_shape((1, side, side, 3))
+            except ValueError:
+                shapes = [(1, 0, 0, 1)] * 2
+            # Keras goes through the whole network for it.
+            self._known_sizes[side] = tuple((int(shape[1]), int(shape[2])) for shape in shapes)
+        return self._known_sizes[side]
 
     def map_size(self, side: int) -> tuple[int, int]:
         """Height and width of the layer's feature map for a square image.
@@ -100,8 +108,7 @@ class ChannelObjective:
             raise UserError(
                 f"layer '{self.layer_name}': its feature map is empty for a {side}x{side} image; make filters.size larger"
             )
-        shape = self._shapes.compute_output_shape((1, side, side, 3))
-        return int(shape[1]), int(shape[2])
+        return self._sizes(side)[1]
 
     def border_at(self, side: int) -> int:
         """Positions dropped on each side for a square image."""
@@ -126,7 +133,7 @@ class ChannelObjective:
         """`value_and_gradient`, and what judging them takes."""
         unread = self._unread(images.shape[1])
         maps, backward = self.trunk.forward(images, unread or NONE)
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(maps)
             responses = self._responses(maps, channels, opened, unread, images.shape[1])
             values = tf.reduce_mean(responses, axis=(1, 2))
@@ -146,8 +153,7 @@ class ChannelObjective:
         """What the layer does not read of its input, for a square image; None if it works on all of it."""
         if self._own is None:
             return None
-        height, width = self._input_shapes.compute_output_shape((1, side, side, 3))[1:3]
-        return margins_unread(self._layer, (int(height), int(width)), self.border_at(side))
+        return margins_unread(self._layer, self._sizes(side)[0], self.border_at(side))
 
     def _responses(self, maps: Any, channels: Any, opened: Any, unread: Margins | None, side: int) -> Any:
         """What the objective is the mean of: (N, h, w), the wanted channel without its border."""

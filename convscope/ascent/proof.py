@@ -1,7 +1,8 @@
 """The fast path proves itself: its first gradient of each image size is held against Keras's own before anything follows from it."""
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -13,13 +14,13 @@ from convscope.ascent.objectives import ChannelObjective, Measured
 from convscope.ascent.trunk import Trunk
 
 # Of the mean magnitude of the responses, and of the gradient's length. Exact sums in another order move the value by millionths. The
-# gradient of a ReLU or of a maximum has steps, and among millions of numbers some always lie on one: of a picture in a hundred the
-# gradient of a deep network differs by one or two per cent, of all others by thousandths or less.
+# gradient of a ReLU or of a maximum has steps, and among millions of numbers some always lie on one: of a picture in ten the gradient
+# of a deep network differs by one or two per cent, of all others by thousandths or less.
 _VALUE, _GRADIENT = 1e-3, 0.05
-# In bfloat16 (8 bits) many more lie on a step, in every layer some; the real Xception's gradient keeps a cosine of .99 with the
-# exact one in block 2, .93 in block 8, .87 in block 14, and a random ResNet50's .81, all of them the right length within 7 %. No bound
-# that these pass tells a wrong sum from a rounded one. So the same steps are proved in float32, and here only that bfloat16 has not
-# brought something else.
+# In bfloat16 (8 bits; the float32 of a graphics processor is TF32, 11 bits) many more lie on a step, in every layer some: the real
+# Xception's gradient has a cosine with the exact one of .99 in block 2, .93 in block 8 and .87 in block 14, that of a random ResNet50
+# .81, all of the right length within 7 %. No bound that these pass tells a wrong sum from a rounded one. So the same steps are
+# proved in float32, and here only that coarser numbers have not brought something else.
 _COARSE_VALUE, _COSINE, _LENGTH = 0.3, 0.5, 2.0
 
 
@@ -41,11 +42,15 @@ class Proof:
     ) -> None:
         self._network, self._layer, self._border = network, layer_name, border
         self._precision, self._report = precision, report
+        # Whether the fast path rounds as float32 does, or coarser.
+        self._exact = precision == "float32" and not (
+            tf.config.list_physical_devices("GPU") and tf.config.experimental.tensor_float_32_execution_enabled()
+        )
         self._reference = ChannelObjective(network, layer_name, border, by_keras=True)
         self._lock = threading.Lock()
         self._tries: dict[int, int] = {}
         self._proved: set[int] = set()
-        self._exact_proved = precision == "float32"
+        self._exact_proved = self._exact
         self._failed: Mistrust | None = None
 
     def check(
@@ -68,7 +73,8 @@ class Proof:
             if self._failed:
                 raise self._failed
             if size not in self._proved:
-                self._prove(size, pictures, channels, opened, values.numpy(), gradients.numpy())
+                with _exact_sums():
+                    self._prove(size, pictures, channels, opened, values.numpy(), gradients.numpy())
 
     def _prove(
         self, size: int, pictures: Any, channels: Any, opened: Any, values: np.ndarray, gradients: np.ndarray
@@ -80,7 +86,7 @@ class Proof:
         images, wanted, before = pictures(one), channels[one], opened[one]
         expected = self._reference.measured(images, wanted, before)
         off = _off(expected, values[row], gradients[row])
-        if self._precision == "float32":
+        if self._exact:
             self._judge(size, images, wanted, before, expected, off)
         else:
             if not self._exact_proved:
@@ -88,7 +94,6 @@ class Proof:
                 found = exact.measured(images, wanted, before)
                 exactly = _off(expected, found.values.numpy()[0], found.gradient.numpy()[0])
                 self._judge(size, images, wanted, before, expected, exactly, exact)
-                self._exact_proved = True
             if not (off[0] <= _COARSE_VALUE and off[2] >= _COSINE and 1 / _LENGTH <= off[3] <= _LENGTH):
                 self._fail(
                     f"layer '{self._layer}': in {self._precision} its gradient is none of Keras's ({_said(off)})", size
@@ -98,6 +103,7 @@ class Proof:
         # A gradient of zero says little: once more with the layer's own ReLU open, or with the next batch, and then no more.
         if lengths[row] > 0 or self._tries[size] > 1:
             self._proved.add(size)
+            self._exact_proved = True
 
     def _judge(
         self, size: int, images: Any, channels: Any, opened: Any, expected: Measured, off: tuple[float, ...],
@@ -112,6 +118,17 @@ class Proof:
     def _fail(self, reason: str, size: int) -> None:
         self._failed = Mistrust(f"{reason}, at {size} px")
         raise self._failed
+
+
+@contextlib.contextmanager
+def _exact_sums() -> Iterator[None]:
+    """Float32 that is float32 on a graphics processor, too."""
+    rounded = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(rounded)
 
 
 def _off(expected: Measured, value: np.ndarray, gradient: np.ndarray) -> tuple[float, float, float, float]:

@@ -57,6 +57,7 @@ def ascend(
     done: Collection[int] = (),
     at_once: int = 1,
     report: Callable[[str], None] = lambda line: None,
+    on_mistrust: Callable[[str], None] = lambda reason: None,
 ) -> FilterPatterns:
     """Find the patterns of some filters of one layer by gradient ascent in input space.
 
@@ -79,6 +80,7 @@ def ascend(
         at_once: batches that ascend side by side, each in a thread of its own. On a CPU whose operations have a thread each
             (`set_threads(..., side_by_side=True)`) nothing waits for the slower half of an operation.
         report: takes lines for the log.
+        on_mistrust: called with the reason where Keras's own graph takes over.
 
     Raises:
         UserError: unknown or unsuitable layer, or a channel the layer does not have.
@@ -120,6 +122,7 @@ def ascend(
         return find_all(ascent)
     except Mistrust as reason:
         report(f"{reason}: going on with Keras's own graph, which takes longer")
+        on_mistrust(str(reason))
     by_keras = ChannelObjective(network, layer, settings.border, by_keras=True)
     return find_all(_Ascent(spec, layer, settings, seed, by_keras, None))
 

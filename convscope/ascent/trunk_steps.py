@@ -250,7 +250,7 @@ class AnyLayer(Step):
         sources = [_as_float(value, tf.float32) for value in values]
         # Places and conditions (integers, booleans) have no gradient.
         smooth = [source for source in sources if source.dtype.is_floating]
-        with tf.GradientTape() as tape:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(smooth)
             again = self._call(sources)
         taken = [

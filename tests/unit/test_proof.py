@@ -34,7 +34,12 @@ def settings(**other: Any) -> AscentSettings:
 
 def climbed(model: keras.Model, lines: list[str], at_once: int = 1, **other: Any) -> FilterPatterns:
     batches: list[FilterPatterns] = []
-    found = ascend(model, SPEC, "last", [0, 1, 2, 3], settings(**other), 1, batches.append, (), at_once, lines.append)
+    reasons: list[str] = []
+    wanted = [0, 1, 2, 3]
+    found = ascend(
+        model, SPEC, "last", wanted, settings(**other), 1, batches.append, (), at_once, lines.append, reasons.append
+    )
+    assert [line.split(": going on")[0] for line in lines if "going on" in line] == reasons
     assert [part.channels.tolist() for part in batches] == [[0, 1], [2, 3]]
     return found
 
