@@ -67,7 +67,8 @@ def against(mine: Mapping[str, Judgement], other: Mapping[str, Judgement]) -> li
     for row, gap, ask, sign, p in zip(rows, gaps, asked, shown, adjusted, strict=True):
         few = row["images"] < MIN_IMAGES
         row["p"] = float(f"{p:.4g}") if ask else None
-        row["needed"] = pictures_needed(effect_of(gap), ALPHA / max(sum(asked), 1)) if ask and not sign else None
+        needed = pictures_needed(effect_of(gap), ALPHA / max(sum(asked), 1)) if ask and not sign else None
+        row["needed"] = max(needed, row["images"] + 1) if needed else None
         row["shows"] = TOO_FEW if few else MORE if sign > 0 else LESS if sign < 0 else ALIKE
     return rows
 

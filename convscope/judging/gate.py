@@ -109,16 +109,15 @@ def sanity_gate(methods: Mapping[str, Values], threshold: float = SURVIVES) -> d
     flat = [question for questions in rivals.values() for question in questions]
     outcomes, adjusted = _decided(flat)
     first, first_adjusted = _decided([part[0] if part else None for part in randomisation])
-    result = {}
+    result, questions = {}, sum(question is not None for question in flat)
     for index, name in enumerate(names):
         checks = [
             _randomisation_check(methods[name], randomisation[index], first[index], first_adjusted[index], threshold)
         ]
         for place, rival in enumerate(RIVALS):
             at = place * len(names) + index
-            checks.append(
-                _rival_check(flat[at], methods[name], methods.get(rival, {}), rival, outcomes[at], adjusted[at])
-            )
+            both = methods[name], methods.get(rival, {})
+            checks.append(_rival_check(flat[at], *both, rival, outcomes[at], adjusted[at], questions))
         result[name] = verdict(checks)
     return result
 
@@ -165,7 +164,7 @@ def _compared(values: Values, rival: Values) -> _Question | None:
 
 
 def _rival_check(
-    asked: _Question | None, values: Values, rival: Values, name: str, outcome: int, adjusted: float
+    asked: _Question | None, values: Values, rival: Values, name: str, outcome: int, adjusted: float, questions: int
 ) -> Check:
     title = CONTROLS[name]
     if "faithfulness" not in values or "faithfulness" not in rival:
@@ -173,9 +172,13 @@ def _rival_check(
     if asked is None:
         both = np.isfinite(values["faithfulness"]) & np.isfinite(rival["faithfulness"])
         return Check(NOT_JUDGED, "", _too_few(f"The comparison with {title}", int(both.sum())))
-    found = asked.found
+    found, count = asked.found, _count(asked.found.count)
     said = f"insertion minus deletion {found.mean:+.3f}, 95 % interval {found.low:+.3f} to {found.high:+.3f}"
-    needed = pictures_needed(asked.effect)
+    needed = None
+    if not outcome:
+        # To be called worse takes more: that is asked of all methods together.
+        needed = pictures_needed(asked.effect, ALPHA if asked.effect > 0 else ALPHA / max(questions, 1))
+        needed = max(needed, found.count + 1) if needed else None
     numbers = {
         "question": name,
         **_rounded(found),
@@ -188,11 +191,11 @@ def _rival_check(
     if outcome < 0:
         return Check(FAILED, f"worse than {title}", f"It is worse than {title} ({said}).", numbers)
     enough = f"about {needed} would be needed" if needed else "more than a thousand would be needed"
-    reason = (
-        f"{_count(found.count)} do not decide whether it beats {title} ({said}); for a difference like this one, "
-        f"{abs(asked.effect):.2f} standard deviations, {enough}."
-    )
-    return Check(UNDECIDED, f"not decided with {_count(found.count)} against {title}", reason, numbers)
+    what = f"{count} do not decide whether it beats {title} ({said})"
+    if found.high < 0:
+        what = f"It looks worse than {title} ({said}), which {count} do not show where {questions} such questions are asked"
+    reason = f"{what}; for a difference like this one, {abs(asked.effect):.2f} standard deviations, {enough}."
+    return Check(UNDECIDED, f"not decided with {count} against {title}", reason, numbers)
 
 
 _RANDOMISED = ("unchanged", "randomised_spearman", "randomised_spearman_abs")

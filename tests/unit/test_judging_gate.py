@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from convscope import store
-from convscope.judging.gate import FAILED, NOT_JUDGED, PASSED, UNDECIDED, sanity_gate, what_can_be_told
+from convscope.judging.gate import FAILED, NOT_JUDGED, PASSED, UNDECIDED, Verdict, sanity_gate, what_can_be_told
 from convscope.judging.methods import Subject, at_resolution, judge, spread_over
 from convscope.judging.names import CONTROLS, METRICS
 from convscope.judging.report import COLUMNS, SELF_CHECK_COLUMNS, self_check, table
@@ -80,14 +80,18 @@ def test_how_many_pictures_would_decide() -> None:
 
 def test_one_method_s_accusation_counts_less_among_many() -> None:
     # Worse on eight of eight pictures: p = 1 / 256. Against two controls that is enough for one method alone, not for twelve.
-    def study(methods: int) -> dict[str, str]:
+    def study(methods: int) -> dict[str, Verdict]:
         waves = np.random.default_rng(0).normal(0, 0.01, (methods, 8))
         worse = {"worse": values(0.0, 0.05, 8)}
         others = {f"m{k}": values(0.0, 0.05, 8) | {"faithfulness": 0.1 + wave} for k, wave in enumerate(waves[1:])}
-        return {name: v.status for name, v in sanity_gate({**worse, **others, **controls(8)}).items()}
+        return sanity_gate({**worse, **others, **controls(8)})
 
-    assert study(1) == {"worse": FAILED}
-    assert study(12)["worse"] == UNDECIDED
+    assert study(1)["worse"].status == FAILED
+    among = study(12)["worse"]
+    assert among.status == UNDECIDED
+    # Not six, which would be enough if only this were asked: there have to be flips enough for 24 questions.
+    assert "It looks worse than a centre blob" in among.reasons[1] and "24 such questions" in among.reasons[1]
+    assert among.checks[1]["needed"] == 10
 
 
 def test_the_networks_spread_counts() -> None:

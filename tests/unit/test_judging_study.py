@@ -10,6 +10,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+import yaml
 from PIL import Image
 
 from convscope import store
@@ -21,6 +22,7 @@ from convscope.datasets import scan_dataset
 from convscope.errors import UserError
 from convscope.files import sha256_of, write_json
 from convscope.images import load_images
+from convscope.judging.gate import MIN_IMAGES, MIN_NETWORKS
 from convscope.judging.names import CONTROLS, METRICS
 from convscope.judging.selection import judged_groups, judged_methods, method_settings
 from convscope.model_spec import ModelSpec
@@ -92,6 +94,23 @@ def test_mistakes_are_found_before_any_work(judging: dict[str, Any], message: st
         check_study(complete(study(**judging)))
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("config.yaml", 19), ("config/cheat.yaml", 19), ("config/produce.yaml", 8)]
+)
+def test_the_ready_studies_judge_pictures_enough(name: str, least: int) -> None:
+    """19 show a difference of 0.8 standard deviations; with fewer the page says what they can tell."""
+    config = complete(yaml.safe_load((Path(__file__).parents[2] / name).read_text(encoding="utf-8")))
+    classes = {"drawn_pets": 2, "drawn_produce": 16}
+    for model, settings in config["judging"].items():
+        assert (
+            settings["randomisation"]["images"] >= MIN_IMAGES and settings["randomisation"]["networks"] >= MIN_NETWORKS
+        )
+        for images in settings["images"]:
+            part = config["image_sets"][images]
+            count = part["per_class"] * classes[config["datasets"][part["dataset"]]["source"]]
+            assert min(count, settings["limit"]) >= least, (model, images)
 
 
 def test_methods_must_explain_the_same_class() -> None:
