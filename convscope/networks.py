@@ -20,7 +20,6 @@ from convscope.errors import UserError
 from convscope.graphs import address_of, graph_of, nodes_in_order, tensor_of
 from convscope.graphs import node_of as node_of
 from convscope.nonlinearity import activation_name
-from convscope.nonlinearity import is_plain_relu as is_plain_relu
 
 _RANDOM_LAYERS = {
     "ActivityRegularization",
