@@ -328,6 +328,14 @@ def test_a_network_that_gives_its_maps_a_shape_keeps_its_size(shape: tuple[int, 
     assert flat.inputs[0].shape == (None, 8, 8, 3)
 
 
+def test_a_shuffle_of_channels_that_would_mix_images_of_another_size_keeps_its_size() -> None:
+    inputs = keras.Input((8, 8, 4))
+    groups = keras.ops.transpose(keras.ops.reshape(inputs, (-1, 8, 8, 2, 2)), (0, 1, 2, 4, 3))
+    x = layers.Conv2D(4, 1)(keras.ops.reshape(groups, (-1, 8, 8, 4)))
+    flat, _ = networks.canonical(keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x))))
+    assert flat.inputs[0].shape == (None, 8, 8, 4)
+
+
 def shared_relu() -> keras.Model:
     """A ReLU whose last map is not that of its last call."""
     inputs, relu = keras.Input((8, 9, 3)), layers.ReLU(name="relu")
