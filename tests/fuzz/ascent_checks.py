@@ -51,6 +51,8 @@ def _check_objective(graph: Graph, node: Any, subject: Subject) -> None:
         node = graph.last_calls()[node.operation.name]
     images, name = subject.images[:, :side, :side], node.operation.name
     maps = graph.value(node)
+    if not maps.size:
+        return
     channels = subject.rng.integers(0, maps.shape[-1], 2).astype(np.int32)
     border = int(subject.rng.integers(3))
     kept = min(border_that_fits(size, border) for size in maps.shape[1:3])
