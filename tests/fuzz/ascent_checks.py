@@ -47,7 +47,10 @@ def _check_objective(graph: Graph, node: Any, subject: Subject) -> None:
     if subject.size != (side, side):
         if graph.network.inputs[0].shape[1] is not None:
             return
-        graph = Graph(graph.network, subject.images[:, :side, :side])
+        try:
+            graph = Graph(graph.network, subject.images[:, :side, :side])
+        except Exception:  # too small for Keras itself
+            return
         node = graph.last_calls()[node.operation.name]
     images, name = subject.images[:, :side, :side], node.operation.name
     maps = graph.value(node)
