@@ -13,6 +13,7 @@ import tensorflow as tf
 from convscope import store
 from convscope.chunks import ChunkWriter, rows_of_a_chunk
 from convscope.folding import folded
+from convscope.graphs import shapes_at
 from convscope.networks import flatten, is_flat, node_of, tensor_of
 from convscope.nonlinearity import has_relu, is_relu_call
 from convscope.observed import Observer, works_here
@@ -120,8 +121,7 @@ class ActivationModel:
 
     def batch_size(self, height: int, width: int, at_once: int = 1) -> int:
         """Images a batch that keep the outputs of `at_once` forward passes in a bounded piece of memory."""
-        shapes = self._shapes.compute_output_shape((1, height, width, 3))
-        each = 4 * sum(int(np.prod(shape)) for shape in (shapes if isinstance(shapes, list) else [shapes]))
+        each = 4 * sum(int(np.prod(shape)) for shape in shapes_at(self._shapes, height, width))
         return int(np.clip(_BATCH_BYTES // (each * at_once), 1, 32))
 
     def __call__(self, images: np.ndarray) -> Answers:

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
+from keras import tree
 
 from convscope.errors import UserError, nearest
 
@@ -25,6 +27,20 @@ def nodes_in_order(graph: Any) -> Iterator[Any]:
         for node in graph._nodes_by_depth[depth]:
             if not node.is_input:
                 yield node
+
+
+def shapes_at(model: keras.Model, height: int, width: int) -> list[tuple[int, ...]]:
+    """Shapes of a network's outputs for one image of a size, the batch left out; by a run where the graph does not tell them.
+
+    Raises:
+        ValueError: the image is too small, or the network takes no such one.
+    """
+    image = (1, height, width, model.inputs[0].shape[-1])
+    found = model.compute_output_shape(image)
+    shapes = [tuple(shape) for shape in (found if isinstance(found, list) else [found])]
+    if any(None in shape[1:] for shape in shapes):
+        shapes = [tuple(value.shape) for value in tree.flatten(model(np.zeros(image, np.float32), training=False))]
+    return [tuple(int(size) for size in shape[1:]) for shape in shapes]
 
 
 def node_of(model: keras.Model, layer_name: str) -> Any:

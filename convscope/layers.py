@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
-import numpy as np
 from keras import tree
 
 from convscope import networks
+from convscope.graphs import shapes_at
 from convscope.layer_names import CONV_TYPES, block_of
 from convscope.model_spec import ModelSpec
 from convscope.nonlinearity import has_relu, is_linear, is_relu_call
@@ -55,7 +55,9 @@ def layer_table(model: keras.Model, spec: ModelSpec) -> list[LayerRow]:
     rows: list[LayerRow] = []
     last = {node.operation.name: node for node in networks.nodes_in_order(flat)}
     listed = [node for node in last.values() if _is_listed(node)]
-    shapes = _shapes(flat, [node.outputs[0] for node in listed])
+    maps = [node.outputs[0] for node in listed]
+    known = shapes_at(keras.Model(flat.inputs, maps), *spec.input_size) if maps else []
+    shapes = dict(zip(map(id, maps), known, strict=True))
     strides: dict[int, int] = {}
     for node in networks.nodes_in_order(flat):
         operation, output = node.operation, node.outputs[0]
@@ -87,17 +89,6 @@ def layer_table(model: keras.Model, spec: ModelSpec) -> list[LayerRow]:
 def _is_listed(node: Any) -> bool:
     kind = type(node.operation).__name__
     return (kind in CONV_TYPES or "Pooling2D" in kind) and len(node.outputs[0].shape) == 4
-
-
-def _shapes(flat: keras.Model, maps: list[Any]) -> dict[int, tuple[int, int, int]]:
-    """Height, width and channels of feature maps, by the id of the tensor; found by a run where the graph does not tell."""
-    shapes = [tuple(tensor.shape[1:]) for tensor in maps]
-    if any(None in shape for shape in shapes):
-        image = np.zeros((1, *flat.inputs[0].shape[1:]), np.float32)
-        shapes = [
-            tuple(value.shape[1:]) for value in tree.flatten(keras.Model(flat.inputs, maps)(image, training=False))
-        ]
-    return {id(tensor): tuple(map(int, shape)) for tensor, shape in zip(maps, shapes, strict=True)}  # type: ignore[misc]
 
 
 def _stride(operation: Any) -> int:

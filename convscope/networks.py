@@ -20,7 +20,6 @@ from convscope.errors import UserError
 from convscope.graphs import address_of, graph_of, nodes_in_order, tensor_of
 from convscope.graphs import node_of as node_of
 from convscope.nonlinearity import activation_name
-from convscope.nonlinearity import is_plain_relu as is_plain_relu
 
 _RANDOM_LAYERS = {
     "ActivityRegularization",
@@ -188,13 +187,13 @@ def canonical(model: keras.Model, name: str | None = None) -> tuple[keras.Model,
     shape = flat.inputs[0].shape[1:]
     if shape[0] is not None:
         # A network that ends in global pooling works at every size; one that flattens its maps, or gives them a shape of its
-        # own, does not build or run here.
+        # own, does not build or run here, or makes one answer of parts of several images.
         with contextlib.suppress(ValueError, TypeError, tf.errors.InvalidArgumentError, UserError):
-            free, twice = (None, None, shape[-1]), (2 * shape[0], 2 * shape[1], shape[-1])
-            flatten(flat, drop=drop, linear=linear, input_shape=twice)
+            free = (None, None, shape[-1])
             result = flatten(flat, copy=True, drop=drop, linear=linear, name=name, input_shape=free)
             _check_same(model, result, activation)
-            return result, activation
+            if result.compute_output_shape((1, 2 * shape[0], 2 * shape[1], shape[-1]))[0] in (1, None):
+                return result, activation
     result = flatten(flat, copy=True, drop=drop, linear=linear, name=name)
     _check_same(model, result, activation)
     return result, activation

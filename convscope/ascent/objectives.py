@@ -10,6 +10,7 @@ from convscope.ascent.layer_maps import LayerByKeras, is_number_by_number, own_c
 from convscope.ascent.margins import NONE, Margins, margins_unread
 from convscope.ascent.trunk import Trunk
 from convscope.errors import UserError
+from convscope.graphs import shapes_at
 from convscope.networks import node_of
 
 
@@ -91,11 +92,11 @@ class ChannelObjective:
         """Height and width of the layer's input and of its output for a square image; zero where nothing is left."""
         if side not in self._known_sizes:
             try:
-                shapes = self._shapes.compute_output_shape((1, side, side, 3))
+                shapes = shapes_at(self._shapes, side, side)
             except ValueError:
-                shapes = [(1, 0, 0, 1)] * 2
+                shapes = [(0, 0, 1)] * 2
             # Keras goes through the whole network for it.
-            self._known_sizes[side] = tuple((int(shape[1]), int(shape[2])) for shape in shapes)
+            self._known_sizes[side] = tuple(shape[:2] for shape in shapes)
         return self._known_sizes[side]
 
     def map_size(self, side: int) -> tuple[int, int]:

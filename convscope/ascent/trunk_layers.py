@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from convscope.ascent.keras_graph import is_kerass
 from convscope.ascent.trunk_steps import Affine, AnyLayer, Convolution, Depthwise, Key, MaxPool, Relu, Step, Sum
-from convscope.networks import is_plain_relu
+from convscope.nonlinearity import is_plain_relu
 
 
 def make_steps(node: Any, norm: Any | None, dtype: str) -> list[Step]:

@@ -47,10 +47,15 @@ def _check_objective(graph: Graph, node: Any, subject: Subject) -> None:
     if subject.size != (side, side):
         if graph.network.inputs[0].shape[1] is not None:
             return
-        graph = Graph(graph.network, subject.images[:, :side, :side])
+        try:
+            graph = Graph(graph.network, subject.images[:, :side, :side])
+        except Exception:  # too small for Keras itself
+            return
         node = graph.last_calls()[node.operation.name]
     images, name = subject.images[:, :side, :side], node.operation.name
     maps = graph.value(node)
+    if not maps.size:
+        return
     channels = subject.rng.integers(0, maps.shape[-1], 2).astype(np.int32)
     border = int(subject.rng.integers(3))
     kept = min(border_that_fits(size, border) for size in maps.shape[1:3])
@@ -67,7 +72,10 @@ def _check_objective(graph: Graph, node: Any, subject: Subject) -> None:
             inner = made[:, kept : made.shape[1] - kept, kept : made.shape[2] - kept]
             return tf.reduce_mean(tf.gather(inner, channels, axis=3, batch_dims=1), axis=(1, 2))
 
-        expected, gradient = value_and_gradient(response, images, weighted=False)
+        try:
+            expected, gradient = value_and_gradient(response, images, weighted=False)
+        except tf.errors.OpError:  # TensorFlow has no gradient of it
+            return
         found = objective.value_and_gradient(tf.constant(images), tf.constant(channels), tf.constant([opened] * 2))
         # The mean of responses of both signs: its rounding is that of the responses.
         size = float(np.abs(maps).mean()) + 1e-2

@@ -54,6 +54,14 @@ def _noisy(shape: tuple[int, ...]) -> np.ndarray:
     return np.linspace(-1.0, 1.5, int(np.prod(shape))).reshape(shape).astype("float32")
 
 
+def _shuffled(x: Any) -> Any:
+    """Channels of two groups by turns, as ShuffleNet does it."""
+    if x.shape[3] % 2:
+        raise ValueError("an odd number of channels")
+    groups = ops.reshape(x, (-1, *x.shape[1:3], 2, x.shape[3] // 2))
+    return ops.reshape(ops.transpose(groups, (0, 1, 2, 4, 3)), (-1, *x.shape[1:]))
+
+
 # What is written with operators or `keras.ops`, not with layers.
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "x + c": lambda x, c: x + c,
@@ -89,9 +97,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "moments": lambda x: ops.moments(x, axes=(1, 2), keepdims=True),
     "mean": lambda x, axis: ops.mean(x, axis=axis, keepdims=True),
     "max": lambda x, axis: ops.max(x, axis=axis, keepdims=True),
-    "shuffle": lambda x: ops.reshape(
-        ops.transpose(ops.reshape(x, (-1, *x.shape[1:3], 2, x.shape[3] // 2)), (0, 1, 2, 4, 3)), (-1, *x.shape[1:])
-    ),
+    "shuffle": lambda x: _shuffled(x),
     "concatenate": lambda *xs: ops.concatenate(xs, axis=-1),
     "stack and sum": lambda *xs: ops.sum(ops.stack(xs, axis=1), axis=1),
     "x + y": lambda x, y: x + y,

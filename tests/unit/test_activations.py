@@ -11,6 +11,8 @@ from convscope import store
 from convscope.activations import ActivationModel, Answers, ShardWriter, channel_statistics
 from convscope.channel_sheets import channel_sheet
 from convscope.errors import UserError
+from convscope.layers import layer_table
+from convscope.model_spec import ModelSpec
 from convscope.sparsity import sparsity_by_layer
 
 
@@ -201,3 +203,44 @@ def test_one_part_of_every_group_is_joined_under_the_groups_name(tmp_path: Path)
             assert set(file) == {"maps", "label"}
             assert file["maps"][:, 0].tolist() == [1, 1, 11] and file["label"][()].tolist() == [0, 1, 0]
             assert [dimension.label for dimension in file["maps"].dims] == ["image", "place"]
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+def test_a_relu_that_is_used_several_times_is_measured_where_it_follows_the_layer(dtype: str) -> None:
+    keras.utils.set_random_seed(1)
+    image, relu = keras.Input((12, 10, 3)), keras.layers.ReLU(name="relu")
+    first = relu(keras.layers.Conv2D(4, 3, name="first")(image))
+    normal = keras.layers.BatchNormalization(name="norm")(keras.layers.Conv2D(8, 3, name="second")(first))
+    second = relu(normal)
+    network = keras.Model(image, keras.layers.GlobalAveragePooling2D()(second))
+    rows = layer_table(network, ModelSpec("x", (12, 10)))
+    assert [(row.name, row.relu) for row in rows] == [("first", "relu@1"), ("second", "relu")]
+    images = np.random.default_rng(0).normal(size=(2, 12, 10, 3)).astype(np.float32)
+    _, statistics = ActivationModel(network, [row.name for row in rows], [row.relu for row in rows], dtype)(images)
+    for name, expected in zip(("first", "second"), keras.Model(image, [first, second])(images), strict=True):
+        maps = expected.numpy()
+        np.testing.assert_allclose(statistics[name]["mean"], maps.mean(axis=(1, 2)), atol=1e-5)
+        np.testing.assert_allclose(statistics[name]["zeros"], (maps == 0).mean(axis=(1, 2)), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "leaky", [keras.layers.ReLU(negative_slope=0.3, name="leaky"), keras.layers.LeakyReLU(name="leaky")]
+)
+def test_a_leaky_relu_is_no_relu(leaky: keras.layers.Layer) -> None:
+    keras.utils.set_random_seed(1)
+    image = keras.Input((12, 10, 3))
+    network = keras.Model(image, leaky(keras.layers.Conv2D(4, 3, name="conv")(image)))
+    (row,) = layer_table(network, ModelSpec("x", (12, 10)))
+    images = np.random.default_rng(0).normal(size=(2, 12, 10, 3)).astype(np.float32)
+    for relu in (row.relu, "leaky"):
+        for dtype in ("float16", "float32"):
+            _, statistics = ActivationModel(network, ["conv"], [relu], dtype)(images)
+            np.testing.assert_array_equal(statistics["conv"]["zeros"], 0)
+    assert row.relu == ""
+
+
+def test_a_relu_that_the_network_has_not_is_said() -> None:
+    with pytest.raises(UserError, match="has no layer 'act2'; did you mean 'act1'"):
+        ActivationModel(model(), ["conv1"], ["act2"])
+    with pytest.raises(UserError, match="has no layer 'act1@2'"):
+        ActivationModel(model(), ["conv1"], ["act1@2"])

@@ -85,3 +85,17 @@ def test_a_batch_norm_is_the_layers_own_whatever_the_number_of_channels(size: in
         folded(open_ended, open_ended.outputs), input_signature=[tf.TensorSpec((None, None, None, channels))]
     )
     np.testing.assert_allclose(run(maps)[0], model(maps, training=False), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "activation", ["linear", "gelu", keras.layers.LeakyReLU(), keras.layers.ReLU(), keras.layers.Softmax(axis=2)]
+)
+def test_whatever_activation_a_convolution_has_before_its_norm(activation: object) -> None:
+    keras.utils.set_random_seed(2)
+    image = keras.Input((9, 8, 3))
+    x = keras.layers.Conv2D(4, 3, activation=activation)(image)
+    network = keras.Model(image, keras.layers.BatchNormalization(gamma_initializer="random_normal")(x))
+    network.layers[-1].moving_mean.assign([1.0, -2, 0, 0.5])
+    images = np.random.default_rng(0).normal(size=(2, 9, 8, 3)).astype(np.float32)
+    (found,) = folded(network, network.outputs)(images)
+    np.testing.assert_allclose(found, network(images, training=False), atol=1e-5)

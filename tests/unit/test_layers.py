@@ -83,3 +83,33 @@ def test_the_real_xception_has_40_convolutions_with_27264_filters() -> None:
     assert relu["block2_sepconv1"] == "block2_sepconv2_act" and relu["block2_sepconv2"] == ""
     known = layers_of({"source": "preset", "preset": str(REAL)})
     assert [(k.name, k.block, k.role, k.filters) for k in known] == [(r.name, r.block, r.role, r.filters) for r in rows]
+
+
+def test_the_activation_inside_counts_whether_a_function_or_a_layer() -> None:
+    inputs = keras.Input((32, 48, 3))
+    x = kl.ReLU(name="of_leaky")(kl.Conv2D(4, 3, name="leaky", activation=kl.LeakyReLU())(inputs))
+    x = kl.Conv2D(4, 3, name="threshold", activation=kl.ReLU(threshold=0.3))(x)
+    x = kl.Conv2D(4, 3, name="slope", activation=kl.ReLU(negative_slope=0.3))(x)
+    x = keras.ops.maximum(kl.Activation("linear")(kl.Conv2D(4, 3, name="through_linear")(x)), 0)
+    rows = table(inputs, x)
+    assert {name: row.relu for name, row in rows.items() if name != "through_linear"} == {
+        "leaky": "",
+        "threshold": "threshold",
+        "slope": "",
+    }
+    assert rows["through_linear"].relu.startswith("maximum")
+
+
+def test_a_layer_used_twice_is_the_row_of_its_last_call() -> None:
+    inputs = keras.Input((32, 48, 3))
+    conv = kl.Conv2D(3, 3, name="twice", activation="relu")
+    rows = table(inputs, conv(kl.MaxPooling2D(2, name="pool")(conv(inputs))))
+    assert list(rows) == ["pool", "twice"]
+    assert (rows["twice"].height, rows["twice"].width, rows["twice"].relu) == (13, 21, "twice")
+
+
+def test_sizes_that_the_graph_does_not_tell_are_found_by_a_run() -> None:
+    inputs = keras.Input((32, 48, 3))
+    x = kl.EinsumDense("bhwc,cd->bhwd", (None, None, 5))(inputs)
+    rows = table(inputs, kl.Conv2D(2, 3, name="conv")(x))
+    assert (rows["conv"].height, rows["conv"].width, rows["conv"].channels) == (30, 46, 2)

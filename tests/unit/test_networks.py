@@ -270,3 +270,110 @@ def test_real_xception_flat_is_the_nested_one() -> None:
         total = tf.reduce_sum(tail(maps, *side))
     expected = gradient_through_everything(model, inner, x)
     np.testing.assert_allclose(tape.gradient(total, maps), expected, atol=1e-5 * np.abs(expected).max())
+
+
+def answers_as_before(model: keras.Model, activation: str, size: tuple[int, int] = (8, 8)) -> keras.Model:
+    """The canonical form, which must answer as the model does once the activation is back."""
+    flat, removed = networks.canonical(model)
+    x = np.random.default_rng(0).uniform(0, 1, (2, *size, 3)).astype("float32")
+    assert removed == activation
+    logits = flat(x, training=False)
+    found = logits if activation == "linear" else getattr(keras.ops, activation)(logits)
+    np.testing.assert_allclose(found, model(x, training=False), atol=1e-5)
+    return flat
+
+
+def test_canonical_knows_an_activation_that_is_a_layer_inside_a_layer() -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = layers.GlobalAveragePooling2D()(inputs)
+    answers_as_before(keras.Model(inputs, layers.Dense(3, activation=layers.Softmax())(x)), "softmax")
+    answers_as_before(keras.Model(inputs, layers.Dense(3, activation=layers.Activation("softmax"))(x)), "softmax")
+    maps = layers.SeparableConv2D(3, 8, activation="softmax")(inputs)
+    answers_as_before(keras.Model(inputs, layers.Flatten()(maps)), "softmax")
+    maps = layers.Conv2D(3, 7, activation="softmax")(inputs)
+    answers_as_before(keras.Model(inputs, layers.Flatten()(maps)), "linear")
+    across = layers.Reshape((3,))(layers.Softmax(axis=1)(layers.Reshape((3, 1))(layers.Dense(3)(x))))
+    answers_as_before(keras.Model(inputs, across), "linear")
+
+
+def test_canonical_takes_the_last_call_of_an_activation_and_leaves_the_others() -> None:
+    inputs = keras.Input((8, 8, 3))
+    sigmoid = layers.Activation("sigmoid")
+    x = layers.GlobalAveragePooling2D()(sigmoid(layers.Conv2D(4, 3)(inputs)))
+    answers_as_before(keras.Model(inputs, sigmoid(layers.Dense(1)(x))), "sigmoid")
+    dense = layers.Dense(3, activation="softmax")
+    flat = answers_as_before(keras.Model(inputs, dense(dense(layers.GlobalAveragePooling2D()(inputs)))), "softmax")
+    assert [layer.activation.__name__ for layer in flat.layers if hasattr(layer, "units")] == ["softmax", "linear"]
+
+
+def test_canonical_finds_the_activation_in_front_of_a_nested_network() -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(inputs))
+    after = keras.Sequential([keras.Input((3,)), layers.Reshape((3,))])
+    answers_as_before(keras.Model(inputs, after(x)), "softmax")
+
+
+def test_canonical_keeps_what_works_outside_of_training_too() -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = layers.AutoContrast(value_range=(0, 1))(inputs)
+    flat = answers_as_before(keras.Model(inputs, layers.Dense(2)(layers.GlobalMaxPooling2D()(x))), "linear")
+    assert any(type(layer).__name__ == "AutoContrast" for layer in flat.layers)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (4, 16, 3)])
+def test_a_network_that_gives_its_maps_a_shape_keeps_its_size(shape: tuple[int, ...]) -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(2, 3)(layers.Reshape(shape)(layers.Conv2D(3, 3, padding="same")(inputs)))
+    flat = answers_as_before(keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x))), "linear")
+    assert flat.inputs[0].shape == (None, 8, 8, 3)
+
+
+def test_a_shuffle_of_channels_that_would_mix_images_of_another_size_keeps_its_size() -> None:
+    inputs = keras.Input((8, 8, 4))
+    groups = keras.ops.transpose(keras.ops.reshape(inputs, (-1, 8, 8, 2, 2)), (0, 1, 2, 4, 3))
+    x = layers.Conv2D(4, 1)(keras.ops.reshape(groups, (-1, 8, 8, 4)))
+    flat, _ = networks.canonical(keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x))))
+    assert flat.inputs[0].shape == (None, 8, 8, 4)
+
+
+def shared_relu() -> keras.Model:
+    """A ReLU whose last map is not that of its last call."""
+    inputs, relu = keras.Input((8, 9, 3)), layers.ReLU(name="relu")
+    last = relu(layers.Conv2D(4, 3, name="conv")(inputs))
+    gate = layers.Dense(4, name="dense")(relu(layers.GlobalAveragePooling2D(keepdims=True, name="pool")(last)))
+    return keras.Model(
+        inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Multiply(name="gated")([last, gate])))
+    )
+
+
+def test_a_name_is_the_last_call_and_an_address_any() -> None:
+    model = shared_relu()
+    first, last = (node.outputs[0] for node in networks.nodes_in_order(model) if node.operation.name == "relu")
+    assert networks.tensor_of(model, "relu") is last and networks.tensor_of(model, "relu@1") is first
+    assert networks.tensor_of(model, "relu@2") is last
+    assert networks.address_of(model, first) == "relu@1" and networks.address_of(model, last) == "relu"
+    for wrong in ("relu@0", "relu@3", "relu@1.1", "conv@x"):
+        with pytest.raises(UserError, match="has no layer"):
+            networks.tensor_of(model, wrong)
+    x = np.random.default_rng(0).normal(size=(2, 8, 9, 3)).astype("float32")
+    for address, tensor in (("relu@1", first), ("relu", last)):
+        head, tail = networks.split_at(model, address)
+        maps, *side = head(x)
+        np.testing.assert_allclose(maps, keras.Model(model.inputs, tensor)(x), atol=1e-6)
+        np.testing.assert_allclose(tail(maps, *side), model(x), atol=1e-6)
+
+
+def test_every_tensor_of_a_network_has_an_address() -> None:
+    inputs = keras.Input((8, 8, 4))
+    first, second = keras.ops.split(layers.Conv2D(6, 3, name="conv")(inputs), 2, axis=-1)
+    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(second)))
+    tensors = [tensor for node in networks.nodes_in_order(model) for tensor in node.outputs]
+    assert all(networks.tensor_of(model, networks.address_of(model, tensor)) is tensor for tensor in tensors)
+    assert networks.default_cam_layer(model) == f"{first._keras_history.operation.name}@1.1"
+
+
+def test_the_last_map_may_be_that_of_an_earlier_call() -> None:
+    inputs, relu = keras.Input((8, 9, 3)), layers.ReLU(name="relu")
+    pooled = layers.GlobalAveragePooling2D(name="gap")(relu(layers.Conv2D(4, 3)(inputs)))
+    model = keras.Model(inputs, layers.Dense(2)(relu(layers.Dense(5)(pooled))))
+    assert networks.default_cam_layer(model) == "relu@1"

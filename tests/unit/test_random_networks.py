@@ -1,8 +1,10 @@
 """Random networks through the library, each against Keras itself; and that the search finds what is broken on purpose."""
 
 import itertools
+from collections.abc import Iterator
 from typing import Any
 
+import keras
 import pytest
 
 from convscope import folding, graphs, networks
@@ -14,6 +16,13 @@ from tests.fuzz.shrink import smallest
 from tests.fuzz.subject import NotValid
 
 SIZE = ((8, 9, 3),)
+
+
+@pytest.fixture(autouse=True)
+def forget_networks() -> Iterator[None]:
+    """Keras remembers every network of the process."""
+    yield
+    keras.backend.clear_session()
 
 
 def valid(first: int, count: int) -> list[tuple[int, dict[str, str], Recipe]]:

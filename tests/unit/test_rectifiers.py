@@ -200,3 +200,20 @@ def test_a_canonical_softmax_model_is_reached() -> None:
     ended = keras.Model(model.inputs, layers.Softmax()(model.outputs[0]))
     network, _ = canonical(ended)
     assert RectifiedGradient(network, SPEC, "guided").patched == 2
+
+
+@pytest.mark.parametrize("rule", ["guided", "deconvnet"])
+def test_a_leaky_relu_keeps_its_plain_gradient_in_every_form(rule: str) -> None:
+    images = photos()
+    forms = [
+        small(lambda x: layers.ReLU()(x), lambda x: layers.LeakyReLU(negative_slope=0.2)(x)),
+        small(lambda x: layers.ReLU()(x), lambda x: layers.ReLU(negative_slope=0.2)(x)),
+        small(lambda x: layers.ReLU()(x), lambda x: ops.leaky_relu(x, negative_slope=0.2)),
+    ]
+    found = [RectifiedGradient(model, SPEC, rule) for model in forms]
+    assert [each.patched for each in found] == [1, 1, 1]
+    first, *others = [each(images, np.zeros(3, int), ["a"] * 3).maps for each in found]
+    for other in others:
+        np.testing.assert_allclose(other, first, atol=1e-6)
+    with pytest.raises(UserError, match="has no ReLU"):
+        RectifiedNetwork(with_activation(layers.LeakyReLU()), rule)
