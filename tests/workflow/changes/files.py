@@ -139,6 +139,7 @@ _JUDGED = "judge, judge_controls, judging_report, pages"
 _DAY = f"dataset, contact_sheet, masks, image_set, {_MAPS}{_JUDGED}"
 _MASKS = f"masks, {_JUDGED}"
 _SHOWN = "image_set, gather_activations, channel_sheets, pages"
+_COMPUTED = "import_model, layers, activations, gather_activations, channel_sheets, pages"
 _IMPORTED = "import_model, layers, pages"
 _ROWS: list[tuple[str, str, Act, str]] = [
     ("a picture of a dataset: changed", "data", repaint("photos/day/a/0.png"), _DAY),
@@ -176,13 +177,13 @@ _ROWS: list[tuple[str, str, Act, str]] = [
     ("a preset's folder: replaced", "imported", copy("presets/slimmer", "presets/slim"), _IMPORTED),
     ("a preset's folder: touched", "imported", touch("presets"), ""),
     ("a preset beside the study's: changed", "imported", copy("presets/slim", "presets/slimmer"), ""),
-    ("Keras: another version", "layers", another_version("keras"), ""),
-    ("TensorFlow: another version", "layers", another_version("tensorflow"), ""),
-    ("Pillow: another version", "layers", another_version("pillow"), ""),
-    ("matplotlib: another version", "layers", another_version("matplotlib"), ""),
+    ("Keras: another version", "layers", another_version("keras"), _COMPUTED),
+    ("TensorFlow: another version", "layers", another_version("tensorflow"), _COMPUTED),
+    ("Pillow: another version", "layers", another_version("pillow"), "image_set, filter_grid x3, gather_activations, channel_sheets, pages"),
+    ("matplotlib: another version", "layers", another_version("matplotlib"), "channel_sheets, filter_grid x3, pages"),
     ("SciPy: another version", "layers", another_version("scipy"), ""),
-    ("jinja2: another version", "layers", another_version("jinja2"), ""),
+    ("jinja2: another version", "layers", another_version("jinja2"), "pages"),
     ("Snakemake: another version", "layers", another_version("snakemake"), ""),
-    ("the code of the ascent: another function", "layers", another_function("convscope/ascent/steps.py"), ""),
+    ("the code of the ascent: another function", "layers", another_function("convscope/ascent/steps.py"), "ascend x3, filter_grid x3, pages"),
 ]
 FILES = [FileChange(name, study, act, jobs(reruns)) for name, study, act, reruns in _ROWS]

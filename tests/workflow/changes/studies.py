@@ -101,9 +101,10 @@ methods:
   attributions:
     net:
       images: [two]
-      methods: [smoothgrad, integrated_gradients, occlusion, rise, lime, kernel_shap, partition_shap, gradient_shap, deep_shap,
+      methods: [smoothgrad, input_x_gradient, integrated_gradients, occlusion, rise, lime, kernel_shap, partition_shap, gradient_shap, deep_shap,
         pertinent_negative, pertinent_positive]
       smoothgrad: {samples: 2}
+      input_x_gradient: {baseline: blurred, blur: 4}
       integrated_gradients: {steps: 2, baseline: blurred, blur: 4}
       occlusion: {patch: 16, stride: 16}
       rise: {masks: 6, grid: 4}
@@ -134,7 +135,7 @@ judged:
       images: [all]
       against: other
       steps: 3
-      randomisation: {images: 2, steps: 2}
+      randomisation: {images: 2, steps: 2, networks: 1}
       sensitivity: {images: 2, samples: 1}
       seeds: {images: 2, seeds: 2}
 """
