@@ -13,7 +13,7 @@ N ?= 10000
 FIRST ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test test-peers fuzz-networks lint format lock bench bench-peers progress clean
+.PHONY: help figures test test-changes test-peers fuzz-networks lint format lock bench bench-peers progress clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ progress: $(VENV)/runtime ## Say how much of a study's filter patterns is made, 
 
 test: $(VENV)/test ## Install what the tests need and run all of them.
 	pytest -n 2 --dist loadfile
+
+test-changes: $(VENV)/test ## Change every leaf of the config and every kind of file, and compare with fresh folders (hours; ARGS="'cams.*' --dry").
+	python -m tests.workflow.changes $(ARGS)
 
 test-peers: $(TEST_PEERS)/installed ## Check the explanations against captum, Xplique, tf-keras-vis, shap and lime (several GB).
 	$(TEST_PEERS)/bin/python -m pytest tests/peers

@@ -277,7 +277,8 @@ def autoencoder(wildcards):
 def attribution_settings(wildcards):
     """What one method's maps depend on, as JSON: what other methods are set to does not matter to it."""
     part = config["attributions"][wildcards.model]
-    used = ("class", "layer", "batch", wildcards.method)
+    used = ["class", "batch", wildcards.method]
+    used += ["layer"] * ATTRIBUTIONS[wildcards.method].layer
     return json.dumps({key: part[key] for key in used if key in part}, sort_keys=True)
 
 

@@ -116,7 +116,7 @@ rule judging_report:
         runtime=30,
     params:
         code=code("judging_report"),
-        settings=judge_settings,
+        settings=gate_settings,
         seed=SEED,
         folder=lambda w, output: os.path.dirname(output.table),
     shell:

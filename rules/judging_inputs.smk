@@ -48,12 +48,19 @@ def judge_method_settings(wildcards):
 
 
 def judge_settings(wildcards):
-    """The judging's settings as JSON, the groups of metrics by name; which images and methods is told otherwise."""
+    """What a method's numbers depend on, as JSON, the groups of metrics by name; which images and methods is told otherwise."""
     part = dict(config["judging"][wildcards.model])
-    for key in ("images", "methods", "metrics", "threads", "against"):
+    for key in ("images", "methods", "metrics", "threads", "against", "survives"):
         part.pop(key, None)
     groups = judged_groups(config, wildcards.model)
     return json.dumps({**part, "groups": groups}, sort_keys=True)
+
+
+def gate_settings(wildcards):
+    """The same with what the verdicts depend on beside the numbers."""
+    survives = config["judging"][wildcards.model]["survives"]
+    settings = {**json.loads(judge_settings(wildcards)), "survives": survives}
+    return json.dumps(settings, sort_keys=True)
 
 
 def judging_tables():

@@ -1,0 +1,1 @@
+"""What reruns after which change: every leaf of the config, and every kind of file that a study reads."""

@@ -1,0 +1,76 @@
+"""`make test-changes`: change every leaf of the config and every kind of file, and say of each what reran and whether it is right.
+
+Each change is made to a finished study, which then goes on, and to a fresh folder, and all results are compared. With --dry only the
+schedule of the first is compared with the table. Patterns choose rows: `make test-changes ARGS="'cams.*' 'a mask*'"`.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+import traceback
+from fnmatch import fnmatch
+from pathlib import Path
+
+from tests.workflow.changes.docs import PAGE, page
+from tests.workflow.changes.files import FILES, FileChange
+from tests.workflow.changes.table import LeafChange, as_words, leaf_changes
+from tests.workflow.changes.workshop import Workshop
+from tests.workflow.preloaded import preloaded
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def faults(shop: Workshop, row: LeafChange | FileChange, dry: bool) -> tuple[str, list[str]]:
+    """Make one row's change: the rules that ran, and what is wrong."""
+    expected = row.reruns
+    if dry or row.unrun:
+        found = shop.dry(row.study, row.edits, row.act)
+        return as_words(found), [f"the table says {as_words(expected)}"] if found != expected else []
+    outcome = shop.full(row.study, row.edits, row.act)
+    wrong = []
+    if missing := expected - outcome.ran:
+        wrong.append(f"did not run: {as_words(missing)}")
+    if outcome.again:
+        wrong.append(f"not finished: {as_words(outcome.again)}")
+    if differ := [file for file in outcome.differ if not any(fnmatch(file, pattern) for pattern in row.differs)]:
+        wrong.append(f"not as in a fresh folder: {', '.join(differ[:12])} ({len(differ)})")
+    if left := [file for file in outcome.left if "/gallery/" in file]:
+        wrong.append(f"left over in the gallery: {', '.join(left[:6])} ({len(left)})")
+    if outcome.left:
+        print(f"    left from before: {', '.join(outcome.left[:6])} ({len(outcome.left)})", flush=True)
+    return as_words(outcome.ran), wrong
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="make test-changes", description=__doc__)
+    parser.add_argument("patterns", nargs="*", default=["*"], help="rows to make, by name")
+    parser.add_argument("--dry", action="store_true", help="compare what is scheduled with the table, and run nothing")
+    parser.add_argument("--docs", action="store_true", help=f"write {PAGE} from the table, and nothing else")
+    parser.add_argument("--place", type=Path, help="a folder to work in and to keep (default: a temporary one)")
+    args = parser.parse_args()
+    if args.docs:
+        (ROOT / PAGE).write_text(page(), encoding="utf-8")
+        return 0
+    rows = [row for row in [*leaf_changes(), *FILES] if any(fnmatch(row.name, pattern) for pattern in args.patterns)]
+    bad = 0
+    with tempfile.TemporaryDirectory() as temporary:
+        place = args.place or Path(temporary)
+        with preloaded(place / "preloaded") as path:
+            shop = Workshop(ROOT, place / "workshop", path)
+            for row in rows:
+                began = time.monotonic()
+                try:
+                    ran, wrong = faults(shop, row, args.dry)
+                except Exception as error:
+                    traceback.print_exc()
+                    ran, wrong = "", [f"{type(error).__name__}: {str(error)[-2000:]}"]
+                bad += bool(wrong)
+                verdict = "ok" if not wrong else "; ".join(wrong)
+                print(f"{row.name}: {ran or 'nothing'} [{time.monotonic() - began:.0f} s] {verdict}", flush=True)
+    print(f"{len(rows)} changes, {bad} wrong")
+    return bool(bad)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,165 @@
+"""The studies that are changed: small ones, that together have a place for every leaf of the config."""
+
+import copy
+from typing import Any
+
+import yaml
+
+_TEXT = """
+# Every source of pictures, listed, seen by a network, and judged with part masks.
+data:
+  seed: 1
+  datasets:
+    pets: {source: drawn_pets, image_size: 64, images_per_class: {test: 2}}
+    produce: {source: drawn_produce, image_size: 64, images_per_class: {test: 1}}
+    photos: {source: path, path: user/photos, masks: masks, splits: {day: day, night: night}}
+    herd: {source: path, path: user/herd, masks: ../herd_masks, images_per_class: {some: 1, rest: 1}}
+    packed: {source: archive, url: "file://{here}/user/served/pack.zip", folder: pack/all}
+  models: {net: {source: file, path: user/net.keras, image_size: 32, classes: [a, b]}}
+  image_sets:
+    day: {dataset: photos, split: day, per_class: 2}
+    herd: {dataset: herd, split: some}
+    packed: {dataset: packed, split: all}
+    loose: {files: [user/loose/0.png, user/loose/1.png]}
+    album: {folder: user/album}
+    served: {urls: ["file://{here}/user/served/photo0.png"]}
+  activations:
+    net: {images: [packed, loose, album, served], layers: [conv1]}
+  cams:
+    net: {images: [day, herd]}
+  judging:
+    net: {images: [day, herd], metrics: [localisation], steps: 3}
+
+# A network trained and tested, and what it gets wrong.
+trained:
+  seed: 2
+  datasets:
+    pets: {source: drawn_pets, image_size: 64, images_per_class: {train: 4, validation: 2, test: 3}}
+    others: {source: drawn_pets, image_size: 64, images_per_class: {train: 2, validation: 2}}
+  models:
+    net: {source: train, architecture: mini_xception, dataset: pets, image_size: 48, width: 0.25, epochs: 2, batch_size: 4}
+  evaluations: {net: [pets/test]}
+  image_sets:
+    found: {evaluation: net, dataset: pets, split: test, group: all, limit: 2}
+  cams:
+    net: {images: [found]}
+
+# Models of every origin, and their layers.
+imported:
+  datasets: {}
+  models:
+    net: {source: file, path: user/net.keras, image_size: 32, classes: [a, b]}
+    app: {source: application, application: MobileNetV3Small, weights: user/app.weights.h5, classes: [a, b]}
+    slim: {source: preset, preset: slim, folder: user/presets, image_size: 64}
+  filters:
+    net: {layers: [conv1], filters: 1, size: 16, steps: 1}
+
+# Filters and activations.
+layers:
+  seed: 3
+  models: {net: {source: file, path: user/net.keras, image_size: 32, classes: [a, b]}}
+  image_sets:
+    loose: {files: [user/loose/0.png, user/loose/1.png]}
+    album: {folder: user/album}
+  activations:
+    net: {images: [loose], layers: [conv1, conv2]}
+  filters:
+    net:
+      layers: [conv1]
+      filters: 2
+      preset: [textbook, fast, sharp]
+      size: 24
+      steps: 2
+      crop: 2
+      coarse_size: 16
+      coarse_steps: 1
+
+# Class activation maps with a trained head, and a few attributions.
+maps:
+  seed: 4
+  datasets:
+    pets: {source: drawn_pets, image_size: 64, images_per_class: {train: 3, validation: 2, test: 2}}
+    others: {source: drawn_pets, image_size: 64, background: cheat, images_per_class: {train: 3, validation: 2, test: 2}}
+  models: {net: {source: file, path: user/plain.keras, classes: [cat, dog]}}
+  image_sets:
+    two: {dataset: pets, split: test, per_class: 1}
+    loose: {files: [user/loose/0.png]}
+  cams:
+    net: {images: [two], methods: [gradcam, cam, score_cam], score_channels: 3, gap_head: {dataset: pets}, shard: 2}
+  attributions:
+    net: {images: [two], methods: [saliency, guided_gradcam], shard: 2}
+
+# Every attribution method, as short as can be.
+methods:
+  seed: 5
+  datasets:
+    pets: {source: drawn_pets, image_size: 64, images_per_class: {train: 2, validation: 2, test: 2}}
+    others: {source: drawn_pets, image_size: 64, background: cheat, images_per_class: {train: 2, validation: 2}}
+  models: {net: {source: file, path: user/net.keras, image_size: 32, classes: [a, b]}}
+  image_sets:
+    two: {files: [user/loose/0.png, user/loose/1.png]}
+  attributions:
+    net:
+      images: [two]
+      methods: [smoothgrad, input_x_gradient, integrated_gradients, occlusion, rise, lime, kernel_shap, partition_shap, gradient_shap, deep_shap,
+        pertinent_negative, pertinent_positive]
+      smoothgrad: {samples: 2}
+      input_x_gradient: {baseline: blurred, blur: 4}
+      integrated_gradients: {steps: 2, baseline: blurred, blur: 4}
+      occlusion: {patch: 16, stride: 16}
+      rise: {masks: 6, grid: 4}
+      lime: {samples: 12, kernel_size: 2, max_distance: 20}
+      kernel_shap: {samples: 12, segments: 6}
+      partition_shap: {evaluations: 20}
+      gradient_shap: {samples: 4}
+      deep_shap: {background: 2}
+      pertinent_negative: {iterations: 4, searches: 2, gamma: 1, autoencoder: pets}
+      pertinent_positive: {iterations: 4, searches: 2, gamma: 1, autoencoder: pets}
+
+# Two models judged, one against the other.
+judged:
+  seed: 6
+  datasets:
+    pets: {source: drawn_pets, image_size: 64, images_per_class: {test: 3}}
+  models:
+    net: {source: file, path: user/net.keras, image_size: 32, classes: [a, b]}
+    other: {source: file, path: user/other.keras, image_size: 32, classes: [a, b]}
+  image_sets:
+    all: {dataset: pets, split: test}
+    few: {dataset: pets, split: test, per_class: 2}
+  cams: {net: {images: [all, few]}, other: {images: [all]}}
+  attributions: {net: {images: [all], methods: [smoothgrad], smoothgrad: {samples: 2}}}
+  judging:
+    other: {images: [all], metrics: [localisation], steps: 3}
+    net:
+      images: [all]
+      against: other
+      steps: 3
+      randomisation: {images: 2, steps: 2, networks: 1}
+      sensitivity: {images: 2, samples: 1}
+      seeds: {images: 2, seeds: 2}
+"""
+
+STUDIES: dict[str, dict[str, Any]] = {
+    name: {"study": name, **study} for name, study in yaml.safe_load(_TEXT).items()
+}
+
+
+DROP = "DROP"  # as the new value of a key: the key is taken out
+
+
+def changed(study: dict[str, Any], edits: dict[str, Any]) -> dict[str, Any]:
+    """A study with the values at dotted paths replaced; a missing mapping on the way is made."""
+    result = copy.deepcopy(study)
+    for path, value in edits.items():
+        *way, last = path.split(".")
+        part = result
+        for key in way:
+            part = part.setdefault(key, {})
+        if value == DROP:
+            del part[last]
+        else:
+            part[last] = copy.deepcopy(value)
+    return result
+
+

@@ -1,0 +1,56 @@
+"""What reruns after a change, by the table: of every kind of file and of a leaf of each stage; `make test-changes` does all of it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.changes.__main__ import faults
+from tests.workflow.changes.files import FILES, FileChange
+from tests.workflow.changes.table import LeafChange, leaf_changes
+from tests.workflow.changes.workshop import Workshop, contents
+from tests.workflow.preloaded import preloaded
+
+pytestmark = pytest.mark.slow
+
+LEAVES = {row.name: row for row in leaf_changes()}
+SCHEDULED = (
+    "datasets.path.masks", "datasets.path.splits", "datasets.archive.url", "image_sets.per_class", "image_sets.files", "image_sets.urls",
+    "models.file.preprocessing", "models.preset.preset (by name)", "models.application.weights (by name)",
+    "activations.dtype", "filters.fast.steps", "filters.layers",
+)  # fmt: skip
+WHOLE = (LEAVES["filters.textbook.border"], next(row for row in FILES if row.name == "a picture of a folder: changed"))
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A `python` that has TensorFlow loaded."""
+    with preloaded(tmp_path_factory.mktemp("preloaded") / "servers") as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def shop(root: Path, tmp_path_factory: pytest.TempPathFactory, quick: Path) -> Workshop:
+    return Workshop(root, tmp_path_factory.mktemp("changes") / "shop", quick)
+
+
+@pytest.mark.parametrize("row", [*FILES, *(LEAVES[name] for name in SCHEDULED)], ids=lambda row: row.name)
+def test_a_change_schedules_what_depends_on_it(shop: Workshop, row: FileChange | LeafChange) -> None:
+    assert shop.dry(row.study, row.edits, row.act) == row.reruns
+
+
+@pytest.mark.parametrize("row", WHOLE, ids=lambda row: row.name)
+def test_a_study_that_goes_on_is_like_one_begun_anew(shop: Workshop, row: FileChange | LeafChange) -> None:
+    _, wrong = faults(shop, row, dry=False)
+    assert wrong == []
+
+
+def test_preloaded_jobs_make_the_same_bytes(shop: Workshop, root: Path, tmp_path: Path) -> None:
+    shop.finished("layers")
+    quickly = contents(shop.project)
+    usual = Workshop(root, tmp_path / "shop")
+    usual.finished("layers")
+    slowly = contents(usual.project)
+    assert sorted(slowly) == sorted(quickly)
+    assert [name for name in slowly if slowly[name] != quickly[name]] == []
+    assert len(slowly) > 30
