@@ -9,6 +9,7 @@ from convscope.ascent.presets import for_preset, preset_names, settings_from
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.check_places import (
     check_address,
+    check_below,
     check_dataset_folder,
     check_file,
     check_folder,
@@ -141,9 +142,14 @@ def _among(key: str, what: str, name: str, valid: Any) -> None:
 def _check_dataset(key: str, dataset: dict[str, Any]) -> None:
     if dataset.get("splits") and dataset.get("images_per_class"):
         raise UserError(f"{key}: splits and images_per_class exclude each other; keep one")
+    for split, name in dataset.get("splits", {}).items():
+        check_below(f"{key}.splits.{split}", name)
+    for name in dataset.get("classes", []):
+        check_below(f"{key}.classes", name)
     if dataset["source"] == "path":
         check_dataset_folder(key, dataset)
     if dataset["source"] == "archive":
+        check_below(f"{key}.folder", dataset["folder"])
         check_address(f"{key}.url", dataset["url"], archive=True)
 
 

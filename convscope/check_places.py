@@ -169,6 +169,27 @@ def _check_nested(key: str, root: Path, places: Mapping[str, Path], masks: Path 
     check_no_loose_pictures(key, root, list(places), "splits:")
 
 
+def check_below(key: str, name: str) -> None:
+    """Check that the name of a folder leads to one below, and not through a hidden one.
+
+    A change is noticed in what lies visibly below the folder that `path` names, or in an archive, and nowhere else.
+
+    Raises:
+        UserError: it leads elsewhere.
+    """
+    parts = Path(name).parts
+    if Path(name).is_absolute() or ".." in parts:
+        raise UserError(
+            f"{key}: '{name}' leads out of the dataset's own folder, where no change would be noticed; name a folder above all of "
+            "them by path:, or put a link into it"
+        )
+    for part in parts:
+        if is_ignored(part):
+            raise UserError(
+                f"{key}: '{part}' is hidden, and what is hidden is left out; rename it, or put a link beside it"
+            )
+
+
 def check_no_loose_pictures(key: str, folder: Path, classes: Iterable[str], remedy: str = "classes:") -> None:
     """Check that pictures lie in the class folders and not beside them, where they belong to no class.
 

@@ -17,7 +17,7 @@ _INSTALLED_AS = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-
 # They bring files from elsewhere: what the files hold counts, not how they came.
 _FETCH = frozenset({"huggingface_hub", "kagglehub", "requests", "urllib3"})
 # What computes for a library without being imported beside it.
-_RUNS_ON = {"keras": ("tensorflow",), "keras_hub": ("keras", "tensorflow")}
+_RUNS_ON = {"keras": ("tensorflow",), "keras_hub": ("keras", "tensorflow"), "lime": ("skimage", "sklearn")}
 # They print, they parse arguments, they stop, they tell who is at work: no output file depends on them.
 WITHOUT_EFFECT = frozenset({"convscope.job", "convscope.errors", "convscope.processes", "convscope.runs"})
 

@@ -61,8 +61,10 @@ def fetch(
     path, store = Path(path), Path(store)
     if local_file(url) is not None:
         return download(url, path, sha256, **settings)
-    with _alone_with(url, store, sha256, settings.get("say", print)):
-        _download(url, store, sha256, **settings)
+    say = settings.get("say", print)
+    with _alone_with(url, store, sha256, say):
+        if not _download(url, store, sha256, **settings):
+            say(f"not downloaded again: {store} has it, for all studies; to have it anew, delete that and {path}")
         _share(store, path)
     return path
 
@@ -154,10 +156,11 @@ def _download(
     pause: float = 1.0,
     check: Check | None = None,
     say: object = None,
-) -> None:
+) -> bool:
+    """Whether there was anything to do: not where a file that is right is there."""
     here = local_file(url)
     if here is None and path.is_file() and not _objection(path, sha256, check):
-        return
+        return False
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{place()}.part")
     state = part.with_name(part.name + ".json")
@@ -173,6 +176,7 @@ def _download(
             raise _Final(objection)
         state.unlink(missing_ok=True)
         put_in_place(part, path)
+        return True
     except _Final as error:
         part.unlink(missing_ok=True)
         state.unlink(missing_ok=True)

@@ -30,7 +30,7 @@ def fingerprint(
     threads: int = 1,
     without: Collection[str] = (),
 ) -> str:
-    """Hash the names and contents of all files below a folder.
+    """Hash the names and contents of all files below a folder, and the names of the folders.
 
     Args:
         folder: the folder; hidden files and Thumbs.db are left out, links to folders are followed.
@@ -40,7 +40,7 @@ def fingerprint(
         without: files and folders that do not count, as paths below the folder.
 
     Returns:
-        64 hexadecimal digits. A file changed, added, removed or renamed changes them; a touch, or a copy of the
+        64 hexadecimal digits. A file changed, a file or folder added, removed or renamed changes them; a touch, or a copy of the
         folder elsewhere, does not.
 
     Raises:
@@ -52,9 +52,10 @@ def fingerprint(
     known = _read_cache(cache_file)
     now = time.time_ns()
     try:
-        files = dict(sorted(_files(root, frozenset(os.path.normpath(name) for name in without))))
+        found, folders = _files(root, frozenset(os.path.normpath(name) for name in without))
     except OSError as error:
         raise UserError(f"the folder '{error.filename}' cannot be read: {error.strerror}") from None
+    files = dict(sorted(found))
     stale = [name for name, state in files.items() if known.get(name, ("",))[1:] != state]
     fresh: dict[str, str] = {}
     if stale:
@@ -68,6 +69,10 @@ def fingerprint(
         digest.update(len(encoded).to_bytes(4, "big") + encoded + bytes.fromhex(content))
         if _is_settled(state, now):
             kept[name] = (content, *state)
+    # A folder is a class or a split without a file of its own, too: empty, or a link to a folder that was looked into before.
+    for name, first in sorted(folders.items()):
+        encoded = os.fsencode(f"{name}/")
+        digest.update(len(encoded).to_bytes(4, "big") + encoded + hashlib.sha256(os.fsencode(first)).digest())
     if cache_file is not None and kept != known:
         _write_cache(Path(cache_file), kept)
     return digest.hexdigest()
@@ -107,17 +112,18 @@ def _content(path: Path) -> str:
         return "0" * 64  # unreadable: a state of its own, which ends when the file becomes readable
 
 
-def _files(root: Path, without: Collection[str]) -> list[tuple[str, tuple[int, int, int]]]:
-    """(path below root with slashes, (size, mtime, ctime)) of every file."""
+def _files(root: Path, without: Collection[str]) -> tuple[list[tuple[str, tuple[int, int, int]]], dict[str, str]]:
+    """(path below root with slashes, (size, mtime, ctime)) of every file; and of every folder the path that it was first seen by."""
     found: list[tuple[str, tuple[int, int, int]]] = []
-    seen: set[tuple[int, int]] = set()
+    seen: dict[tuple[int, int], str] = {}
+    paths: dict[str, str] = {}
     folders = [""]
     while folders:
         below = folders.pop()
         state = (root / below).stat()
-        if (state.st_dev, state.st_ino) in seen:
+        paths[below] = seen.setdefault((state.st_dev, state.st_ino), below)
+        if paths[below] != below:
             continue  # a link back to a folder already seen
-        seen.add((state.st_dev, state.st_ino))
         # scandir, not iterdir: half the time for folders of many thousand files.
         with os.scandir(root / below) as entries:
             for entry in sorted(entries, key=lambda e: e.name):
@@ -131,7 +137,7 @@ def _files(root: Path, without: Collection[str]) -> list[tuple[str, tuple[int, i
                 elif entry.is_file():
                     status = entry.stat()
                     found.append((name, (status.st_size, status.st_mtime_ns, status.st_ctime_ns)))
-    return found
+    return found, paths
 
 
 def _read_cache(cache_file: str | os.PathLike[str] | None) -> dict[str, tuple[str | int, ...]]:

@@ -159,13 +159,16 @@ def _look(path: Path, clear: bool) -> Holder | None:
         holder = _read(path)
         if free is False:
             return dataclasses.replace(holder, known_to_live=True)
+        young = time.time() - os.fstat(descriptor).st_mtime < _SECONDS_TO_WRITE
         if holder.process is None:
-            if time.time() - os.fstat(descriptor).st_mtime < _SECONDS_TO_WRITE:
+            if young:
                 return dataclasses.replace(holder, known_to_live=True)  # being written
             return holder
         alive = lives(holder.process)
         if alive is None and free and holder.process.boot == this_process().boot != "":
             alive = False  # another container's, and the kernel is the same: it says that nobody has it
+        if alive and free and not young and not holder.process.start:
+            alive = False  # where processes do not tell when they began, the number may be another's by now: the holder has its lock
         if alive is None:
             return holder
         if alive:

@@ -1,20 +1,23 @@
 """Part masks as they lie on disk: PNG files of many kinds, read as one number a pixel, and checked against their picture."""
 
+import hashlib
+import io
 import os
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from convscope.errors import BadImage
+from convscope.errors import BadImage, UserError
 
 # In a mask of one part alone this number, white, is the part whatever its name's place in the list; beside other parts it
 # is what the Pascal VOC masks keep it for: an outline that belongs to nothing.
 WHITE = 255
 
 
-def read_mask(path: str | os.PathLike[str], named: bool = True) -> NDArray[np.uint8]:
+def read_mask(path: str | os.PathLike[str], named: bool = True, sha256: str = "") -> NDArray[np.uint8]:
     """Read a part mask.
 
     A palette in colours (Pascal VOC, DAVIS) is there to be looked at: its indices are the parts. A palette of greys is what
@@ -25,15 +28,21 @@ def read_mask(path: str | os.PathLike[str], named: bool = True) -> NDArray[np.ui
         path: a PNG (or any other file that PIL reads).
         named: whether the parts have names. A mask in colours, without a palette, has no numbers; without names whatever is not
             black belongs to the object.
+        sha256: first digits of what the file held when it was listed; nothing is checked where they are empty.
 
     Returns:
         (H, W) uint8, part numbers; 0 is background.
 
     Raises:
         BadImage: it cannot be read, or its pixels are no part numbers; the text is the reason, without the path.
+        UserError: it is no longer the file that was listed.
     """
     try:
-        with Image.open(path) as picture:
+        # What is checked and what is decoded are the same bytes, whoever writes to the file meanwhile.
+        content = Path(path).read_bytes()
+        if not hashlib.sha256(content).hexdigest().startswith(sha256):
+            raise UserError(f"{path}: the mask is not the one that was listed; run again, and it is listed anew")
+        with Image.open(io.BytesIO(content)) as picture:
             picture.load()
             return _numbers(picture, named)
     except UnidentifiedImageError:

@@ -47,15 +47,20 @@ def list_masks(
     for image in images:
         mask = (root / masks / Path(image.path).relative_to(root)).with_suffix(".png")
         if mask.is_file():
-            reason = _reason(mask, (image.height, image.width), parts)
-            rows.append(MaskRow(image.path, str(mask), sha256_of(mask)[:16], reason))
+            try:
+                sha256 = sha256_of(mask)[:16]
+            except OSError:
+                sha256 = ""  # the reason says why it cannot be read
+            rows.append(
+                MaskRow(image.path, str(mask), sha256, _reason(mask, sha256, (image.height, image.width), parts))
+            )
     return rows, parts
 
 
-def _reason(mask: Path, size: tuple[int, int], parts: list[str]) -> str:
+def _reason(mask: Path, sha256: str, size: tuple[int, int], parts: list[str]) -> str:
     """Why a mask cannot be right: unreadable, of another shape than its picture, numbers without names; empty if it can."""
     try:
-        check_mask(read_mask(mask, named=bool(parts)), size, parts)
+        check_mask(read_mask(mask, named=bool(parts), sha256=sha256), size, parts)
     except BadImage as error:
         return str(error)
     return ""

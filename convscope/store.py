@@ -51,9 +51,11 @@ def open_file(path: str | os.PathLike[str]) -> h5py.File:
 
 
 def write_array(file: h5py.Group, name: str, values: Any, dimensions: Sequence[str], **options: Any) -> h5py.Dataset:
-    """Store an array with names for its dimensions. Lists of str become UTF-8 text."""
+    """Store an array with names for its dimensions. Lists of str become UTF-8 text; names of files that are not keep their bytes."""
     if len(values) and isinstance(values[0], str):
-        dataset = file.create_dataset(name, data=list(values), dtype=TEXT)
+        dataset = file.create_dataset(
+            name, data=[value.encode(errors="surrogateescape") for value in values], dtype=TEXT
+        )
     else:
         dataset = file.create_dataset(name, data=np.asarray(values), **options)
     for axis, dimension in enumerate(dimensions):
@@ -63,7 +65,10 @@ def write_array(file: h5py.Group, name: str, values: Any, dimensions: Sequence[s
 
 def read_text(dataset: h5py.Dataset) -> list[str]:
     """The strings of a text dataset."""
-    return [value.decode("utf-8") if isinstance(value, bytes) else str(value) for value in dataset[()]]
+    return [
+        value.decode("utf-8", errors="surrogateescape") if isinstance(value, bytes) else str(value)
+        for value in dataset[()]
+    ]
 
 
 def concatenate(

@@ -54,7 +54,7 @@ def dataset_path(wildcards):
 
 def dataset_settings(wildcards):
     """A dataset's part of the config as its script wants it: drawn pictures already lie in a folder a split."""
-    dataset = dict(config["datasets"][wildcards.dataset])
+    dataset = dict(sorted(config["datasets"][wildcards.dataset].items()))
     for key in ("url", "sha256", "max_bytes", "max_files"):
         dataset.pop(key, None)
     if dataset["source"] in DRAWN_KINDS:
@@ -132,7 +132,7 @@ def image_set_arguments(wildcards):
 
 def image_set_settings(wildcards):
     """An image set's part of the config as its script wants it: what is downloaded is a file by then."""
-    part = dict(config["image_sets"][wildcards.images])
+    part = dict(sorted(config["image_sets"][wildcards.images].items()))
     if part.pop("urls", None):
         part["files"] = image_set_sources(wildcards)["photos"]
     return json.dumps(part)

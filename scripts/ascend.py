@@ -49,23 +49,23 @@ def main(args: argparse.Namespace) -> None:
         kept.write(part)
         progress.step(len(part.channels), f"objective {float(part.objective[:, -1].mean()):.3g}")
 
-    mistrusted: list[str] = []
     if len(done) < len(channels):
         # A graphics processor takes one batch after the other.
         at_once = 1 if gpu else args.threads
         found = ascend(
-            network, spec, args.layer, channels, settings, args.seed, on_batch, done, at_once, say, mistrusted.append
+            network, spec, args.layer, channels, settings, args.seed, on_batch, done, at_once, say, kept.mistrust
         )
         parts.append(found)
     found = joined(parts).only(channels)
+    by_keras = kept.mistrusted()
     say(f"dead filters: {found.channels[found.dead].tolist() or 'none'}")
     attributes = {
         "model": spec.name,
         "model_digest": spec.identity,
         "layer": args.layer,
         "objective": "mean of the layer's channel, borders dropped",
-        "precision": "float32" if mistrusted else precision,
-        "computed_by": "Keras's own graph" if mistrusted else "written-out trunk",
+        "precision": "float32" if by_keras else precision,
+        "computed_by": "Keras's own graph" if by_keras else "written-out trunk",
         "seed": args.seed,
         "settings": settings.as_dict(),
     }

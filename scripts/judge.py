@@ -48,7 +48,7 @@ def main(args: argparse.Namespace) -> None:
         listed = mask_of.get(row["path"])
         if not listed or listed["reason"]:
             return {}
-        mask = read_mask(listed["mask"], named=bool(parts))
+        mask = read_mask(listed["mask"], named=bool(parts), sha256=listed["sha256"])
         return localisation.part_masks(localisation.fit_mask(mask, spec.input_size, spec.resize), parts)
 
     masks = [regions(row) for row in rows]

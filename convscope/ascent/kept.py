@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from convscope.ascent.run import FilterPatterns
-from convscope.files import atomic_path, whole_files
+from convscope.files import atomic_path, whole_files, write_text
 from convscope.identity import identity
+
+_MISTRUST = "mistrust.txt"
 
 
 class KeptBatches:
@@ -39,6 +41,14 @@ class KeptBatches:
         arrays = {field.name: getattr(part, field.name) for field in dataclasses.fields(FilterPatterns)}
         with atomic_path(self._folder / f"{int(part.channels[0]):06d}.npz") as temporary, temporary.open("wb") as file:
             np.savez(file, **arrays)
+
+    def mistrust(self, reason: str) -> None:
+        """Keep why Keras's own graph took over: a later run that finds all batches done says so, too."""
+        write_text(self._folder / _MISTRUST, reason)
+
+    def mistrusted(self) -> bool:
+        """Whether Keras's own graph took over in an earlier run."""
+        return (self._folder / _MISTRUST).exists()
 
     def forget(self) -> None:
         """Delete all batches: the result is written."""

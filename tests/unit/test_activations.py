@@ -169,6 +169,7 @@ def test_shards_join_without_copying(tmp_path: Path) -> None:
         path = tmp_path / "shards" / f"{index}.h5"
         with store.create(path, model="m") as file:
             store.write_array(file, "path", [f"ä{index}{i}.jpg" for i in range(count)], ("image",))
+            store.write_array(file, "raw", [f"\udcff{index}{i}.jpg" for i in range(count)], ("image",))
             store.write_array(
                 file, "layers/c", rng.normal(size=(count, 2, 2, 4)), ("image", "height", "width", "channel")
             )
@@ -181,6 +182,7 @@ def test_shards_join_without_copying(tmp_path: Path) -> None:
             assert file["layers/c"].shape == (5, 2, 2, 4) and file.attrs["model"] == "m"
             np.testing.assert_array_equal(file["layers/c"][2:], second["layers/c"][()])
             assert store.read_text(file["path"]) == ["ä00.jpg", "ä01.jpg", "ä10.jpg", "ä11.jpg", "ä12.jpg"]
+            assert store.read_text(file["raw"]) == [f"\udcff{name}.jpg" for name in ("00", "01", "10", "11", "12")]
             assert file["fixed"].shape == (3,) and bool(file["layers/c"].is_virtual) is virtual
     moved = tmp_path / "elsewhere"
     moved.mkdir()

@@ -284,3 +284,19 @@ def test_a_split_that_is_no_part_of_a_name(make: Make) -> None:
     sets = {"datasets": {"d": {"source": "path", "path": make("v1.0/cat/1.jpg")}}}
     message = said(**sets, image_sets={"i": {"dataset": "d", "split": "v1.0"}})
     assert message.startswith("image_sets.i: the split 'v1.0'") and "datasets.d.splits" in message
+
+
+def test_a_dataset_keeps_to_what_is_looked_at(make: Make) -> None:
+    """A change elsewhere, or in what is hidden, would reach no result."""
+    make("cat/1.jpg", into="beside")
+    folder = make("train/cat/1.jpg", ".new/cat/1.jpg", "train/.odd/1.jpg")
+    outside = f"{folder.removesuffix('data')}beside"
+    for elsewhere in ("../beside", "train/../../beside", outside):
+        told = dataset(folder, splits={"train": "train", "test": elsewhere})
+        assert told.startswith(f"datasets.d.splits.test: '{elsewhere}' leads out of the dataset's own folder")
+    assert dataset(folder, splits={"test": ".new"}).startswith("datasets.d.splits.test: '.new' is hidden")
+    assert dataset(f"{folder}/train", classes=[".odd"]).startswith("datasets.d.classes: '.odd' is hidden")
+    assert dataset(folder, splits={"train": "train/."}) == ""
+    archive = {"source": "archive", "url": "https://example.org/a.zip"}
+    for more, key in (({"folder": "../.."}, "folder"), ({"splits": {"test": "/data"}}, "splits.test")):
+        assert said(datasets={"d": archive | more}).startswith(f"datasets.d.{key}: ")

@@ -145,6 +145,8 @@ def test_the_versions_of_the_libraries_that_are_used_count(project: Path, monkey
         "def f():\n    import keras, requests\n    from PIL import Image\n    import os\n"
     )
     (project / "convscope/lonely.py").write_text("import scipy.ndimage\n")
+    (project / "convscope/pages/build.py").write_text("import lime\n")
+    assert set(libraries_used("scripts.pages", project)) == {"lime", "skimage", "sklearn"}, "who segments, and who fits"
     used = libraries_used("scripts.draw", project)
     assert set(used) == {
         "keras",

@@ -306,6 +306,22 @@ def test_studies_share_what_is_downloaded_once(server, tmp_path):
     assert study(tmp_path, "a")[0].samefile(store)
 
 
+def test_what_a_study_lost_comes_from_the_store_and_says_how_to_have_it_anew(server, tmp_path):
+    path, store = study(tmp_path, "a")
+    said = []
+    fetch(server.url, path, store, say=said.append)
+    assert said == []
+    server.content, server.tag = b"replaced on the server", '"two"'
+    path.unlink()
+    fetch(server.url, path, store, say=said.append)
+    assert path.read_bytes() == CONTENT
+    assert said == [f"not downloaded again: {store} has it, for all studies; to have it anew, delete that and {path}"]
+    path.unlink()
+    store.unlink()
+    fetch(server.url, path, store)
+    assert path.read_bytes() == b"replaced on the server"
+
+
 def test_a_study_keeps_its_file_when_another_one_wants_the_newer(server, tmp_path):
     (first, store), (second, _) = study(tmp_path, "a"), study(tmp_path, "b")
     old = server.content = b"an older archive"
@@ -351,7 +367,9 @@ def test_two_at_once_download_once(server, tmp_path):
     for thread in threads:
         thread.join()
     assert failed == [] and len(server.seen) == 1
-    assert len(said) == 1 and said[0].startswith("waiting for process ")
+    assert (
+        len(said) == 2 and said[0].startswith("waiting for process ") and said[1].startswith("not downloaded again: ")
+    )
     assert all(only(study(tmp_path, name)[0]) for name in "ab")
 
 

@@ -51,3 +51,19 @@ def test_two_runs_remember_in_the_same_file(tmp_path: Path) -> None:
         process.join()
     assert [process.exitcode for process in others] == [0, 0, 0]
     assert {path.name for path in tmp_path.iterdir()} <= {"pictures", "cache.json"}
+
+
+def test_folders_without_files_of_their_own_count(tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    (folder / "train" / "cat").mkdir(parents=True)
+    (folder / "train" / "cat" / "1.png").write_bytes(b"x")
+    seen = [fingerprint(folder)]
+    (folder / "train" / "dog").mkdir()  # a class, though an empty one
+    seen.append(fingerprint(folder))
+    (folder / "again").symlink_to("train")  # a split of the same pictures, whichever of the two is looked into first
+    seen.append(fingerprint(folder))
+    (folder / "again").rename(folder / "validation")
+    seen.append(fingerprint(folder))
+    (folder / "validation").unlink()
+    assert fingerprint(folder) == seen[1]
+    assert len(set(seen)) == len(seen)

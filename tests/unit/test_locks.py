@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from convscope import locks
+from convscope import locks, processes
 from convscope.locks import Lock, holder_of, waiting_for
 from convscope.processes import this_process
 
@@ -124,6 +124,26 @@ def test_a_number_given_out_again_holds_nothing(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
     written(path, start="1")
     assert Lock(path).acquire() is None
+
+
+def test_without_starts_of_processes_the_kernel_tells_whose_number_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS."""
+    monkeypatch.setattr(processes, "_start_of", lambda pid: None)
+    path = tmp_path / "a.lock"
+    written(path, start="")  # of a process that lives, and knows nothing of it
+    os.utime(path, (time.time() - 60,) * 2)
+    with path.open() as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        holder = holder_of(path)
+        assert holder and holder.known_to_live
+    lock = Lock(path)
+    assert lock.acquire() is None
+    os.utime(path, (time.time() - 60,) * 2)
+    holder = holder_of(path)
+    assert holder and holder.known_to_live
+    lock.release()
 
 
 def test_a_containers_lock_is_the_kernels_to_tell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.errors import BadImage
+from convscope.errors import BadImage, UserError
+from convscope.files import sha256_of
 from convscope.judging.localisation import chance, energy_inside, fit_mask, part_masks, pointing_game
 from convscope.masks import check_mask, read_mask
 
@@ -154,3 +155,13 @@ def test_what_is_no_mask(tmp_path: Path) -> None:
         read_mask(tmp_path / "text.png")
     with pytest.raises(BadImage, match="No such file"):
         read_mask(tmp_path / "none.png")
+
+
+def test_a_mask_that_was_replaced_since_it_was_listed_is_not_taken(tmp_path: Path) -> None:
+    path = saved(Image.new("L", (4, 3), 1), tmp_path)
+    listed = sha256_of(path)[:16]
+    assert read_mask(path, sha256=listed).all()
+    saved(Image.new("L", (4, 3), 0), tmp_path)
+    with pytest.raises(UserError, match=r"mask\.png: the mask is not the one that was listed; run again"):
+        read_mask(path, sha256=listed)
+    assert not read_mask(path).any()
