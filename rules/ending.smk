@@ -40,7 +40,8 @@ def report_failures():
         files = unmade(unfinished, workflow.dag.dependencies, failed)
         try:
             said.append(gallery_of_the_rest(as_json(failed, files)))
-        except OSError as error:  # a full disk has stopped the jobs, too: the reasons must be told all the same
+        except OSError as error:
+            # A full disk has stopped the jobs, too: the reasons must be told all the same.
             said.append(f"No gallery of the rest could be made: {error}")
     print(*said, sep="\n", file=sys.stderr, flush=True)
 
@@ -62,7 +63,8 @@ def gallery_of_the_rest(facts):
     index += ["--out", INDEX, "--log", f"{STUDY}/logs/index.log"]
     if subprocess.run([sys.executable, "-m", *pages], env=environment).returncode:
         return f"No gallery of the rest could be made; see {log}"
-    subprocess.run([sys.executable, "-m", *index], env=environment)  # says itself why not
+    # Where the list cannot be made, the script says why.
+    subprocess.run([sys.executable, "-m", *index], env=environment)
     return f"The gallery shows what is there, and lists what is not: {page}"
 
 

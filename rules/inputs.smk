@@ -60,7 +60,8 @@ def dataset_settings(wildcards):
     if dataset["source"] in DRAWN_KINDS:
         dataset["splits"] = {split: split for split in dataset.pop("images_per_class")}
     below = masks_below(dataset)
-    if dataset.pop("masks", None) and below:  # elsewhere they cannot be taken for a class
+    # Elsewhere they cannot be taken for a class.
+    if dataset.pop("masks", None) and below:
         dataset["masks"] = below
     return json.dumps(dataset)
 
