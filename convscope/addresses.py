@@ -12,10 +12,11 @@ from typing import Any
 
 from convscope.errors import UserError
 
-# Who calls (user:password@) and what is asked for (?token=..., #...) may be secret; both end at a quote or a blank.
-# What was hidden before is left as it is.
+# Who calls (user:password@) and what is asked for (?token=..., #...) may be secret. An apostrophe may stand anywhere in an
+# address: only at the end of a word is a quotation mark the text's. What was hidden before is left as it is.
+_END = r"['\"]?[:;,.)\]}]*(?=\s|$)"
 _ADDRESS = re.compile(
-    r"([A-Za-z][A-Za-z0-9+.-]*://)(?:[^\s/?#'\"]*@)?([^\s?#'\"]*)([?#](?!\.\.\.[:;,)\s'\"]|\.\.\.$)[^\s'\"]*)?"
+    rf"([A-Za-z][A-Za-z0-9+.-]{{0,30}}://)(?:[^\s/?#]*@)?((?:(?!{_END})[^\s?#])*)([?#](?!\.\.\.{_END})(?:(?!{_END})\S)+)?"
 )
 
 

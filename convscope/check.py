@@ -19,6 +19,7 @@ from convscope.check_places import (
     check_weights_file,
     classes_on_disk,
     has_no_classifier,
+    looking_once,
     preset_folder,
     preset_is_a_path,
     split_folders,
@@ -46,6 +47,7 @@ _TAKEN = ("downloads",)
 _IMAGE_SOURCES = ("dataset", "files", "folder", "urls")
 
 
+@looking_once()
 def check_study(config: dict[str, Any]) -> None:
     """Check that every name in a completed configuration (see `config.complete`) leads somewhere.
 

@@ -1,8 +1,9 @@
 """Checks of what the config names on the disk: folders, pictures, archives and models are what they are taken for, and readable."""
 
+import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from convscope.layer_names import ends_in_maps, is_file, read_file_config, read_
 
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz")
+_known: dict[Path, list[str]] | None = None
 _HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
 
 
@@ -81,14 +83,14 @@ def split_folders(dataset: Mapping[str, Any]) -> dict[str, Path]:
     root = Path(dataset["path"]).expanduser()
     if dataset.get("splits"):
         return {split: root / part for split, part in dataset["splits"].items()}
+    if dataset.get("images_per_class"):
+        return {"all": root}
+    masks = _masks(dataset)
     try:
-        below = [name for name in _folders(root) if root / name != _masks(dataset)]
-        nested = [name for name in below if _folders(root / name)]
+        nested = [name for name in _folders(root) if root / name != masks and _folders(root / name)]
     except OSError:
         nested = []  # told where the folder itself is checked
-    if nested and not dataset.get("images_per_class"):
-        return {name: root / name for name in nested}
-    return {"all": root}
+    return {name: root / name for name in nested} or {"all": root}
 
 
 def classes_on_disk(dataset: Mapping[str, Any]) -> list[str] | None:
@@ -97,14 +99,32 @@ def classes_on_disk(dataset: Mapping[str, Any]) -> list[str] | None:
 
     try:
         places = split_folders(dataset).values()
-        found = {name for place in places for name in _folders(place) if place / name != _masks(dataset)}
+        masks = _masks(dataset)
+        found = {name for place in places for name in _folders(place) if place / name != masks}
     except OSError:
         return None
     return sorted(found, key=natural_key)
 
 
+def masks_below(dataset: Mapping[str, Any]) -> str | None:
+    """A dataset's folder of part masks as seen from its pictures, however the config writes it ("masks/", "./masks", absolute).
+
+    None where it has none, or where they lie elsewhere.
+    """
+    if not dataset.get("masks"):
+        return None
+    root = Path(dataset["path"]).expanduser()
+    below = os.path.relpath(root / dataset["masks"], root)
+    return None if Path(below).parts[:1] in ((), (os.pardir,)) else below
+
+
 def _masks(dataset: Mapping[str, Any]) -> Path | None:
-    return Path(dataset["path"]).expanduser() / dataset["masks"] if dataset.get("masks") else None
+    """The same as a path, wherever it lies."""
+    return (
+        Path(dataset["path"]).expanduser() / (masks_below(dataset) or dataset["masks"])
+        if dataset.get("masks")
+        else None
+    )
 
 
 def check_dataset_folder(key: str, dataset: Mapping[str, Any]) -> None:
@@ -135,7 +155,7 @@ def check_dataset_folder(key: str, dataset: Mapping[str, Any]) -> None:
         if not listed:
             check_no_loose_pictures(f"{key}.path", place, present)
         for name in listed or present:
-            filled[name] = filled.get(name, False) or has_picture(f"{key}.path", place / name)
+            filled[name] = filled.get(name, False) or has_picture(f"{key}.path", place / name, without=masks)
     if not any(filled.values()):
         raise UserError(f"{key}.path: no class folder of '{root}' holds a picture; check the path")
     for name, has_any in filled.items():
@@ -161,7 +181,7 @@ def _check_parts(key: str, places: list[Path]) -> None:
 def _check_nested(key: str, root: Path, places: Mapping[str, Path], masks: Path | None) -> None:
     """Folders of folders are splits: then pictures right below one that is none, or beside the splits, would be lost."""
     for name in _listed(key, root)[0]:
-        if name not in places and root / name != masks and has_picture(key, root / name):
+        if name not in places and root / name != masks and has_picture(key, root / name, without=masks):
             raise UserError(
                 f"{key}: '{next(iter(places))}' holds folders, as a split of classes does, and '{name}' holds pictures, as a class "
                 "does; name the splits by splits:, or write splits: {all: .} where all are classes"
@@ -231,8 +251,8 @@ def check_picture_folder(key: str, folder: Path, classes: Iterable[str] | None) 
     return names
 
 
-def has_picture(key: str, folder: Path) -> bool:
-    """Whether there is a picture, by name, anywhere below a folder. It looks no further than the first.
+def has_picture(key: str, folder: Path, without: Path | None = None) -> bool:
+    """Whether there is a picture, by name, anywhere below a folder, the folder `without` left out. It looks no further than the first.
 
     Raises:
         UserError: a folder below cannot be read.
@@ -241,12 +261,17 @@ def has_picture(key: str, folder: Path) -> bool:
 
     folders, seen = [folder], {os.path.realpath(folder)}
     while folders:
-        place = folders.pop()
-        below, files = _listed(key, place)
-        if any(is_picture(name) for name in files):
-            return True
-        for name in reversed(below):
-            if (real := os.path.realpath(place / name)) not in seen:
+        place, below = folders.pop(), []
+        try:
+            for name, is_folder in _entries(place):
+                if is_folder:
+                    below.append(name)
+                elif is_picture(name):
+                    return True
+        except OSError as error:
+            raise _unreadable(key, place, error) from None
+        for name in sorted(below, reverse=True):
+            if place / name != without and (real := os.path.realpath(place / name)) not in seen:
                 seen.add(real)
                 folders.append(place / name)
     return False
@@ -355,17 +380,39 @@ def _listed(key: str, folder: Path) -> tuple[list[str], list[str]]:
     try:
         entries = sorted(_entries(folder))
     except OSError as error:
-        raise UserError(f"{key}: the folder '{folder}' cannot be read: {_reason(error)}") from None
+        raise _unreadable(key, folder, error) from None
     return [name for name, is_folder in entries if is_folder], [name for name, is_folder in entries if not is_folder]
 
 
+def _unreadable(key: str, folder: Path, error: OSError) -> UserError:
+    return UserError(f"{key}: the folder '{folder}' cannot be read: {_reason(error)}")
+
+
+@contextlib.contextmanager
+def looking_once() -> Iterator[None]:
+    """While this lasts, what folders a folder holds is looked up once: among a hundred thousand pictures that takes a second."""
+    global _known
+    _known = {}
+    try:
+        yield
+    finally:
+        _known = None
+
+
 def _folders(folder: Path) -> list[str]:
-    return sorted(name for name, is_folder in _entries(folder) if is_folder)
+    if _known is not None and folder in _known:
+        return _known[folder]
+    found = sorted(name for name, is_folder in _entries(folder) if is_folder)
+    if _known is not None:
+        _known[folder] = found
+    return found
 
 
-def _entries(folder: Path) -> list[tuple[str, bool]]:
+def _entries(folder: Path) -> Iterator[tuple[str, bool]]:
     with os.scandir(folder) as entries:
-        return [(entry.name, entry.is_dir()) for entry in entries if not is_ignored(entry.name)]
+        for entry in entries:
+            if not is_ignored(entry.name):
+                yield entry.name, entry.is_dir()
 
 
 def _reason(error: Exception) -> str:

@@ -40,6 +40,13 @@ _SAID = (
 )
 
 
+class _JsonLoader(yaml.SafeLoader):
+    """YAML's view of a JSON file, in which 1e-3 is the number that it is to Snakemake, too."""
+
+
+_JsonLoader.add_implicit_resolver(f"{_TAG}float", re.compile(rf"(?:{_ALMOST_A_NUMBER.pattern})$"), list("-0123456789"))
+
+
 @dataclasses.dataclass(frozen=True)
 class Place:
     """Where a key or an entry of a list stands: line from 1, the text as it is written ("" of a list or mapping), YAML's type."""
@@ -77,7 +84,8 @@ def read_config_file(path: str | os.PathLike[str]) -> ConfigFile:
         raise UserError(f"{name}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
     except OSError as error:
         raise UserError(f"{name}: cannot be read: {error.strerror}") from None
-    root = _composed(name, _without_json_tabs(text))
+    # JSON may indent by tabs; within its texts there are none.
+    root = _composed(name, text.replace("\t", " "), _JsonLoader) if _is_json(text) else _composed(name, text)
     if not isinstance(root, yaml.MappingNode):
         raise UserError(f"{name}: holds no keys; a config has keys such as 'study' and 'models'")
     return ConfigFile(name, dict(_walk(name, root, (), frozenset())))
@@ -140,18 +148,17 @@ def _is_given(given: Any, key: Key) -> bool:
     return bool(key)
 
 
-def _without_json_tabs(text: str) -> str:
-    """JSON may indent by tabs; within its texts there are none."""
+def _is_json(text: str) -> bool:
     try:
         json.loads(text)
-    except ValueError:
-        return text
-    return text.replace("\t", " ")
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
-def _composed(name: str, text: str) -> yaml.Node | None:
+def _composed(name: str, text: str, loader: type[yaml.SafeLoader] = yaml.SafeLoader) -> yaml.Node | None:
     try:
-        documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+        documents = list(yaml.compose_all(text, Loader=loader))
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
         raise UserError(f"{name}, line {line}: a character that no text may hold ({error.character!r})") from None

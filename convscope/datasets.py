@@ -129,8 +129,9 @@ def scan_dataset(
 
 
 def masks_folder(settings: Mapping[str, Any]) -> str | None:
-    """Folder of a dataset's part masks, as seen from its pictures' root; None where it has none."""
-    return settings.get("masks", "masks" if settings.get("source") in DRAWN else None)
+    """Folder of a dataset's part masks, as seen from its pictures' root, spelled as a listing does; None where it has none."""
+    masks = settings.get("masks", "masks" if settings.get("source") in DRAWN else None)
+    return os.path.normpath(masks) if masks else None
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:

@@ -17,6 +17,7 @@ SILENT = "stopped without giving a reason (killed? short of memory or time?)"
 UNBEGUN = "stopped before it wrote a log; what Snakemake says of it stands above"
 # An error's line is the last one or nearly; libraries may say good-bye after it.
 _LAST_BYTES = 20_000
+_LONGEST = 500
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,15 @@ def why(logs: Iterable[str], since: float) -> tuple[str, str]:
             lines = stream.read().decode("utf-8", "replace").splitlines()
         found = [match[1].strip() for match in map(_ERROR.match, lines) if match]
         if found:
-            return found[-1], name
+            return _readable(found[-1]), name
         return SILENT, name
     return UNBEGUN, ""
+
+
+def _readable(text: str) -> str:
+    """A text to show on a terminal: names of files may hold what moves its cursor, and some libraries complain by the page."""
+    shown = "".join(sign if sign.isprintable() else "?" for sign in text)
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]} ..."
 
 
 def failures(failed: Iterable[Any], since: float) -> dict[Any, Failure]:

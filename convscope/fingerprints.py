@@ -11,7 +11,15 @@ from pathlib import Path
 from convscope.errors import UserError
 from convscope.files import sha256_of, write_text
 
-IGNORED_NAMES = ("thumbs.db", "desktop.ini", "__macosx")
+IGNORED_NAMES = (
+    "thumbs.db",
+    "desktop.ini",
+    "__macosx",
+    "@eadir",  # a Synology disk's small views, beside the pictures
+    "lost+found",
+    "$recycle.bin",
+    "system volume information",
+)
 
 # A file changed twice within one tick of the file system's clock keeps size and time: what was written that recently
 # is hashed again the next time. Whole seconds tell a file system with a coarse clock.

@@ -53,7 +53,8 @@ def class_position(wanted: str | int, classes: Sequence[str], where: str) -> int
 
 
 def _is_number(name: str) -> bool:
-    return re.fullmatch("[0-9]+", name.strip()) is not None
+    """Whether a name could be written as a number in a config: of classes called +1 and -1, YAML's +1 is no position."""
+    return re.fullmatch(r"[-+]?(0x[0-9a-f_]+|[0-9][0-9_]*\.?[0-9]*|\.[0-9]+)", name.strip().lower()) is not None
 
 
 def same_class(name: str, known: Iterable[str]) -> str | None:

@@ -23,6 +23,7 @@ from convscope.attributions.names import chosen_methods
 from convscope.cam_names import METHODS as CAMS
 from convscope.cam_names import OWN_PASS, methods_of, pass_of
 from convscope.check import check_study, gap_head_of, splits_of
+from convscope.check_places import masks_below
 from convscope.code_digest import code_digest
 from convscope.config import complete
 from convscope.drawing.kinds import CLASSES as DRAWN_KINDS
@@ -38,7 +39,9 @@ from convscope.timers import cancel_timers
 
 try:
     config = complete(config)
-    check_study(config)
+    # What is named was looked at as the run began: a job on another machine need neither see all of it nor wait for that.
+    if workflow.is_main_process:
+        check_study(config)
 except UserError as error:
     stop(error)
 

@@ -38,26 +38,33 @@ def report_failures():
     wanted = any(job.rule.name == "gallery" for job in unfinished)
     if wanted and not any(entry.reason == INTERRUPTED for entry in failed.values()):
         files = unmade(unfinished, workflow.dag.dependencies, failed)
-        said.append(gallery_of_the_rest(as_json(failed, files)))
+        try:
+            said.append(gallery_of_the_rest(as_json(failed, files)))
+        except OSError as error:
+            # A full disk has stopped the jobs, too: the reasons must be told all the same.
+            said.append(f"No gallery of the rest could be made: {error}")
     print(*said, sep="\n", file=sys.stderr, flush=True)
 
 
 def gallery_of_the_rest(facts):
     """Make the gallery of what a run with failures left, and say where it is."""
+    # In files, not on the command line, which takes no more than so much, and which everybody on the machine can read.
     facts_file = Path(STUDY, "logs", "unfinished.json")
+    config_file = Path(STUDY, "logs", "unfinished_config.json")
     facts_file.parent.mkdir(parents=True, exist_ok=True)
     facts_file.write_text(json.dumps(facts), encoding="utf-8")
+    config_file.write_text(json.dumps(all_without_secrets(config)), encoding="utf-8")
     page, log = f"{STUDY}/gallery/index.html", f"{STUDY}/logs/unfinished_gallery.log"
     paths = [workflow.basedir, os.environ.get("PYTHONPATH")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    pages = ["scripts.gallery", "--results", STUDY, "--config", json.dumps(config)]
+    pages = ["scripts.gallery", "--results", STUDY, "--config", str(config_file)]
     pages += ["--out", page, "--unfinished", str(facts_file), "--log", log]
     index = ["scripts.index", "--studies", f"{STUDY}/gallery/unfinished.json"]
     index += ["--out", INDEX, "--log", f"{STUDY}/logs/index.log"]
-    for arguments in (pages, index):
-        command = [sys.executable, "-m", *arguments]
-        if subprocess.run(command, env=environment).returncode:
-            return f"No gallery of the rest could be made; see {log}"
+    if subprocess.run([sys.executable, "-m", *pages], env=environment).returncode:
+        return f"No gallery of the rest could be made; see {log}"
+    # Where the list cannot be made, the script says why.
+    subprocess.run([sys.executable, "-m", *index], env=environment)
     return f"The gallery shows what is there, and lists what is not: {page}"
 
 

@@ -59,8 +59,10 @@ def dataset_settings(wildcards):
         dataset.pop(key, None)
     if dataset["source"] in DRAWN_KINDS:
         dataset["splits"] = {split: split for split in dataset.pop("images_per_class")}
-    if not masks_inside(dataset):
-        dataset.pop("masks", None)
+    below = masks_below(dataset)
+    # Elsewhere they cannot be taken for a class.
+    if dataset.pop("masks", None) and below:
+        dataset["masks"] = below
     return json.dumps(dataset)
 
 
@@ -69,19 +71,13 @@ def splits_in_order(wildcards):
     return json.dumps(splits_of(config["datasets"][wildcards.dataset]))
 
 
-def masks_inside(dataset):
-    """Whether a dataset's masks lie among its pictures, where they must not be taken for a class."""
-    masks = dataset.get("masks")
-    return bool(masks) and not os.path.isabs(masks) and ".." not in Path(masks).parts
-
-
 def dataset_fingerprint(wildcards):
     """What a user's folder holds, its part masks left out; changes with its content, not with a touch."""
     dataset = config["datasets"][wildcards.dataset]
     if dataset["source"] != "path":
         return ""
-    masks = [dataset["masks"]] if masks_inside(dataset) else []
-    return content_of(dataset["path"], "parts.json", *masks)
+    below = masks_below(dataset)
+    return content_of(dataset["path"], "parts.json", *([below] if below else []))
 
 
 def masks_settings(wildcards):

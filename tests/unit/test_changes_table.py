@@ -17,7 +17,9 @@ ROWS = leaf_changes()
 
 def test_every_leaf_of_the_config_has_a_row_and_every_row_a_leaf() -> None:
     leaves, rows = set(leaves_of(load_schema())), {row.leaf for row in ROWS}
-    assert sorted(leaves - rows) == [], "add to tests/workflow/changes/leaves.yaml how they are changed and what that reruns"
+    assert sorted(leaves - rows) == [], (
+        "add to tests/workflow/changes/leaves.yaml how they are changed and what that reruns"
+    )
     assert sorted(rows - leaves) == []
     assert len(leaves) > 200
 
@@ -63,7 +65,9 @@ def test_a_row_really_changes_its_leaf() -> None:
     for row in ROWS:
         *_, key = row.leaf.split(".")
         places = {part for path in row.edits for part in path.split(".")}
-        assert key in places or any(key in _keys(value) for value in row.edits.values()) or key == "evaluation", row.name
+        assert key in places or any(key in _keys(value) for value in row.edits.values()) or key == "evaluation", (
+            row.name
+        )
 
 
 def _keys(value: object) -> set[str]:
@@ -84,7 +88,11 @@ def test_jobs_in_words() -> None:
 def test_a_key_can_be_replaced_added_and_taken_out() -> None:
     study = {"study": "s", "cams": {"net": {"layer": "x", "batch": 1}}}
     edits = {"cams.net.layer": DROP, "cams.net.batch": 2, "judging.net.seeds": {"seeds": 3}}
-    assert changed(study, edits) == {"study": "s", "cams": {"net": {"batch": 2}}, "judging": {"net": {"seeds": {"seeds": 3}}}}
+    assert changed(study, edits) == {
+        "study": "s",
+        "cams": {"net": {"batch": 2}},
+        "judging": {"net": {"seeds": {"seeds": 3}}},
+    }
     assert study["cams"]["net"] == {"layer": "x", "batch": 1}
 
 

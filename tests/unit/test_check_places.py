@@ -3,6 +3,7 @@
 import json
 import os
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 
 from convscope.check import check_study, splits_of
+from convscope.check_places import classes_on_disk, masks_below
 from convscope.config import complete, load_schema
+from convscope.datasets import masks_folder, picture_files
 from convscope.errors import UserError
 
 SCHEMA = load_schema()
@@ -300,3 +303,52 @@ def test_a_dataset_keeps_to_what_is_looked_at(make: Make) -> None:
     archive = {"source": "archive", "url": "https://example.org/a.zip"}
     for more, key in (({"folder": "../.."}, "folder"), ({"splits": {"test": "/data"}}, "splits.test")):
         assert said(datasets={"d": archive | more}).startswith(f"datasets.d.{key}: ")
+
+
+@pytest.mark.parametrize("written", ["masks", "masks/", "./masks", "extra/../masks", "{root}/masks", "{root}/masks/"])
+def test_masks_are_never_taken_for_pictures(make: Make, written: str) -> None:
+    """However their folder is written: else they would be the only split, and the pictures would be left out."""
+    root = make("cat/a.jpg", "dog/b.jpg", "masks/cat/a.png", "masks/dog/b.png", "extra/")
+    settings = {"source": "path", "path": root, "classes": ["cat", "dog"], "masks": written.format(root=root)}
+    assert dataset(**{key: value for key, value in settings.items() if key != "source"}) == ""
+    assert (masks_below(settings), splits_of(settings), classes_on_disk(settings)) == (
+        "masks",
+        ["all"],
+        ["cat", "dog", "extra"],
+    )
+    if not written.startswith("{"):  # the workflow makes an absolute folder a relative one
+        assert masks_folder(settings) == "masks"
+    elsewhere = settings | {"masks": "../masks"}
+    assert (masks_below(elsewhere), masks_below(settings | {"masks": ""})) == (None, None)
+
+
+def test_masks_alone_make_no_class(make: Make) -> None:
+    path = make("cat/a.jpg", "notes/masks/cat/a.png")
+    message = dataset(path, masks="notes/masks", splits={"all": "."})
+    assert "the class folder 'notes'" in message and "holds no picture" in message
+
+
+def test_litter_of_disks_is_no_class(make: Make) -> None:
+    path = make(
+        "cat/a.jpg",
+        "dog/b.jpg",
+        "@eaDir/cat/a.jpg",
+        "lost+found/",
+        "$RECYCLE.BIN/S-1/x.jpg",
+        "cat/@eaDir/a.jpg/small.jpg",
+    )
+    assert dataset(path) == ""
+    assert [str(file.relative_to(path)) for file in picture_files(Path(path))] == ["cat/a.jpg", "dog/b.jpg"]
+
+
+def test_a_folder_is_looked_through_once(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often a study names its dataset: a listing of a hundred thousand pictures takes a second."""
+    path = make(*(f"{name}/{n}.jpg" for name in ("cat", "dog") for n in range(3)))
+    looked: Counter[str] = Counter()
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda folder: looked.update([Path(folder).name]) or scandir(folder))
+    sets = {f"set{n}": {"dataset": "d", "split": "all", "classes": ["cat"]} for n in range(5)}
+    assert said(datasets={"d": {"source": "path", "path": path}}, image_sets=sets) == ""
+    assert max(looked[name] for name in ("cat", "dog")) <= 2
+    (Path(path) / "cow").mkdir()
+    assert "'cow'" in said(datasets={"d": {"source": "path", "path": path}}), "the next study is looked at anew"

@@ -190,3 +190,17 @@ def test_what_is_no_number_passes_no_minimum(value: float) -> None:
         study = STUDY | {"models": {"net": STUDY["models"]["net"] | part}}
         with pytest.raises(UserError, match=f"{path}: .* is no number"):
             complete(study)
+
+
+def test_numbers_of_json_are_numbers(tmp_path: Path) -> None:
+    """Snakemake reads JSON as JSON, where 1e-3 lacks nothing; YAML's traps are none there."""
+    path = tmp_path / "study.json"
+    path.write_text('{"rate": 1e-3,\n\t"more": [2E5, -1.5e+3, "1e-3", 0]}')
+    places = read_config_file(path).places
+    assert [places[key].kind for key in (("rate",), ("more", 0), ("more", 1), ("more", 2), ("more", 3))] == [
+        "float",
+        "float",
+        "float",
+        "str",
+        "int",
+    ]

@@ -72,6 +72,17 @@ def test_a_name_comes_before_a_number() -> None:
             spec.class_index(given)
 
 
+@pytest.mark.parametrize(
+    ("names", "given"), [(("+1", "-1"), 1), (("0.5", "1.5"), 1), (("0x0", "0x1"), 0), (("a", "1_0"), 0)]
+)
+def test_signs_and_points_are_numbers_too(names: tuple[str, str], given: int) -> None:
+    """`class: +1` is YAML's 1: of classes called +1 and -1 it must not be the second, the other one."""
+    spec = ModelSpec("signs", (4, 6), classes=names, head="multiclass")
+    with pytest.raises(UserError, match=f"no class is called {given}"):
+        spec.class_index(given)
+    assert [spec.class_index(name) for name in names] == [0, 1]
+
+
 @pytest.mark.parametrize("channels", ["rgb", "bgr"])
 def test_the_order_in_memory_changes_no_value(channels: str) -> None:
     spec = ModelSpec("x", (5, 7), scale=(0.5, 2.0, -1.0), offset=(1.0, 0.0, 3.0), channels=channels)

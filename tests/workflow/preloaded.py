@@ -59,7 +59,12 @@ class Preloaded:
         client.chmod(0o755)
         root = Path(__file__).resolve().parents[2]
         threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        environment = {**os.environ, **dict.fromkeys(threads, "1"), "PYTHONPATH": str(root), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        environment = {
+            **os.environ,
+            **dict.fromkeys(threads, "1"),
+            "PYTHONPATH": str(root),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+        }
         self._servers = [
             subprocess.Popen(
                 [sys.executable, "-m", "tests.workflow.preloaded", str(folder), kind],
@@ -109,7 +114,9 @@ def _import_libraries(kind: str) -> None:
     if kind == JOBS:
         from tensorflow.python.eager import context
 
-        assert context.context_safe() is None or not context.context_safe()._initialized, "TensorFlow has run an operation"
+        assert context.context_safe() is None or not context.context_safe()._initialized, (
+            "TensorFlow has run an operation"
+        )
 
 
 def _serve(folder: Path, kind: str) -> None:

@@ -38,7 +38,18 @@ def _section(name: str) -> str:
     return name.partition(".")[0] if "." in name else "The study"
 
 
-_ORDER = ("The study", "datasets", "models", "evaluations", "image_sets", "activations", "filters", "cams", "attributions", "judging")
+_ORDER = (
+    "The study",
+    "datasets",
+    "models",
+    "evaluations",
+    "image_sets",
+    "activations",
+    "filters",
+    "cams",
+    "attributions",
+    "judging",
+)
 
 
 def _place(row: object) -> int:

@@ -133,7 +133,6 @@ def another_archive(path: str) -> Act:
     return lambda project: write_archive(_file(path)(project), 90)
 
 
-
 _MAPS = "gather_cam, overlays, "
 _JUDGED = "judge, judge_controls, judging_report, pages"
 _DAY = f"dataset, contact_sheet, masks, image_set, {_MAPS}{_JUDGED}"
@@ -150,7 +149,12 @@ _ROWS: list[tuple[str, str, Act, str]] = [
     ("a picture of a dataset: removed", "data", remove("photos/day/a/2.png"), _DAY),
     ("a mask among the pictures: changed", "data", repaint_mask("photos/masks/day/a/0.png"), _MASKS),
     ("a mask among the pictures: touched", "data", touch("photos/masks"), ""),
-    ("a mask among the pictures: renamed", "data", rename("photos/masks/day/a/0.png", "photos/masks/day/a/9.png"), _MASKS),
+    (
+        "a mask among the pictures: renamed",
+        "data",
+        rename("photos/masks/day/a/0.png", "photos/masks/day/a/9.png"),
+        _MASKS,
+    ),
     ("a mask among the pictures: removed", "data", remove("photos/masks/day/a/0.png"), _MASKS),
     ("a mask elsewhere: changed", "data", repaint_mask("herd_masks/a/0.png"), _MASKS),
     ("a mask elsewhere: touched", "data", touch("herd_masks"), ""),
@@ -168,7 +172,12 @@ _ROWS: list[tuple[str, str, Act, str]] = [
     ("a picture of a folder: removed", "data", remove("album/2.png"), _SHOWN),
     ("a photo with an address on this computer: changed", "data", repaint("served/photo0.png"), f"download, {_SHOWN}"),
     ("a photo with an address on this computer: touched", "data", touch("served/photo0.png"), ""),
-    ("an archive on this computer: replaced", "data", another_archive("served/pack.zip"), f"download, extract, dataset, contact_sheet, {_SHOWN}"),
+    (
+        "an archive on this computer: replaced",
+        "data",
+        another_archive("served/pack.zip"),
+        f"download, extract, dataset, contact_sheet, {_SHOWN}",
+    ),
     ("an archive on this computer: touched", "data", touch("served/pack.zip"), ""),
     ("a model's file: replaced", "imported", copy("other.keras", "net.keras"), _IMPORTED),
     ("a model's file: touched", "imported", touch("net.keras"), ""),
@@ -179,11 +188,21 @@ _ROWS: list[tuple[str, str, Act, str]] = [
     ("a preset beside the study's: changed", "imported", copy("presets/slim", "presets/slimmer"), ""),
     ("Keras: another version", "layers", another_version("keras"), _COMPUTED),
     ("TensorFlow: another version", "layers", another_version("tensorflow"), _COMPUTED),
-    ("Pillow: another version", "layers", another_version("pillow"), "image_set, filter_grid x3, gather_activations, channel_sheets, pages"),
+    (
+        "Pillow: another version",
+        "layers",
+        another_version("pillow"),
+        "image_set, filter_grid x3, gather_activations, channel_sheets, pages",
+    ),
     ("matplotlib: another version", "layers", another_version("matplotlib"), "channel_sheets, filter_grid x3, pages"),
     ("SciPy: another version", "layers", another_version("scipy"), ""),
     ("jinja2: another version", "layers", another_version("jinja2"), "pages"),
     ("Snakemake: another version", "layers", another_version("snakemake"), ""),
-    ("the code of the ascent: another function", "layers", another_function("convscope/ascent/steps.py"), "ascend x3, filter_grid x3, pages"),
+    (
+        "the code of the ascent: another function",
+        "layers",
+        another_function("convscope/ascent/steps.py"),
+        "ascend x3, filter_grid x3, pages",
+    ),
 ]
 FILES = [FileChange(name, study, act, jobs(reruns)) for name, study, act, reruns in _ROWS]

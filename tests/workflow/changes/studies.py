@@ -140,9 +140,7 @@ judged:
       seeds: {images: 2, seeds: 2}
 """
 
-STUDIES: dict[str, dict[str, Any]] = {
-    name: {"study": name, **study} for name, study in yaml.safe_load(_TEXT).items()
-}
+STUDIES: dict[str, dict[str, Any]] = {name: {"study": name, **study} for name, study in yaml.safe_load(_TEXT).items()}
 
 
 DROP = "DROP"  # as the new value of a key: the key is taken out
@@ -161,5 +159,3 @@ def changed(study: dict[str, Any], edits: dict[str, Any]) -> dict[str, Any]:
         else:
             part[last] = copy.deepcopy(value)
     return result
-
-

@@ -70,7 +70,9 @@ class Workshop:
         if self.path:
             kept["PATH"] = f"{self.path}{os.pathsep}{kept['PATH']}"
             command[0] = str(self.path / "python")
-        done = subprocess.run(command, cwd=self.project, env=kept, capture_output=True, text=True, timeout=1500, check=False)
+        done = subprocess.run(
+            command, cwd=self.project, env=kept, capture_output=True, text=True, timeout=1500, check=False
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 

@@ -109,9 +109,11 @@ def write_imports(user: Path) -> None:
         backbone.save_to_preset(str(user / "presets" / name))
     size = {"image_size": (64, 64)}
     task = keras_hub.models.XceptionImageClassifier(
-        backbone, 3, preprocessor=keras_hub.models.XceptionImageClassifierPreprocessor(
+        backbone,
+        3,
+        preprocessor=keras_hub.models.XceptionImageClassifierPreprocessor(
             keras_hub.layers.XceptionImageConverter(**size)
-        )
+        ),
     )
     task.save_to_preset(str(user / "presets" / "whole"))
 
