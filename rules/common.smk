@@ -17,7 +17,12 @@ from convscope.addresses import (
     local_file,
     without_secrets,
 )
-from convscope.ascent.presets import PRESETS, for_preset, preset_names
+from convscope.ascent.presets import (
+    PRESETS,
+    for_preset,
+    preset_names,
+    without_effect,
+)
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.attributions.names import chosen_methods
 from convscope.cam_names import METHODS as CAMS

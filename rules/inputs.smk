@@ -144,6 +144,16 @@ def image_set_fingerprint(wildcards):
     ]
 
 
+def model_settings(wildcards):
+    """An imported model's part of the config, as JSON; a checksum that is the file's own changes nothing."""
+    model = dict(config["models"][wildcards.model])
+    file = model.get("path") or model.get("weights", "")
+    if os.path.isfile(os.path.expanduser(file)):
+        if model.get("sha256", "").startswith(content_of(file)):
+            del model["sha256"]
+    return json.dumps(model, sort_keys=True)
+
+
 def model_fingerprint(wildcards):
     """What the files of a model on disk hold."""
     model = config["models"][wildcards.model]
@@ -200,7 +210,8 @@ def activation_figures():
 def filter_settings(wildcards):
     """A model's settings for one preset, as JSON; which layers are asked for, and the threads, change no pattern."""
     part = for_preset(config["filters"][wildcards.model], wildcards.preset)
-    used = {key: part[key] for key in part if key not in ("threads", "layers")}
+    ignored = ("threads", "layers", *without_effect(part))
+    used = {key: part[key] for key in part if key not in ignored}
     return json.dumps(used, sort_keys=True)
 
 

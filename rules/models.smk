@@ -93,7 +93,7 @@ rule import_model:
         runtime=120,
     params:
         code=code("import_model"),
-        settings=settings("models", "{model}"),
+        settings=model_settings,
         fingerprint=model_fingerprint,
         seed=SEED,
     shell:

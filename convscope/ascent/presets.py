@@ -93,6 +93,12 @@ def for_preset(config: dict[str, Any], name: str) -> dict[str, Any]:
     return {**common, **config.get(name, {}), "preset": name}
 
 
+def without_effect(config: dict[str, Any]) -> tuple[str, ...]:
+    """The settings that change nothing in the parameterisation of a preset's settings (see `for_preset`)."""
+    fourier = settings_from(config).parameterisation == "fourier"
+    return ("step_length", "smoothing") if fourier else ("rate",)
+
+
 def settings_from(config: dict[str, Any]) -> AscentSettings:
     """Settings of a preset with the values that a study changes.
 

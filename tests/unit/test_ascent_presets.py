@@ -17,6 +17,7 @@ from convscope.ascent.presets import (
     preset_names,
     resolved_precision,
     settings_from,
+    without_effect,
 )
 from convscope.ascent.run import FilterPatterns, ascend
 from convscope.ascent.steps import Adam, smoothed
@@ -299,3 +300,16 @@ def test_a_layer_that_sees_nothing_of_the_coarse_image_takes_all_steps_at_full_s
     assert found.objective.shape == (1, 6) and found.patterns.shape == (1, 24, 24, 3)
     with pytest.raises(UserError, match="empty for a 8x8 image; make"):
         ascend(network(), SPEC, "second", [0], settings_from({"size": 8, "crop": 0}), seed=1)
+
+
+@pytest.mark.parametrize("preset", ["textbook", "sharp"])
+def test_settings_without_effect_have_none_and_those_of_the_other_parameterisation_do(preset: str) -> None:
+    config = {"preset": preset, "size": 24, "coarse_size": 0, "steps": 2, "crop": 0, "precision": "float32"}
+    ignored = without_effect(config)
+
+    def patterns(**more: float) -> np.ndarray:
+        return ascend(network(), SPEC, "second", [0], settings_from({**config, **more}), seed=1).patterns
+
+    first = patterns()
+    for name, value in {"step_length": 3.0, "smoothing": 1.5, "rate": 0.2}.items():
+        assert (patterns(**{name: value}).tobytes() == first.tobytes()) == (name in ignored), name

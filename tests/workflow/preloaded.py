@@ -21,10 +21,13 @@ from pathlib import Path
 JOBS, SNAKEMAKE = "scripts", "snakemake"
 _LIBRARIES = {
     JOBS: (
-        "tensorflow", "keras", "h5py", "numpy", "scipy.ndimage", "scipy.stats", "scipy.special", "PIL.Image", "PIL.ImageDraw", "jinja2",
-        "yaml", "skimage.segmentation", "matplotlib.figure", "matplotlib.backends.backend_agg", "sklearn.linear_model", "shap", "tqdm",
+        "tensorflow", "keras", "h5py", "numpy", "scipy.ndimage", "scipy.stats", "scipy.special", "PIL.Image", "PIL.ImageDraw",
+        "jinja2", "yaml", "skimage.segmentation", "matplotlib.figure", "matplotlib.backends.backend_agg", "sklearn.linear_model",
+        "shap", "tqdm",
     ),
-    SNAKEMAKE: ("snakemake.cli", "snakemake.workflow", "snakemake.executors.local", "snakemake.report", "yaml", "jsonschema", "pandas"),
+    SNAKEMAKE: (
+        "snakemake.cli", "snakemake.workflow", "snakemake.executors.local", "snakemake.report", "yaml", "jsonschema", "pandas",
+    ),
 }  # fmt: skip
 _CLIENT = """#!{python} -SE
 import os, sys, marshal, signal, _socket, array

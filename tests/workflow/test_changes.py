@@ -15,8 +15,8 @@ pytestmark = pytest.mark.slow
 
 LEAVES = {row.name: row for row in leaf_changes()}
 SCHEDULED = (
-    "datasets.path.masks", "datasets.path.splits", "datasets.archive.url", "image_sets.per_class", "image_sets.files", "image_sets.urls",
-    "models.file.preprocessing", "models.preset.preset (by name)", "models.application.weights (by name)",
+    "datasets.path.masks", "datasets.path.splits", "datasets.archive.url", "image_sets.per_class", "image_sets.files",
+    "image_sets.urls",     "models.file.preprocessing", "models.preset.preset (by name)", "models.application.weights (by name)",
     "activations.dtype", "filters.fast.steps", "filters.layers",
 )  # fmt: skip
 WHOLE = (LEAVES["filters.textbook.border"], next(row for row in FILES if row.name == "a picture of a folder: changed"))

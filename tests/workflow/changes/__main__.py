@@ -37,6 +37,8 @@ def faults(shop: Workshop, row: LeafChange | FileChange, dry: bool) -> tuple[str
         wrong.append(f"not as in a fresh folder: {', '.join(differ[:12])} ({len(differ)})")
     if left := [file for file in outcome.left if "/gallery/" in file]:
         wrong.append(f"left over in the gallery: {', '.join(left[:6])} ({len(left)})")
+    if outcome.vain and set(outcome.ran) - {"gallery", "index"}:
+        print("    what reran gave what was there", flush=True)
     if outcome.left:
         print(f"    left from before: {', '.join(outcome.left[:6])} ({len(outcome.left)})", flush=True)
     return as_words(outcome.ran), wrong

@@ -101,8 +101,8 @@ methods:
   attributions:
     net:
       images: [two]
-      methods: [smoothgrad, input_x_gradient, integrated_gradients, occlusion, rise, lime, kernel_shap, partition_shap, gradient_shap, deep_shap,
-        pertinent_negative, pertinent_positive]
+      methods: [smoothgrad, input_x_gradient, integrated_gradients, occlusion, rise, lime, kernel_shap, partition_shap,
+        gradient_shap, deep_shap, pertinent_negative, pertinent_positive]
       smoothgrad: {samples: 2}
       input_x_gradient: {baseline: blurred, blur: 4}
       integrated_gradients: {steps: 2, baseline: blurred, blur: 4}

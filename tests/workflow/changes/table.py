@@ -10,7 +10,13 @@ from typing import Any
 import yaml
 
 TABLE = Path(__file__).with_name("leaves.yaml")
-RULES = ["download", "extract", "draw_pets", "draw_produce", "dataset", "contact_sheet", "masks", "image_set", "import_model", "train_model", "training_curves", "layers", "evaluate", "classifier_report", "activations", "gather_activations", "channel_sheets", "ascend", "filter_grid", "gap_head", "cam", "gather_cam", "overlays", "train_autoencoder", "attribution", "gather_attribution", "attribution_figures", "side_by_side", "judge", "judge_controls", "judging_report", "judging_against", "gallery", "index"]
+RULES = (
+    "download", "extract", "draw_pets", "draw_produce", "dataset", "contact_sheet", "masks", "image_set",
+    "import_model", "train_model", "training_curves", "layers", "evaluate", "classifier_report", "activations",
+    "gather_activations", "channel_sheets", "ascend", "filter_grid", "gap_head", "cam", "gather_cam", "overlays",
+    "train_autoencoder", "attribution", "gather_attribution", "attribution_figures", "side_by_side", "judge",
+    "judge_controls", "judging_report", "judging_against", "gallery", "index",
+)  # fmt: skip
 _SHORT = {"pages": ("gallery", "index")}
 
 

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +34,14 @@ class Outcome:
         differ: files of the fresh folder that are others, or missing.
         left: files that a fresh folder does not have.
         again: what yet another run would do; nothing, where all is well.
+        vain: whether, beside the pages, the results are byte for byte those from before the change.
     """
 
     ran: Counter[str]
     differ: list[str]
     left: list[str]
-    again: Counter[str] = field(default_factory=Counter)
+    again: Counter[str]
+    vain: bool
 
 
 class Workshop:
@@ -142,6 +144,7 @@ class Workshop:
     def full(self, name: str, edits: dict[str, Any], act: Act | None = None) -> Outcome:
         """Go on from a finished study after a change, and compare with a fresh folder of the changed study."""
         self.finished(name)
+        before = contents(self.project)
         self._change(name, edits, act)
         ran, again = self.finish(), self.scheduled()
         there = contents(self.project)
@@ -150,7 +153,8 @@ class Workshop:
         self.finish()
         fresh = contents(self.project)
         differ = sorted(file for file in fresh if there.get(file) != fresh[file])
-        return Outcome(ran, differ, sorted(there.keys() - fresh.keys()), again)
+        vain = all(before.get(file) == fresh[file] for file in fresh if "/gallery/" not in file)
+        return Outcome(ran, differ, sorted(there.keys() - fresh.keys()), again, vain)
 
     def _change(self, name: str, edits: dict[str, Any], act: Act | None) -> None:
         self.write(changed(STUDIES[name], edits))
