@@ -13,10 +13,11 @@ from tests.workflow.changes.studies import DROP, STUDIES, changed
 from tests.workflow.changes.table import LeafChange, as_words, jobs, leaf_changes
 
 ROWS = leaf_changes()
+SCHEMA = load_schema()
 
 
 def test_every_leaf_of_the_config_has_a_row_and_every_row_a_leaf() -> None:
-    leaves, rows = set(leaves_of(load_schema())), {row.leaf for row in ROWS}
+    leaves, rows = set(leaves_of(SCHEMA)), {row.leaf for row in ROWS}
     assert sorted(leaves - rows) == [], (
         "add to tests/workflow/changes/leaves.yaml how they are changed and what that reruns"
     )
@@ -52,8 +53,8 @@ def test_leaves_of_every_form() -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 def test_a_row_changes_a_valid_study_into_a_valid_one(row: LeafChange) -> None:
-    before = complete(STUDIES[row.study])
-    after = complete(changed(STUDIES[row.study], _with_a_digest(row.edits)))
+    before = complete(STUDIES[row.study], SCHEMA)
+    after = complete(changed(STUDIES[row.study], _with_a_digest(row.edits)), SCHEMA)
     assert after != before
 
 
