@@ -66,11 +66,12 @@ def run(
     _title = Path(sys.argv[0]).stem
     if args.log:
         args.log.parent.mkdir(parents=True, exist_ok=True)
-        _terminal = os.fdopen(os.dup(2), "w", buffering=1)
+        _terminal = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
         with args.log.open("w") as log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
-        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+        # The name of a file may be no text.
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     try:
         runs.watch(_end_with_the_run)
         main(args)

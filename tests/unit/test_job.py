@@ -23,6 +23,9 @@ def main(args):
     os.system("echo from a child")
     if args.fail == "user":
         raise UserError("x.yaml: no such thing; make one")
+    if args.fail == "name":
+        say("bad: a\\udcff.png")
+        raise UserError("a\\udcff.png: too small")
     if args.fail == "bug":
         raise ValueError("first line\\nsecond line")
     if args.fail == "ctrl-c":
@@ -72,6 +75,13 @@ def test_a_users_mistake_is_one_line_without_traceback(sheep: Path, root: Path, 
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1] == "sheep: error: x.yaml: no such thing; make one"
     assert "Traceback" not in done.stderr + (tmp_path / "log").read_text()
+
+
+def test_the_name_of_a_file_that_is_no_text_can_be_told(sheep: Path, root: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    done = call(sheep, root, "--log", str(log), "--fail", "name")
+    assert done.stderr.splitlines()[-1] == r"sheep: error: a\udcff.png: too small"
+    assert r"bad: a\udcff.png" in log.read_text() and "Traceback" not in log.read_text()
 
 
 def test_a_bug_is_one_line_and_its_traceback_in_the_log(sheep: Path, root: Path, tmp_path: Path) -> None:
