@@ -247,6 +247,6 @@ checkpoint image_set:
         seed=SEED,
     shell:
         r"""
-        python -m scripts.image_set --settings {params.settings:q} {params.tables} --out {output.table:q} --bad {output.bad:q} \
-            --seed {params.seed} --threads {threads} --log {log:q}
+        python -m scripts.image_set --settings - {params.tables} --out {output.table:q} --bad {output.bad:q} \
+            --seed {params.seed} --threads {threads} --log {log:q} <<<{params.settings:q}
         """

@@ -31,9 +31,11 @@ rule gallery:
         code=code("gallery"),
         settings=lambda w: json.dumps(all_without_secrets(config)),
         results=lambda w, output: os.path.dirname(os.path.dirname(output.study)),
+    # By standard input: a command line takes no config that lists some thousand files.
     shell:
         r"""
-        python -m scripts.gallery --results {params.results:q} --config {params.settings:q} --out {output.page:q} --log {log:q}
+        python -m scripts.gallery --results {params.results:q} --config - --out {output.page:q} --log {log:q} \
+            <<<{params.settings:q}
         """
 
 

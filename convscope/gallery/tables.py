@@ -2,6 +2,7 @@
 
 import json
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -105,13 +106,15 @@ def folders(path: Path) -> list[str]:
 
 
 def read_config(given: str) -> dict[str, Any]:
-    """A study's config from JSON text (it starts with `{`), or from a JSON or YAML file.
+    """A study's config from JSON text (it starts with `{`), from a JSON or YAML file, or (`-`) as JSON from standard input.
 
     Raises:
         UserError: no such file, or not a mapping.
     """
     text, where = given, "--config"
-    if not given.lstrip().startswith("{"):
+    if given == "-":
+        text = sys.stdin.read()
+    elif not given.lstrip().startswith("{"):
         where = given
         if not Path(given).is_file():
             raise UserError(f"--config {given}: no such file; give a JSON or YAML file, or JSON text")
