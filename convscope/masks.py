@@ -56,16 +56,15 @@ def check_mask(mask: np.ndarray, size: tuple[int, int], parts: Sequence[str]) ->
 
     Args:
         mask: (H, W) part numbers.
-        size: (height, width) of the picture. A mask may be larger or smaller; its shape must be the same but for rounding.
+        size: (height, width) of the picture. Either may be a smaller copy; the shape must be the same but for rounding.
         parts: names of the numbers; none where the parts have no names.
 
     Raises:
         BadImage: they do not; the text is the reason, without the path.
     """
     (height, width), (wanted_height, wanted_width) = mask.shape, size
-    scale = (height / wanted_height, width / wanted_width)
-    # One side of the mask, computed from the other, may be off by a pixel.
-    if abs(scale[0] - scale[1]) * min(wanted_height, wanted_width) >= 1:
+    # One side of the smaller, computed from the other, may be off by a pixel.
+    if abs(height * wanted_width - width * wanted_height) >= max(height, width, wanted_height, wanted_width):
         raise BadImage(
             f"{width}x{height} pixels, and its picture is {wanted_width}x{wanted_height}: another shape, so that it lies "
             "beside what it marks"
@@ -90,10 +89,13 @@ def unnamed_numbers(mask: np.ndarray, parts: Sequence[str]) -> list[int]:
 def _numbers(picture: Image.Image, named: bool) -> NDArray[np.uint8]:
     mode = picture.mode
     if mode == "P":
-        return _of_palette(picture)
+        numbers = _of_palette(picture)
+        if "transparency" in picture.info:
+            numbers = np.where(np.asarray(picture.convert("RGBA"))[..., 3] == 0, np.uint8(0), numbers)
+        return numbers
     if mode.startswith("I"):
         return _of_integers(np.asarray(picture).astype(np.int64))
-    if mode in ("1", "L"):
+    if mode in ("1", "L") and "transparency" not in picture.info:
         return np.array(picture.convert("L"))
     pixels = np.asarray(picture.convert("RGBA"))
     colours = np.where(pixels[..., 3:] == 0, 0, pixels[..., :3])

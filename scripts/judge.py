@@ -49,7 +49,9 @@ def main(args: argparse.Namespace) -> None:
         if not listed or listed["reason"]:
             return {}
         mask = read_mask(listed["mask"], named=bool(parts), sha256=listed["sha256"])
-        return localisation.part_masks(localisation.fit_mask(mask, spec.input_size, spec.resize), parts)
+        return localisation.part_masks(
+            localisation.fit_mask(mask, spec.input_size, spec.resize), parts, np.unique(mask)
+        )
 
     masks = [regions(row) for row in rows]
     scores = ClassScores(network, spec)

@@ -66,6 +66,11 @@ def draw_curves(
         path: PNG to write.
     """
     curves = {method: values for method, values in curves.items() if len(values["deletion"])}
+    # A picture whose own map is constant says nothing of likeness.
+    known = {
+        m: values["spearman_abs"][np.isfinite(values["spearman_abs"]).all(axis=1)] for m, values in cascades.items()
+    }
+    cascades = {method: {**values, "spearman_abs": known[method]} for method, values in cascades.items()}
     cascades = {method: values for method, values in cascades.items() if len(values["spearman_abs"])}
     figure, axes = new_figure(13, 4.2, 1, 3)
     methods = list(dict.fromkeys([*curves, *cascades]))

@@ -194,7 +194,8 @@ def _rival_check(
     what = f"{count} do not decide whether it beats {title} ({said})"
     if found.high < 0:
         what = f"It looks worse than {title} ({said}), which {count} do not show where {questions} such questions are asked"
-    reason = f"{what}; for a difference like this one, {abs(asked.effect):.2f} standard deviations, {enough}."
+    size = f"{abs(asked.effect):.2f} standard deviations" if np.isfinite(asked.effect) else "the same for all of them"
+    reason = f"{what}; for a difference like this one, {size}, {enough}."
     return Check(UNDECIDED, f"not decided with {count} against {title}", reason, numbers)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import betaincinv, stdtr, stdtrit
 
-from convscope.judging.signflip import subsets
+from convscope.judging.signflip import nearly_zero, subsets
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,20 @@ def interval(values: np.ndarray, level: float = 0.95) -> Interval:
     values = values[np.isfinite(values)]
     if not len(values):
         return _NOTHING
+    place = int((1 - level) / 2 * (1 + len(subsets(len(values)))) * (1 + 1e-9))
+    low, high = (_lowest(values, place), 0.0 - _lowest(-values, place)) if place else (-np.inf, np.inf)
+    return Interval(float(values.mean()), low, high, len(values))
+
+
+def _lowest(values: np.ndarray, place: int) -> float:
+    """The `place`-th lowest mean of a subset, where the test in this direction says so for the last time."""
+    ordered = np.sort(values)  # as `signflip.in_order` has them once a mean below theirs is taken off
     chosen = subsets(len(values))
-    sizes = chosen.sum(axis=1)
-    sums = chosen @ values
-    # Of an empty subset, drawn by chance, nothing is ruled out on either side.
-    lower = np.divide(sums, sizes, out=np.full(len(sums), -np.inf), where=sizes > 0)
-    upper = np.where(sizes > 0, lower, np.inf)
-    place = int((1 - level) / 2 * (1 + len(chosen)) * (1 + 1e-9))
-    if not place:
-        return Interval(float(values.mean()), -np.inf, np.inf, len(values))
-    low, high = np.partition(lower, place - 1)[place - 1], -np.partition(-upper, place - 1)[place - 1]
-    return Interval(float(values.mean()), float(low), float(high), len(values))
+    sizes, sums = chosen.sum(axis=1), chosen @ ordered
+    sums = np.where(np.abs(sums) <= nearly_zero(ordered), 0.0, sums)
+    # Of an empty subset, drawn by chance, nothing is ruled out.
+    means = np.divide(sums, sizes, out=np.full(len(sums), -np.inf), where=sizes > 0)
+    return float(np.partition(means, place - 1)[place - 1])
 
 
 def proportion(values: np.ndarray, level: float = 0.95) -> Interval:

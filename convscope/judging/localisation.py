@@ -4,7 +4,7 @@ A mask is (H, W) bool. It may be a masked array (`numpy.ma`): what is masked, a 
 and a map's values there count for nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -88,13 +88,14 @@ def fit_mask(mask: np.ndarray, size: tuple[int, int], resize: str) -> np.ndarray
     return np.where(np.max(cover, axis=0) > 0, values[largest], 0).astype(np.uint8)
 
 
-def part_masks(mask: np.ndarray, parts: Sequence[str]) -> dict[str, np.ndarray]:
+def part_masks(mask: np.ndarray, parts: Sequence[str], numbers: Iterable[int] = ()) -> dict[str, np.ndarray]:
     """The regions of a part mask by name: `object` (all parts together) and every part that is visible.
 
     Args:
         mask: (H, W) uint8; without names every value above 0 belongs to the object.
         parts: names of the values; "background" (and 0) is outside, a trimap's "border" neither inside nor outside. Of a mask in
             black and white (0 and 255) white is the object; beside other values an unnamed 255 is a border (Pascal VOC).
+        numbers: those that the mask held before it was made smaller: a small object may be gone, and its border is none.
 
     Returns:
         Name -> (H, W) bool; where there is a border, masked arrays without it.
@@ -106,7 +107,8 @@ def part_masks(mask: np.ndarray, parts: Sequence[str]) -> dict[str, np.ndarray]:
         return {"object": mask > 0} if (mask > 0).any() else {}
     if unnamed := unnamed_numbers(mask, parts):
         raise ValueError(f"a mask holds the number {unnamed[0]} and {len(parts)} have names")
-    names = {int(v): parts[v] if v < len(parts) else _IGNORED for v in np.unique(mask) if v > 0}
+    held = sorted({int(v) for v in (*np.unique(mask), *numbers) if v > 0})
+    names = {v: parts[v] if v < len(parts) else _IGNORED for v in held}
     if list(names) == [WHITE] and len(parts) <= WHITE:
         # Black and white: there is one part, and it has its name where only one is given.
         given = list(dict.fromkeys(name for name in parts[1:] if name not in (*_OUTSIDE, _IGNORED)))

@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtr, ndtri
 
 # One-sided: of 40 differences that are none, one is called "more" and one "less".
 ALPHA = 0.025
@@ -33,13 +33,30 @@ def subsets(count: int) -> np.ndarray:
     return chosen
 
 
+def in_order(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The values in an order that is their own: drawn flips then answer alike however the pictures are listed.
+
+    Turned round where their sum is negative, so that `p_values` of the opposite are the same ones, exchanged.
+
+    Args:
+        differences: (..., N) float64, finite.
+
+    Returns:
+        The values by size, (..., N), all signs turned where the sum is negative; and that sign, (...) of 1 and -1.
+    """
+    ranked = np.sort(differences, axis=-1)
+    sign = np.where(ranked.sum(axis=-1) < 0, -1.0, 1.0)
+    return np.sort(ranked * sign[..., None], axis=-1), sign
+
+
 def p_values(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Sign-flip (randomisation) test of a mean against 0, one-sided (Fisher 1935, "The design of experiments", 21).
 
     If the differences are as likely to have one sign as the other, each flip of signs gives a sum that was as likely as the
     one found: the p-value is the share of all flips whose sum is at least as large. Exact below `EXACT_BELOW` pictures; above,
     of drawn flips with the found one among them, so that it is never too small (Phipson & Smyth 2010, 1603.05766). It asks for
-    no normal distribution, but for one that is symmetric around its mean; what skew does to it is in docs/judging.md.
+    no normal distribution, but for one that is symmetric around its mean; what skew does to it is in docs/judging.md. The order
+    of the pictures does not matter.
 
     Args:
         differences: (..., N) float, finite.
@@ -50,7 +67,7 @@ def p_values(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     values = np.asarray(differences, np.float64)
     if not values.shape[-1]:
         return np.ones(values.shape[:-1]), np.ones(values.shape[:-1])
-    flat = values.reshape(-1, values.shape[-1])
+    flat, sign = in_order(values.reshape(-1, values.shape[-1]))
     chosen = subsets(flat.shape[1])
     more, less = np.empty(len(flat)), np.empty(len(flat))
     step = max(1, _AT_ONCE // len(chosen))
@@ -58,11 +75,17 @@ def p_values(differences: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         part = flat[start : start + step]
         # With S flipped the sum is `sum - 2 sum_S`: at least the found one where sum_S is not above 0.
         sums = chosen @ part.T
-        equal = _EQUAL * np.abs(part).sum(axis=1)
+        equal = nearly_zero(part)
         more[start : start + step] = (sums <= equal).sum(axis=0)
         less[start : start + step] = (sums >= -equal).sum(axis=0)
+    more, less = np.where(sign > 0, more, less), np.where(sign > 0, less, more)
     shape, flips = values.shape[:-1], 1.0 + len(chosen)
     return (1 + more.reshape(shape)) / flips, (1 + less.reshape(shape)) / flips
+
+
+def nearly_zero(differences: np.ndarray) -> np.ndarray:
+    """How far from 0 a sum of some of the values may be and still be 0: (..., N) -> (...)."""
+    return np.asarray(_EQUAL * np.abs(differences).sum(axis=-1))
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -92,7 +115,8 @@ def pictures_needed(effect: float, alpha: float = ALPHA, power: float = POWER) -
     """How many pictures show a mean difference of `effect` standard deviations with this power.
 
     `((z_(1-alpha) + z_power) / effect)^2 + z_(1-alpha)^2 / 2`, the one-sided t-test's number (Guenther 1981, Am. Stat. 35, 243),
-    which the sign-flip test's follows closely, and never fewer than alpha leaves the exact test to answer with.
+    which the sign-flip test's follows closely, and never fewer than alpha leaves the exact test to answer with; one more than
+    these where not even all signs alike are likely enough.
 
     Returns:
         None where it is more than `MANY`.
@@ -102,6 +126,8 @@ def pictures_needed(effect: float, alpha: float = ALPHA, power: float = POWER) -
     if not abs(effect) > 0:
         return None
     found = max(least, int(np.ceil(((z + float(ndtri(power))) / abs(effect)) ** 2 + z**2 / 2)))
+    if found == least and ndtr(abs(effect)) ** least < power:
+        found += 1
     return found if found <= MANY else None
 
 

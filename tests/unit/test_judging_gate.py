@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from convscope import store
+from convscope.judging.figures import draw_curves
 from convscope.judging.gate import FAILED, NOT_JUDGED, PASSED, UNDECIDED, Verdict, sanity_gate, what_can_be_told
 from convscope.judging.methods import Subject, at_resolution, judge, spread_over
 from convscope.judging.names import CONTROLS, METRICS
@@ -222,6 +223,17 @@ def test_metrics_that_ask_again() -> None:
         assert np.flatnonzero(np.isfinite(found.metrics[name]).all(axis=1)).tolist() == [0, 2, 5]
     np.testing.assert_array_equal(found.metrics["seed_error"][[0, 5]], 0)
     assert (found.metrics["max_sensitivity"][[0, 5]] > 0).all()
+
+
+def test_an_empty_map_does_not_hide_the_others_curve(tmp_path: Path) -> None:
+    """A picture whose own map is constant has no likeness; the curve is the mean of the others', and without any there is none."""
+    known, nothing = np.array([[0.8, 0.2], [0.6, 0.0]]), np.full((1, 2), np.nan)
+    for name, values in (("known", known), ("both", np.vstack([known[:1], nothing, known[1:]])), ("none", nothing)):
+        draw_curves(
+            {}, {"saliency": {"depths": np.array([0.5, 1.0]), "spearman_abs": values}}, tmp_path / f"{name}.png"
+        )
+    drawn = {path.stem: path.read_bytes() for path in tmp_path.iterdir()}
+    assert drawn["both"] == drawn["known"] != drawn["none"]
 
 
 def test_images_are_taken_from_the_whole_set() -> None:

@@ -66,6 +66,30 @@ def test_the_interval_is_what_the_test_does_not_rule_out(count: int) -> None:
         assert edge[0] > 0.025 >= edge[1]
 
 
+@pytest.mark.parametrize("count", [8, 24])
+def test_the_order_of_the_pictures_does_not_matter(count: int) -> None:
+    rng = np.random.default_rng(count)
+    for _ in range(20):
+        values = rng.normal(0.4, 1, count)
+        other = rng.permutation(values)
+        assert p_values(values) == p_values(other) == p_values(-other)[::-1]
+        assert (interval(values).low, interval(values).high) == (interval(other).low, interval(other).high)
+        assert (interval(-other).low, interval(-other).high) == (-interval(values).high, -interval(values).low)
+
+
+@pytest.mark.parametrize("count", [8, 10, 20])
+def test_the_interval_agrees_with_the_test_on_sums_of_zero(count: int) -> None:
+    """Thirds and tenths: sums that are 0 on paper are not in floating point, and must count for 0 on both sides."""
+    rng = np.random.default_rng(count)
+    borders = 0
+    for step in range(600):
+        values = rng.integers(-5, 11, count) / (3, 10)[step % 2]
+        found, (more, less) = interval(values), p_values(values)
+        assert (found.low > 0) == (more <= 0.025) and (found.high < 0) == (less <= 0.025), values
+        borders += found.low == 0
+    assert borders
+
+
 def test_intervals_of_a_mean() -> None:
     values = np.random.default_rng(0).normal(2, 1, 400)
     found = interval(values)
@@ -124,6 +148,14 @@ def test_how_many_pictures() -> None:
 def test_so_many_pictures_show_it(effect: float, count: int) -> None:
     values = np.random.default_rng(count).normal(effect, 1, (1000, count))
     assert (p_values(values)[0] <= 0.025).mean() == pytest.approx(0.9, abs=0.03)
+
+
+@pytest.mark.parametrize("questions", [1, 12, 28])
+def test_a_plain_difference_asks_for_more_than_all_signs_alike(questions: int) -> None:
+    """With the fewest pictures that alpha allows all signs have to agree, which a difference of 2 does in 0.98^n of the studies."""
+    alpha = 0.025 / questions
+    values = np.random.default_rng(questions).normal(2, 1, (1000, pictures_needed(2.0, alpha) or 0))
+    assert (p_values(values)[0] <= alpha).mean() > 0.87
 
 
 def test_pictures_and_networks_were_both_drawn() -> None:

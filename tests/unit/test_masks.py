@@ -57,6 +57,10 @@ def test_kinds_of_files_hold_the_same_numbers(tmp_path: Path) -> None:
     }
     for name, picture in kinds.items():
         np.testing.assert_array_equal(read_mask(saved(picture, tmp_path)), NUMBERS, err_msg=name)
+    # One grey, or one colour of the palette, that is transparent.
+    filled = np.where(NUMBERS == 0, 9, NUMBERS).astype(np.uint8)
+    for name, picture in (("grey", Image.fromarray(filled)), ("palette", with_palette(filled, voc_palette()))):
+        np.testing.assert_array_equal(read_mask(saved(picture, tmp_path, transparency=9)), NUMBERS, err_msg=name)
     car = np.array([[0, 7]], np.uint8)
     np.testing.assert_array_equal(read_mask(saved(with_palette(car, voc_palette()), tmp_path)), car)
 
@@ -85,6 +89,16 @@ def test_white_beside_parts_is_the_border_of_pascal_voc() -> None:
     check_mask(mask, (1, 4), PARTS)
     region = part_masks(mask, PARTS)["object"]
     assert chance(region) == pytest.approx(2 / 3)
+
+
+def test_a_border_is_no_object_where_the_object_is_too_small_to_be_seen() -> None:
+    mask = np.zeros((100, 100), np.uint8)
+    mask[40:52, 40:52] = 255
+    mask[45:47, 45:47] = 1
+    small = fit_mask(mask, (20, 20), "crop")
+    assert np.unique(small).tolist() == [0, 255]
+    assert part_masks(small, PARTS, np.unique(mask)) == {}
+    assert list(part_masks(mask, PARTS, np.unique(mask))) == ["object", PARTS[1]]
 
 
 def test_a_border_is_neither_inside_nor_outside() -> None:
@@ -121,6 +135,13 @@ def test_a_border_survives_fitting() -> None:
 @pytest.mark.parametrize("size", [(30, 40), (60, 80), (15, 20), (300, 401), (16, 21)])
 def test_a_mask_may_be_larger_or_smaller(size: tuple[int, int]) -> None:
     check_mask(np.ones(size, np.uint8), (30, 40), PARTS)
+
+
+@pytest.mark.parametrize("picture", [(33, 50), (34, 50), (67, 100)])
+def test_a_picture_may_be_a_small_copy_of_what_was_masked(picture: tuple[int, int]) -> None:
+    check_mask(np.ones((333, 500), np.uint8), picture, PARTS)
+    with pytest.raises(BadImage, match="another shape"):
+        check_mask(np.ones((333, 500), np.uint8), (picture[0] + 2, picture[1]), PARTS)
 
 
 @pytest.mark.parametrize("size", [(40, 30), (30, 30), (32, 40), (60, 90)])
