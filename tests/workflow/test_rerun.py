@@ -195,7 +195,7 @@ SETTINGS = {
     ("sheets: 1", "sheets: 1, dtype: float32"): {
         "activations": 2, "gather_activations": 1, "channel_sheets": 1, "gallery": 1, "index": 1,
     },
-    ("randomisation: {images: 2, steps: 2}", "randomisation: {images: 2, steps: 3}"): {
+    ("randomisation: {images: 2, steps: 2,", "randomisation: {images: 2, steps: 3,"): {
         "judge": 2, "judge_controls": 1, "judging_report": 1, "gallery": 1, "index": 1,
     },
     ("title: Tiny", "title: Small"): {"gallery": 1, "index": 1},
