@@ -24,6 +24,7 @@ from convscope.files import atomic_path
 from convscope.identity import identity
 from convscope.images import load_images
 from convscope.job import Progress, say
+from convscope.kept_arrays import read_kept
 from convscope.tables import write_table
 
 CACHE_BYTES = 3 << 30
@@ -292,17 +293,20 @@ def _restore(
     path = folder / _STATE if folder else None
     if path is None or not path.exists():
         return [], 0, []
-    with np.load(path, allow_pickle=False) as stored:
-        facts = json.loads(str(stored["facts"]))
-        if facts["tag"] != tag:
-            say("the saved state belongs to other settings or data: starting anew")
-            return [], 0, []
-        names = sorted(stored.files)
-        model.set_weights([stored[name] for name in names if name.startswith("weight_")])
-        values = [stored[name] for name in names if name.startswith("optimizer_")]
-        for variable, value in zip(optimizer.variables, values, strict=True):
-            variable.assign(value)
-        best = [stored[name] for name in names if name.startswith("best_")]
+    stored = read_kept(path)
+    if stored is None:
+        say("the saved state is damaged: starting anew")
+        return [], 0, []
+    facts = json.loads(str(stored["facts"]))
+    if facts["tag"] != tag:
+        say("the saved state belongs to other settings or data: starting anew")
+        return [], 0, []
+    names = sorted(stored)
+    model.set_weights([stored[name] for name in names if name.startswith("weight_")])
+    values = [stored[name] for name in names if name.startswith("optimizer_")]
+    for variable, value in zip(optimizer.variables, values, strict=True):
+        variable.assign(value)
+    best = [stored[name] for name in names if name.startswith("best_")]
     return facts["history"], int(facts["best_epoch"]), best
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from convscope.ascent.run import FilterPatterns
 from convscope.files import atomic_path, whole_files, write_text
 from convscope.identity import identity
+from convscope.kept_arrays import read_kept
 
 _MISTRUST = "mistrust.txt"
 
@@ -26,13 +27,11 @@ class KeptBatches:
         self._root, self._folder = folder, folder / identity(**facts)
 
     def read(self) -> list[FilterPatterns]:
-        """The batches there are, in order of their first filter."""
+        """The batches there are, in order of their first filter, without damaged ones."""
         found = []
         for path in whole_files(self._folder, "*.npz"):
-            with np.load(path, allow_pickle=False) as file:
-                found.append(
-                    FilterPatterns(**{field.name: file[field.name] for field in dataclasses.fields(FilterPatterns)})
-                )
+            if (arrays := read_kept(path)) is not None:
+                found.append(FilterPatterns(**arrays))
         return found
 
     def write(self, part: FilterPatterns) -> None:

@@ -244,6 +244,10 @@ def test_batches_are_kept_until_the_result_is_written(tmp_path: Path) -> None:
     assert kept.mistrusted(), "a run that finds all of them done says who computed them"
     assert not KeptBatches(tmp_path / "state", model="another").mistrusted()
     assert len(kept.read()) == 2
+    first = next((tmp_path / "state").glob("*/000000.npz"))
+    for damaged in (b"", first.read_bytes()[:-40], first.read_bytes().replace(b"\x01", b"\x02")):
+        first.write_bytes(damaged)  # a power cut
+        assert [part.channels.tolist() for part in kept.read()] == [[2, 3]]
     kept.forget()
     assert not (tmp_path / "state").exists()
 

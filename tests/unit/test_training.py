@@ -91,6 +91,16 @@ def test_state_of_other_settings_is_ignored(splits, tmp_path: Path) -> None:
     assert finished == [1], "it must start at epoch 1 again"
 
 
+def test_a_damaged_state_is_ignored(splits, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        run(splits, state=tmp_path, tag="same", after_epoch=kill_after(1))
+    state = tmp_path / "training.npz"
+    state.write_bytes(state.read_bytes()[:-100])
+    finished: list[int] = []
+    run(splits, SETTINGS | {"epochs": 1}, state=tmp_path, tag="same", after_epoch=finished.append)
+    assert finished == [1]
+
+
 def test_streaming_gives_what_the_cache_gives(splits) -> None:
     settings = SETTINGS | {"epochs": 1}
     cached, _ = run(splits, settings)
