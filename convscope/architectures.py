@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from keras import layers
 
+import convscope.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError, nearest
 from convscope.layer_names import (
     CONVNET_FILTERS,

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import layers
 
+import convscope.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError
 from convscope.training import Pictures
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import keras
 
+import convscope.keras_settings  # noqa: F401 (before anything is built)
 from convscope import networks, presets
 from convscope.errors import UserError, nearest
 from convscope.files import atomic_path, sha256_of

@@ -16,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
+import convscope.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError
 from convscope.graphs import address_of, graph_of, nodes_in_order, tensor_of
 from convscope.graphs import node_of as node_of

@@ -1,6 +1,10 @@
 """The networks that a study can train."""
 
 import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,3 +81,27 @@ def test_batch_norm_forgets_within_a_small_epoch(name: str) -> None:
     flat = list(model._flatten_layers())
     momenta = {layer.momentum for layer in flat if type(layer).__name__ == "BatchNormalization"}
     assert momenta == {architectures.BATCH_NORM_MOMENTUM}
+
+
+def test_the_users_own_settings_of_keras_change_nothing(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "keras.json").write_text(
+        '{"backend": "jax", "floatx": "float16", "epsilon": 0.001, "image_data_format": "channels_first"}'
+    )
+    program = """
+from convscope import architectures
+import keras
+model = architectures.build({"architecture": "retail", "image_size": 16, "width": 0.1}, 2)
+formats = [layer.data_format for layer in model.layers if hasattr(layer, "data_format")]
+print(keras.config.backend(), keras.config.epsilon(), model.compute_dtype, formats)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=root,
+        env={**os.environ, "KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "jax"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    said = done.stdout.strip()
+    assert said.startswith("tensorflow 1e-07 float32 ['channels_last'"), said
+    assert "channels_first" not in said
