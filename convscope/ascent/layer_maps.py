@@ -8,8 +8,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from convscope.ascent.keras_graph import copied, is_kerass, safe
+from convscope.ascent.keras_graph import copied, safe
 from convscope.errors import UserError
+from convscope.graphs import inside_a_network, is_kerass
 
 # Activations that make each number of that number alone. All others need the layer's whole map: a softmax sums over its channels.
 _NUMBER_BY_NUMBER = (
@@ -50,11 +51,13 @@ class LayerByKeras:
 
     def before(self, maps: Any) -> Any:
         """(N, h, w, C) -> (N, h', w', filters) float32 without the layer's activation."""
-        return tf.cast(self._open(tf.cast(maps, tf.float32)), tf.float32)
+        with inside_a_network():
+            return tf.cast(self._open(tf.cast(maps, tf.float32)), tf.float32)
 
     def after(self, maps: Any) -> Any:
         """(N, h, w, C) -> (N, h', w', filters) float32, the layer's output."""
-        return tf.cast(self._layer(tf.cast(maps, tf.float32)), tf.float32)
+        with inside_a_network():
+            return tf.cast(self._layer(tf.cast(maps, tf.float32)), tf.float32)
 
 
 def is_number_by_number(activation: Any) -> bool:

@@ -10,7 +10,7 @@ from convscope.ascent.layer_maps import LayerByKeras, is_number_by_number, own_c
 from convscope.ascent.margins import NONE, Margins, margins_unread
 from convscope.ascent.trunk import Trunk
 from convscope.errors import UserError
-from convscope.graphs import shapes_at
+from convscope.graphs import inside_a_network, shapes_at
 from convscope.networks import node_of
 
 
@@ -167,7 +167,8 @@ class ChannelObjective:
         if not self.gated:
             return before
         whole = not self._alone
-        after = _inner(_picked(self._whole.after(maps), channels), border) if whole else self.activation(before)
+        with inside_a_network():
+            after = _inner(_picked(self._whole.after(maps), channels), border) if whole else self.activation(before)
         return tf.where(tf.reshape(opened, (-1, 1, 1)), before, after)
 
 
