@@ -1,6 +1,5 @@
 """The layer whose filters are wanted: its map for one channel an image."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -42,12 +41,10 @@ class LayerByKeras:
     """
 
     def __init__(self, layer: Any) -> None:
-        self._original, self._layer = layer, safe(layer)
-
-    @functools.cached_property
-    def _open(self) -> Any:
-        gated = getattr(self._original, "activation", None) not in (None, keras.activations.linear)
-        return safe(copied(self._original, activation="linear")) if gated else self._layer
+        self._layer = safe(layer)
+        gated = getattr(layer, "activation", None) not in (None, keras.activations.linear)
+        # Now: while a step is traced no weights can be read.
+        self._open = safe(copied(layer, activation="linear")) if gated else self._layer
 
     def before(self, maps: Any) -> Any:
         """(N, h, w, C) -> (N, h', w', filters) float32 without the layer's activation."""

@@ -81,7 +81,8 @@ class ChannelObjective:
         self._known_sizes: dict[int, Any] = {}
         self.filters = int(result.shape[-1])
         self._own = None if by_keras else own_channels(layer, dtype)
-        self._whole = LayerByKeras(layer)
+        # What those of the wanted channels do without costs a copy of the layer.
+        self._whole: Any = None if self._own else LayerByKeras(layer)
         self._alone = not by_keras and is_number_by_number(self.activation)
 
     def fits(self, side: int) -> bool:
@@ -166,9 +167,11 @@ class ChannelObjective:
             before = _inner(_picked(self._whole.before(maps), channels), border)
         if not self.gated:
             return before
-        whole = not self._alone
-        with inside_a_network():
-            after = _inner(_picked(self._whole.after(maps), channels), border) if whole else self.activation(before)
+        if self._alone:
+            with inside_a_network():
+                after = self.activation(before)
+        else:
+            after = _inner(_picked(self._whole.after(maps), channels), border)
         return tf.where(tf.reshape(opened, (-1, 1, 1)), before, after)
 
 

@@ -211,3 +211,29 @@ def test_gradients_of_zero_prove_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(lines) == 2, "two are compared, the others waited out"
     with pytest.raises(proof.Mistrust):
         check(1.0, 1.2)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        layers.Conv2D(4, 3, activation="relu", name="last"),
+        layers.Conv2D(4, 3, activation="softmax", name="last"),
+        layers.Conv2D(4, 3, groups=2, activation="gelu", name="last"),
+        layers.DepthwiseConv2D(3, activation="relu", depthwise_initializer="ones", name="last"),
+        layers.Conv2DTranspose(4, 3, strides=2, activation=layers.LeakyReLU(), name="last"),
+    ],
+    ids=["relu", "softmax", "groups", "depthwise", "transposed"],
+)
+@pytest.mark.parametrize("right", [True, False])
+def test_layers_with_an_activation_climb_on_both_paths(
+    last: keras.layers.Layer, right: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = keras.Input((None, None, 3))
+    x = layers.Conv2D(4, 3, bias_initializer=keras.initializers.Constant(3), name="first")(image)
+    model = keras.Model(image, type(last).from_config(last.get_config())(x))
+    if not right:
+        monkeypatch.setattr(proof, "_VALUE", -1.0)
+    lines: list[str] = []
+    found = ascend(model, SPEC, "last", [0, 1], settings(size=16, crop=0), 1, report=lines.append)
+    assert len(lines) == 1 and ("held against" if right else "going on with Keras's") in lines[0]
+    assert (found.objective[:, -1] > found.objective[:, 0]).all()
