@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
-from convscope.networks import nodes_in_order
+from convscope.graphs import inside_a_network, is_kerass, nodes_in_order
 from convscope.nonlinearity import is_linear, is_plain_relu
 
 # Feature maps, a scale and an offset a channel, the ReLU's output in the graph or None -> maps * scale + offset, rectified where
@@ -73,15 +73,17 @@ def folded(
 
     def run(images: Any) -> list[Any]:
         values = {id(image): images}
-        for node, outputs, fast in steps:
-            args, kwargs = node.arguments.fill_in(values)
-            if fast is not None:
-                results = [fast(args[0])]
-            else:
-                if getattr(node.operation, "_call_has_training_arg", False):
-                    kwargs = {**kwargs, "training": False}
-                results = tree.flatten(node.operation(*args, **kwargs))
-            values.update(zip(map(id, outputs), results, strict=True))
+        with inside_a_network():
+            for node, outputs, fast in steps:
+                args, kwargs = node.arguments.fill_in(values)
+                if fast is not None:
+                    # By position or by name: a plain norm and what it is folded into take one tensor.
+                    results = [fast(values[id(node.input_tensors[0])])]
+                else:
+                    if getattr(node.operation, "_call_has_training_arg", False):
+                        kwargs = {**kwargs, "training": False}
+                    results = tree.flatten(node.operation(*args, **kwargs))
+                values.update(zip(map(id, outputs), results, strict=True))
         return [values[id(tensor)] for tensor in sources]
 
     return run
@@ -100,7 +102,7 @@ def _needed(sources: list[Any], makers: dict[int, Any]) -> set[int]:
 def _norm_behind(node: Any, takers: dict[int, list[Any]], wanted: set[int]) -> Any | None:
     operation, output = node.operation, node.outputs[0]
     behind = takers.get(id(output), [])
-    if type(operation).__name__ not in _FOLDED or id(output) in wanted or len(behind) != 1:
+    if not is_kerass(operation, *_FOLDED) or id(output) in wanted or len(behind) != 1:
         return None
     norm = behind[0]
     plain = (
@@ -125,7 +127,7 @@ def _relu_behind(norm: Any, takers: dict[int, list[Any]], wanted: set[int]) -> A
 def _is_plain_norm(node: Any) -> bool:
     norm = node.operation
     return (
-        type(norm).__name__ == "BatchNormalization"
+        is_kerass(norm, "BatchNormalization")
         and len(node.input_tensors) == 1
         and len(node.input_tensors[0].shape) == 4
         and norm.axis in (-1, 3)

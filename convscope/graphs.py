@@ -6,6 +6,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import tree
 
 from convscope.errors import UserError, nearest
@@ -19,6 +20,19 @@ def graph_of(operation: Any) -> Any | None:
     if isinstance(operation, keras.Sequential):
         return operation._functional
     return operation if hasattr(operation, "_nodes_by_depth") and hasattr(operation, "inputs") else None
+
+
+def is_kerass(operation: Any, *names: str) -> bool:
+    """Whether an operation is one of Keras's own of these class names, and not one that somebody named like it."""
+    return type(operation).__name__ in names and type(operation).__module__.split(".")[0] == "keras"
+
+
+def inside_a_network() -> Any:
+    """A context in which layers may be called on their own, whatever they are called.
+
+    TensorFlow takes a name such as `_conv_stem` inside another's scope, where a network puts it, but not at the root of a graph.
+    """
+    return tf.name_scope("network")
 
 
 def nodes_in_order(graph: Any) -> Iterator[Any]:

@@ -18,7 +18,7 @@ from keras import tree
 
 import convscope.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError
-from convscope.graphs import address_of, graph_of, nodes_in_order, tensor_of
+from convscope.graphs import address_of, graph_of, inside_a_network, nodes_in_order, tensor_of
 from convscope.graphs import node_of as node_of
 from convscope.nonlinearity import activation_name
 
@@ -37,6 +37,7 @@ _RANDOM_LAYERS = {
     "SpatialDropout2D",
     "SpatialDropout3D",
 }
+_OTHER_FLOATS = ("float16", "bfloat16", "float64")
 # The input of every flat network; Keras counts its own names up over the life of the process.
 _INPUT = "image"
 _POOLS = {"MaxPooling2D", "AveragePooling2D"}
@@ -84,6 +85,7 @@ def flatten(
     copy: bool = False,
     drop: Callable[[Any], bool] = lambda node: False,
     linear: Callable[[Any], bool] = lambda node: False,
+    exact: bool = False,
     input_shape: tuple[int | None, int | None, int] | None = None,
     name: str | None = None,
 ) -> keras.Model:
@@ -95,6 +97,7 @@ def flatten(
             layers have the same name: the later one is then a copy, named after the network it came from.
         drop: calls to leave out (one input, output of the same shape).
         linear: calls of layers whose activation is replaced by the linear one, on a copy.
+        exact: with `copy`, let every layer compute and keep its weights in float32, whatever its own precision is.
         input_shape: (height, width, channels) of the new input; `None` sizes are free. Default: that of `model`.
         name: of the new network. Default: that of `model`.
 
@@ -103,7 +106,8 @@ def flatten(
     """
     graph = _require_functional(model)
     source = graph.inputs[0]
-    new_input = keras.Input(shape=input_shape or source.shape[1:], dtype=source.dtype, name=_INPUT)
+    dtype = "float32" if exact and source.dtype in _OTHER_FLOATS else source.dtype
+    new_input = keras.Input(shape=input_shape or source.shape[1:], dtype=dtype, name=_INPUT)
     used = {_INPUT}
     made: dict[tuple[int, bool], Any] = {}
 
@@ -118,7 +122,7 @@ def flatten(
         if key not in made:
             name = _free_name(operation.name, outer, used)
             used.add(name)
-            made[key] = _Pending(operation, name, key[1], copy)
+            made[key] = _Pending(operation, name, key[1], copy, copy and exact)
         return made[key](args, kwargs)
 
     outputs = _trace(graph, [new_input], call)
@@ -128,7 +132,7 @@ def flatten(
 class _Pending:
     """A layer of the new network: the old one, or a copy that takes over the weights when a call has built it."""
 
-    def __init__(self, operation: Any, name: str, linear: bool, copy: bool) -> None:
+    def __init__(self, operation: Any, name: str, linear: bool, copy: bool, exact: bool) -> None:
         self.original = operation
         self.layer = operation
         self.fresh = copy or linear or name != operation.name
@@ -136,6 +140,8 @@ class _Pending:
             config = operation.get_config() | {"name": name}
             if linear:
                 config["activation"] = "linear"
+            if exact:
+                config = _in_float32(config)
             self.layer = type(operation).from_config(config)
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -144,6 +150,23 @@ class _Pending:
             self.layer.set_weights(self.original.get_weights())
             self.fresh = False
         return outputs
+
+
+def _in_float32(config: Any) -> Any:
+    """A layer's configuration, and those of the layers inside it, with float32 in place of every other float."""
+    if isinstance(config, dict):
+        return {
+            key: "float32" if key == "dtype" and _compute_dtype(value) in _OTHER_FLOATS else _in_float32(value)
+            for key, value in config.items()
+        }
+    return type(config)(map(_in_float32, config)) if type(config) in (list, tuple) else config
+
+
+def _compute_dtype(policy: Any) -> str:
+    """What a `dtype` in a configuration computes in: a name, or a serialised policy of a name. Empty: neither."""
+    if isinstance(policy, dict) and policy.get("class_name") == "DTypePolicy":
+        policy = policy["config"]["name"]
+    return policy.removeprefix("mixed_") if isinstance(policy, str) else ""
 
 
 def _free_name(name: str, outer: str, used: set[str]) -> str:
@@ -166,7 +189,8 @@ def is_random(operation: Any) -> bool:
 def canonical(model: keras.Model, name: str | None = None) -> tuple[keras.Model, str]:
     """The form in which every later step takes a model: flat, no random layers, output = logits.
 
-    The input is free in size where the network allows it.
+    The input is free in size where the network allows it. Everything is float32: nothing after this step is meant for another
+    precision, and half precision would decide what is zero, and where a gradient ends.
 
     Returns:
         A new network with weights of its own, and the activation that was removed from the end: "sigmoid", "softmax"
@@ -191,11 +215,11 @@ def canonical(model: keras.Model, name: str | None = None) -> tuple[keras.Model,
         # own, does not build or run here, or makes one answer of parts of several images.
         with contextlib.suppress(ValueError, TypeError, tf.errors.InvalidArgumentError, UserError):
             free = (None, None, shape[-1])
-            result = flatten(flat, copy=True, drop=drop, linear=linear, name=name, input_shape=free)
+            result = flatten(flat, copy=True, drop=drop, linear=linear, exact=True, name=name, input_shape=free)
             _check_same(model, result, activation)
             if result.compute_output_shape((1, 2 * shape[0], 2 * shape[1], shape[-1]))[0] in (1, None):
                 return result, activation
-    result = flatten(flat, copy=True, drop=drop, linear=linear, name=name)
+    result = flatten(flat, copy=True, drop=drop, linear=linear, exact=True, name=name)
     _check_same(model, result, activation)
     return result, activation
 
@@ -238,7 +262,12 @@ def _check_same(model: keras.Model, result: keras.Model, activation: str) -> Non
     if activation != "linear":
         found = getattr(keras.ops, activation)(found)
     found = keras.ops.convert_to_numpy(found)
-    if expected.shape != found.shape or not np.allclose(expected, found, rtol=1e-3, atol=1e-4, equal_nan=True):
+    exact = all(
+        getattr(layer, "compute_dtype", "float32") not in ("float16", "bfloat16") for layer in model._flatten_layers()
+    )
+    # Of half precision the last of 8 or 11 bits, of as many numbers as one may be the sum of.
+    close = (1e-3, 1e-4) if exact else (0.1, 0.1 * float(np.abs(found).max(initial=0.0)))
+    if expected.shape != found.shape or not np.allclose(expected, found, *close, equal_nan=True):
         raise UserError(
             f"model '{model.name}': its graph of layers does not compute what calling it does "
             f"(class {type(model).__name__}); rebuild it with keras.Model(inputs, outputs) and save that"
@@ -330,12 +359,13 @@ def cut_at(model: keras.Model, layer_name: str) -> tuple[keras.Model, list[Any],
 
     def tail(*tensors: Any) -> Any:
         values = dict(zip(map(id, sources), tensors, strict=True))
-        for node in steps:
-            args, kwargs = node.arguments.fill_in(values)
-            if getattr(node.operation, "_call_has_training_arg", False):
-                kwargs = {**kwargs, "training": False}
-            outputs = tree.flatten(node.operation(*args, **kwargs))
-            values.update(zip(map(id, node.outputs), outputs, strict=True))
+        with inside_a_network():
+            for node in steps:
+                args, kwargs = node.arguments.fill_in(values)
+                if getattr(node.operation, "_call_has_training_arg", False):
+                    kwargs = {**kwargs, "training": False}
+                outputs = tree.flatten(node.operation(*args, **kwargs))
+                values.update(zip(map(id, node.outputs), outputs, strict=True))
         return values[id(target)]
 
     return flat, sources, tail

@@ -3,6 +3,9 @@
 from typing import Any
 
 import keras
+import numpy as np
+
+from convscope.graphs import is_kerass
 
 _RELU_OPERATIONS = ("Relu", "Relu6")
 _RELU_FUNCTIONS = ("relu", "relu6")
@@ -30,15 +33,16 @@ def is_linear(operation: Any) -> bool:
 def is_relu(activation: Any) -> bool:
     """Whether a function, a layer or an operation is a ReLU: nothing below zero passes. A leaky one is none.
 
-    With a ceiling or a threshold it is still one. The activation inside another layer counts for `Activation` alone.
+    With a ceiling or a threshold it is still one; a class of somebody's own of that name is not known to be. The activation
+    inside another layer counts for `Activation` alone.
     """
-    if type(activation).__name__ == "ReLU":
+    if is_kerass(activation, "ReLU"):
         return not activation.negative_slope
     if _is_bare(activation):
         return is_relu(activation.activation)
     if isinstance(activation, keras.Layer):
         return False
-    return type(activation).__name__ in _RELU_OPERATIONS or getattr(activation, "__name__", "") in _RELU_FUNCTIONS
+    return is_kerass(activation, *_RELU_OPERATIONS) or getattr(activation, "__name__", "") in _RELU_FUNCTIONS
 
 
 def has_relu(operation: Any) -> bool:
@@ -50,18 +54,18 @@ def is_relu_call(node: Any) -> bool:
     """Whether a call in a network's graph is that of a ReLU; `keras.ops.maximum(x, 0)` is one too."""
     if is_relu(node.operation):
         return True
-    if type(node.operation).__name__ != "Maximum" or len(node.input_tensors) != 1:
+    if not is_kerass(node.operation, "Maximum") or len(node.input_tensors) != 1:
         return False
     given = (*node.arguments.args, *node.arguments.kwargs.values())
-    return any(isinstance(value, (int, float)) and value == 0 for value in given)
+    return any(isinstance(value, (int, float, np.number)) and value == 0 for value in given)
 
 
 def is_plain_relu(operation: Any) -> bool:
     """Whether an operation is `max(x, 0)` and nothing else: no ceiling, no slope below zero."""
-    if type(operation).__name__ == "ReLU":
+    if is_kerass(operation, "ReLU"):
         return operation.max_value is None and not operation.negative_slope and not operation.threshold
     return _is_bare(operation) and operation.activation is keras.activations.relu
 
 
 def _is_bare(operation: Any) -> bool:
-    return type(operation).__name__ == "Activation"
+    return is_kerass(operation, "Activation")

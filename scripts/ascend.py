@@ -44,28 +44,36 @@ def main(args: argparse.Namespace) -> None:
     progress = Progress(len(channels), f"patterns of {spec.name}/{args.layer} ({settings.preset})", "filters")
     if done:
         progress.step(len(done), "found by an earlier run", instant=True)
+    if kept.mistrust:
+        say(f"Keras's own graph goes on, as in an earlier run: {kept.mistrust}")
 
     def on_batch(part: FilterPatterns) -> None:
         kept.write(part)
         progress.step(len(part.channels), f"objective {float(part.objective[:, -1].mean()):.3g}")
 
+    def on_mistrust(reason: str) -> None:
+        nonlocal progress
+        kept.begin_again(reason)
+        parts.clear()
+        progress = Progress(len(channels), f"patterns of {spec.name}/{args.layer}, by Keras's own graph", "filters")
+
     if len(done) < len(channels):
         # A graphics processor takes one batch after the other.
         at_once = 1 if gpu else args.threads
         found = ascend(
-            network, spec, args.layer, channels, settings, args.seed, on_batch, done, at_once, say, kept.mistrust
-        )
+            network, spec, args.layer, channels, settings, args.seed, on_batch, done, at_once, say, on_mistrust,
+            by_keras=bool(kept.mistrust),
+        )  # fmt: skip
         parts.append(found)
     found = joined(parts).only(channels)
-    by_keras = kept.mistrusted()
     say(f"dead filters: {found.channels[found.dead].tolist() or 'none'}")
     attributes = {
         "model": spec.name,
         "model_digest": spec.identity,
         "layer": args.layer,
         "objective": "mean of the layer's channel, borders dropped",
-        "precision": "float32" if by_keras else precision,
-        "computed_by": "Keras's own graph" if by_keras else "written-out trunk",
+        "precision": "float32" if kept.mistrust else precision,
+        "computed_by": f"Keras's own graph: {kept.mistrust}" if kept.mistrust else "written-out trunk",
         "seed": args.seed,
         "settings": settings.as_dict(),
     }

@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras import tree
 
 from convscope.ascent.margins import NONE, Margins
-from convscope.networks import node_of, nodes_in_order
+from convscope.graphs import inside_a_network, is_kerass, node_of, nodes_in_order
 
 Values = dict[int, Any]
 
@@ -27,11 +27,6 @@ def ancestors(network: keras.Model, target: Any) -> list[Any]:
     return kept[::-1]
 
 
-def is_kerass(operation: Any, *names: str) -> bool:
-    """Whether an operation is one of Keras's own of these class names, and not one that somebody named like it."""
-    return type(operation).__name__ in names and type(operation).__module__.split(".")[0] == "keras"
-
-
 def call_of(node: Any) -> Callable[[Mapping[Any, Any]], list[Any]]:
     """A call of the graph, in inference mode, as a function of values: id of a tensor -> value; a list of its outputs."""
     operation = safe(node.operation)
@@ -41,7 +36,8 @@ def call_of(node: Any) -> Callable[[Mapping[Any, Any]], list[Any]]:
         args, kwargs = node.arguments.fill_in(values)
         if trains:
             kwargs = {**kwargs, "training": False}
-        return list(tree.flatten(operation(*args, **kwargs)))
+        with inside_a_network():
+            return list(tree.flatten(operation(*args, **kwargs)))
 
     return call
 

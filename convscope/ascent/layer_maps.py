@@ -1,6 +1,5 @@
 """The layer whose filters are wanted: its map for one channel an image."""
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,8 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from convscope.ascent.keras_graph import copied, is_kerass, safe
+from convscope.ascent.keras_graph import copied, safe
 from convscope.errors import UserError
+from convscope.graphs import inside_a_network, is_kerass
 
 # Activations that make each number of that number alone. All others need the layer's whole map: a softmax sums over its channels.
 _NUMBER_BY_NUMBER = (
@@ -41,20 +41,20 @@ class LayerByKeras:
     """
 
     def __init__(self, layer: Any) -> None:
-        self._original, self._layer = layer, safe(layer)
-
-    @functools.cached_property
-    def _open(self) -> Any:
-        gated = getattr(self._original, "activation", None) not in (None, keras.activations.linear)
-        return safe(copied(self._original, activation="linear")) if gated else self._layer
+        self._layer = safe(layer)
+        gated = getattr(layer, "activation", None) not in (None, keras.activations.linear)
+        # Now: while a step is traced no weights can be read.
+        self._open = safe(copied(layer, activation="linear")) if gated else self._layer
 
     def before(self, maps: Any) -> Any:
         """(N, h, w, C) -> (N, h', w', filters) float32 without the layer's activation."""
-        return tf.cast(self._open(tf.cast(maps, tf.float32)), tf.float32)
+        with inside_a_network():
+            return tf.cast(self._open(tf.cast(maps, tf.float32)), tf.float32)
 
     def after(self, maps: Any) -> Any:
         """(N, h, w, C) -> (N, h', w', filters) float32, the layer's output."""
-        return tf.cast(self._layer(tf.cast(maps, tf.float32)), tf.float32)
+        with inside_a_network():
+            return tf.cast(self._layer(tf.cast(maps, tf.float32)), tf.float32)
 
 
 def is_number_by_number(activation: Any) -> bool:

@@ -10,7 +10,7 @@ from convscope.ascent.layer_maps import LayerByKeras, is_number_by_number, own_c
 from convscope.ascent.margins import NONE, Margins, margins_unread
 from convscope.ascent.trunk import Trunk
 from convscope.errors import UserError
-from convscope.graphs import shapes_at
+from convscope.graphs import inside_a_network, shapes_at
 from convscope.networks import node_of
 
 
@@ -81,7 +81,8 @@ class ChannelObjective:
         self._known_sizes: dict[int, Any] = {}
         self.filters = int(result.shape[-1])
         self._own = None if by_keras else own_channels(layer, dtype)
-        self._whole = LayerByKeras(layer)
+        # What those of the wanted channels do without costs a copy of the layer.
+        self._whole: Any = None if self._own else LayerByKeras(layer)
         self._alone = not by_keras and is_number_by_number(self.activation)
 
     def fits(self, side: int) -> bool:
@@ -166,8 +167,11 @@ class ChannelObjective:
             before = _inner(_picked(self._whole.before(maps), channels), border)
         if not self.gated:
             return before
-        whole = not self._alone
-        after = _inner(_picked(self._whole.after(maps), channels), border) if whole else self.activation(before)
+        if self._alone:
+            with inside_a_network():
+                after = self.activation(before)
+        else:
+            after = _inner(_picked(self._whole.after(maps), channels), border)
         return tf.where(tf.reshape(opened, (-1, 1, 1)), before, after)
 
 

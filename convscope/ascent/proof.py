@@ -54,15 +54,25 @@ class Proof:
         self._failed: Mistrust | None = None
 
     def check(
-        self, size: int, pictures: Callable[[slice], Any], channels: Any, opened: Any, values: Any, gradients: Any
+        self,
+        size: int,
+        pictures: Callable[[slice], Any],
+        channels: Any,
+        opened: Any,
+        values: Any,
+        gradients: Any,
+        norms: Any,
     ) -> None:
         """Compare the first gradients of a size; later ones are believed, at no cost.
+
+        Nothing is believed before a gradient that is not zero was right: zeros are compared twice, and then waited out.
 
         Args:
             size: side of the images.
             pictures: from a slice of the batch to its images in model space, (n, size, size, 3).
             channels, opened: those of the batch (`ChannelObjective.value_and_gradient`).
             values, gradients: (N,) and (N, size, size, 3), what the fast path found for them.
+            norms: (N,), of the gradients, or of what is made of them: zero where they are.
 
         Raises:
             Mistrust: they are not Keras's, here or in another thread.
@@ -72,7 +82,7 @@ class Proof:
         with self._lock:
             if self._failed:
                 raise self._failed
-            if size not in self._proved:
+            if size not in self._proved and (self._tries.get(size, 0) < 2 or norms.numpy().any()):
                 with _exact_sums():
                     self._prove(size, pictures, channels, opened, values.numpy(), gradients.numpy())
 
@@ -100,8 +110,8 @@ class Proof:
                 )
         self._report(f"held against Keras at {size} px: {_said(off)}")
         self._tries[size] = self._tries.get(size, 0) + 1
-        # A gradient of zero says little: once more with the layer's own ReLU open, or with the next batch, and then no more.
-        if lengths[row] > 0 or self._tries[size] > 1:
+        # A gradient of zero says little of how it is made.
+        if lengths[row] != 0:
             self._proved.add(size)
             self._exact_proved = True
 
@@ -114,6 +124,13 @@ class Proof:
         exact = exact or ChannelObjective(self._network, self._layer, self._border)
         where = first_difference(self._network, exact, self._reference, images, channels, opened, expected)
         self._fail(f"{where} ({_said(off)})", size)
+
+    def gave_up(self, error: Exception, size: int) -> Mistrust:
+        """What to raise where the fast path has no answer at all."""
+        with self._lock:
+            text = " ".join(str(error).split())[:200]
+            self._failed = self._failed or Mistrust(f"{type(error).__name__}: {text}, at {size} px")
+            return self._failed
 
     def _fail(self, reason: str, size: int) -> None:
         self._failed = Mistrust(f"{reason}, at {size} px")

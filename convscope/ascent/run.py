@@ -58,6 +58,7 @@ def ascend(
     at_once: int = 1,
     report: Callable[[str], None] = lambda line: None,
     on_mistrust: Callable[[str], None] = lambda reason: None,
+    by_keras: bool = False,
 ) -> FilterPatterns:
     """Find the patterns of some filters of one layer by gradient ascent in input space.
 
@@ -65,7 +66,8 @@ def ascend(
     on the others of its batch. Filters whose weights are zero are recorded as dead and take no time.
 
     The first gradient of each image size is held against Keras's own (`proof.Proof`) before anything follows from it. Where the
-    written-out trunk is wrong, that is reported and the ascent begins again with Keras's own graph, in float32.
+    written-out trunk is wrong, or does not run, that is reported and the ascent of all filters, also of those that are done, begins
+    again with Keras's own graph, in float32.
 
     Args:
         network: flat functional model whose input is model space.
@@ -80,25 +82,24 @@ def ascend(
         at_once: batches that ascend side by side, each in a thread of its own. On a CPU whose operations have a thread each
             (`set_threads(..., side_by_side=True)`) nothing waits for the slower half of an operation.
         report: takes lines for the log.
-        on_mistrust: called with the reason where Keras's own graph takes over.
+        on_mistrust: called with the reason where Keras's own graph takes over; what was found before is not to be used.
+        by_keras: begin with Keras's own graph, as an earlier run did that found those that are done.
 
     Raises:
         UserError: unknown or unsuitable layer, or a channel the layer does not have.
     """
     precision = resolved_precision(settings.precision, bool(tf.config.list_physical_devices("GPU")))
-    objective = ChannelObjective(network, layer, settings.border, precision)
-    proof = Proof(network, layer, settings.border, precision, report)
-    ascent = _Ascent(spec, layer, settings, seed, objective, proof)
-    beyond = [channel for channel in channels if not 0 <= channel < ascent.objective.filters]
+    proof = None if by_keras else Proof(network, layer, settings.border, precision, report)
+    objective = ChannelObjective(network, layer, settings.border, precision, by_keras)
+    beyond = [channel for channel in channels if not 0 <= channel < objective.filters]
     if beyond:
-        last = ascent.objective.filters - 1
+        last = objective.filters - 1
         raise UserError(f"layer '{layer}' has filters 0..{last}; filter {beyond[0]} does not exist")
     hopeless = dead_by_weights(network, layer)
     # A filter named twice ascends once.
     channels = list(dict.fromkeys(channels))
     batch = filters_a_batch(settings, precision, len(channels), at_once)
     batches = [channels[first : first + batch] for first in range(0, len(channels), batch)]
-    left = [[channel for channel in wanted if channel not in done] for wanted in batches]
 
     def find(ascent: "_Ascent", wanted: list[int]) -> FilterPatterns:
         part, living = ascent.nothing(wanted), [channel for channel in wanted if not hopeless[channel]]
@@ -106,8 +107,9 @@ def ascend(
             _put(part, ascent.run(living, batch), [wanted.index(channel) for channel in living])
         return part
 
-    def find_all(ascent: "_Ascent") -> FilterPatterns:
-        parts = []
+    def find_all(objective: ChannelObjective, proof: Proof | None, done: Collection[int]) -> FilterPatterns:
+        ascent, parts = _Ascent(spec, layer, settings, seed, objective, proof), []
+        left = [[channel for channel in wanted if channel not in done] for wanted in batches]
         pool = ThreadPoolExecutor(at_once)
         try:
             for part in pool.map(functools.partial(find, ascent), filter(None, left)):
@@ -119,12 +121,11 @@ def ascend(
         return joined(parts)
 
     try:
-        return find_all(ascent)
+        return find_all(objective, proof, done)
     except Mistrust as reason:
         report(f"{reason}: going on with Keras's own graph, which takes longer")
         on_mistrust(str(reason))
-    by_keras = ChannelObjective(network, layer, settings.border, by_keras=True)
-    return find_all(_Ascent(spec, layer, settings, seed, by_keras, None))
+    return find_all(ChannelObjective(network, layer, settings.border, by_keras=True), None, ())
 
 
 def joined(parts: Sequence[FilterPatterns]) -> FilterPatterns:
@@ -210,14 +211,22 @@ class _Ascent:
 
     def _step(self, size: int, variables: Any, memory: Any, channels: Any, opened: Any, moves: Any) -> Any:
         """One step of a batch: variables, memory, objective and norm of the gradient; the first of a size is proved."""
-        *found, gradients = self._steps[size](variables, memory, channels, opened, moves)
+        try:
+            *found, gradients = self._steps[size](variables, memory, channels, opened, moves)
+        except (UserError, tf.errors.ResourceExhaustedError, MemoryError):
+            raise
+        except Exception as error:
+            # Whatever it is, it was not asked of Keras's own graph yet.
+            if self._proof:
+                raise self._proof.gave_up(error, size) from error
+            raise
         if self._proof:
 
             def pictures(rows: slice) -> Any:
                 images = self._image.images(variables[rows], size)
                 return self._to_model(moved(images, moves[rows]) if self._robustness else images)[0]
 
-            self._proof.check(size, pictures, channels, opened, found[2], gradients)
+            self._proof.check(size, pictures, channels, opened, found[2], gradients, found[3])
         return found
 
     def nothing(self, channels: list[int]) -> FilterPatterns:

@@ -7,8 +7,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from convscope.ascent.keras_graph import is_kerass
 from convscope.ascent.trunk_steps import Affine, AnyLayer, Convolution, Depthwise, Key, MaxPool, Relu, Step, Sum
+from convscope.graphs import is_kerass
 from convscope.nonlinearity import is_plain_relu
 
 

@@ -14,7 +14,7 @@ from convscope.attributions.base import Attribution
 from convscope.attributions.batches import BATCH
 from convscope.attributions.shap_values import checked_background
 from convscope.errors import UserError
-from convscope.networks import nodes_in_order
+from convscope.graphs import inside_a_network, nodes_in_order
 
 
 def unsupported_layer(network: keras.Model) -> tuple[str, str, str] | None:
@@ -41,7 +41,8 @@ def _operations(node: Any) -> list[str]:
 
     def call(*tensors: Any) -> Any:
         args, kwargs = node.arguments.fill_in(dict(zip(map(id, node.input_tensors), tensors, strict=True)))
-        return node.operation(*args, **{**kwargs, **flexible})
+        with inside_a_network():
+            return node.operation(*args, **{**kwargs, **flexible})
 
     specs = [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in node.input_tensors]
     graph = tf.function(call).get_concrete_function(*specs).graph

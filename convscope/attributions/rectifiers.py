@@ -12,6 +12,7 @@ from convscope.attributions.base import Attribution
 from convscope.attributions.class_scores import columns, pick
 from convscope.cam_methods import grad_cam
 from convscope.errors import UserError
+from convscope.graphs import inside_a_network
 from convscope.model_spec import ModelSpec
 from convscope.networks import default_cam_layer, flatten, nodes_in_order, split_at
 from convscope.nonlinearity import has_relu, is_relu, is_relu_call
@@ -98,11 +99,13 @@ class RectifiedNetwork:
                 kwargs = {**kwargs, "training": False}
             activation = self._activation_of(node)
             if activation is None or node.operation.name in self._inner:
-                outputs = tree.flatten(node.operation(*args, **kwargs))
+                with inside_a_network():
+                    outputs = tree.flatten(node.operation(*args, **kwargs))
             else:
                 outputs = [values[id(node.input_tensors[0])]]
             if activation is not None:
-                outputs = [rectified(activation, self._rule)(outputs[0])]
+                with inside_a_network():
+                    outputs = [rectified(activation, self._rule)(outputs[0])]
             values.update(zip(map(id, node.outputs), outputs, strict=True))
         return values[id(self._graph.outputs[0])]
 

@@ -1,5 +1,6 @@
 """The written-out trunk is held against Keras before an ascent; broken on purpose, it is found out, named and left."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -8,9 +9,10 @@ import pytest
 import tensorflow as tf
 
 from convscope.ascent import proof
+from convscope.ascent.kept import KeptBatches
 from convscope.ascent.objectives import ChannelObjective
 from convscope.ascent.presets import AscentSettings, settings_from
-from convscope.ascent.run import FilterPatterns, ascend
+from convscope.ascent.run import FilterPatterns, ascend, joined
 from convscope.ascent.trunk_steps import Convolution, Depthwise, Relu
 from convscope.model_spec import ModelSpec
 from convscope.networks import canonical
@@ -145,3 +147,93 @@ def test_mobilenet_v3_climbs_right() -> None:
     found = ascend(model, spec, "expanded_conv_3_project", [0, 5], few, 1, report=lines.append)
     assert len(lines) == 1 and "held against Keras" in lines[0], lines
     assert (np.diff(found.objective) > 0).all()
+
+
+def test_a_trunk_that_does_not_run_gives_way_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, lines = network(), []  # type: ignore[var-annotated]
+    expected = by_keras(model, monkeypatch)
+
+    def none(*_: Any) -> Any:
+        raise ValueError("shapes do not fit")
+
+    monkeypatch.setattr(Depthwise, "backward", none)
+    found = climbed(model, lines, at_once=2)
+    assert lines == ["ValueError: shapes do not fit, at 32 px: going on with Keras's own graph, which takes longer"]
+    np.testing.assert_array_equal(found.patterns, expected.patterns)
+
+
+def test_a_resumed_ascent_mixes_no_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = network()
+    expected = by_keras(model, monkeypatch)
+    kept = KeptBatches(tmp_path, model="m")
+    kept.write(ascend(model, SPEC, "last", [0, 1], settings(), 1))
+    broken(*BREAKS["third"], monkeypatch)
+    # The batch that is done was found by the trunk that is found out now: all begin again.
+    stopped, lines = [2], []  # type: ignore[var-annotated]
+
+    def killed(part: FilterPatterns) -> None:
+        if int(part.channels[0]) in stopped:
+            raise KeyboardInterrupt
+        kept.write(part)
+
+    wanted = [0, 1, 2, 3]
+    with pytest.raises(KeyboardInterrupt):
+        ascend(model, SPEC, "last", wanted, settings(), 1, killed, [0, 1], 1, lines.append, kept.begin_again)
+    again = KeptBatches(tmp_path, model="m")
+    assert "layer 'third'" in again.mistrust and [part.channels.tolist() for part in again.read()] == [[0, 1]]
+    assert KeptBatches(tmp_path, model="another").mistrust == ""
+    # The next run does not ask whether another batch would have passed.
+    lines.clear()
+    rest = ascend(model, SPEC, "last", wanted, settings(), 1, done=[0, 1], report=lines.append, by_keras=True)
+    assert not lines
+    found = joined([*again.read(), rest])
+    np.testing.assert_array_equal(found.patterns, expected.patterns)
+
+
+def test_gradients_of_zero_prove_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = keras.Input((None, None, 3))
+    x = layers.Conv2D(4, 1, activation="relu", kernel_initializer="ones", name="first")(image)
+    model = keras.Model(image, layers.Conv2D(2, 1, name="last")(x))
+    lines: list[str] = []
+    judge = proof.Proof(model, "last", 0, "float32", lines.append)
+    fast = ChannelObjective(model, "last", 0)
+    channels, opened = tf.constant([0, 1]), tf.constant([False, False])
+
+    def check(shade: float, factor: float = 1.0) -> None:
+        images = tf.fill((2, 8, 8, 3), shade)
+        values, gradient = fast.value_and_gradient(images, channels, opened)
+        gradient = gradient * factor
+        norms = tf.norm(tf.reshape(gradient, (2, -1)), axis=1)
+        judge.check(8, lambda rows: images[rows], channels, opened, values, gradient, norms)
+
+    for _ in range(4):
+        check(-1.0)
+    assert len(lines) == 2, "two are compared, the others waited out"
+    with pytest.raises(proof.Mistrust):
+        check(1.0, 1.2)
+
+
+@pytest.mark.parametrize(
+    "last",
+    [
+        layers.Conv2D(4, 3, activation="relu", name="last"),
+        layers.Conv2D(4, 3, activation="softmax", name="last"),
+        layers.Conv2D(4, 3, groups=2, activation="gelu", name="last"),
+        layers.DepthwiseConv2D(3, activation="relu", depthwise_initializer="ones", name="last"),
+        layers.Conv2DTranspose(4, 3, strides=2, activation=layers.LeakyReLU(), name="last"),
+    ],
+    ids=["relu", "softmax", "groups", "depthwise", "transposed"],
+)
+@pytest.mark.parametrize("right", [True, False])
+def test_layers_with_an_activation_climb_on_both_paths(
+    last: keras.layers.Layer, right: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = keras.Input((None, None, 3))
+    x = layers.Conv2D(4, 3, bias_initializer=keras.initializers.Constant(3), name="first")(image)
+    model = keras.Model(image, type(last).from_config(last.get_config())(x))
+    if not right:
+        monkeypatch.setattr(proof, "_VALUE", -1.0)
+    lines: list[str] = []
+    found = ascend(model, SPEC, "last", [0, 1], settings(size=16, crop=0), 1, report=lines.append)
+    assert len(lines) == 1 and ("held against" if right else "going on with Keras's") in lines[0]
+    assert (found.objective[:, -1] > found.objective[:, 0]).all()
