@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from bench import images, picture
 from bench.figure import score
@@ -268,6 +269,7 @@ def test_the_study_is_valid_and_so_is_what_the_benchmark_makes_of_it(tmp_path: P
     assert config["filters"]["xception"]["layers"] == list(LAYERS)
     assert set(LAYERS) <= {layer.name for layer in layers_of(config["models"]["xception"]) or []}
     (tmp_path / "pictures").mkdir()
+    Image.new("RGB", (16, 16)).save(tmp_path / "pictures" / "a.png")
     model = tmp_path / "model.keras"
     network().save(model)
     made = derived(tmp_path, dict.fromkeys(("few", "many", "activated"), tmp_path / "pictures"))

@@ -14,6 +14,7 @@ from convscope.drawn_produce import CLASSES, DRAWN_PRODUCE, PARTS, draw_produce
 from convscope.drawn_produce.pieces import FRUIT, LEAF, Piece, plain
 from convscope.drawn_produce.render import Canvas
 from convscope.drawn_produce.store import IN_THE_WAY
+from convscope.part_masks import list_masks
 
 
 @pytest.fixture(scope="module")
@@ -121,10 +122,11 @@ def test_a_round_piece_is_bright_towards_the_light() -> None:
 
 def test_a_dataset_as_the_pipeline_takes_it(tmp_path: Path) -> None:
     write_dataset(DRAWN_PRODUCE, tmp_path / "made", {"test": 1, "store": 1}, 64, 3)
-    dataset = scan_dataset(tmp_path / "made", {"source": "drawn_produce", "splits": {"test": "test", "store": "store"}})
-    assert tuple(dataset.classes) == CLASSES and tuple(dataset.parts) == PARTS
-    assert len(dataset.images) == 32 and not dataset.bad
-    assert all(Path(row.mask).is_file() for row in dataset.images)
+    settings = {"source": "drawn_produce", "splits": {"test": "test", "store": "store"}}
+    dataset = scan_dataset(tmp_path / "made", settings)
+    assert tuple(dataset.classes) == CLASSES and len(dataset.images) == 32 and not dataset.bad
+    masks, parts = list_masks(tmp_path / "made", settings, dataset.images)
+    assert tuple(parts) == PARTS and len(masks) == 32 and not any(row.reason for row in masks)
     settings = json.loads((tmp_path / "made" / "drawn_produce.json").read_text())
     assert settings["classes"] == list(CLASSES)
 

@@ -93,18 +93,16 @@ def left(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir() if path.name not in ("job.py", "log"))
 
 
-@pytest.mark.parametrize(("how", "most"), [("", 1.0), ("old", 1.5), ("deaf", 4.0)])
+@pytest.mark.parametrize("how", ["", "old", "deaf"])
 def test_a_job_ends_with_its_run_and_leaves_nothing(
-    root: Path, tmp_path: Path, sleeper: "subprocess.Popen[bytes]", how: str, most: float
+    root: Path, tmp_path: Path, sleeper: "subprocess.Popen[bytes]", how: str
 ) -> None:
     job = start(root, tmp_path, run_of(sleeper), "--how", how)
     assert job.poll() is None and len(left(tmp_path)) == 1
     children = children_of(job.pid)
     assert bool(children) == (how == "deaf")
-    killed = time.monotonic()
     sleeper.kill()
-    assert job.wait(timeout=10) == 1
-    assert time.monotonic() - killed < most
+    assert job.wait(timeout=30) == 1
     assert left(tmp_path) == []
     assert all(gone(child) for child in children)
     assert "the run that started this job has ended, and the job with it" in (tmp_path / "log").read_text()
