@@ -50,6 +50,8 @@ def other_model(path: Path, spec: Mapping[str, Any]) -> str:
     made, now = _told(path, "model_digest"), str(spec.get("identity", ""))
     if not made:
         return f"{path.name} does not tell which model it was made with"
+    if not now:
+        return "the model's model.json is of an older version and does not tell which model it is; run the study"
     return "" if made == now else f"made with another model of that name ({made[:12]}, now {now[:12]})"
 
 

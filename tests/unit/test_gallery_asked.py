@@ -133,6 +133,12 @@ def test_what_the_config_no_longer_asks_for_is_not_shown(untouched: Path, name: 
     assert shown(collect(untouched, config)) == WHOLE | other
 
 
+def test_a_model_of_an_older_version_has_no_identity(tmp_path: Path) -> None:
+    (tmp_path / "maps.json").write_text('{"model_digest": "76bf4a427793"}')
+    assert "model.json is of an older version" in other_model(tmp_path / "maps.json", {"digest": "76bf4a427793"})
+    assert other_model(tmp_path / "maps.json", {"identity": "76bf4a427793"}) == ""
+
+
 def test_a_completed_config_asks_for_its_defaults() -> None:
     config = {"study": "s", "models": {"m": {"source": "file", "path": "m.keras"}}, "filters": {"m": {}}}
     config |= {"image_sets": {"few": {"folder": "f"}}, "cams": {"m": {"images": ["few"]}}}
