@@ -45,10 +45,10 @@ def test_a_study_that_goes_on_is_like_one_begun_anew(shop: Workshop, row: FileCh
     assert wrong == []
 
 
-def test_preloaded_jobs_make_the_same_bytes(shop: Workshop, root: Path, tmp_path: Path) -> None:
+def test_preloaded_jobs_make_the_same_bytes(shop: Workshop, tmp_path: Path) -> None:
     shop.finished("layers")
     quickly = contents(shop.project)
-    usual = Workshop(root, tmp_path / "shop")
+    usual = Workshop(shop.sources, tmp_path / "shop")  # the same code, the usual Python
     usual.finished("layers")
     slowly = contents(usual.project)
     assert sorted(slowly) == sorted(quickly)

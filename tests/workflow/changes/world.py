@@ -89,9 +89,10 @@ def write_network(path: Path, seed: int, pooled: bool = True) -> None:
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((SIDE, SIDE, 3))
     x = layers.Rescaling(1 / 255)(inputs)
-    x = layers.Conv2D(4, 3, activation="relu", name="conv1")(x)
+    alive = keras.initializers.Constant(0.5)  # no filter that answers to nothing: all its patterns would be the same
+    x = layers.Conv2D(4, 3, activation="relu", bias_initializer=alive, name="conv1")(x)
     x = layers.MaxPooling2D(2, name="pool1")(x)
-    x = layers.Conv2D(6, 3, activation="relu", name="conv2")(x)
+    x = layers.Conv2D(6, 3, activation="relu", bias_initializer=alive, name="conv2")(x)
     x = layers.GlobalAveragePooling2D()(x) if pooled else layers.Flatten()(layers.MaxPooling2D(4)(x))
     save_model(keras.Model(inputs, layers.Dense(2, activation="softmax")(x)), path)
 
