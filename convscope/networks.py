@@ -8,6 +8,7 @@ the network it is given.
 import contextlib
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -21,6 +22,7 @@ from convscope.errors import UserError
 from convscope.graphs import address_of, graph_of, inside_a_network, nodes_in_order, tensor_of
 from convscope.graphs import node_of as node_of
 from convscope.nonlinearity import activation_name
+from convscope.precision import OTHER_FLOATS, in_float32
 
 _RANDOM_LAYERS = {
     "ActivityRegularization",
@@ -37,7 +39,8 @@ _RANDOM_LAYERS = {
     "SpatialDropout2D",
     "SpatialDropout3D",
 }
-_OTHER_FLOATS = ("float16", "bfloat16", "float64")
+# TensorFlow's rule for names inside a network.
+_SCOPE = re.compile(r"[A-Za-z0-9_.\\\\/>-]*")
 # The input of every flat network; Keras counts its own names up over the life of the process.
 _INPUT = "image"
 _POOLS = {"MaxPooling2D", "AveragePooling2D"}
@@ -106,7 +109,7 @@ def flatten(
     """
     graph = _require_functional(model)
     source = graph.inputs[0]
-    dtype = "float32" if exact and source.dtype in _OTHER_FLOATS else source.dtype
+    dtype = "float32" if exact and source.dtype in OTHER_FLOATS else source.dtype
     new_input = keras.Input(shape=input_shape or source.shape[1:], dtype=dtype, name=_INPUT)
     used = {_INPUT}
     made: dict[tuple[int, bool], Any] = {}
@@ -141,7 +144,7 @@ class _Pending:
             if linear:
                 config["activation"] = "linear"
             if exact:
-                config = _in_float32(config)
+                config = in_float32(config)
             self.layer = type(operation).from_config(config)
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -150,23 +153,6 @@ class _Pending:
             self.layer.set_weights(self.original.get_weights())
             self.fresh = False
         return outputs
-
-
-def _in_float32(config: Any) -> Any:
-    """A layer's configuration, and those of the layers inside it, with float32 in place of every other float."""
-    if isinstance(config, dict):
-        return {
-            key: "float32" if key == "dtype" and _compute_dtype(value) in _OTHER_FLOATS else _in_float32(value)
-            for key, value in config.items()
-        }
-    return type(config)(map(_in_float32, config)) if type(config) in (list, tuple) else config
-
-
-def _compute_dtype(policy: Any) -> str:
-    """What a `dtype` in a configuration computes in: a name, or a serialised policy of a name. Empty: neither."""
-    if isinstance(policy, dict) and policy.get("class_name") == "DTypePolicy":
-        policy = policy["config"]["name"]
-    return policy.removeprefix("mixed_") if isinstance(policy, str) else ""
 
 
 def _free_name(name: str, outer: str, used: set[str]) -> str:
@@ -197,10 +183,11 @@ def canonical(model: keras.Model, name: str | None = None) -> tuple[keras.Model,
         or "linear".
 
     Raises:
-        UserError: not one input and one output, or the unrolled network computes something else (a network whose class
-            does more than its graph says).
+        UserError: not one input and one output, a layer of a name that TensorFlow cannot run, or the unrolled network computes
+            something else (a network whose class does more than its graph says).
     """
     flat = flatten(model)
+    _require_runnable_names(flat)
     last, activation = _final_activation(flat)
 
     def drop(node: Any) -> bool:
@@ -222,6 +209,15 @@ def canonical(model: keras.Model, name: str | None = None) -> tuple[keras.Model,
     result = flatten(flat, copy=True, drop=drop, linear=linear, exact=True, name=name)
     _check_same(model, result, activation)
     return result, activation
+
+
+def _require_runnable_names(flat: keras.Model) -> None:
+    for layer in flat.layers:
+        if not _SCOPE.fullmatch(layer.name):
+            raise UserError(
+                f"model '{flat.name}': TensorFlow cannot run a layer named '{layer.name}' in a graph; rename it with letters a-z, "
+                "digits and . _ - only, and save the model again"
+            )
 
 
 def _final_activation(flat: keras.Model) -> tuple[Any, str]:

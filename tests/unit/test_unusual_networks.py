@@ -123,3 +123,11 @@ def test_a_class_named_like_kerass_is_not_taken_for_it() -> None:
     (found,) = folded(flat, flat.outputs)(tf.constant(IMAGES))
     np.testing.assert_allclose(found, flat(IMAGES, training=False), atol=1e-5)
     assert [row.relu for row in layer_table(flat, SPEC)] == ["", ""]
+
+
+@pytest.mark.parametrize("name", ["first conv", "größe", "conv:1"])
+def test_a_name_that_tensorflow_cannot_run_is_said_before_any_work(name: str) -> None:
+    image = keras.Input((16, 16, 3))
+    x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, name=name)(image))
+    with pytest.raises(networks.UserError, match=f"a layer named '{name}'.*rename it"):
+        networks.canonical(keras.Model(image, layers.Dense(2)(x)))
