@@ -1,5 +1,6 @@
 """What reruns after a change, by the table: of every kind of file and of a leaf of each stage; `make test-changes` does all of it."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from tests.workflow.changes.__main__ import faults
 from tests.workflow.changes.files import FILES, FileChange
 from tests.workflow.changes.table import LeafChange, leaf_changes
 from tests.workflow.changes.workshop import Workshop, contents
+from tests.workflow.conftest import Project
 from tests.workflow.preloaded import preloaded
 
 pytestmark = pytest.mark.slow
@@ -34,9 +36,22 @@ def shop(root: Path, tmp_path_factory: pytest.TempPathFactory, quick: Path) -> W
     return Workshop(root, tmp_path_factory.mktemp("changes") / "shop", quick)
 
 
-@pytest.mark.parametrize("row", [*FILES, *(LEAVES[name] for name in SCHEDULED)], ids=lambda row: row.name)
+@pytest.mark.parametrize(
+    "row", [*(row for row in FILES if row.reruns), *(LEAVES[name] for name in SCHEDULED)], ids=lambda row: row.name
+)
 def test_a_change_schedules_what_depends_on_it(shop: Workshop, row: FileChange | LeafChange) -> None:
     assert shop.dry(row.study, row.edits, row.act) == row.reruns
+
+
+@pytest.mark.parametrize("study", sorted({row.study for row in FILES if not row.reruns}))
+def test_what_changes_nothing_schedules_nothing_all_of_it_at_once(shop: Workshop, study: str) -> None:
+    acts = [row.act for row in FILES if row.study == study and not row.reruns]
+
+    def all_of_them(project: Project) -> None:
+        for act in acts:
+            act(project)
+
+    assert shop.dry(study, {}, all_of_them) == Counter()
 
 
 @pytest.mark.parametrize("row", WHOLE, ids=lambda row: row.name)
