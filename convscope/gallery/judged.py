@@ -12,7 +12,7 @@ _FIGURES = {
     "curves.png": "Deletion, insertion, and likeness to the original map as the model is randomised",
     "agreement.png": "Agreement between the methods",
 }
-_FILES = ("table.csv", "agreement.csv", "self_check.csv", "gate.json", "against.csv")
+_FILES = ("table.csv", "agreement.csv", "self_check.csv", "gate.json")
 
 
 @dataclass(frozen=True)
@@ -144,6 +144,8 @@ def judging(folder: Path, rival: str | None = None) -> Judging | None:
         key: Column(f"{key[1]}: {key[0]}" if key[1] else titles[key[0]]["title"], titles[key[0]]["better"], scores)
         for key, scores in sorted(found.items(), key=lambda item: (item[0][1], order[item[0][0]]))
     }
+    against = _comparison(folder, rival)
+    files = (*_FILES, "against.csv") if against else _FILES
     return Judging(
         image_set=folder.name,
         images=int(table["images"]),
@@ -153,8 +155,8 @@ def judging(folder: Path, rival: str | None = None) -> Judging | None:
         parts=tuple(column for (_, region), column in columns.items() if region),
         checks=tuple(read_table(folder / "self_check.csv", ("method", "check", "value", "remark"))),
         figures=tuple((folder / name, words) for name, words in _FIGURES.items() if existing(folder / name)),
-        files=tuple(path for path in (folder / name for name in _FILES) if path.is_file()),
-        against=_comparison(folder, rival),
+        files=tuple(path for path in (folder / name for name in files) if path.is_file()),
+        against=against,
         told=str(table.get("told", "")),
     )
 

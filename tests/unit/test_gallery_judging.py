@@ -61,7 +61,10 @@ def test_the_comparison_with_another_model(results: Path) -> None:
     against = {"model": "convnet", "other": "<honest>", "revealing": ["saliency"], "rows": rows}
     (folder / "against.json").write_text(json.dumps(against))
     Image.new("RGB", (40, 30)).save(folder / "against.png")
+    (folder / "against.csv").write_text("method\n")
     assert judging(folder) is not None and judging(folder).against is None
+    assert [path.name for path in judging(folder).files if "against" in path.name] == []
+    assert folder / "against.csv" in judging(folder, "<honest>").files
     config = {**fixture.CONFIG, "judging": {"convnet": {"images": [IMAGES], "against": "<honest>"}}}
     build_gallery(results, config, results / "gallery" / "index.html")
     shown = page(results, "judging_")
