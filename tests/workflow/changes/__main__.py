@@ -35,7 +35,7 @@ def faults(shop: Workshop, row: LeafChange | FileChange, dry: bool) -> tuple[str
         wrong.append(f"not finished: {as_words(outcome.again)}")
     if differ := [file for file in outcome.differ if not any(fnmatch(file, pattern) for pattern in row.differs)]:
         wrong.append(f"not as in a fresh folder: {', '.join(differ[:12])} ({len(differ)})")
-    if left := [file for file in outcome.left if "/gallery/" in file]:
+    if left := [file for file in outcome.left if file.startswith(f"{row.edits.get('study', row.study)}/gallery/")]:
         wrong.append(f"left over in the gallery: {', '.join(left[:6])} ({len(left)})")
     if outcome.vain and set(outcome.ran) - {"gallery", "index"}:
         print("    what reran gave what was there", flush=True)
