@@ -1,11 +1,34 @@
-"""Keras as this library takes it: float32, colours last, whatever the user's ~/.keras/keras.json says.
+"""Keras as this library takes it: float32, colours last, whatever the user's ~/.keras/keras.json says, and right gradients.
 
 That file is read at Keras's first import and is part of no result's identity. Imported by every module that makes or loads networks.
 """
 
+from typing import Any
+
 import keras
+from keras.src.layers.convolutional.base_conv import BaseConv
 
 keras.config.set_floatx("float32")
 keras.config.set_dtype_policy("float32")
 keras.config.set_image_data_format("channels_last")
 keras.config.set_epsilon(1e-7)
+
+# From this many channels on TensorFlow's gradient is right, and what Keras does stays as it is to the last bit.
+_ENOUGH_CHANNELS = 16
+_convolution = BaseConv.convolution_op
+
+
+def _convolution_op(self: Any, inputs: Any, kernel: Any) -> Any:
+    """A convolution; a strided one of 1x1 with few channels as the one without stride of the places that are read.
+
+    TensorFlow's backward pass of it (2.21 on x86-64) reads and writes beyond its memory: gradients that are wrong by all of their
+    size, without a word, or the end of the process.
+    """
+    few = min(kernel.shape[-2:]) < _ENOUGH_CHANNELS
+    if not few or max(self.kernel_size) > 1 or max(self.strides) == 1 or self.data_format != "channels_last":
+        return _convolution(self, inputs, kernel)
+    read = (slice(None), *(slice(None, None, stride) for stride in self.strides))
+    return keras.ops.conv(inputs[read], kernel, strides=1, padding="valid", data_format=self.data_format)
+
+
+BaseConv.convolution_op = _convolution_op
