@@ -16,7 +16,8 @@ import yaml
 
 from bench.network import ROOT
 
-# Whatever a command names under results/ and is not there yet is what it has to make; the gallery's page has one file beside it.
+# Whatever a command names under results/ and is not there yet is what it has to make; the gallery's page has one file beside it, and
+# the list of studies leads to it.
 _STAND_IN = """#!/bin/sh
 case "$2" in
   scripts.layers|scripts.image_set|scripts.import_model) exec "{python}" "$@" ;;
@@ -26,7 +27,8 @@ for name in "$@"; do
     results/*) [ -e "$name" ] && continue
       case "${{name##*/}}" in
         *.*) mkdir -p "${{name%/*}}"; echo "stand-in" > "$name"
-              [ "$2" = scripts.gallery ] && echo "stand-in" > "${{name%/*}}/study.json" ;;
+              [ "$2" = scripts.gallery ] && echo "stand-in" > "${{name%/*}}/study.json"
+              [ "$2" = scripts.index ] && echo 'href="scale/gallery/index.html"' > "$name" ;;
         *) mkdir -p "$name" ;;
       esac ;;
   esac
