@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
-from convscope.graphs import inside_a_network, is_kerass, nodes_in_order
+from convscope.graphs import inside_a_network, is_kerass, is_norm, nodes_in_order
 from convscope.nonlinearity import is_linear, is_plain_relu
 
 # Feature maps, a scale and an offset a channel, the ReLU's output in the graph or None -> maps * scale + offset, rectified where
@@ -125,14 +125,7 @@ def _relu_behind(norm: Any, takers: dict[int, list[Any]], wanted: set[int]) -> A
 
 
 def _is_plain_norm(node: Any) -> bool:
-    norm = node.operation
-    return (
-        is_kerass(norm, "BatchNormalization")
-        and len(node.input_tensors) == 1
-        and len(node.input_tensors[0].shape) == 4
-        and norm.axis in (-1, 3)
-        and norm.compute_dtype == "float32"
-    )
+    return is_norm(node) and node.operation.compute_dtype == "float32"
 
 
 class _Norm:

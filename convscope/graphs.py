@@ -103,3 +103,14 @@ def _found(model: keras.Model, address: str) -> tuple[Any, int]:
         if 1 <= call <= len(calls.get(name, [])) and output < len(calls[name][call - 1].outputs):
             return calls[name][call - 1], output
     raise UserError(f"model '{model.name}' has no layer '{address}'; {nearest(address, list(calls))}")
+
+
+def is_norm(node: Any) -> bool:
+    """Whether a call is a batch normalisation of the channels of feature maps, and of nothing else."""
+    layer = node.operation
+    return (
+        is_kerass(layer, "BatchNormalization")
+        and len(node.input_tensors) == 1
+        and len(node.input_tensors[0].shape) == 4
+        and layer.axis in (-1, 3)
+    )

@@ -10,8 +10,9 @@ import keras
 import tensorflow as tf
 from keras import tree
 
+import convscope.keras_settings  # noqa: F401 (right gradients of strided 1x1 convolutions)
 from convscope.ascent.margins import NONE, Margins
-from convscope.graphs import inside_a_network, is_kerass, node_of, nodes_in_order
+from convscope.graphs import inside_a_network, node_of, nodes_in_order
 
 Values = dict[int, Any]
 
@@ -29,7 +30,7 @@ def ancestors(network: keras.Model, target: Any) -> list[Any]:
 
 def call_of(node: Any) -> Callable[[Mapping[Any, Any]], list[Any]]:
     """A call of the graph, in inference mode, as a function of values: id of a tensor -> value; a list of its outputs."""
-    operation = safe(node.operation)
+    operation = node.operation
     trains = getattr(operation, "_call_has_training_arg", False)
 
     def call(values: Mapping[Any, Any]) -> list[Any]:
@@ -40,22 +41,6 @@ def call_of(node: Any) -> Callable[[Mapping[Any, Any]], list[Any]]:
             return list(tree.flatten(operation(*args, **kwargs)))
 
     return call
-
-
-def safe(layer: Any) -> Callable[..., Any]:
-    """The layer, or where TensorFlow's gradient of it cannot be trusted, the same sums in another way.
-
-    A strided convolution of 1x1 reads one place in stride x stride. With few channels TensorFlow's gradient of it writes beyond its
-    memory (2.21 on x86-64: wrong numbers, or the end of the process). The convolution without stride of the places that are read is
-    the same.
-    """
-    if not is_kerass(layer, "Conv1D", "Conv2D", "Conv3D") or layer.data_format != "channels_last":
-        return layer  # type: ignore[no-any-return]
-    if max(layer.kernel_size) > 1 or max(layer.strides) == 1:
-        return layer  # type: ignore[no-any-return]
-    dense = copied(layer, strides=1)
-    read = (slice(None), *(slice(None, None, stride) for stride in layer.strides))
-    return lambda maps: dense(maps[read])
 
 
 def copied(layer: Any, **changes: Any) -> Any:

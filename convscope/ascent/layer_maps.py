@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from convscope.ascent.keras_graph import copied, safe
+from convscope.ascent.keras_graph import copied
 from convscope.errors import UserError
 from convscope.graphs import inside_a_network, is_kerass
 
@@ -41,10 +41,10 @@ class LayerByKeras:
     """
 
     def __init__(self, layer: Any) -> None:
-        self._layer = safe(layer)
+        self._layer = layer
         gated = getattr(layer, "activation", None) not in (None, keras.activations.linear)
         # Now: while a step is traced no weights can be read.
-        self._open = safe(copied(layer, activation="linear")) if gated else self._layer
+        self._open = copied(layer, activation="linear") if gated else self._layer
 
     def before(self, maps: Any) -> Any:
         """(N, h, w, C) -> (N, h', w', filters) float32 without the layer's activation."""
@@ -107,7 +107,7 @@ def _separable(layer: Any, dtype: str) -> OwnChannels:
 def _convolution(layer: Any) -> OwnChannels:
     kernel, bias = tf.constant(np.asarray(layer.kernel)), _bias(layer)
     steps, dilation = tuple(layer.strides), tuple(layer.dilation_rate)
-    # TensorFlow's gradient of a strided convolution of 1x1 and few channels is not to be trusted (`keras_graph.safe`).
+    # TensorFlow's gradient of a strided convolution of 1x1 and few channels is not to be trusted (`keras_settings`).
     sparse = tuple(layer.kernel_size) == (1, 1) and max(steps) > 1
 
     def convolution(maps: Any, channels: Any, pads: bool) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from convscope.ascent.trunk_layers import is_norm
+from convscope.graphs import is_norm
 from convscope.networks import node_of, nodes_in_order
 
 DEAD, WEAK = 1e-6, 0.02

@@ -12,8 +12,9 @@ import tensorflow as tf
 
 from convscope.ascent.keras_graph import ancestors
 from convscope.ascent.margins import NONE, Margins
-from convscope.ascent.trunk_layers import is_norm, make_steps, takes_a_norm
+from convscope.ascent.trunk_layers import make_steps, takes_a_norm
 from convscope.ascent.trunk_steps import Key, Step
+from convscope.graphs import is_norm
 from convscope.networks import node_of
 
 Values = dict[Key, Any]

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from convscope.ascent.trunk_steps import Affine, AnyLayer, Convolution, Depthwise, Key, MaxPool, Relu, Step, Sum
-from convscope.graphs import is_kerass
+from convscope.graphs import is_kerass, is_norm
 from convscope.nonlinearity import is_plain_relu
 
 
@@ -39,17 +39,6 @@ def make_steps(node: Any, norm: Any | None, dtype: str) -> list[Step]:
 def takes_a_norm(node: Any) -> bool:
     """Whether a batch normalisation behind a call can become part of its kernel."""
     return is_plain_convolution(node) and node.operation.activation is keras.activations.linear
-
-
-def is_norm(node: Any) -> bool:
-    """Whether a call is a batch normalisation of the channels of feature maps, and of nothing else."""
-    layer = node.operation
-    return (
-        is_kerass(layer, "BatchNormalization")
-        and len(node.input_tensors) == 1
-        and len(node.input_tensors[0].shape) == 4
-        and layer.axis in (-1, 3)
-    )
 
 
 def is_plain_convolution(node: Any) -> bool:
