@@ -7,6 +7,7 @@ import importlib.metadata
 import json
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from convscope.files import sha256_of, write_text
@@ -20,6 +21,7 @@ _FETCH = frozenset({"huggingface_hub", "kagglehub", "requests", "urllib3"})
 _RUNS_ON = {"keras": ("tensorflow",), "keras_hub": ("keras", "tensorflow"), "lime": ("skimage", "sklearn")}
 # They print, they parse arguments, they stop, they tell who is at work: no output file depends on them.
 WITHOUT_EFFECT = frozenset({"convscope.job", "convscope.errors", "convscope.processes", "convscope.runs"})
+_SCOPES = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def libraries_used(module: str, root: Path) -> dict[str, str]:
@@ -29,7 +31,7 @@ def libraries_used(module: str, root: Path) -> dict[str, str]:
     """
     names: set[str] = set()
     for path in modules_used(module, root).values():
-        names.update(source.partition(".")[0] for level, source, _ in _parsed(path)[0] if not level)
+        names.update(source.partition(".")[0] for level, source, *_ in _parsed(path)[0] if not level)
     names -= {*PACKAGES, *sys.stdlib_module_names, *_FETCH}
     names.update(other for name in list(names) for other in _RUNS_ON.get(name, ()))
     return {name: _version_of(name) for name in sorted(names)}
@@ -54,21 +56,22 @@ def modules_used(module: str, root: Path) -> dict[str, Path]:
         if path is None or name in found or name in WITHOUT_EFFECT:
             continue
         found[name] = path
-        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        waiting.extend(_imports(path, package))
-        if package:
+        for _, names in _imports(name, path):
+            waiting.extend(names)
+        if package := _package_of(name, path):
             waiting.append(package)
     return found
 
 
-# What is known of a source by the digest of its text: [imports, digest of its code].
+# What is known of a source by the digest of its text: [imports, digest of its code without those of the project].
 _known: dict[str, list] = {}
 
 
 def code_digest(module: str, root: Path, cache_file: str | os.PathLike[str] | None = None) -> str:
     """Digest of the code of a module and of all it imports, and of the versions of the libraries it uses.
 
-    Comments, docstrings and layout do not count.
+    Comments, docstrings and layout do not count, nor do the names of modules: what is imported counts by what is found there, so that
+    a file can move and nothing runs again.
 
     Args:
         module: dotted name ("scripts.ascend").
@@ -82,14 +85,25 @@ def code_digest(module: str, root: Path, cache_file: str | os.PathLike[str] | No
     _recall(None if cache_file is None else os.fspath(cache_file))
     before = len(_known)
     used = modules_used(module, root)
-    digest = hashlib.sha256()
-    for name in sorted(used):
-        digest.update(f"{name} {_file_digest(used[name])}\n".encode())
+    code = {name: _file_digest(path) for name, path in used.items()}
+    digest = hashlib.sha256("".join(sorted(_with_imports(name, path, code) for name, path in used.items())).encode())
     for name, version in libraries_used(module, root).items():
         digest.update(f"{name} {version}\n".encode())
     if cache_file is not None and len(_known) > before:
         _keep(Path(cache_file))
     return digest.hexdigest()[:16]
+
+
+def _with_imports(name: str, path: Path, code: dict[str, str]) -> str:
+    """A module's code, and what each of its imports of the project brings: "" where that is nothing at all."""
+    brought = [
+        f"{imported} {' '.join(code.get(source, '') for source in sources)}\n"
+        for imported, sources in _imports(name, path)
+        if imported
+    ]
+    if not brought and code[name] == _NOTHING:
+        return ""
+    return f"{code[name]}\n{''.join(sorted(brought))}"
 
 
 def _version() -> str:
@@ -128,29 +142,44 @@ def _file_of(name: str, root: Path) -> Path | None:
 
 @functools.cache
 def _parsed(path: Path) -> list:
-    """Of a source file: its imports as (level, module, names), and the digest of its code."""
+    """Of a source file: its imports as (level, module, names, what they are called where), and the digest of its code."""
     text = path.read_text(encoding="utf-8")
     key = hashlib.sha256(text.encode()).hexdigest()
     if key not in _known:
         tree = ast.parse(text, filename=str(path))
-        imports: list[tuple[int, str, list[str]]] = []
-        for node in ast.walk(tree):
+        imports: list[tuple[int, str, list[str], list[str]]] = []
+        for where, node in _with_scopes(tree, ""):
             if isinstance(node, ast.Import):
-                imports.extend((0, alias.name, []) for alias in node.names)
+                imports.extend((0, alias.name, [], []) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
-                imports.append((node.level, node.module or "", [alias.name for alias in node.names]))
+                called = [f"{where} {alias.name} {alias.asname}" for alias in node.names]
+                imports.append((node.level, node.module or "", [alias.name for alias in node.names], called))
         _known[key] = [imports, _code_of(tree).hexdigest()]
     return _known[key]
 
 
-def _imports(path: Path, package: str) -> list[str]:
-    names: list[str] = []
-    for level, module, imported in _parsed(path)[0]:
-        parents = package.split(".")[: len(package.split(".")) - level + 1] if level else []
+def _with_scopes(node: ast.AST, where: str) -> Iterator[tuple[str, ast.AST]]:
+    """Every node below one, each with the functions and classes that it stands in."""
+    for child in ast.iter_child_nodes(node):
+        yield where, child
+        yield from _with_scopes(child, f"{where}.{child.name}" if isinstance(child, _SCOPES) else where)
+
+
+def _package_of(name: str, path: Path) -> str:
+    return name if path.name == "__init__.py" else name.rpartition(".")[0]
+
+
+def _imports(name: str, path: Path) -> list[tuple[str, list[str]]]:
+    """What a module imports, as (what it is called where, modules that may bring it); the first is "" for `import module`."""
+    found: list[tuple[str, list[str]]] = []
+    package = _package_of(name, path).split(".")
+    for level, module, names, called in _parsed(path)[0]:
+        parents = package[: len(package) - level + 1] if level else []
         source = ".".join([*parents, module]).strip(".")
-        names.append(source)
-        names.extend(f"{source}.{name}" for name in imported)
-    return names
+        if source.partition(".")[0] in PACKAGES:
+            found.append(("", [source]))
+            found.extend((what, [source, f"{source}.{one}"]) for one, what in zip(names, called, strict=True))
+    return found
 
 
 @functools.cache
@@ -170,14 +199,25 @@ def _file_digest(path: Path) -> str:
 
 
 def _code_of(tree: ast.Module) -> "hashlib._Hash":
-    """Hash of the code alone; the tree loses its docstrings."""
+    """Hash of the code alone; the tree loses its docstrings, and its imports from the project, which count otherwise."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, (ast.Module, *_SCOPES)):
             _drop_docstring(node)
-    return hashlib.sha256(ast.dump(tree).encode())
+    return hashlib.sha256(ast.dump(_Foreign().visit(tree)).encode())
+
+
+class _Foreign(ast.NodeTransformer):
+    """Takes the imports from the project out: they are sorted by the names of modules."""
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom | None:
+        """Leave an import from a library."""
+        return None if node.level or (node.module or "").partition(".")[0] in PACKAGES else node
 
 
 def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
     first = node.body[0] if node.body else None
     if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-        node.body = node.body[1:] or [ast.Pass()]
+        node.body = node.body[1:]
+
+
+_NOTHING = _code_of(ast.parse("")).hexdigest()

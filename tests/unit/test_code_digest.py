@@ -10,26 +10,24 @@ import pytest
 from convscope import code_digest as module
 from convscope.code_digest import code_digest, libraries_used, modules_used
 
-FILES = {
+FILES: dict[str, str | None] = {
     "convscope/__init__.py": '"""Library."""\n',
     "convscope/job.py": "def say(text):\n    print(text)\n",
     "convscope/maths.py": '"""Maths."""\nfrom convscope import deep\n\n\ndef double(x):\n    """Twice."""\n    return 2 * x\n',
     "convscope/deep.py": "VALUE = 1\n",
     "convscope/lonely.py": "VALUE = 1\n",
-    "convscope/pages/__init__.py": "from .build import build\n",
-    "convscope/pages/build.py": "def build():\n    return 1\n",
+    "convscope/pages/__init__.py": "from .build import made\n",
+    "convscope/pages/build.py": "def made():\n    return 1\n",
     "convscope/pages/templates/page.html.j2": "<p>\n",
     "scripts/__init__.py": "",
     "scripts/draw.py": "from convscope.job import say\n\n\ndef main():\n    from convscope.maths import double\n    say(double(1))\n",
-    "scripts/pages.py": "def main():\n    from convscope.pages import build\n    build()\n",
+    "scripts/pages.py": "def main():\n    from convscope.pages import made\n    made()\n",
 }
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for name, text in FILES.items():
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(text)
+    write(tmp_path, FILES)
     return tmp_path
 
 
@@ -108,6 +106,68 @@ def test_the_place_of_the_project_does_not_count(
     there = digest(other, root)
     other.rename(project)
     assert digest(project, root) == there
+
+
+MOVED = {
+    "convscope/maths.py": '"""Maths."""\nfrom convscope.ground import deep\n\n\ndef double(x):\n    return 2 * x\n',
+    "convscope/deep.py": None,
+    "convscope/ground/__init__.py": '"""What others stand on."""\n',
+    "convscope/ground/deep.py": FILES["convscope/deep.py"],
+    "convscope/pages/build.py": None,
+    "convscope/pages/making/__init__.py": '"""How they are made."""\n',
+    "convscope/pages/making/build.py": FILES["convscope/pages/build.py"],
+    "convscope/pages/__init__.py": "from convscope.pages.making.build import made\n",
+}
+
+
+def write(project: Path, files: dict[str, str | None]) -> None:
+    for name, text in files.items():
+        if text is None:
+            (project / name).unlink()
+        else:
+            (project / name).parent.mkdir(parents=True, exist_ok=True)
+            (project / name).write_text(text)
+
+
+def test_a_file_that_moves_without_changing_counts_for_nothing(project: Path, root: Path) -> None:
+    scripts = ("scripts.draw", "scripts.pages")
+    before = [digest(project, root, script) for script in scripts]
+    write(project, MOVED)
+    assert [digest(project, root, script) for script in scripts] == before
+    assert "convscope.ground.deep" in modules_used("scripts.draw", project), "and it is still looked at"
+    write(project, {"convscope/ground/deep.py": "VALUE = 2\n"})
+    assert digest(project, root) != before[0]
+
+
+def test_imports_sorted_anew_by_a_move_count_for_nothing(project: Path, root: Path) -> None:
+    first, second = "from convscope.deep import VALUE\n", "from convscope.maths import double\n"
+    rest = "\n\ndef main():\n    double(VALUE)\n"
+    write(project, {"scripts/draw.py": first + second + rest})
+    before = digest(project, root)
+    write(project, {"convscope/xyz.py": FILES["convscope/deep.py"]})
+    write(project, {"scripts/draw.py": second + first.replace("deep", "xyz") + rest})
+    write(
+        project, {"convscope/maths.py": str(FILES["convscope/maths.py"]).replace("import deep", "import xyz as deep")}
+    )
+    moved = digest(project, root)
+    assert moved != before, "what was imported under its own name has another now"
+    write(project, {"convscope/maths.py": FILES["convscope/maths.py"]})
+    write(project, {"scripts/draw.py": second + first + rest})
+    assert digest(project, root) == before
+
+
+def test_the_same_name_from_another_module_counts(project: Path, root: Path) -> None:
+    """Both are in use already, so that no file enters or leaves."""
+    files = {"convscope/one.py": "def f():\n    return 1\n", "convscope/two.py": "def f():\n    return 2\n"}
+    text = "from convscope import one, two\n\n\ndef a():\n    from convscope.one import f\n    return f()\n"
+    text += "\n\ndef b():\n    from convscope.two import f\n    return f()\n"
+    write(project, {**files, "scripts/draw.py": text})
+    before = digest(project, root)
+    write(project, {"scripts/draw.py": text.replace("convscope.one import", "convscope.two import")})
+    assert digest(project, root) != before
+    swapped = text.replace("convscope.one import", "?").replace("convscope.two import", "convscope.one import")
+    write(project, {"scripts/draw.py": swapped.replace("?", "convscope.two import")})
+    assert digest(project, root) != before, "each function calls the other's"
 
 
 def test_every_script_of_the_project_has_a_digest_of_its_own(root: Path) -> None:
