@@ -20,7 +20,7 @@ from bench.plan import Plan
 from bench.sessions import Team
 from bench.versions import machine, versions_of
 from bench.worker import Failed
-from convscope.files import read_json, write_json
+from convscope.storage.files import read_json, write_json
 
 PARTS = {
     "ascent": ascent.measure,

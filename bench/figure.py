@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.lines import Line, shown
-from convscope.files import atomic_path
+from convscope.storage.files import atomic_path
 
 # What is far better than asked is drawn to here; its number stands beside it.
 _WIDEST = 3.0

@@ -7,7 +7,7 @@ pooling and sums of branches are not counted, though they take time: the share i
 
 import keras
 
-from convscope.networks import flatten, nodes_in_order
+from convscope.models.graphs import flatten, nodes_in_order
 
 
 def convolution_flops(layer: keras.layers.Layer, height: int, width: int, channels: int, filters: int) -> int:

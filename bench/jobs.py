@@ -17,9 +17,9 @@ from bench.sessions import Team
 
 # A job of the pipeline, from its first line to the end of its process, whose work is to load the model.
 _LOAD = """
-from convscope.job import parser, run
+from convscope.jobs.job import parser, run
 def main(args):
-    from convscope.models import load_model
+    from convscope.models.load import load_model
     load_model(args.model, args.spec)
 arguments = parser("")
 arguments.add_argument("--model")

@@ -36,8 +36,8 @@ def save_random(folder: Path, seed: int, width: float = 1.0) -> None:
     """
     import keras
 
-    from convscope.architectures import build
-    from convscope.networks import canonical
+    from convscope.models.architectures import build
+    from convscope.models.graphs import canonical
 
     keras.utils.set_random_seed(seed)
     settings = {"architecture": "xception", "image_size": SIZE, "augmentation": False, "width": width}
@@ -63,7 +63,7 @@ def settle(network: Any, seed: int) -> None:
 
 def save_real(folder: Path, preset: Path) -> None:
     """Import the real weights as the pipeline does."""
-    from convscope.models import import_model, save_model
+    from convscope.models.load import import_model, save_model
 
     folder.mkdir(parents=True, exist_ok=True)
     network, spec = import_model("xception", {"source": "preset", "preset": str(preset), "classes": ["cat", "dog"]})
@@ -72,9 +72,9 @@ def save_real(folder: Path, preset: Path) -> None:
 
 
 def _save(network: Any, folder: Path, classes: tuple[str, ...], source: str) -> None:
-    from convscope.model_spec import ModelSpec
-    from convscope.models import save_model
-    from convscope.networks import weights_digest
+    from convscope.models.graphs import weights_digest
+    from convscope.models.load import save_model
+    from convscope.models.spec import ModelSpec
 
     folder.mkdir(parents=True, exist_ok=True)
     save_model(network, folder / "model.keras")

@@ -7,9 +7,9 @@ from typing import Any
 import yaml
 
 from bench.network import LAYERS, ROOT
-from convscope.ascent.presets import PRESETS, AscentSettings
-from convscope.cam_names import METHODS, OWN_PASS
+from convscope.cams.names import METHODS, OWN_PASS
 from convscope.config import complete
+from convscope.filters.presets import PRESETS, AscentSettings
 
 STEPS = 30
 SIDE = 200

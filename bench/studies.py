@@ -38,7 +38,7 @@ def write_jpegs(folder: Path, count: int, different: int = 64) -> None:
     """JPEG photographs to work on: drawn pets at the size of a photo, each on disk many times under names of its own."""
     from PIL import Image
 
-    from convscope.drawn_pets import draw_pet
+    from convscope.data.drawn.pets import draw_pet
 
     folder.mkdir(parents=True, exist_ok=True)
     sources: list[bytes] = []

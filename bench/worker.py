@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import IO, Any
 
-from convscope.job import set_threads
+from convscope.jobs.job import set_threads
 
 
 class Failed(RuntimeError):

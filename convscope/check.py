@@ -4,31 +4,31 @@ import re
 from pathlib import Path
 from typing import Any
 
-from convscope.addresses import downloads_of
-from convscope.ascent.presets import for_preset, preset_names, settings_from
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
-from convscope.check_places import (
+from convscope.data.drawn.kinds import CLASSES as DRAWN_CLASSES
+from convscope.data.groups import class_position, group_text, same_class
+from convscope.data.places import (
     check_address,
     check_below,
     check_dataset_folder,
-    check_file,
-    check_folder,
-    check_model_file,
     check_picture_folder,
-    check_preset_folder,
-    check_weights_file,
     classes_on_disk,
-    has_no_classifier,
-    looking_once,
-    preset_folder,
-    preset_is_a_path,
     split_folders,
 )
-from convscope.drawing.kinds import CLASSES as DRAWN_CLASSES
 from convscope.errors import UserError, nearest
-from convscope.groups import class_position, group_text, same_class
+from convscope.filters.presets import for_preset, preset_names, settings_from
 from convscope.judging.selection import check_judging
-from convscope.layer_names import layers_of
+from convscope.models.names import layers_of
+from convscope.models.places import (
+    check_model_file,
+    check_preset_folder,
+    check_weights_file,
+    has_no_classifier,
+    preset_folder,
+    preset_is_a_path,
+)
+from convscope.storage.addresses import downloads_of
+from convscope.storage.places import check_file, check_folder, looking_once
 
 _KNOWN_COLORMAPS = (
     "jet",

@@ -8,7 +8,7 @@ import sys
 from functools import cache
 from pathlib import Path
 
-from convscope.addresses import (
+from convscope.storage.addresses import (
     all_without_secrets,
     dataset_and_split,
     download_name,
@@ -17,7 +17,7 @@ from convscope.addresses import (
     local_file,
     without_secrets,
 )
-from convscope.ascent.presets import (
+from convscope.filters.presets import (
     PRESETS,
     for_preset,
     preset_names,
@@ -25,22 +25,27 @@ from convscope.ascent.presets import (
 )
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.attributions.names import chosen_methods
-from convscope.cam_names import METHODS as CAMS
-from convscope.cam_names import OWN_PASS, methods_of, pass_of
+from convscope.cams.names import METHODS as CAMS
+from convscope.cams.names import OWN_PASS, methods_of, pass_of
 from convscope.check import check_study, gap_head_of, splits_of
-from convscope.check_places import masks_below
-from convscope.code_digest import code_digest
+from convscope.data.places import masks_below
+from convscope.jobs.code_digest import code_digest
 from convscope.config import complete
-from convscope.drawing.kinds import CLASSES as DRAWN_KINDS
+from convscope.data.drawn.kinds import CLASSES as DRAWN_KINDS
 from convscope.errors import UserError
-from convscope.files import sha256_of
-from convscope.fingerprints import file_digest, fingerprint
-from convscope.identity import identity
-from convscope.layer_table import ALL_ROLES, CONVOLUTIONS, read_layers, select_layers
-from convscope.runs import announce_again
-from convscope.study_lock import begin_run
-from convscope.tables import read_rows
-from convscope.timers import cancel_timers
+from convscope.storage.files import sha256_of
+from convscope.storage.fingerprints import file_digest, fingerprint
+from convscope.storage.identity import identity
+from convscope.models.layer_table import (
+    ALL_ROLES,
+    CONVOLUTIONS,
+    read_layers,
+    select_layers,
+)
+from convscope.storage.runs import announce_again
+from convscope.jobs.study_lock import begin_run
+from convscope.storage.tables import read_rows
+from convscope.jobs.timers import cancel_timers
 
 try:
     config = complete(config)

@@ -5,8 +5,8 @@ import sys
 
 sys.path.insert(0, workflow.basedir)
 
-from convscope.addresses import without_secrets
-from convscope.config_file import located, read_config_file
+from convscope.storage.addresses import without_secrets
+from convscope.storage.config_file import located, read_config_file
 from convscope.errors import UserError
 
 CONFIG_FILES = []

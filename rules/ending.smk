@@ -4,7 +4,13 @@ import contextlib
 import subprocess
 import time
 
-from convscope.failed_jobs import INTERRUPTED, as_json, failures, misleading, unmade
+from convscope.jobs.failed_jobs import (
+    INTERRUPTED,
+    as_json,
+    failures,
+    misleading,
+    unmade,
+)
 
 INDEX = "results/index.html"
 # Clocks of a cluster differ a little.

@@ -4,18 +4,18 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.job import Progress, parser, run
+from convscope.jobs.job import Progress, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
 
-    from convscope import store
-    from convscope.identity import pictures_identity
-    from convscope.images import load_rows
-    from convscope.layer_table import ALL_ROLES, read_layers, select_layers
-    from convscope.model_spec import ModelSpec
-    from convscope.prefetch import ahead, behind
-    from convscope.tables import read_rows
+    from convscope.models.layer_table import ALL_ROLES, read_layers, select_layers
+    from convscope.models.spec import ModelSpec
+    from convscope.pictures.read import load_rows
+    from convscope.storage import store
+    from convscope.storage.identity import pictures_identity
+    from convscope.storage.prefetch import ahead, behind
+    from convscope.storage.tables import read_rows
 
     spec = ModelSpec.load(args.spec)
     settings = json.loads(args.settings)
@@ -24,8 +24,8 @@ def main(args: argparse.Namespace) -> None:
     every = read_rows(args.images)
     rows = every[args.first : args.first + args.count]
 
-    from convscope.activations import ActivationModel, Answers, ShardWriter
-    from convscope.models import load_model
+    from convscope.activations.extract import ActivationModel, Answers, ShardWriter
+    from convscope.models.load import load_model
 
     network, spec = load_model(args.model, args.spec)
     model = ActivationModel(network, names, [row["relu"] for row in layers], settings["dtype"])

@@ -4,20 +4,20 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.job import Progress, parser, run, say
+from convscope.jobs.job import Progress, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
     import numpy as np
     import tensorflow as tf
 
-    from convscope import store
-    from convscope.ascent.kept import KeptBatches
-    from convscope.ascent.presets import resolved_precision, settings_from
-    from convscope.ascent.run import FilterPatterns, ascend, joined
-    from convscope.ascent.strength import WEAK, filter_strength
-    from convscope.layer_table import read_layers, wanted_filters
-    from convscope.models import load_model
+    from convscope.filters.kept import KeptBatches
+    from convscope.filters.presets import resolved_precision, settings_from
+    from convscope.filters.run import FilterPatterns, ascend, joined
+    from convscope.filters.strength import WEAK, filter_strength
+    from convscope.models.layer_table import read_layers, wanted_filters
+    from convscope.models.load import load_model
+    from convscope.storage import store
 
     network, spec = load_model(args.model, args.spec)
     config = json.loads(args.settings)

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.job import Progress, parser, run
+from convscope.jobs.job import Progress, parser, run
 
 # A picture of the whole set for the methods that compare with it: so many images, evenly spread.
 _BACKGROUND = 200
@@ -13,16 +13,16 @@ _BACKGROUND = 200
 def main(args: argparse.Namespace) -> None:
     import numpy as np
 
-    from convscope import store
     from convscope.attributions.base import heat
     from convscope.attributions.class_scores import ClassScores
     from convscope.attributions.names import METHODS, needs_background
     from convscope.attributions.registry import explainer
-    from convscope.identity import pictures_identity
-    from convscope.images import load_rows
-    from convscope.labels import labels_for, target_classes
-    from convscope.models import load_keras, load_model
-    from convscope.tables import read_rows
+    from convscope.evaluation.labels import labels_for, target_classes
+    from convscope.models.load import load_keras, load_model
+    from convscope.pictures.read import load_rows
+    from convscope.storage import store
+    from convscope.storage.identity import pictures_identity
+    from convscope.storage.tables import read_rows
 
     network, spec = load_model(args.model, args.spec)
     settings = json.loads(args.settings)

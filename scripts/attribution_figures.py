@@ -4,15 +4,15 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.job import Progress, parser, run
+from convscope.jobs.job import Progress, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
     import shutil
 
-    from convscope import store
-    from convscope.attribution_figures import AttributionFigures, MapFile, Style
-    from convscope.tables import write_table
+    from convscope.attributions.figures import AttributionFigures, MapFile, Style
+    from convscope.storage import store
+    from convscope.storage.tables import write_table
 
     args.out.mkdir(parents=True, exist_ok=True)
     with store.open_file(args.maps) as file:

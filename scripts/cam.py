@@ -6,20 +6,20 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from convscope.job import Progress, parser, run
+from convscope.jobs.job import Progress, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
     import numpy as np
 
-    from convscope import store
-    from convscope.cam_store import write_maps
-    from convscope.identity import pictures_identity
-    from convscope.images import load_rows
-    from convscope.labels import labels_for
-    from convscope.model_spec import ModelSpec
-    from convscope.prefetch import ahead
-    from convscope.tables import read_rows
+    from convscope.cams.store import write_maps
+    from convscope.evaluation.labels import labels_for
+    from convscope.models.spec import ModelSpec
+    from convscope.pictures.read import load_rows
+    from convscope.storage import store
+    from convscope.storage.identity import pictures_identity
+    from convscope.storage.prefetch import ahead
+    from convscope.storage.tables import read_rows
 
     spec = ModelSpec.load(args.spec)
     settings = json.loads(args.settings)
@@ -34,10 +34,10 @@ def main(args: argparse.Namespace) -> None:
     # Decoding starts here, and is under way while TensorFlow and the model are loaded.
     pictures = ahead(load, range(0, len(rows), batch), args.threads, depth=args.threads + 1)
 
-    from convscope.cams import ClassMapper
-    from convscope.gap_head import GapHead
-    from convscope.models import load_model
-    from convscope.networks import default_cam_layer
+    from convscope.cams.mapper import ClassMapper
+    from convscope.models.gap_head import GapHead
+    from convscope.models.graphs import default_cam_layer
+    from convscope.models.load import load_model
 
     network, spec = load_model(args.model, args.spec)
     layer = settings.get("layer") or default_cam_layer(network)

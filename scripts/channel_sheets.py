@@ -4,18 +4,18 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.job import Progress, parser, run
+from convscope.jobs.job import Progress, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
-    from convscope import store
-    from convscope.channel_sheets import channel_sheet, single_channel_figure, sparsity_figure
-    from convscope.images import load_images
-    from convscope.layer_table import read_layers
-    from convscope.model_spec import ModelSpec
-    from convscope.render import save_png
-    from convscope.sparsity import sparsity_by_layer
-    from convscope.tables import write_table
+    from convscope.activations.sheets import channel_sheet, single_channel_figure, sparsity_figure
+    from convscope.activations.sparsity import sparsity_by_layer
+    from convscope.models.layer_table import read_layers
+    from convscope.models.spec import ModelSpec
+    from convscope.pictures.read import load_images
+    from convscope.pictures.render import save_png
+    from convscope.storage import store
+    from convscope.storage.tables import write_table
 
     spec = ModelSpec.load(args.spec)
     settings = json.loads(args.settings)

@@ -3,17 +3,17 @@
 import argparse
 from pathlib import Path
 
-from convscope.job import parser, run
+from convscope.jobs.job import parser, run
 
 
 def main(args: argparse.Namespace) -> None:
     """Write every table and figure of the report into the folder of the evaluation."""
-    from convscope import classifier_report as report
-    from convscope import classifier_report_pictures as pictures
-    from convscope.files import write_json
-    from convscope.job import Progress, say
-    from convscope.model_spec import ModelSpec
-    from convscope.tables import read_rows, write_table
+    from convscope.evaluation import figures as pictures
+    from convscope.evaluation import report as report
+    from convscope.jobs.job import Progress, say
+    from convscope.models.spec import ModelSpec
+    from convscope.storage.files import write_json
+    from convscope.storage.tables import read_rows, write_table
 
     spec = ModelSpec.load(args.spec)
     rows = read_rows(args.predictions)

@@ -4,19 +4,19 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.job import parser, run
+from convscope.jobs.job import parser, run
 
 COLUMNS, CELL, MOST_SHOWN = 8, 140, 160
 
 
 def main(args: argparse.Namespace) -> None:
     """Choose the pictures, draw the sheet."""
-    from convscope.contact_sheets import contact_sheet
-    from convscope.datasets import ImageRow
-    from convscope.images import fit_image, read_image
-    from convscope.render import save_png
-    from convscope.sampling import sample
-    from convscope.tables import read_rows, read_table
+    from convscope.data.datasets import ImageRow
+    from convscope.data.sampling import sample
+    from convscope.pictures.contact_sheets import contact_sheet
+    from convscope.pictures.read import fit_image, read_image
+    from convscope.pictures.render import save_png
+    from convscope.storage.tables import read_rows, read_table
 
     rows = read_table(args.images, ImageRow)
     shown = sample(rows, lambda row: row.path, lambda row: (row.split, row.class_), args.seed, COLUMNS, MOST_SHOWN)

@@ -4,14 +4,14 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.job import parser, run, say
+from convscope.jobs.job import parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
     """Scan the folder and write the tables."""
-    from convscope.datasets import BadRow, ImageRow, scan_dataset
-    from convscope.files import write_json
-    from convscope.tables import write_table
+    from convscope.data.datasets import BadRow, ImageRow, scan_dataset
+    from convscope.storage.files import write_json
+    from convscope.storage.tables import write_table
 
     dataset = scan_dataset(
         args.folder, json.loads(args.settings), args.threads, lambda done, known: say(f"{done} of {known} pictures")

@@ -5,13 +5,13 @@ import os
 import time
 from pathlib import Path
 
-from convscope.job import parser, run, say
+from convscope.jobs.job import parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
     """Fetch the file."""
-    from convscope.archives import what_is_wrong
-    from convscope.downloads import fetch, not_a_web_page
+    from convscope.data.archives import what_is_wrong
+    from convscope.data.downloads import fetch, not_a_web_page
     from convscope.errors import UserError
 
     url = os.environ.get(args.url_in, "") if args.url_in else args.url

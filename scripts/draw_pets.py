@@ -2,14 +2,14 @@
 
 import argparse
 
-from convscope.drawing.command import drawing_parser
-from convscope.job import run
+from convscope.data.drawn.command import drawing_parser
+from convscope.jobs.job import run
 
 
 def main(args: argparse.Namespace) -> None:
     """Draw cats and dogs."""
-    from convscope.drawing.command import draw_dataset
-    from convscope.drawn_pets import pets_before
+    from convscope.data.drawn.command import draw_dataset
+    from convscope.data.drawn.pets import pets_before
 
     draw_dataset(args, pets_before(args.background))
 

@@ -2,14 +2,14 @@
 
 import argparse
 
-from convscope.drawing.command import drawing_parser
-from convscope.job import run
+from convscope.data.drawn.command import drawing_parser
+from convscope.jobs.job import run
 
 
 def main(args: argparse.Namespace) -> None:
     """Draw fruit and vegetables."""
-    from convscope.drawing.command import draw_dataset
-    from convscope.drawn_produce import DRAWN_PRODUCE
+    from convscope.data.drawn.command import draw_dataset
+    from convscope.data.drawn.produce import DRAWN_PRODUCE
 
     draw_dataset(args, DRAWN_PRODUCE)
 

@@ -3,20 +3,21 @@
 import argparse
 from pathlib import Path
 
-from convscope.job import parser, run
+from convscope.jobs.job import parser, run
 
 
 def main(args: argparse.Namespace) -> None:
     """Predict every picture of the split and write table and metrics."""
-    from convscope import evaluation, models
-    from convscope.classifier_metrics import metrics
     from convscope.errors import UserError, nearest
-    from convscope.files import write_json
-    from convscope.job import Progress, say
-    from convscope.labels import label_map
-    from convscope.tables import read_rows, write_table
+    from convscope.evaluation import predict
+    from convscope.evaluation.labels import label_map
+    from convscope.evaluation.metrics import metrics
+    from convscope.jobs.job import Progress, say
+    from convscope.models import load
+    from convscope.storage.files import write_json
+    from convscope.storage.tables import read_rows, write_table
 
-    network, spec = models.load_model(args.model, args.spec)
+    network, spec = load.load_model(args.model, args.spec)
     if spec.head == "none":
         raise UserError(
             f"model '{spec.name}' has no classification head, so it cannot be evaluated; leave it out of 'evaluations'"
@@ -33,7 +34,7 @@ def main(args: argparse.Namespace) -> None:
     paths = [row["path"] for row in rows]
     progress = Progress(len(rows), f"evaluating {spec.name}", "images")
     digests = [row["sha256"] for row in rows]
-    logits, bad = evaluation.predict(
+    logits, bad = predict.predict(
         network,
         spec,
         paths,
@@ -47,8 +48,8 @@ def main(args: argparse.Namespace) -> None:
         say(f"bad: {path}: {reason}")
     keep = [i for i, path in enumerate(paths) if path not in unreadable]
     kept = ([paths[i] for i in keep], [rows[i]["class"] for i in keep], [labels[i] for i in keep], logits[keep])
-    predicted = evaluation.prediction_rows(spec, *kept, [digests[i] for i in keep])
-    write_table(args.predictions, predicted, evaluation.prediction_columns(spec))
+    predicted = predict.prediction_rows(spec, *kept, [digests[i] for i in keep])
+    write_table(args.predictions, predicted, predict.prediction_columns(spec))
     known = [i for i in keep if labels[i] >= 0]
     numbers = metrics(spec, [labels[i] for i in known], logits[known])
     facts = {"model": spec.name, "model_digest": spec.identity, "split": args.split, "unreadable": len(bad)}

@@ -3,16 +3,16 @@
 import argparse
 from pathlib import Path
 
-from convscope.job import parser, run, say
+from convscope.jobs.job import parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
     """Extract the archive and write the listing."""
-    from convscope.archives import MAX_BYTES, MAX_FILES, MAX_RATIO, ListedMember, extract
+    from convscope.data.archives import MAX_BYTES, MAX_FILES, MAX_RATIO, ListedMember, extract
     from convscope.errors import UserError
-    from convscope.files import sha256_of, write_text
-    from convscope.fingerprints import fingerprint
-    from convscope.tables import write_table
+    from convscope.storage.files import sha256_of, write_text
+    from convscope.storage.fingerprints import fingerprint
+    from convscope.storage.tables import write_table
 
     # The download was checked; whoever replaced the file since has not read the config.
     if args.sha256 and args.archive.is_file() and (found := sha256_of(args.archive)) != args.sha256:

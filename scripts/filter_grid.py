@@ -4,13 +4,13 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.job import parser, run
+from convscope.jobs.job import parser, run
 
 
 def main(args: argparse.Namespace) -> None:
-    from convscope import store
-    from convscope.filter_figures import objective_figure, pattern_grid
-    from convscope.render import save_png
+    from convscope.filters.figures import objective_figure, pattern_grid
+    from convscope.pictures.render import save_png
+    from convscope.storage import store
 
     with store.open_file(args.patterns) as file:
         settings = json.loads(file.attrs["settings"])

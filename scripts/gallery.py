@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from convscope.job import parser, run, say
+from convscope.jobs.job import parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:

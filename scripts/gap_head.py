@@ -5,16 +5,16 @@ import json
 from pathlib import Path
 from typing import Any
 
-from convscope.job import Progress, parser, run, say
+from convscope.jobs.job import Progress, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
     from convscope.errors import UserError
-    from convscope.files import write_json
-    from convscope.gap_head import own_gap_head, train_gap_head
-    from convscope.models import load_model
-    from convscope.networks import default_cam_layer
-    from convscope.tables import read_rows
+    from convscope.models.gap_head import own_gap_head, train_gap_head
+    from convscope.models.graphs import default_cam_layer
+    from convscope.models.load import load_model
+    from convscope.storage.files import write_json
+    from convscope.storage.tables import read_rows
 
     network, spec = load_model(args.model, args.spec)
     settings = json.loads(args.settings)
@@ -58,12 +58,12 @@ def _answers(
     import tensorflow as tf
 
     from convscope.errors import UserError
-    from convscope.folding import folded
-    from convscope.gap_head import pooled_features
-    from convscope.images import load_rows
-    from convscope.labels import labels_for
-    from convscope.networks import cut_at
-    from convscope.prefetch import ahead
+    from convscope.evaluation.labels import labels_for
+    from convscope.models.folding import folded
+    from convscope.models.gap_head import pooled_features
+    from convscope.models.graphs import cut_at
+    from convscope.pictures.read import load_rows
+    from convscope.storage.prefetch import ahead
 
     chosen = [row for row in rows if row["split"] == split]
     labels = labels_for(chosen, spec.classes)

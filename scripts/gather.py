@@ -3,11 +3,11 @@
 import argparse
 from pathlib import Path
 
-from convscope.job import parser, run
+from convscope.jobs.job import parser, run
 
 
 def main(args: argparse.Namespace) -> None:
-    from convscope.store import concatenate
+    from convscope.storage.store import concatenate
 
     concatenate(args.shards, args.out, "image", virtual=args.virtual, part=args.part)
 

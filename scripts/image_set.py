@@ -5,14 +5,14 @@ import json
 import sys
 from pathlib import Path
 
-from convscope.job import parser, run, say
+from convscope.jobs.job import parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
     """Select and write both tables."""
-    from convscope.datasets import BadRow, ImageRow
-    from convscope.image_sets import BadSetRow, SetRow, select_images
-    from convscope.tables import read_rows, read_table, write_table
+    from convscope.data.datasets import BadRow, ImageRow
+    from convscope.data.image_sets import BadSetRow, SetRow, select_images
+    from convscope.storage.tables import read_rows, read_table, write_table
 
     rows, bad = select_images(
         json.loads(sys.stdin.read() if args.settings == "-" else args.settings),

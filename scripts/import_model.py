@@ -4,22 +4,22 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.job import parser, run
+from convscope.jobs.job import parser, run
 
 
 def main(args: argparse.Namespace) -> None:
     """Find or download the model, make it canonical, write it."""
-    from convscope import models
-    from convscope.files import write_text
-    from convscope.job import say
+    from convscope.jobs.job import say
+    from convscope.models import load
+    from convscope.storage.files import write_text
 
-    network, spec = models.import_model(args.name, json.loads(args.settings))
+    network, spec = load.import_model(args.name, json.loads(args.settings))
     size = f"{spec.input_size[0]}x{spec.input_size[1]}"
     say(f"{spec.source}: {network.count_params()} parameters, {size} pixels")
     say(f"head {spec.head}, {len(spec.classes)} classes")
-    write_text(args.summary, models.summary_text(network))
+    write_text(args.summary, load.summary_text(network))
     spec.save(args.spec)
-    models.save_model(network, args.model)
+    load.save_model(network, args.model)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.job import Progress, parser, run, say
+from convscope.jobs.job import Progress, parser, run, say
 
 # For the methods that compare with pictures of the whole set: as many as the original maps had.
 _BACKGROUND = 200
@@ -13,18 +13,19 @@ _BACKGROUND = 200
 def main(args: argparse.Namespace) -> None:
     import numpy as np
 
-    from convscope import store
     from convscope.attributions.class_scores import ClassScores
     from convscope.attributions.names import needs_background
-    from convscope.identity import pictures_identity
-    from convscope.images import load_rows
-    from convscope.judging import controls, judged_file, localisation
+    from convscope.data.masks import read_mask
+    from convscope.judging import controls, localisation
+    from convscope.judging import store as judged_store
     from convscope.judging.explainers import explainers
     from convscope.judging.methods import Subject, at_resolution, judge, spread_over
     from convscope.judging.names import CONTROLS
-    from convscope.masks import read_mask
-    from convscope.models import load_keras, load_model
-    from convscope.tables import read_rows
+    from convscope.models.load import load_keras, load_model
+    from convscope.pictures.read import load_rows
+    from convscope.storage import store
+    from convscope.storage.identity import pictures_identity
+    from convscope.storage.tables import read_rows
 
     network, spec = load_model(args.model, args.spec)
     settings = json.loads(args.settings)
@@ -39,8 +40,8 @@ def main(args: argparse.Namespace) -> None:
     pictures = load(rows)
     images = spec.preprocess(pictures)
     with store.open_file(args.maps) as file:
-        targets, maps = judged_file.read_maps(file, chosen, keys)
-        attributes = judged_file.attributes_of(file)
+        targets, maps = judged_store.read_maps(file, chosen, keys)
+        attributes = judged_store.attributes_of(file)
     parts = json.loads(args.parts.read_text(encoding="utf-8"))["parts"] if args.parts else []
     mask_of = {row["path"]: row for row in read_rows(args.masks)} if args.masks else {}
 
@@ -61,7 +62,7 @@ def main(args: argparse.Namespace) -> None:
             # A control is judged on the classes that a method explains: all are compared image by image.
             heat = controls.MAPS[method](pictures, keys, args.seed)
         else:
-            heat = judged_file.heat_of(method, maps)
+            heat = judged_store.heat_of(method, maps)
             own = json.loads(args.method_settings)
             background = None
             if needs_background(method, own) and every:
@@ -90,7 +91,7 @@ def main(args: argparse.Namespace) -> None:
             "method": method,
             "seed": args.seed,
         }
-        judged_file.write(out, subject, judged, **facts, settings=settings, classes=list(spec.classes))
+        judged_store.write(out, subject, judged, **facts, settings=settings, classes=list(spec.classes))
 
 
 if __name__ == "__main__":

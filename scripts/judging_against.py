@@ -3,22 +3,22 @@
 import argparse
 from pathlib import Path
 
-from convscope.job import parser, run, say
+from convscope.jobs.job import parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
-    from convscope import store
-    from convscope.files import write_json
-    from convscope.judging import judged_file
+    from convscope.judging import store as judged_store
     from convscope.judging.against import COLUMNS, Judgement, against, revealing
     from convscope.judging.figures import draw_against
-    from convscope.tables import write_table
+    from convscope.storage import store
+    from convscope.storage.files import write_json
+    from convscope.storage.tables import write_table
 
     def numbers(paths: list[Path]) -> dict[str, Judgement]:
         found = {}
         for path in paths:
             with store.open_file(path) as file:
-                keys, _, judged = judged_file.read(file)
+                keys, _, judged = judged_store.read(file)
                 found[str(file.attrs["method"])] = Judgement(keys, judged.metrics)
         return found
 

@@ -5,22 +5,23 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from convscope.job import parser, run, say
+from convscope.jobs.job import parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
     import numpy as np
 
-    from convscope import store
     from convscope.errors import UserError
-    from convscope.files import write_json
-    from convscope.judging import figures, judged_file, report
+    from convscope.judging import figures, report
+    from convscope.judging import store as judged_store
     from convscope.judging.agreement import agreement_matrix
     from convscope.judging.gate import sanity_gate, what_can_be_told
     from convscope.judging.methods import Judged, at_resolution, spread_over
     from convscope.judging.names import CONTROLS, METRICS
-    from convscope.model_spec import ModelSpec
-    from convscope.tables import write_table
+    from convscope.models.spec import ModelSpec
+    from convscope.storage import store
+    from convscope.storage.files import write_json
+    from convscope.storage.tables import write_table
 
     settings = json.loads(args.settings)
     judged: dict[str, Judged] = {}
@@ -30,7 +31,7 @@ def main(args: argparse.Namespace) -> None:
         with store.open_file(path) as file:
             method = str(file.attrs["method"])
             facts = {key: str(file.attrs[key]) for key in ("model", "model_digest", "images_digest")}
-            keys, targets, judged[method] = judged_file.read(file)
+            keys, targets, judged[method] = judged_store.read(file)
         common = common or (method, keys, targets)
         if keys != common[1] or not np.array_equal(targets, common[2]):
             raise UserError(
@@ -48,8 +49,8 @@ def main(args: argparse.Namespace) -> None:
             if "agreement" in settings["groups"]:
                 every = store.read_text(file["id"])
                 chosen = spread_over(len(every), settings["limit"])
-                _, raw = judged_file.read_maps(file, chosen, [every[index] for index in chosen])
-                maps[name] = at_resolution(judged_file.heat_of(name, raw), ModelSpec.load(args.spec).input_size)
+                _, raw = judged_store.read_maps(file, chosen, [every[index] for index in chosen])
+                maps[name] = at_resolution(judged_store.heat_of(name, raw), ModelSpec.load(args.spec).input_size)
     matrix = agreement_matrix(maps)
     agreement = [
         {"method": first, "other": second, "spearman": report.rounded(matrix[i, j])}

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from convscope.job import parser, run, say
+from convscope.jobs.job import parser, run, say
 
 PAGE = Path(__file__).parent.parent / "docs" / "judging.md"
 STUDIES = 2000

@@ -3,16 +3,16 @@
 import argparse
 from pathlib import Path
 
-from convscope.job import parser, run
+from convscope.jobs.job import parser, run
 
 
 def main(args: argparse.Namespace) -> None:
     """Load the model and write its table."""
-    from convscope import layers, models
-    from convscope.job import say
-    from convscope.tables import write_table
+    from convscope.jobs.job import say
+    from convscope.models import layers, load
+    from convscope.storage.tables import write_table
 
-    network, spec = models.load_model(args.model, args.spec)
+    network, spec = load.load_model(args.model, args.spec)
     rows = layers.layer_table(network, spec)
     convolutions = [row for row in rows if row.role != "pool"]
     say(f"{len(convolutions)} convolution layers with {sum(row.filters for row in convolutions)} filters")

@@ -4,15 +4,15 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.job import parser, run, say
+from convscope.jobs.job import parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
     """Write both tables."""
-    from convscope.datasets import ImageRow
-    from convscope.files import write_json
-    from convscope.part_masks import MaskRow, list_masks
-    from convscope.tables import read_table, write_table
+    from convscope.data.datasets import ImageRow
+    from convscope.data.part_masks import MaskRow, list_masks
+    from convscope.storage.files import write_json
+    from convscope.storage.tables import read_table, write_table
 
     images = read_table(args.images, ImageRow)
     rows, parts = list_masks(args.folder, json.loads(args.settings), images)

@@ -4,16 +4,16 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.job import Progress, parser, run
+from convscope.jobs.job import Progress, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
     import shutil
 
-    from convscope import store
-    from convscope.cam_figures import CamFigures
-    from convscope.cam_names import METHODS
-    from convscope.tables import read_rows, write_table
+    from convscope.cams.figures import CamFigures
+    from convscope.cams.names import METHODS
+    from convscope.storage import store
+    from convscope.storage.tables import read_rows, write_table
 
     settings = json.loads(args.settings)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -5,19 +5,19 @@ import csv
 import re
 from pathlib import Path
 
-from convscope.job import duration, parser, run
+from convscope.jobs.job import duration, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
     import yaml
 
-    from convscope.ascent.presets import preset_names
-    from convscope.ascent.remaining import LayerWork, depth_cost, seconds_each, seconds_left
     from convscope.config import complete
-    from convscope.config_file import located, read_config_file
     from convscope.errors import UserError
-    from convscope.files import whole_files
-    from convscope.layer_table import CONVOLUTIONS, read_layers, select_layers, wanted_filters
+    from convscope.filters.presets import preset_names
+    from convscope.filters.remaining import LayerWork, depth_cost, seconds_each, seconds_left
+    from convscope.models.layer_table import CONVOLUTIONS, read_layers, select_layers, wanted_filters
+    from convscope.storage.config_file import located, read_config_file
+    from convscope.storage.files import whole_files
 
     if not args.config.is_file():
         raise UserError(f"{args.config}: no such file; name the study's config")

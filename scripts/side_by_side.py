@@ -5,7 +5,7 @@ import contextlib
 import json
 from pathlib import Path
 
-from convscope.job import Progress, parser, run
+from convscope.jobs.job import Progress, parser, run
 
 COLUMNS = [
     "id", "path", "class", "label", "predicted", "predicted_label", "confidence", "correct", "targets", "picture",
@@ -16,12 +16,12 @@ COLUMNS = [
 def main(args: argparse.Namespace) -> None:
     import shutil
 
-    from convscope import store
-    from convscope.attribution_figures import MapFile, Style
-    from convscope.contact_sheets import contact_sheet
-    from convscope.render import save_png
-    from convscope.side_by_side import rows_of, side_by_side
-    from convscope.tables import write_table
+    from convscope.attributions.figures import MapFile, Style
+    from convscope.attributions.side_by_side import rows_of, side_by_side
+    from convscope.pictures.contact_sheets import contact_sheet
+    from convscope.pictures.render import save_png
+    from convscope.storage import store
+    from convscope.storage.tables import write_table
 
     style = Style(**json.loads(args.settings))
     args.out.mkdir(parents=True, exist_ok=True)

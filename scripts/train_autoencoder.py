@@ -3,17 +3,17 @@
 import argparse
 from pathlib import Path
 
-from convscope.job import Progress, parser, run
+from convscope.jobs.job import Progress, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
     import numpy as np
 
-    from convscope import autoencoder, training
-    from convscope.model_spec import ModelSpec
-    from convscope.models import save_model
-    from convscope.render import grid, save_png
-    from convscope.tables import read_rows, write_table
+    from convscope.models import autoencoder, training
+    from convscope.models.load import save_model
+    from convscope.models.spec import ModelSpec
+    from convscope.pictures.render import grid, save_png
+    from convscope.storage.tables import read_rows, write_table
 
     spec = ModelSpec.load(args.spec)
     splits = {}

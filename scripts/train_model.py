@@ -4,17 +4,17 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.job import parser, run
+from convscope.jobs.job import parser, run
 
 
 def main(args: argparse.Namespace) -> None:
     """Train, make the model canonical, write everything."""
-    from convscope import architectures, models, networks, training
     from convscope.errors import UserError
-    from convscope.files import read_json, write_json, write_text
-    from convscope.job import say
-    from convscope.model_spec import ModelSpec
-    from convscope.tables import read_rows
+    from convscope.jobs.job import say
+    from convscope.models import architectures, graphs, load, training
+    from convscope.models.spec import ModelSpec
+    from convscope.storage.files import read_json, write_json, write_text
+    from convscope.storage.tables import read_rows
 
     settings = json.loads(args.settings)
     classes = read_json(args.classes)["classes"]
@@ -57,7 +57,7 @@ def main(args: argparse.Namespace) -> None:
         tag=tag,
     )
 
-    network, _ = networks.canonical(model, args.name)
+    network, _ = graphs.canonical(model, args.name)
     spec = ModelSpec(
         name=args.name,
         input_size=size,
@@ -67,12 +67,12 @@ def main(args: argparse.Namespace) -> None:
         classes=tuple(classes),
         head="binary" if len(classes) == 2 else "multiclass",
         source=f"{settings['architecture']} trained on {settings.get('dataset', args.images.parent.name)}",
-        digest=networks.network_digest(network),
-        requires=models.required_modules(network),
+        digest=graphs.network_digest(network),
+        requires=load.required_modules(network),
     )
     best = result.best
     training.write_history(args.history, result.history)
-    write_text(args.summary, models.summary_text(model))
+    write_text(args.summary, load.summary_text(model))
     write_json(
         args.training,
         {
@@ -85,7 +85,7 @@ def main(args: argparse.Namespace) -> None:
             **{key: best[key] for key in ("loss", "accuracy", "val_loss", "val_accuracy")},
         },
     )
-    models.save_model(network, args.model)
+    load.save_model(network, args.model)
     spec.save(args.spec)
     if args.state:
         training.forget_state(args.state)

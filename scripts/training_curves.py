@@ -3,15 +3,15 @@
 import argparse
 from pathlib import Path
 
-from convscope.job import parser, run
+from convscope.jobs.job import parser, run
 
 
 def main(args: argparse.Namespace) -> None:
     """Read the history, draw it."""
-    from convscope.files import read_json
-    from convscope.model_spec import ModelSpec
-    from convscope.tables import read_rows
-    from convscope.training_figures import draw_curves
+    from convscope.models.figures import draw_curves
+    from convscope.models.spec import ModelSpec
+    from convscope.storage.files import read_json
+    from convscope.storage.tables import read_rows
 
     spec, training = ModelSpec.load(args.spec), read_json(args.training)
     history = [{key: float(value) for key, value in row.items()} for row in read_rows(args.history)]

@@ -11,11 +11,11 @@ import tensorflow as tf
 from bench.flops import filter_step_flops
 from bench.numbers import steady_cost
 from bench.versions import versions_of
-from convscope.ascent.presets import filters_a_batch, resolved_precision, settings_from
-from convscope.ascent.run import ascend
-from convscope.layers import layer_table
-from convscope.models import load_model
-from convscope.render import pattern_picture
+from convscope.filters.presets import filters_a_batch, resolved_precision, settings_from
+from convscope.filters.run import ascend
+from convscope.models.layers import layer_table
+from convscope.models.load import load_model
+from convscope.pictures.render import pattern_picture
 
 
 class Side:

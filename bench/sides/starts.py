@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from convscope.ascent.parameterisations import filter_generator
+from convscope.filters.parameterisations import filter_generator
 
 
 def start_images(seed: int, layer: str, channels: list[int], size: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import keras
 from xplique.features_visualizations import Objective, optimize
 
 from bench.versions import versions_of
-from convscope.networks import flatten
+from convscope.models.graphs import flatten
 
 BATCH = 16
 

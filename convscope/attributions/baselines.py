@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from convscope.errors import UserError, nearest
-from convscope.model_spec import ModelSpec
+from convscope.models.spec import ModelSpec
 
 Baseline = np.ndarray | Callable[[np.ndarray], np.ndarray]
 BASELINES = ("grey", "black", "blurred", "mean", "zero")

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from convscope.errors import UserError
-from convscope.model_spec import ModelSpec
+from convscope.models.spec import ModelSpec
 
 # Images (N, H, W, C) in model space -> a number, or a row of numbers, an image.
 Predict = Callable[[np.ndarray], np.ndarray]

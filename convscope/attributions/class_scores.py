@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from convscope.errors import UserError
-from convscope.model_spec import ModelSpec
+from convscope.models.spec import ModelSpec
 
 
 def columns(logits: Any, spec: ModelSpec) -> Any:

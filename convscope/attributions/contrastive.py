@@ -16,7 +16,7 @@ from convscope.attributions.base import Attribution
 from convscope.attributions.batches import BATCH, fill_colour
 from convscope.attributions.class_scores import columns, pick
 from convscope.errors import UserError
-from convscope.model_spec import ModelSpec
+from convscope.models.spec import ModelSpec
 
 # What c is multiplied by as long as no success was seen.
 _GROWTH = 10.0

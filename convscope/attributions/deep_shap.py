@@ -14,7 +14,7 @@ from convscope.attributions.base import Attribution
 from convscope.attributions.batches import BATCH
 from convscope.attributions.shap_values import checked_background
 from convscope.errors import UserError
-from convscope.graphs import inside_a_network, nodes_in_order
+from convscope.models.nodes import inside_a_network, nodes_in_order
 
 
 def unsupported_layer(network: keras.Model) -> tuple[str, str, str] | None:

@@ -11,7 +11,7 @@ import numpy as np
 from convscope.attributions.base import Attribution, generator
 from convscope.attributions.batches import BATCH, Predict
 from convscope.errors import UserError
-from convscope.job import say
+from convscope.jobs.job import say
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from keras import tree
 
 from convscope.attributions.base import Attribution
 from convscope.attributions.class_scores import columns, pick
-from convscope.cam_methods import grad_cam
+from convscope.cams.methods import grad_cam
 from convscope.errors import UserError
-from convscope.graphs import inside_a_network
-from convscope.model_spec import ModelSpec
-from convscope.networks import default_cam_layer, flatten, nodes_in_order, split_at
-from convscope.nonlinearity import has_relu, is_relu, is_relu_call
-from convscope.render import upsample
+from convscope.models.graphs import default_cam_layer, flatten, nodes_in_order, split_at
+from convscope.models.nodes import inside_a_network
+from convscope.models.nonlinearity import has_relu, is_relu, is_relu_call
+from convscope.models.spec import ModelSpec
+from convscope.pictures.render import upsample
 
 RULES = ("guided", "deconvnet")
 

@@ -15,7 +15,7 @@ from convscope.attributions.occlusion import Occlusion
 from convscope.attributions.rise import Rise
 from convscope.attributions.shap_values import GradientShap, KernelShap, PartitionShap
 from convscope.errors import UserError, nearest
-from convscope.model_spec import ModelSpec
+from convscope.models.spec import ModelSpec
 
 Factory = Callable[["Context"], Explainer]
 

@@ -8,7 +8,7 @@ import numpy as np
 from convscope.attributions.base import Attribution, generator
 from convscope.attributions.batches import BATCH, Predict, fill_colour, in_batches
 from convscope.errors import UserError
-from convscope.render import upsample
+from convscope.pictures.render import upsample
 
 
 def random_masks(

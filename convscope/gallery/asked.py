@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from convscope.ascent.presets import preset_names
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.attributions.names import chosen_methods
-from convscope.cam_names import METHODS as CAMS
+from convscope.cams.names import METHODS as CAMS
 from convscope.errors import UserError
+from convscope.filters.presets import preset_names
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from convscope.files import write_json, write_text
 from convscope.gallery.collect import collect
 from convscope.gallery.explained import Explanations
 from convscope.gallery.filters import Layer
@@ -19,6 +18,7 @@ from convscope.gallery.records import Model, Study
 from convscope.gallery.tables import number
 from convscope.gallery.unfinished import Unfinished
 from convscope.judging.names import title_of
+from convscope.storage.files import write_json, write_text
 
 CARD, UNFINISHED_CARD = "study.json", "unfinished.json"
 _HERE = Path(__file__).parent

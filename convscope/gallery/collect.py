@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
-from convscope.cam_names import METHODS as CAMS
+from convscope.cams.names import METHODS as CAMS
 from convscope.errors import UserError
-from convscope.files import whole_files
 from convscope.gallery.asked import Asked, AskedModel, asked_for
 from convscope.gallery.explained import Explanations, explanations
 from convscope.gallery.filters import Layer, layer_by_presets
@@ -20,7 +19,8 @@ from convscope.gallery.present import Present
 from convscope.gallery.records import Activations, Dataset, Evaluation, ImageSet, Model, Sheets, Study
 from convscope.gallery.tables import Row, folders, number, read_object, read_table, scalars, truth
 from convscope.gallery.unfinished import Unfinished
-from convscope.layer_table import CONVOLUTIONS, select_layers
+from convscope.models.layer_table import CONVOLUTIONS, select_layers
+from convscope.storage.files import whole_files
 
 _SHOWN_ELSEWHERE = frozenset({"accuracy", "images", "model", "model_digest", "split"})
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from convscope.cam_names import METHODS as CAMS
+from convscope.cams.names import METHODS as CAMS
 from convscope.gallery.tables import PredictedImage, existing, number, read_table, truth
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 
-from convscope import store
 from convscope.errors import UserError
 from convscope.gallery.explained import ExplainedImage
 from convscope.gallery.heatmaps import Explained
 from convscope.gallery.records import Model
 from convscope.gallery.tables import PredictedImage
+from convscope.storage import store
 
 # Classes that are shown at once; of more, the likeliest.
 _SHOWN = 12

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from convscope.files import atomic_path
 from convscope.gallery.filters import Grid, Layer
+from convscope.storage.files import atomic_path
 
 _QUALITY = 88
 

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 import h5py
 
-from convscope import store
 from convscope.errors import UserError
 from convscope.gallery.tables import Row, read_object, text_of
-from convscope.identity import pictures_identity
+from convscope.storage import store
+from convscope.storage.identity import pictures_identity
 
 Found = TypeVar("Found")
 

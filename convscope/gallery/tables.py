@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from convscope.errors import UserError
-from convscope.tables import read_rows
+from convscope.storage.tables import read_rows
 
 Row = dict[str, str]
 

@@ -9,10 +9,10 @@ import numpy as np
 from convscope.attributions.base import heat
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.attributions.registry import explainer
-from convscope.cams import ClassMapper
-from convscope.gap_head import own_gap_head
+from convscope.cams.mapper import ClassMapper
 from convscope.judging.methods import MakeExplainer
-from convscope.model_spec import ModelSpec
+from convscope.models.gap_head import own_gap_head
+from convscope.models.spec import ModelSpec
 
 
 def is_signed(method: str) -> bool:

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from convscope.figures import new_figure, save_figure
 from convscope.judging.against import PLACES
 from convscope.judging.gate import FAILED, NOT_JUDGED, PASSED, UNDECIDED, Verdict
 from convscope.judging.names import CONTROLS, METRICS, title_of
+from convscope.pictures.plots import new_figure, save_figure
 
 _COLOURS = {PASSED: "#1a7f4b", FAILED: "#b3261e", UNDECIDED: "#a66a00", NOT_JUDGED: "#555555"}
 _GREY = "#9a9a9a"

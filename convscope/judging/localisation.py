@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from convscope.images import fit_image
-from convscope.masks import WHITE, unnamed_numbers
+from convscope.data.masks import WHITE, unnamed_numbers
+from convscope.pictures.read import fit_image
 
 # Names of mask values that do not belong to the object; "border" (of a trimap) is neither inside nor outside.
 _OUTSIDE = ("", "background")
@@ -72,7 +72,7 @@ def fit_mask(mask: np.ndarray, size: tuple[int, int], resize: str) -> np.ndarray
     Args:
         mask: (H, W) uint8, part numbers; 0 is background.
         size: (height, width) wanted.
-        resize: as in `images.fit_image`; padding is background.
+        resize: as in `pictures.read.fit_image`; padding is background.
 
     Returns:
         (height, width) uint8: at every pixel the part that covers most of it.

@@ -13,7 +13,7 @@ from convscope.judging.randomisation import Cascade, ExplainModel, cascading_ran
 from convscope.judging.scrambled import other_keys, scrambled
 from convscope.judging.sparseness import gini
 from convscope.judging.stability import max_sensitivity, seed_error
-from convscope.render import upsample
+from convscope.pictures.render import upsample
 
 # How many pictures without a layout say what likeness the architecture alone makes.
 UNLIKE = 4

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
-from convscope.cam_names import METHODS as CAMS
+from convscope.cams.names import METHODS as CAMS
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from convscope.judging.agreement import is_constant, rank_correlations, spearman, ssim
-from convscope.networks import flatten, nodes_in_order
+from convscope.models.graphs import flatten, nodes_in_order
 
 SIMILARITIES = ("spearman", "spearman_abs", "ssim")
 RANKS = SIMILARITIES[:2]

@@ -4,7 +4,7 @@ from typing import Any
 
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.attributions.names import chosen_methods
-from convscope.cam_names import METHODS as CAMS
+from convscope.cams.names import METHODS as CAMS
 from convscope.errors import UserError, nearest
 from convscope.judging.names import CONTROLS, GROUPS
 

@@ -3,7 +3,6 @@
 import io
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,7 @@ import pytest
 from PIL import Image
 
 from convscope.gallery import build_gallery, build_index
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-import gallery_fixture as fixture
+from tests import gallery_fixture as fixture
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (see requirements/test.in)")
 

@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from convscope.activations import ActivationModel
-from convscope.layers import layer_table
-from convscope.model_spec import ModelSpec
+from convscope.activations.extract import ActivationModel
+from convscope.models.layers import layer_table
+from convscope.models.spec import ModelSpec
 from tests.fuzz.subject import Difference, Graph, Subject, same
 
 _NORMS = ("BatchNormalization", "LayerNormalization", "GroupNormalization")

@@ -6,9 +6,9 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
-from convscope import networks
-from convscope.ascent.objectives import ChannelObjective, border_that_fits
-from convscope.ascent.trunk import Trunk
+from convscope.filters.objectives import ChannelObjective, border_that_fits
+from convscope.filters.trunk import Trunk
+from convscope.models import graphs
 from tests.fuzz.subject import Graph, NotValid, Subject, same, value_and_gradient, weights_like
 
 _CONVOLUTIONS = ("Conv2D", "SeparableConv2D", "DepthwiseConv2D", "Conv2DTranspose")
@@ -64,7 +64,7 @@ def _check_objective(graph: Graph, node: Any, subject: Subject) -> None:
         twin, target = graph, node
         if opened and objective.gated:
             # Before the layer's activation: the same network, where this call has none.
-            twin = Graph(networks.flatten(graph.network, linear=lambda other: other is node), images)
+            twin = Graph(graphs.flatten(graph.network, linear=lambda other: other is node), images)
             target = _twin_of(graph, node, twin)
 
         def response(x: Any, twin: Graph = twin, target: Any = target) -> Any:

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from convscope import models, networks
 from convscope.errors import UserError
-from convscope.folding import folded
+from convscope.models import graphs, load
+from convscope.models.folding import folded
 from tests.fuzz.activation_checks import check_activations
 from tests.fuzz.ascent_checks import check_ascent
 from tests.fuzz.recipes import Recipe, build, final_activation
@@ -22,8 +22,8 @@ from tests.fuzz.subject import Difference, Graph, NotValid, Subject, gradient_at
 def check_flatten(subject: Subject) -> None:
     """Flat networks, sharing weights or with their own, answer as the nested one does."""
     for copy in (False, True):
-        flat = networks.flatten(subject.model, copy=copy)
-        if not networks.is_flat(flat):
+        flat = graphs.flatten(subject.model, copy=copy)
+        if not graphs.is_flat(flat):
             raise Difference("not flat")
         same(flat(subject.images, training=False), subject.expected, f"flatten(copy={copy})", 1e-6)
         before, after = (sum(w.shape.num_elements() or 1 for w in m.weights) for m in (subject.model, flat))
@@ -44,8 +44,8 @@ def check_canonical(subject: Subject) -> None:
         raise Difference("random layers are left")
     if int(subject.rng.integers(4)) == 0:
         with tempfile.TemporaryDirectory() as folder:
-            models.save_model(network, Path(folder) / "m.keras")
-            again = models.load_keras(Path(folder) / "m.keras")
+            load.save_model(network, Path(folder) / "m.keras")
+            again = load.load_keras(Path(folder) / "m.keras")
         same(again(subject.images, training=False), logits, "saved and loaded", 1e-6)
     if network.inputs[0].shape[1] is None and subject.recipe.inputs[0][0] is not None:
         _check_other_size(subject, network, activation)
@@ -89,19 +89,19 @@ def check_split(subject: Subject) -> None:
     network = subject.model if subject.rng.integers(4) == 0 else graph.network
     names = subject.pick([name for name, node in last.items() if _is_float_map(node.outputs[0])], 1)
     try:
-        names.append(networks.default_cam_layer(network))
+        names.append(graphs.default_cam_layer(network))
     except UserError:
         if any(len(node.outputs[0].shape) == 4 for node in graph.nodes):
             _no_maps(graph)
     for name in names:
-        head, tail = networks.split_at(network, name)
+        head, tail = graphs.split_at(network, name)
         maps, *side = head(tf.constant(subject.images))
-        same(maps, graph.values[id(networks.tensor_of(graph.network, name))], f"head at {name}", 1e-5)
+        same(maps, graph.values[id(graphs.tensor_of(graph.network, name))], f"head at {name}", 1e-5)
         answer, gradient = value_and_gradient(lambda a, side=side, tail=tail: tail(a, *side), np.asarray(maps))
         same(answer, subject.expected, f"tail behind {name}", 1e-5)
-        expected = gradient_at(graph, networks.tensor_of(graph.network, name), subject.images)
+        expected = gradient_at(graph, graphs.tensor_of(graph.network, name), subject.images)
         same(gradient, expected, f"gradient at {name}", 1e-4)
-        if name in last and networks.node_of(graph.network, name) is not last[name]:
+        if name in last and graphs.node_of(graph.network, name) is not last[name]:
             raise Difference(f"'{name}' is not the last call")
     _check_last_map(graph)
 
@@ -121,7 +121,7 @@ def _no_maps(graph: Graph) -> None:
 def _check_last_map(graph: Graph) -> None:
     """What is behind the layer of the class activation map is no feature map, but for one plain pooling."""
     try:
-        found = networks.tensor_of(graph.network, networks.default_cam_layer(graph.network))
+        found = graphs.tensor_of(graph.network, graphs.default_cam_layer(graph.network))
     except UserError:
         return
     if len(graph.network.outputs[0].shape) == 4:
@@ -131,7 +131,7 @@ def _check_last_map(graph: Graph) -> None:
     taken = [t for n in graph.nodes for t in n.input_tensors if _leaves_maps(n) and len(t.shape) == 4]
     before = [t for n in graph.nodes if any(n.outputs[0] is t for t in taken) for t in n.input_tensors]
     if not any(found is tensor for tensor in (*taken, *before)):
-        raise Difference(f"'{networks.address_of(graph.network, found)}' is not the last map")
+        raise Difference(f"'{graphs.address_of(graph.network, found)}' is not the last map")
 
 
 def _leaves_maps(node: Any) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
-from convscope import networks
+from convscope.models import graphs
 from tests.fuzz.recipes import Recipe, built
 
 
@@ -51,13 +51,13 @@ class Subject:
     def flat(self) -> "Graph":
         """The flat network and what each of its tensors is."""
         if self._flat is None:
-            self._flat = Graph(networks.flatten(self.model), self.images)
+            self._flat = Graph(graphs.flatten(self.model), self.images)
         return self._flat
 
     def canonical(self) -> tuple[keras.Model, str]:
         """The canonical form and the activation that was taken off."""
         if self._canonical is None:
-            self._canonical = networks.canonical(self.model, "mine")
+            self._canonical = graphs.canonical(self.model, "mine")
         return self._canonical
 
     def logits(self) -> "Graph":
@@ -77,7 +77,7 @@ class Graph:
 
     def __init__(self, network: keras.Model, images: np.ndarray) -> None:
         self.network = network
-        self.nodes = list(networks.nodes_in_order(network))
+        self.nodes = list(graphs.nodes_in_order(network))
         tensors = [tensor for node in self.nodes for tensor in node.outputs]
         found = tree.flatten(keras.Model(network.inputs, tensors)(images, training=False))
         self.values = {id(network.inputs[0]): images}

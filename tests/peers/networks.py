@@ -12,7 +12,7 @@ import torch
 from keras import layers
 
 from convscope.attributions.class_scores import ClassScores
-from convscope.model_spec import ModelSpec
+from convscope.models.spec import ModelSpec
 
 SIZE = 32
 KEYS = ["x", "y", "z"]

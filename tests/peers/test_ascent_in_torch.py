@@ -8,9 +8,9 @@ import pytest
 import torch
 from keras import ops
 
-from convscope.ascent.parameterisations import filter_generator
-from convscope.ascent.presets import settings_from
-from convscope.ascent.run import ascend
+from convscope.filters.parameterisations import filter_generator
+from convscope.filters.presets import settings_from
+from convscope.filters.run import ascend
 from tests.peers.figures import Figures
 from tests.peers.networks import SIZE, SPEC, Pair
 

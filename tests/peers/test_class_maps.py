@@ -13,7 +13,7 @@ from tf_keras_vis.layercam import Layercam
 from tf_keras_vis.utils.scores import CategoricalScore
 from xplique.attributions import GradCAM, GradCAMPP
 
-from convscope.cams import ClassMapper
+from convscope.cams.mapper import ClassMapper
 from tests.peers.figures import Figures
 from tests.peers.networks import SPEC, Pair, nchw, nhwc, one_hot, pair
 

@@ -10,9 +10,9 @@ from tf_keras_vis.utils.model_modifiers import ExtractIntermediateLayerForGradca
 from tf_keras_vis.utils.scores import CategoricalScore
 from xplique.attributions import GradCAM
 
-from convscope.cams import ClassMapper
-from convscope.networks import default_cam_layer
-from convscope.render import upsample
+from convscope.cams.mapper import ClassMapper
+from convscope.models.graphs import default_cam_layer
+from convscope.pictures.render import upsample
 from tests.peers.figures import Figures
 from tests.peers.networks import SIZE, SPEC, Pair, nchw, one_hot
 

@@ -13,7 +13,7 @@ from convscope.attributions.base import generator
 from convscope.attributions.batches import score_of
 from convscope.attributions.occlusion import occlusion_map
 from convscope.attributions.registry import explainer
-from convscope.cams import ClassMapper
+from convscope.cams.mapper import ClassMapper
 from convscope.errors import UserError
 from tests.peers.figures import Figures
 from tests.peers.networks import KEYS, OTHERS, Pair, nchw, nhwc, other_pair

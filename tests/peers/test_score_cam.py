@@ -11,7 +11,7 @@ from scipy import ndimage
 from tf_keras_vis import scorecam
 from tf_keras_vis.utils.scores import CategoricalScore
 
-from convscope.cams import ClassMapper
+from convscope.cams.mapper import ClassMapper
 from tests.peers.figures import Figures
 from tests.peers.networks import SPEC, Pair
 

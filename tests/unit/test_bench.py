@@ -31,13 +31,13 @@ from bench.plan import STUDY, Plan
 from bench.sides.starts import start_images
 from bench.studies import derived
 from bench.textbook import deprocess_image, grad_cam_maker, pattern_maker
-from convscope.ascent.presets import settings_from
-from convscope.ascent.run import ascend
 from convscope.check import check_study
 from convscope.config import complete
-from convscope.layer_names import layers_of
-from convscope.model_spec import ModelSpec
-from convscope.render import pattern_picture
+from convscope.filters.presets import settings_from
+from convscope.filters.run import ascend
+from convscope.models.names import layers_of
+from convscope.models.spec import ModelSpec
+from convscope.pictures.render import pattern_picture
 
 TEXTBOOK = {"preset": "textbook", "size": 64, "steps": 6, "step_length": 10.0, "crop": 25}
 
@@ -195,7 +195,7 @@ def known_settings() -> set[str]:
 
 def test_the_textbook_grad_cam_is_grad_cam(tmp_path: Path) -> None:
     """Its heatmap is ours over its largest value."""
-    from convscope.cams import ClassMapper
+    from convscope.cams.mapper import ClassMapper
 
     model = settled()
     pixels = np.random.default_rng(1).integers(0, 256, (224, 224, 3), np.uint8)

@@ -103,13 +103,13 @@ def _import_libraries(kind: str) -> None:
     """As a job does, the wrapped libraries are kept from Keras; the project's own modules are forgotten again."""
     import importlib
 
-    from convscope.lean_imports import keras_alone
+    from convscope.jobs.lean_imports import keras_alone
 
     if kind == JOBS:
         keras_alone()
     for name in _LIBRARIES[kind]:
         importlib.import_module(name)
-    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "convscope.lean_imports"]
+    sys.meta_path[:] = [finder for finder in sys.meta_path if type(finder).__module__ != "convscope.jobs.lean_imports"]
     for name in [name for name in sys.modules if name.partition(".")[0] in ("convscope", "scripts", "tests")]:
         del sys.modules[name]
     if kind == SNAKEMAKE:

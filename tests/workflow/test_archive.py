@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.tables import read_rows
+from convscope.storage.tables import read_rows
 from tests.workflow.conftest import Project
 
 STUDY = """

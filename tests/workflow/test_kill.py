@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from convscope.files import whole_files
+from convscope.storage.files import whole_files
 from tests.workflow.conftest import TINY, Project
 
 pytestmark = pytest.mark.slow

@@ -111,13 +111,13 @@ def change_a_function(project: Project, file: str) -> None:
 
 
 CHANGES = {
-    "convscope/cams.py": {"cam": 3, **AFTER_CAMS, "judge": 2},  # a judged method is run on other networks, too
-    "convscope/cam_figures.py": {"overlays": 2, "gallery": 1, "index": 1},
-    "convscope/side_by_side.py": {"side_by_side": 1, "gallery": 1, "index": 1},
-    "convscope/ascent/steps.py": {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
-    "convscope/ascent/trunk_steps.py": {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
-    "convscope/training_figures.py": {"training_curves": 1, "gallery": 1, "index": 1},
-    "convscope/part_masks.py": {
+    "convscope/cams/mapper.py": {"cam": 3, **AFTER_CAMS, "judge": 2},  # a judged method is run on other networks, too
+    "convscope/cams/figures.py": {"overlays": 2, "gallery": 1, "index": 1},
+    "convscope/attributions/side_by_side.py": {"side_by_side": 1, "gallery": 1, "index": 1},
+    "convscope/filters/steps.py": {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
+    "convscope/filters/trunk_steps.py": {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
+    "convscope/models/figures.py": {"training_curves": 1, "gallery": 1, "index": 1},
+    "convscope/data/part_masks.py": {
         "masks": 1,
         "judge": 2,
         "judge_controls": 1,
@@ -126,22 +126,22 @@ CHANGES = {
         "index": 1,
     },
     "scripts/contact_sheet.py": {"contact_sheet": 1, "gallery": 1, "index": 1},
-    "convscope/filter_figures.py": {"filter_grid": 2, "gallery": 1, "index": 1},
-    "convscope/channel_sheets.py": {"channel_sheets": 1, "gallery": 1, "index": 1},
+    "convscope/filters/figures.py": {"filter_grid": 2, "gallery": 1, "index": 1},
+    "convscope/activations/sheets.py": {"channel_sheets": 1, "gallery": 1, "index": 1},
     "convscope/judging/gate.py": {"judging_report": 1, "gallery": 1, "index": 1},
     "convscope/gallery/build.py": {"gallery": 1, "index": 1},
     "scripts/filter_grid.py": {"filter_grid": 2, "gallery": 1, "index": 1},
     "scripts/index.py": {"index": 1},
-    "convscope/job.py": {},
+    "convscope/jobs/job.py": {},
     "convscope/errors.py": {},
     "convscope/config.py": {},
     "convscope/check.py": {},
-    "convscope/locks.py": {},
-    "convscope/study_lock.py": {},
-    "convscope/runs.py": {},
-    "convscope/processes.py": {},
-    "convscope/timers.py": {},
-    "convscope/downloads.py": {},
+    "convscope/storage/locks.py": {},
+    "convscope/jobs/study_lock.py": {},
+    "convscope/storage/runs.py": {},
+    "convscope/storage/processes.py": {},
+    "convscope/jobs/timers.py": {},
+    "convscope/data/downloads.py": {},
 }
 
 
@@ -152,7 +152,7 @@ def test_a_change_of_a_function_reruns_what_uses_it(copy: Project, file: str) ->
 
 
 def test_a_change_of_the_training_reruns_it_and_what_follows(copy: Project) -> None:
-    change_a_function(copy, "convscope/training.py")
+    change_a_function(copy, "convscope/models/training.py")
     would_run = copy.would_run()
     assert would_run["train_model"] == 1
     assert {"draw_pets", "dataset"} & set(would_run) == set()
@@ -161,7 +161,7 @@ def test_a_change_of_the_training_reruns_it_and_what_follows(copy: Project) -> N
 
 
 def test_a_change_of_the_drawing_reruns_everything(copy: Project) -> None:
-    change_a_function(copy, "convscope/drawn_pets/pets.py")
+    change_a_function(copy, "convscope/data/drawn/pets/pets.py")
     assert {"draw_pets", "dataset", "image_set", "train_model", "evaluate"} <= set(copy.would_run())
 
 

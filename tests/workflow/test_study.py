@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.files import sha256_of
+from convscope.storage.files import sha256_of
 from tests.workflow.conftest import Project
 
 pytestmark = pytest.mark.slow

@@ -201,7 +201,7 @@ _ROWS: list[tuple[str, str, Act, str]] = [
     (
         "the code of the ascent: another function",
         "layers",
-        another_function("convscope/ascent/steps.py"),
+        another_function("convscope/filters/steps.py"),
         "ascend x3, filter_grid x3, pages",
     ),
 ]

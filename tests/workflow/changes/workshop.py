@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from convscope.files import sha256_of
+from convscope.storage.files import sha256_of
 from tests.workflow.changes.studies import STUDIES, changed
 from tests.workflow.conftest import Project, copy_sources
 

@@ -84,7 +84,7 @@ def write_network(path: Path, seed: int, pooled: bool = True) -> None:
     import keras
     from keras import layers
 
-    from convscope.models import save_model
+    from convscope.models.load import save_model
 
     keras.utils.set_random_seed(seed)
     inputs = keras.Input((SIDE, SIDE, 3))

@@ -1,0 +1,1 @@
+"""What every layer answers to a set of images."""

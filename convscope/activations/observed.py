@@ -1,0 +1,197 @@
+"""What is kept of a layer's maps, in one pass over them: the maps as they are stored, their statistics, and what goes on.
+
+TensorFlow needs operations for that of which each reads from memory what another wrote there (normalise, rectify, cast, pool twice,
+mark what is not zero, pool again). Here a place is read once, and worked on while the nearest cache holds it.
+"""
+
+import itertools
+import mmap
+import platform
+import weakref
+from typing import Any
+
+import numba
+import numpy as np
+import tensorflow as tf
+from llvmlite import binding, ir
+from numba import types
+from numba.extending import intrinsic
+
+from convscope.storage.chunks import PAGE
+
+_STATISTICS = ("mean", "maximum", "zeros")
+
+_LARGEST = np.float32(np.finfo(np.float16).max)
+_ZERO, _ONE = np.float32(0), np.float32(1)
+_LEAST = np.float32(-np.inf)
+_NOTHING = np.zeros(0, np.float32)
+
+
+def works_here() -> bool:
+    """Whether the processor converts to float16 and no GPU computes the maps."""
+    if platform.machine().lower() in ("x86_64", "amd64") and not binding.get_host_cpu_features().get("f16c"):
+        return False
+    return not tf.config.list_physical_devices("GPU")
+
+
+def _compiled(function: Any) -> Any:
+    """The function in machine code, kept on the disk for the next job where there is a place for it."""
+    try:
+        return numba.njit(nogil=True, cache=True, error_model="numpy")(function)
+    except RuntimeError:
+        return numba.njit(nogil=True, error_model="numpy")(function)
+
+
+@intrinsic
+def _half_bits(_: Any, value: Any) -> Any:
+    """The bits of a float32 as float16, rounded to the nearest, ties to even; Numba has no float16 on the CPU."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(builder.fptrunc(arguments[0], ir.HalfType()), ir.IntType(16))
+
+    return types.uint16(types.float32), generate
+
+
+@_compiled
+def _kept(value: Any) -> Any:
+    """What is stored of a value: no infinity. NaN stays."""
+    return _half_bits(_LARGEST if value > _LARGEST else -_LARGEST if value < -_LARGEST else value)  # type: ignore[call-arg]
+
+
+@_compiled
+def _pass(
+    maps: Any, scale: Any, offset: Any, floor: Any, after: Any, measured: Any, stored: Any, apart: int, statistics: Any
+) -> None:
+    """Keep maps, make what goes on, measure one of them.
+
+    Args:
+        maps: (N, places, C) float32.
+        scale, offset, floor: `after = max(maps * scale + offset, floor)`; (C,), (C,) and a number, float32.
+        after: as `maps`, or empty where nothing is to be made.
+        measured: `maps` or `after`.
+        stored: uint16, one image every `apart` numbers.
+        statistics: (3, N, C) float32, in the order of `_STATISTICS`.
+    """
+    images, places, channels = maps.shape
+    for image in range(images):
+        total, largest, zeros = np.zeros(channels), statistics[1, image], statistics[2, image]
+        largest[:], zeros[:] = _LEAST, _ZERO
+        before, values = maps[image], measured[image]
+        kept = stored[image * apart : image * apart + places * channels].reshape(places, channels)
+        # Each of the short loops is made of the widest vector instructions; a loop that does all of it at once is not.
+        for place in range(places):
+            for c in range(channels):
+                kept[place, c] = _kept(before[place, c])
+            if len(after):
+                for c in range(channels):
+                    value = before[place, c] * scale[c] + offset[c]
+                    after[image, place, c] = floor if value <= floor else value
+            for c in range(channels):
+                total[c] += values[place, c]
+            for c in range(channels):
+                largest[c] = max(largest[c], values[place, c])
+            for c in range(channels):
+                zeros[c] += _ONE if values[place, c] == _ZERO else _ZERO
+        statistics[0, image], statistics[2, image] = total / places, zeros / places
+
+
+class Pages:
+    """Memory that begins at a page, as direct writes ask; used again as soon as nobody holds an array in it.
+
+    Fresh memory of a batch's size is cleared by the system page by page, which costs as much as filling it.
+    """
+
+    def __init__(self) -> None:
+        self._free: dict[int, list[mmap.mmap]] = {}
+
+    def take(self, size: int) -> np.ndarray:
+        """(size,) uint8 of any content."""
+        free = self._free.setdefault(size, [])
+        try:
+            memory = free.pop()
+        except IndexError:
+            memory = mmap.mmap(-1, size)
+        values = np.frombuffer(memory, np.uint8)
+        weakref.finalize(values, free.append, memory).atexit = False
+        return values
+
+
+class Observer:
+    """Operations for a graph that put a layer's maps aside, as float16, while the pass goes on.
+
+    A run of the graph has a number, from `begin`, which is one of its inputs; `end` hands out what was put aside.
+    """
+
+    def __init__(self) -> None:
+        self._pages = Pages()
+        self._numbers = itertools.count()
+        self._aside: dict[int, dict[str, np.ndarray]] = {}
+
+    def begin(self) -> int:
+        """The number of a new run."""
+        number = next(self._numbers)
+        self._aside[number] = {}
+        return number
+
+    def end(self, number: int) -> dict[str, np.ndarray]:
+        """Layer -> maps (N, h, w, C) float16 of a run that is finished; each image begins at a page of memory."""
+        return self._aside.pop(number)
+
+    def observed(self, number: Any, layer: str, maps: Any) -> dict[str, Any]:
+        """Put maps (N, h, w, C) aside; their statistics, as `extract.channel_statistics` has them."""
+
+        def run(number: np.ndarray, maps: np.ndarray) -> np.ndarray:
+            return self._run(int(number), layer, maps, _NOTHING, _NOTHING, _LEAST, _NOTHING.reshape(0, 0, 0))
+
+        return _by_name(tf.numpy_function(run, [number, maps], tf.float32, stateful=False), maps)
+
+    def normalised(
+        self, number: Any, layer: str, maps: Any, scale: np.ndarray, offset: np.ndarray, rectify: bool
+    ) -> tuple[Any, dict[str, Any]]:
+        """Put maps (N, h, w, C) aside; `maps * scale + offset`, rectified or not, and statistics.
+
+        The statistics are those of the rectified maps, or else of the maps that were put aside.
+        """
+
+        def run(number: np.ndarray, maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            after = self._take(maps.shape)
+            flat = after.reshape(len(maps), -1, maps.shape[-1])
+            return after, self._run(int(number), layer, maps, scale, offset, _ZERO if rectify else _LEAST, flat)
+
+        after, statistics = tf.numpy_function(run, [number, maps], (tf.float32, tf.float32), stateful=False)
+        after.set_shape(maps.shape)
+        return after, _by_name(statistics, maps)
+
+    def _run(
+        self,
+        number: int,
+        layer: str,
+        maps: np.ndarray,
+        scale: np.ndarray,
+        offset: np.ndarray,
+        floor: np.float32,
+        after: np.ndarray,
+    ) -> np.ndarray:
+        """Put aside, make, measure; the statistics."""
+        flat = maps.reshape(len(maps), -1, maps.shape[-1])
+        stored, apart = self._put(number, layer, maps.shape)
+        statistics = self._take((3, len(maps), maps.shape[-1]))
+        _pass(flat, scale, offset, floor, after, after if floor == _ZERO else flat, stored, apart, statistics)
+        return statistics
+
+    def _take(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Float32 of any content. TensorFlow takes it over without a copy, since it begins at a page."""
+        return self._pages.take(4 * int(np.prod(shape))).view(np.float32).reshape(shape)
+
+    def _put(self, number: int, layer: str, shape: tuple[int, ...]) -> tuple[np.ndarray, int]:
+        images, height, width, channels = shape
+        size = -(-2 * height * width * channels // PAGE) * PAGE
+        stored = self._pages.take(images * size).view(np.uint16)
+        strides = (size, 2 * width * channels, 2 * channels, 2)
+        self._aside[number][layer] = np.lib.stride_tricks.as_strided(stored.view(np.float16), shape, strides)
+        return stored, size // 2
+
+
+def _by_name(statistics: Any, maps: Any) -> dict[str, Any]:
+    statistics.set_shape((3, maps.shape[0], maps.shape[-1]))
+    return dict(zip(_STATISTICS, tf.unstack(statistics), strict=True))

@@ -1,0 +1,1 @@
+"""Class activation maps: where in an image the evidence for a class lies."""

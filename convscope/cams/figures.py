@@ -1,0 +1,166 @@
+"""Pictures of class activation maps: overlays, contact sheets, and the table that says what each shows."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import h5py
+import numpy as np
+
+from convscope.cams.names import CLASS_FREE, METHODS
+from convscope.errors import BadImage
+from convscope.pictures.contact_sheets import contact_sheet
+from convscope.pictures.read import fit_image, read_image
+from convscope.pictures.render import colormap, laid_over, overlay, save_jpeg, save_png, upsample
+from convscope.storage import store
+from convscope.storage.prefetch import ahead, behind
+
+_PER_SHEET = 24
+# Images whose maps are read at a time.
+_BLOCK = 256
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """What the file says of one image."""
+
+    identity: str
+    path: str
+    sha256: str
+    label: int
+    predicted: int
+    confidence: float
+    targets: np.ndarray
+    scores: np.ndarray
+    maps: np.ndarray
+    empty: np.ndarray
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """What was drawn of one image: a row of the table, a picture for the sheet and its caption, a target each."""
+
+    rows: list[dict[str, Any]]
+    cells: list[np.ndarray]
+    captions: list[str]
+
+
+class CamFigures:
+    """Draws the maps of one HDF5 file.
+
+    Args:
+        file: written by the class activation map jobs.
+        method: a name of `cam_names.METHODS`.
+        cmap: matplotlib's name of a colour map.
+        scale: "image": the hottest colour is each map's own largest value; "set": the largest of all maps, so that pictures compare.
+    """
+
+    COLUMNS: ClassVar[list[str]] = [
+        "id", "path", "class", "label", "predicted", "predicted_label", "confidence", "correct",
+        "target", "score", "empty", "thumbnail", "overlay", "sha256",
+    ]  # fmt: skip
+
+    def __init__(self, file: h5py.File, method: str, cmap: str, scale: str) -> None:
+        self._file, self._cmap = file, cmap
+        self._classes = json.loads(file.attrs["classes"])
+        self._size = tuple(json.loads(file.attrs["input_size"]))
+        self._resize = str(file.attrs["resize"])
+        self._facts = {key: str(file.attrs[key]) for key in ("model", "layer", "class")} | {"method": METHODS[method]}
+        # Every target's map is the same where the method knows no classes: it is drawn once.
+        self._targets = 1 if method in CLASS_FREE else None
+        self._class_free = method in CLASS_FREE
+        self.count = len(file["id"])
+        self._top = self._largest() if scale == "set" and self.count else None
+
+    def _largest(self) -> float:
+        maps = self._file["maps"]
+        return max(float(maps[start : start + _BLOCK].max()) for start in range(0, self.count, _BLOCK))
+
+    def draw(self, folder: Path, on_image: Callable[[], None], threads: int = 1) -> list[dict[str, Any]]:
+        """Draw everything into a folder. Returns the table's rows, one a target; their paths start at the folder's parent."""
+        rows: list[dict[str, Any]] = []
+        cells: list[np.ndarray] = []
+        captions: list[str] = []
+        sheets = 0
+        drawings = ahead(lambda entry: self._draw_image(entry, folder), self._entries(), threads, depth=2 * threads)
+        # A sheet takes as long as its images: drawn here, it would leave the threads without work.
+        with behind(lambda sheet: self._draw_sheet(*sheet), depth=1) as draw_sheet:
+            for drawn in drawings:
+                rows += drawn.rows
+                cells += drawn.cells
+                captions += drawn.captions
+                while len(cells) >= _PER_SHEET:
+                    draw_sheet((folder / f"sheet_{sheets:03d}.png", cells[:_PER_SHEET], captions[:_PER_SHEET]))
+                    cells, captions, sheets = cells[_PER_SHEET:], captions[_PER_SHEET:], sheets + 1
+                on_image()
+            if cells or not rows:
+                draw_sheet((folder / f"sheet_{sheets:03d}.png", cells, captions))
+        return rows
+
+    def _entries(self) -> Iterator[_Entry]:
+        file = self._file
+        ids, paths, digests = (store.read_text(file[name]) for name in ("id", "path", "sha256"))
+        names = ("label", "predicted", "probabilities", "targets", "scores", "maps", "empty")
+        for start in range(0, self.count, _BLOCK):
+            block = {name: file[name][start : start + _BLOCK] for name in names}
+            for i, predicted in enumerate(map(int, block["predicted"])):
+                yield _Entry(
+                    ids[start + i],
+                    paths[start + i],
+                    digests[start + i],
+                    int(block["label"][i]),
+                    predicted,
+                    float(block["probabilities"][i, predicted]),
+                    *(block[name][i, : self._targets] for name in ("targets", "scores", "maps", "empty")),
+                )
+
+    def _draw_image(self, entry: _Entry, folder: Path) -> _Drawn:
+        try:
+            picture = read_image(entry.path, sha256=entry.sha256)
+        except BadImage as error:
+            raise BadImage(f"{entry.path}: {error}") from None
+        photo = fit_image(picture, self._size, self._resize)
+        thumbnail = Path("photos") / f"{entry.identity}.jpg"
+        save_jpeg(folder / thumbnail, photo)
+        truth = self._classes[entry.label] if entry.label >= 0 else ""
+        result = _Drawn([], [], [])
+        for target, score, heatmap, empty in zip(entry.targets, entry.scores, entry.maps, entry.empty, strict=True):
+            # Cut at 0 before it is enlarged: evidence against the class must not eat into that for it.
+            heatmap = np.maximum(heatmap, 0)
+            top = 0.0 if empty else self._top or float(heatmap.max())
+            hot = colormap(self._cmap, upsample(heatmap, photo.shape[:2]) / np.float32(top)) if top > 0 else None
+            shown = overlay(photo, heatmap, top) if hot is None else laid_over(photo, hot)
+            shown_class = "" if self._class_free else self._classes[target]
+            facts = f"_{shown_class}_{score:.2f}" if shown_class else ""
+            name = Path("overlays") / f"{entry.identity}{facts.replace('/', '-').replace(' ', '-')}.jpg"
+            save_jpeg(folder / name, shown)
+            row = {
+                "id": entry.identity,
+                "path": entry.path,
+                "class": truth,
+                "label": entry.label,
+                "predicted": self._classes[entry.predicted],
+                "predicted_label": entry.predicted,
+                "confidence": round(entry.confidence, 4),
+                "correct": entry.predicted == entry.label if entry.label >= 0 else None,
+                "target": shown_class,
+                "score": None if self._class_free else round(float(score), 4),
+                "empty": bool(empty),
+                "thumbnail": str(Path(folder.name) / thumbnail),
+                "overlay": str(Path(folder.name) / name),
+                "sha256": entry.sha256,
+            }
+            caption = f"predicted {row['predicted']} ({entry.confidence:.0%})" + (f", is {truth}" if truth else "")
+            caption += f"\nevidence for {shown_class}" if shown_class else "\nwhat the layer answers to, of any class"
+            caption += ": none, the map is empty" if empty else ""
+            result.rows.append(row)
+            gray = np.full_like(photo, 200)
+            result.cells.append(np.concatenate([photo, gray if hot is None else hot, shown], axis=1))
+            result.captions.append(caption)
+        return result
+
+    def _draw_sheet(self, path: Path, cells: list[np.ndarray], captions: list[str]) -> None:
+        side = min(self._size[0], 160)
+        save_png(path, contact_sheet(cells, 3, (side, 3 * side), captions, margin=8), **self._facts)

@@ -1,0 +1,74 @@
+"""Part masks: which pixels of a picture belong to the object and to its parts, listed beside the pictures."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from convscope.data.datasets import ImageRow, masks_folder, pictures_root
+from convscope.data.masks import check_mask, read_mask
+from convscope.errors import BadImage
+from convscope.storage.files import read_json, sha256_of
+
+
+@dataclasses.dataclass(frozen=True)
+class MaskRow:
+    """A picture that has a part mask: its path, the mask's, and the first 16 digits of what the mask's file holds.
+
+    `reason` is empty, or says why the mask cannot be right and is not used.
+    """
+
+    path: str
+    mask: str
+    sha256: str
+    reason: str = ""
+
+
+def list_masks(
+    folder: Path, settings: Mapping[str, Any], images: Iterable[ImageRow]
+) -> tuple[list[MaskRow], list[str]]:
+    """The masks of a dataset's pictures, and the names of their values.
+
+    Args:
+        folder: the pictures' folder, or that of the extracted archive.
+        settings: the dataset's part of the config; its `masks` is a folder laid out like the pictures (a JPEG's mask is a PNG of the
+            same stem), relative to them or absolute. Its parts.json, or the one beside the pictures, lists the names.
+        images: the readable pictures.
+
+    Returns:
+        A row for each picture that has a mask, in the order of the pictures, with the reason where it cannot be used; and the
+        names, empty where nothing names them.
+    """
+    masks = masks_folder(settings)
+    if masks is None:
+        return [], []
+    root = pictures_root(folder, settings)
+    rows, parts = [], _parts(root, masks)
+    for image in images:
+        mask = (root / masks / Path(image.path).relative_to(root)).with_suffix(".png")
+        if mask.is_file():
+            try:
+                sha256 = sha256_of(mask)[:16]
+            except OSError:
+                sha256 = ""  # the reason says why it cannot be read
+            rows.append(
+                MaskRow(image.path, str(mask), sha256, _reason(mask, sha256, (image.height, image.width), parts))
+            )
+    return rows, parts
+
+
+def _reason(mask: Path, sha256: str, size: tuple[int, int], parts: list[str]) -> str:
+    """Why a mask cannot be right: unreadable, of another shape than its picture, numbers without names; empty if it can."""
+    try:
+        check_mask(read_mask(mask, named=bool(parts), sha256=sha256), size, parts)
+    except BadImage as error:
+        return str(error)
+    return ""
+
+
+def _parts(root: Path, masks: str) -> list[str]:
+    for place in (root / masks / "parts.json", root / "parts.json"):
+        if place.is_file():
+            value = read_json(place)
+            return [str(name) for name in (value["parts"] if isinstance(value, dict) else value)]
+    return []

@@ -1,0 +1,185 @@
+"""What an ascent maximises."""
+
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from convscope.errors import UserError
+from convscope.filters.keras_graph import KerasTrunk
+from convscope.filters.layer_maps import LayerByKeras, is_number_by_number, own_channels
+from convscope.filters.margins import NONE, Margins, margins_unread
+from convscope.filters.trunk import Trunk
+from convscope.models.graphs import node_of
+from convscope.models.nodes import inside_a_network, shapes_at
+
+
+def border_that_fits(side: int, border: int) -> int:
+    """The part of `border` that can be dropped on both sides of a map `side` wide and leave at least one position."""
+    return max(0, min(border, (side - 1) // 2))
+
+
+class Measured(NamedTuple):
+    """An objective, its gradient, and what it takes to judge them.
+
+    Attributes:
+        values: (N,) float32.
+        gradient: (N, H, W, 3) float32, of the sum of the values to the images.
+        size: (N,) float32, mean magnitude of the responses whose mean each value is.
+        at_maps: the gradient that arrives at the layer's input, without `unread`.
+        unread: what the layer does not read of its input.
+    """
+
+    values: Any
+    gradient: Any
+    size: Any
+    at_maps: Any
+    unread: Margins
+
+
+class ChannelObjective:
+    """Mean response of one channel of a convolution, borders dropped (Chollet, Deep Learning with Python, ch. 10).
+
+    The padding makes the outermost positions respond to the frame rather than to the pattern, so `border` positions are
+    dropped on each side; fewer where the map is too small (`border_at` says how many).
+
+    Only the part of the network below the layer is run, and of the layer itself only the wanted channels at the wanted
+    positions. The response is taken before the layer's own activation (`opened`) or after it. The user's model is never
+    changed.
+
+    Args:
+        network: flat functional model, image (N, H, W, 3) -> anything.
+        layer_name: a convolution of it; where it is called several times, its last call counts.
+        border: positions to drop.
+        dtype: "float32" or "bfloat16", of the network's weights and activations; the objective itself is float32.
+        by_keras: everything by Keras's own layers and TensorFlow's gradient of them, in float32: slower, and what the
+            written-out trunk is held against.
+
+    Raises:
+        UserError: the layer does not exist or is not a convolution.
+    """
+
+    def __init__(
+        self, network: keras.Model, layer_name: str, border: int, dtype: str = "float32", by_keras: bool = False
+    ) -> None:
+        node = node_of(network, layer_name)
+        layer, result = node.operation, node.outputs[0]
+        filters = getattr(layer, "filters", None) or getattr(layer, "depth_multiplier", None)
+        if not isinstance(filters, int) or len(node.input_tensors) != 1 or len(result.shape) != 4:
+            raise UserError(
+                f"layer '{layer_name}' is a {type(layer).__name__}, not a convolution: it has no filters to maximise"
+            )
+        self.layer_name, self.border = layer_name, border
+        self.trunk: Trunk | KerasTrunk = (
+            KerasTrunk(network, layer_name) if by_keras else Trunk(network, layer_name, dtype)
+        )
+        self.activation = getattr(layer, "activation", None) or keras.activations.linear
+        self.gated = self.activation is not keras.activations.linear
+        self._layer = layer
+        # Of this call, not of the layer: another call of it has maps of another size.
+        self._shapes = keras.Model(network.inputs, [node.input_tensors[0], result])
+        self._known_sizes: dict[int, Any] = {}
+        self.filters = int(result.shape[-1])
+        self._own = None if by_keras else own_channels(layer, dtype)
+        # What those of the wanted channels do without costs a copy of the layer.
+        self._whole: Any = None if self._own else LayerByKeras(layer)
+        self._alone = not by_keras and is_number_by_number(self.activation)
+
+    def fits(self, side: int) -> bool:
+        """Whether anything is left of a square image where the layer sees it."""
+        return min(self._sizes(side)[1]) >= 1
+
+    def _sizes(self, side: int) -> Any:
+        """Height and width of the layer's input and of its output for a square image; zero where nothing is left."""
+        if side not in self._known_sizes:
+            try:
+                shapes = shapes_at(self._shapes, side, side)
+            except ValueError:
+                shapes = [(0, 0, 1)] * 2
+            # Keras goes through the whole network for it.
+            self._known_sizes[side] = tuple(shape[:2] for shape in shapes)
+        return self._known_sizes[side]
+
+    def map_size(self, side: int) -> tuple[int, int]:
+        """Height and width of the layer's feature map for a square image.
+
+        Raises:
+            UserError: nothing is left of so small an image.
+        """
+        if not self.fits(side):
+            raise UserError(
+                f"layer '{self.layer_name}': its feature map is empty for a {side}x{side} image; make filters.size larger"
+            )
+        return self._sizes(side)[1]
+
+    def border_at(self, side: int) -> int:
+        """Positions dropped on each side for a square image."""
+        height, width = self.map_size(side)
+        return min(border_that_fits(height, self.border), border_that_fits(width, self.border))
+
+    def value_and_gradient(self, images: Any, channels: Any, opened: Any) -> tuple[Any, Any]:
+        """Objective of each image for its own channel, and the gradient of their sum.
+
+        Args:
+            images: (N, H, W, 3) in model space.
+            channels: (N,) int32, the filter each image is for.
+            opened: (N,) bool; True measures before the layer's activation, where a ReLU cannot hide the gradient.
+
+        Returns:
+            (N,) float32 and (N, H, W, 3) float32.
+        """
+        measured = self.measured(images, channels, opened)
+        return measured.values, measured.gradient
+
+    def measured(self, images: Any, channels: Any, opened: Any) -> Measured:
+        """`value_and_gradient`, and what judging them takes."""
+        unread = self._unread(images.shape[1])
+        maps, backward = self.trunk.forward(images, unread or NONE)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(maps)
+            responses = self._responses(maps, channels, opened, unread, images.shape[1])
+            values = tf.reduce_mean(responses, axis=(1, 2))
+            # Sum, not mean: a mean would make a step depend on how many filters share the batch.
+            total = tf.reduce_sum(values)
+        at_maps = tape.gradient(total, maps)
+        size = tf.reduce_mean(tf.abs(responses), axis=(1, 2))
+        return Measured(values, backward(at_maps), size, at_maps, unread or NONE)
+
+    def __call__(self, images: Any, channels: Any, opened: Any) -> Any:
+        """The objective alone, (N,) float32 (see `value_and_gradient`)."""
+        unread = self._unread(images.shape[1])
+        maps = self.trunk(images, unread or NONE)
+        return tf.reduce_mean(self._responses(maps, channels, opened, unread, images.shape[1]), axis=(1, 2))
+
+    def _unread(self, side: int) -> Margins | None:
+        """What the layer does not read of its input, for a square image; None if it works on all of it."""
+        if self._own is None:
+            return None
+        return margins_unread(self._layer, self._sizes(side)[0], self.border_at(side))
+
+    def _responses(self, maps: Any, channels: Any, opened: Any, unread: Margins | None, side: int) -> Any:
+        """What the objective is the mean of: (N, h, w), the wanted channel without its border."""
+        border = self.border_at(side)
+        if self._own:
+            before = self._own(maps, channels, unread is None)
+            before = _inner(before, border) if unread is None else before
+        else:
+            before = _inner(_picked(self._whole.before(maps), channels), border)
+        if not self.gated:
+            return before
+        if self._alone:
+            with inside_a_network():
+                after = self.activation(before)
+        else:
+            after = _inner(_picked(self._whole.after(maps), channels), border)
+        return tf.where(tf.reshape(opened, (-1, 1, 1)), before, after)
+
+
+def _picked(maps: Any, channels: Any) -> Any:
+    """Of maps (N, h, w, C) one channel an image: (N, h, w)."""
+    return tf.gather(maps, channels, axis=3, batch_dims=1)
+
+
+def _inner(maps: Any, border: int) -> Any:
+    """(N, h, w) without its border."""
+    return maps[:, border : maps.shape[1] - border, border : maps.shape[2] - border]

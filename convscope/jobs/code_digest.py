@@ -1,0 +1,231 @@
+"""Which code a step really uses, libraries included, and a digest of it: what must change for its results to be stale."""
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from convscope.storage.files import sha256_of, write_text
+
+PACKAGES = ("convscope", "scripts")
+# What a library is called where it is installed, where that is not what its users import.
+_INSTALLED_AS = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+# They bring files from elsewhere: what the files hold counts, not how they came.
+_FETCH = frozenset({"huggingface_hub", "kagglehub", "requests", "urllib3"})
+# What computes for a library without being imported beside it.
+_RUNS_ON = {"keras": ("tensorflow",), "keras_hub": ("keras", "tensorflow"), "lime": ("skimage", "sklearn")}
+# They print, they parse arguments, they stop, they tell who is at work: no output file depends on them.
+WITHOUT_EFFECT = frozenset(
+    {"convscope.errors", "convscope.jobs.job", "convscope.storage.processes", "convscope.storage.runs"}
+)
+_SCOPES = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def libraries_used(module: str, root: Path) -> dict[str, str]:
+    """The libraries from elsewhere that a module and what it uses of the project import: name -> version, "" if not installed.
+
+    What a library uses in its turn counts only where it does the computing (Keras runs on TensorFlow); what only downloads does not.
+    """
+    names: set[str] = set()
+    for path in modules_used(module, root).values():
+        names.update(source.partition(".")[0] for level, source, *_ in _parsed(path)[0] if not level)
+    names -= {*PACKAGES, *sys.stdlib_module_names, *_FETCH}
+    names.update(other for name in list(names) for other in _RUNS_ON.get(name, ()))
+    return {name: _version_of(name) for name in sorted(names)}
+
+
+@functools.cache
+def _version_of(library: str) -> str:
+    try:
+        return importlib.metadata.version(_INSTALLED_AS.get(library, library))
+    except importlib.metadata.PackageNotFoundError:
+        found = importlib.metadata.packages_distributions().get(library, [])
+        return importlib.metadata.version(found[0]) if found else ""
+
+
+def modules_used(module: str, root: Path) -> dict[str, Path]:
+    """The module and every module of the project that it imports, directly or not: name -> file."""
+    found: dict[str, Path] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        path = _file_of(name, root)
+        if path is None or name in found or name in WITHOUT_EFFECT:
+            continue
+        found[name] = path
+        for _, names in _imports(name, path):
+            waiting.extend(names)
+        if package := _package_of(name, path):
+            waiting.append(package)
+    return found
+
+
+def imports_of(module: str, root: Path) -> set[str]:
+    """Names that a module may import from the project, at its top or anywhere in it; a name of a module's is among them, too."""
+    path = _file_of(module, root)
+    return {name for _, names in _imports(module, path) for name in names} if path else set()
+
+
+# What is known of a source by the digest of its text: [imports, digest of its code without those of the project].
+_known: dict[str, list] = {}
+
+
+def code_digest(module: str, root: Path, cache_file: str | os.PathLike[str] | None = None) -> str:
+    """Digest of the code of a module and of all it imports, and of the versions of the libraries it uses.
+
+    Comments, docstrings and layout do not count, nor do the names of modules: what is imported counts by what is found there, so that
+    a file can move and nothing runs again.
+
+    Args:
+        module: dotted name ("scripts.ascend").
+        root: folder that holds the packages.
+        cache_file: JSON that keeps what parsing a source found, by its content; reading the workflow then parses nothing
+            that was parsed before. Lost, damaged or unwritable, it costs time only.
+
+    Returns:
+        16 hexadecimal digits.
+    """
+    _recall(None if cache_file is None else os.fspath(cache_file))
+    before = len(_known)
+    used = modules_used(module, root)
+    code = {name: _file_digest(path) for name, path in used.items()}
+    digest = hashlib.sha256("".join(sorted(_with_imports(name, path, code) for name, path in used.items())).encode())
+    for name, version in libraries_used(module, root).items():
+        digest.update(f"{name} {version}\n".encode())
+    if cache_file is not None and len(_known) > before:
+        _keep(Path(cache_file))
+    return digest.hexdigest()[:16]
+
+
+def _with_imports(name: str, path: Path, code: dict[str, str]) -> str:
+    """A module's code, and what each of its imports of the project brings: "" where that is nothing at all."""
+    brought = [
+        f"{imported} {' '.join(code.get(source, '') for source in sources)}\n"
+        for imported, sources in _imports(name, path)
+        if imported
+    ]
+    if not brought and code[name] == _NOTHING:
+        return ""
+    return f"{code[name]}\n{''.join(sorted(brought))}"
+
+
+def _version() -> str:
+    """What is found in a source is the work of this module and of Python's parser."""
+    return f"{sys.version_info[:2]} {sha256_of(__file__)}"
+
+
+@functools.cache
+def _recall(cache_file: str | None) -> None:
+    if cache_file is None:
+        return
+    try:
+        kept = json.loads(Path(cache_file).read_text(encoding="utf-8"))
+        if kept["version"] == _version():
+            _known.update({key: [list(found[0]), str(found[1])] for key, found in kept["sources"].items()})
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return
+
+
+def _keep(cache_file: Path) -> None:
+    try:
+        write_text(cache_file, json.dumps({"version": _version(), "sources": _known}))
+    except OSError:
+        return  # a read-only place, or another process wrote at the same time: the next one parses again
+
+
+def _file_of(name: str, root: Path) -> Path | None:
+    if name.split(".")[0] not in PACKAGES:
+        return None
+    base = root.joinpath(*name.split("."))
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@functools.cache
+def _parsed(path: Path) -> list:
+    """Of a source file: its imports as (level, module, names, what they are called where), and the digest of its code."""
+    text = path.read_text(encoding="utf-8")
+    key = hashlib.sha256(text.encode()).hexdigest()
+    if key not in _known:
+        tree = ast.parse(text, filename=str(path))
+        imports: list[tuple[int, str, list[str], list[str]]] = []
+        for where, node in _with_scopes(tree, ""):
+            if isinstance(node, ast.Import):
+                imports.extend((0, alias.name, [], []) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                called = [f"{where} {alias.name} {alias.asname}" for alias in node.names]
+                imports.append((node.level, node.module or "", [alias.name for alias in node.names], called))
+        _known[key] = [imports, _code_of(tree).hexdigest()]
+    return _known[key]
+
+
+def _with_scopes(node: ast.AST, where: str) -> Iterator[tuple[str, ast.AST]]:
+    """Every node below one, each with the functions and classes that it stands in."""
+    for child in ast.iter_child_nodes(node):
+        yield where, child
+        yield from _with_scopes(child, f"{where}.{child.name}" if isinstance(child, _SCOPES) else where)
+
+
+def _package_of(name: str, path: Path) -> str:
+    return name if path.name == "__init__.py" else name.rpartition(".")[0]
+
+
+def _imports(name: str, path: Path) -> list[tuple[str, list[str]]]:
+    """What a module imports, as (what it is called where, modules that may bring it); the first is "" for `import module`."""
+    found: list[tuple[str, list[str]]] = []
+    package = _package_of(name, path).split(".")
+    for level, module, names, called in _parsed(path)[0]:
+        parents = package[: len(package) - level + 1] if level else []
+        source = ".".join([*parents, module]).strip(".")
+        if source.partition(".")[0] in PACKAGES:
+            found.append(("", [source]))
+            found.extend((what, [source, f"{source}.{one}"]) for one, what in zip(names, called, strict=True))
+    return found
+
+
+@functools.cache
+def _file_digest(path: Path) -> str:
+    extras = []
+    # Templates and style sheets beside a package's code are code too.
+    if path.name == "__init__.py":
+        for extra in sorted(p for p in path.parent.rglob("*") if p.suffix in {".j2", ".css", ".js"}):
+            if next(folder for folder in extra.parents if (folder / "__init__.py").is_file()) == path.parent:
+                extras.append(extra)
+    if not extras:
+        return str(_parsed(path)[1])
+    digest = _code_of(ast.parse(path.read_text(encoding="utf-8")))
+    for extra in extras:
+        digest.update(extra.read_bytes())
+    return digest.hexdigest()
+
+
+def _code_of(tree: ast.Module) -> "hashlib._Hash":
+    """Hash of the code alone; the tree loses its docstrings, and its imports from the project, which count otherwise."""
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Module, *_SCOPES)):
+            _drop_docstring(node)
+    return hashlib.sha256(ast.dump(_Foreign().visit(tree)).encode())
+
+
+class _Foreign(ast.NodeTransformer):
+    """Takes the imports from the project out: they are sorted by the names of modules."""
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom | None:
+        """Leave an import from a library."""
+        return None if node.level or (node.module or "").partition(".")[0] in PACKAGES else node
+
+
+def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+    first = node.body[0] if node.body else None
+    if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
+        node.body = node.body[1:]
+
+
+_NOTHING = _code_of(ast.parse("")).hexdigest()

@@ -1,0 +1,172 @@
+"""What every script of the pipeline does around its work: arguments, log file, threads, progress, errors for people.
+
+A script defines `main(args)` and ends with `run(main, parser)`. Libraries are imported inside `main`: the number of
+threads must be known before TensorFlow starts, and `--help` answers at once.
+"""
+
+import argparse
+import contextlib
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from convscope.errors import UserError
+from convscope.jobs.lean_imports import collect_rarely, keras_alone, leave_the_garbage
+from convscope.storage import files, runs
+from convscope.storage.addresses import without_secrets
+
+_SECONDS_BETWEEN_LINES = 15.0
+_SECONDS_TO_TIDY_UP = 2.0
+_terminal: IO[str] | None = None
+_title = ""
+_why_ended = ""
+
+
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """An argument parser with the arguments every job has: --log, --threads, --seed."""
+    result = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    result.add_argument("--log", type=Path, help="file for everything this job prints")
+    result.add_argument("--threads", type=int, default=1, help="threads the job may use (default: 1)")
+    result.add_argument("--seed", type=int, default=0, help="the study's seed (default: 0)")
+    return result
+
+
+def set_threads(threads: int, side_by_side: bool = False) -> None:
+    """Bound the thread pools of TensorFlow, OpenMP and BLAS. Call before they are imported.
+
+    Args:
+        threads: in all.
+        side_by_side: every operation has one thread and as many run at the same time, for work that comes in equal parts;
+            otherwise one operation at a time has all of them.
+    """
+    within, beside = (1, threads) if side_by_side else (threads, 1)
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
+        os.environ[name] = str(within)
+    os.environ["TF_NUM_INTEROP_THREADS"] = str(beside)
+
+
+def run(
+    main: Callable[[argparse.Namespace], None], arguments: argparse.ArgumentParser, side_by_side: bool = False
+) -> None:
+    """Run a script's `main`: log to --log, show progress on the terminal, end with one line on a user's mistake.
+
+    A job of a run (see `runs`) ends with it, however the run ends. `side_by_side` is that of `set_threads`.
+    """
+    global _terminal, _title
+    args = arguments.parse_args()
+    set_threads(args.threads, side_by_side)
+    collect_rarely()
+    keras_alone()
+    _title = Path(sys.argv[0]).stem
+    if args.log:
+        args.log.parent.mkdir(parents=True, exist_ok=True)
+        _terminal = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
+        with args.log.open("w") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        # The name of a file may be no text.
+        sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        runs.watch(_end_with_the_run)
+        main(args)
+    except UserError as error:
+        _fail(str(error))
+    except runs.RunEnded as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        _fail(_why_ended or "interrupted")
+    except Exception as error:
+        print(without_secrets(traceback.format_exc()), file=sys.stderr, flush=True)
+        where = f" (the whole story is in {args.log})" if args.log else ""
+        _fail(f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}{where}")
+    finally:
+        leave_the_garbage()
+
+
+def _fail(message: str) -> None:
+    line = without_secrets(f"{_title}: error: {message}")
+    with contextlib.suppress(OSError):  # who would read it may be gone
+        print(line, file=sys.stderr, flush=True)
+        if _terminal:
+            print(line, file=_terminal)
+    raise SystemExit(1)
+
+
+def _end_with_the_run(why: str) -> None:
+    """End this process, from another thread than the one at work: tidily if that is soon enough, else at once."""
+    global _why_ended
+    _why_ended = why
+    with contextlib.suppress(OSError):
+        say(why)
+    # A signal wakes the main thread where it waits; what it holds open it removes on its way out.
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    time.sleep(_SECONDS_TO_TIDY_UP)
+    import multiprocessing  # seldom needed
+
+    for child in multiprocessing.active_children():
+        child.kill()
+    files.remove_unfinished()
+    os._exit(1)
+
+
+def say(message: str) -> None:
+    """Write one line to the job's log."""
+    print(f"{time.strftime('%H:%M:%S')} {without_secrets(message)}", flush=True)
+
+
+class Progress:
+    """Progress of long work: a bar on a terminal, a readable line a step in the log.
+
+    Args:
+        total: how many steps the work has.
+        what: what is being done ("filters of block3_sepconv1").
+        unit: what one step is ("images").
+    """
+
+    def __init__(self, total: int, what: str, unit: str = "steps") -> None:
+        self.total, self.what, self.unit = total, what, unit
+        self.done = self._instant = 0
+        self._started = time.monotonic()
+        self._last_shown = 0.0
+        say(f"{what}: {total} {unit}")
+
+    def step(self, count: int = 1, note: str = "", instant: bool = False) -> None:
+        """Record `count` finished steps; `instant` ones were done before and say nothing about the time still needed."""
+        self.done += count
+        self._instant += count if instant else 0
+        elapsed, measured = time.monotonic() - self._started, self.done - self._instant
+        text = f"{self.what}: {self.done}/{self.total} {self.unit}"
+        if measured:
+            left = elapsed / measured * (self.total - self.done)
+            text += f", {duration(elapsed)} so far, {duration(left)} left"
+        text += f", {note}" if note else ""
+        say(text)
+        self._show(text)
+
+    def _show(self, text: str) -> None:
+        if _terminal is None:
+            return
+        now = time.monotonic()
+        finished = self.done >= self.total
+        if _terminal.isatty():
+            filled = round(20 * self.done / max(self.total, 1))
+            bar = "#" * filled + "." * (20 - filled)
+            print(f"\r\x1b[K[{bar}] {text}", end="\n" if finished else "", file=_terminal, flush=True)
+        elif finished or now - self._last_shown > _SECONDS_BETWEEN_LINES:
+            self._last_shown = now
+            print(f"  {text}", file=_terminal)
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,172 @@
+"""The networks that a study can train: the textbook's convnet, its mini-Xception, an Xception of any width, and the
+four-layer network of fruit in shops.
+
+All end in a dense layer of logits: one unit for two classes, else one a class.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras
+from keras import layers
+
+import convscope.models.keras_settings  # noqa: F401 (before anything is built)
+from convscope.errors import UserError, nearest
+from convscope.models.names import (
+    CONVNET_FILTERS,
+    MINI_XCEPTION_FILTERS,
+    RETAIL_FILTERS,
+    XCEPTION_POOLING,
+    scaled,
+    xception_filters,
+)
+
+CONVNET_SMALLEST = 78
+MINI_XCEPTION_SMALLEST = 32
+XCEPTION_SMALLEST = 32
+RETAIL_SMALLEST = 16
+RETAIL_HIDDEN = 150
+BATCH_NORM_MOMENTUM = 0.9
+
+
+def build(settings: Mapping[str, Any], classes: int) -> keras.Model:
+    """Build the network that a model's config asks for, with random weights from Keras's global seed.
+
+    Args:
+        settings: `architecture` and optionally `image_size` (180), `width` (1.0, factor on all filters),
+            `dropout` (0.5), `augmentation` (by habit: for the Xceptions).
+        classes: number of classes, at least 2.
+
+    Raises:
+        UserError: unknown architecture, or an image too small for it.
+    """
+    name = str(settings.get("architecture", "convnet"))
+    builders: dict[str, tuple[Callable[..., keras.Model], int]] = {
+        "convnet": (convnet, CONVNET_SMALLEST),
+        "mini_xception": (mini_xception, MINI_XCEPTION_SMALLEST),
+        "xception": (xception, XCEPTION_SMALLEST),
+        "retail": (retail, RETAIL_SMALLEST),
+    }
+    if name not in builders:
+        raise UserError(f"architecture is '{name}'; {nearest(name, builders)}")
+    builder, smallest = builders[name]
+    size = int(settings.get("image_size", 180))
+    if size < smallest:
+        raise UserError(
+            f"image_size is {size}, too small for architecture {name}; at least {smallest} pixels are needed"
+        )
+    model = builder(
+        size,
+        units=1 if classes == 2 else classes,
+        width=float(settings.get("width", 1.0)),
+        dropout=float(settings.get("dropout", 0.5)),
+        augmentation=bool(settings.get("augmentation", name.endswith("xception"))),
+    )
+    _shorten_batch_norm_memory(model)
+    return model
+
+
+def _shorten_batch_norm_memory(model: keras.Model) -> None:
+    """Let the moving statistics forget within ten steps: Keras's habit of a hundred is more than a small set's epoch.
+
+    With it a deep network of 75 steps an epoch is judged, for its first epochs, by statistics of weights long gone.
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            _shorten_batch_norm_memory(layer)
+        elif isinstance(layer, layers.BatchNormalization):
+            layer.momentum = BATCH_NORM_MOMENTUM
+
+
+def preprocessing(architecture: str) -> tuple[float, float]:
+    """(scale, offset) from pixels 0..255 to what the network takes; the textbook's networks rescale inside."""
+    return (1 / 127.5, -1.0) if architecture == "xception" else (1.0, 0.0)
+
+
+def _augment(x: Any) -> Any:
+    x = layers.RandomFlip("horizontal", name="random_flip")(x)
+    x = layers.RandomRotation(0.1, name="random_rotation")(x)
+    return layers.RandomZoom(0.2, name="random_zoom")(x)
+
+
+def _head(x: Any, units: int, dropout: float) -> Any:
+    x = layers.GlobalAveragePooling2D(name="global_average_pooling")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    return layers.Dense(units, name="predictions")(x)
+
+
+def convnet(size: int, *, units: int, width: float, dropout: float, augmentation: bool) -> keras.Model:
+    """The textbook's small convnet: five 3x3 convolutions with 2x2 max-pooling between them.
+
+    Input (N, size, size, 3), values 0..255; output logits (N, units). Layers conv1..conv5, pool1..pool4.
+    """
+    inputs = keras.Input((size, size, 3), name="image")
+    x = _augment(inputs) if augmentation else inputs
+    x = layers.Rescaling(1 / 255, name="rescaling")(x)
+    for number, filters in enumerate(CONVNET_FILTERS, start=1):
+        if number > 1:
+            x = layers.MaxPooling2D(2, name=f"pool{number - 1}")(x)
+        x = layers.Conv2D(scaled(filters, width), 3, activation="relu", name=f"conv{number}")(x)
+    return keras.Model(inputs, _head(x, units, dropout), name="convnet")
+
+
+def retail(size: int, *, units: int, width: float, dropout: float, augmentation: bool) -> keras.Model:
+    """The network usual for 100x100 pictures of fruit: four 2x2 convolutions, each with 2x2 max-pooling, and a dense layer.
+
+    Input (N, size, size, 3), values 0..255; output logits (N, units). Layers conv1..conv4, pool1..pool4, hidden.
+    """
+    inputs = keras.Input((size, size, 3), name="image")
+    x = _augment(inputs) if augmentation else inputs
+    x = layers.Rescaling(1 / 255, name="rescaling")(x)
+    for number, filters in enumerate(RETAIL_FILTERS, start=1):
+        x = layers.Conv2D(scaled(filters, width), 2, padding="same", activation="relu", name=f"conv{number}")(x)
+        x = layers.MaxPooling2D(2, name=f"pool{number}")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    x = layers.Flatten(name="flatten")(x)
+    x = layers.Dense(RETAIL_HIDDEN, activation="relu", name="hidden")(x)
+    x = layers.Dropout(dropout, name="hidden_dropout")(x)
+    return keras.Model(inputs, layers.Dense(units, name="predictions")(x), name="retail")
+
+
+def mini_xception(size: int, *, units: int, width: float, dropout: float, augmentation: bool) -> keras.Model:
+    """The textbook's mini-Xception: five residual blocks of two batch-normalised separable convolutions each.
+
+    Input (N, size, size, 3), values 0..255; output logits (N, units). Layers stem_conv, block<i>_sepconv<1|2>,
+    block<i>_residual_conv, block<i>_pool, block<i>_add.
+    """
+    inputs = keras.Input((size, size, 3), name="image")
+    x = _augment(inputs) if augmentation else inputs
+    x = layers.Rescaling(1 / 255, name="rescaling")(x)
+    x = layers.Conv2D(scaled(32, width), 5, use_bias=False, name="stem_conv")(x)
+    for block, base in enumerate(MINI_XCEPTION_FILTERS, start=1):
+        filters = scaled(base, width)
+        residual = x
+        for number in (1, 2):
+            prefix = f"block{block}_sepconv{number}"
+            x = layers.BatchNormalization(name=f"{prefix}_bn")(x)
+            x = layers.Activation("relu", name=f"{prefix}_act")(x)
+            x = layers.SeparableConv2D(filters, 3, padding="same", use_bias=False, name=prefix)(x)
+        x = layers.MaxPooling2D(3, strides=2, padding="same", name=f"block{block}_pool")(x)
+        shortcut = layers.Conv2D(
+            filters, 1, strides=2, padding="same", use_bias=False, name=f"block{block}_residual_conv"
+        )
+        x = layers.Add(name=f"block{block}_add")([x, shortcut(residual)])
+    return keras.Model(inputs, _head(x, units, dropout), name="mini_xception")
+
+
+def xception(size: int, *, units: int, width: float, dropout: float, augmentation: bool) -> keras.Model:
+    """keras-hub's 14-block Xception with all filters times `width`, global average pooling and a dense head.
+
+    Input (N, size, size, 3), values -1..1; output logits (N, units). Layer names are those of `xception_41_imagenet`.
+    """
+    import keras_hub
+
+    backbone = keras_hub.models.XceptionBackbone(
+        stackwise_conv_filters=xception_filters(width),
+        stackwise_pooling=list(XCEPTION_POOLING),
+        image_shape=(None, None, 3),
+        name="xception_backbone",
+    )
+    inputs = keras.Input((size, size, 3), name="image")
+    x = _augment(inputs) if augmentation else inputs
+    return keras.Model(inputs, _head(backbone(x), units, dropout), name="xception")

@@ -1,0 +1,267 @@
+"""Which convolution and pooling layers a model of the config will have, known before it is trained or downloaded.
+
+No TensorFlow here: the workflow asks this while it plans.
+"""
+
+import dataclasses
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from convscope.storage.places import is_file
+
+# The 41-layer Xception (Chollet, 1610.02357): filters of each block's convolutions, and which blocks halve the size.
+XCEPTION_FILTERS: tuple[tuple[int, ...], ...] = (
+    (32, 64),
+    (128, 128),
+    (256, 256),
+    (728, 728),
+    *((728, 728, 728),) * 8,
+    (728, 1024),
+    (1536, 2048),
+)
+XCEPTION_POOLING = tuple(block in (2, 3, 4, 13) for block in range(1, 15))
+CONVNET_FILTERS = (32, 64, 128, 256, 512)
+MINI_XCEPTION_FILTERS = (32, 64, 128, 256, 512)
+RETAIL_FILTERS = (16, 32, 64, 128)
+CONV_TYPES = ("Conv2D", "SeparableConv2D", "DepthwiseConv2D", "Conv2DTranspose")
+# Layers whose output has the shape of (each of) their inputs, or at least their rank.
+_SHAPELESS = (
+    "Activation",
+    "ReLU",
+    "LeakyReLU",
+    "ELU",
+    "BatchNormalization",
+    "Dropout",
+    "SpatialDropout2D",
+    "Add",
+    "Concatenate",
+)
+POOL_TYPES = ("MaxPooling2D", "AveragePooling2D")
+_XCEPTION_PRESETS = ("xception_41_imagenet",)
+_BLOCK = re.compile(r"^(conv\d+_block\d+|(?:block|stage|group|layer)_?\d+[a-z]?)(?=_|$)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Layer:
+    """A convolution or pooling layer: name, block, role ("conv", "shortcut", "pool"), filters (0 where unknown)."""
+
+    name: str
+    block: str
+    role: str
+    filters: int
+
+
+def scaled(filters: int, width: float) -> int:
+    """Number of filters at a width factor: rounded, at least 16.
+
+    TensorFlow 2.21 on x86 writes outside its memory in the backward pass of a strided 1x1 convolution of 8 channels
+    or fewer.
+    """
+    return max(16, round(filters * width))
+
+
+def xception_filters(width: float) -> list[list[int]]:
+    """Filters of the blocks of an Xception at a width factor.
+
+    Where rounding makes a block that halves the size as wide as the one before, it gets 8 filters more: keras-hub's
+    backbone puts a strided shortcut only where the number of filters changes.
+    """
+    result: list[list[int]] = []
+    before = 0
+    for number, (block, pool) in enumerate(zip(XCEPTION_FILTERS, XCEPTION_POOLING, strict=True), start=1):
+        filters = [scaled(wanted, width) for wanted in block]
+        if pool and filters[-1] <= before:
+            filters = [before + 8] * len(block)
+        elif not pool and 1 < number < len(XCEPTION_FILTERS):
+            filters = [before] * len(block)
+        result.append(filters)
+        before = filters[-1]
+    return result
+
+
+def block_of(name: str) -> str:
+    """The block that a layer's name tells (`block3` of `block3_sepconv1`), or an empty string."""
+    found = _BLOCK.match(name)
+    return found[1] if found else ""
+
+
+def layers_of(settings: Mapping[str, Any]) -> list[Layer] | None:
+    """Convolution and pooling layers of a model by its part of the config, shallow to deep.
+
+    Returns:
+        None where that cannot be known before the model is there (a download, a class of its own, a missing file).
+    """
+    source = settings.get("source")
+    if source == "train":
+        return _trained(str(settings.get("architecture", "convnet")), float(settings.get("width", 1.0)))
+    if source == "preset":
+        return _preset(str(settings["preset"]), settings.get("folder"))
+    if source == "file":
+        return _file(Path(settings["path"]))
+    return None
+
+
+def layer_names(settings: Mapping[str, Any]) -> list[str] | None:
+    """Names of the layers of `layers_of`, or None."""
+    known = layers_of(settings)
+    return None if known is None else [layer.name for layer in known]
+
+
+def _trained(architecture: str, width: float) -> list[Layer] | None:
+    if architecture == "convnet":
+        result = []
+        for number, base in enumerate(CONVNET_FILTERS, start=1):
+            filters = scaled(base, width)
+            result.append(Layer(f"conv{number}", f"stage{number}", "conv", filters))
+            if number < len(CONVNET_FILTERS):
+                result.append(Layer(f"pool{number}", f"stage{number + 1}", "pool", filters))
+        return result
+    if architecture == "retail":
+        result = []
+        for number, base in enumerate(RETAIL_FILTERS, start=1):
+            filters = scaled(base, width)
+            result.append(Layer(f"conv{number}", f"stage{number}", "conv", filters))
+            result.append(Layer(f"pool{number}", f"stage{number + 1}", "pool", filters))
+        return result
+    if architecture == "mini_xception":
+        result = [Layer("stem_conv", "stage1", "conv", scaled(32, width))]
+        for number, base in enumerate(MINI_XCEPTION_FILTERS, start=1):
+            block, filters = f"block{number}", scaled(base, width)
+            result += [Layer(f"{block}_sepconv{i}", block, "conv", filters) for i in (1, 2)]
+            result.append(Layer(f"{block}_residual_conv", block, "shortcut", filters))
+            result.append(Layer(f"{block}_pool", block, "pool", filters))
+        return result
+    if architecture == "xception":
+        return xception_layers(xception_filters(width), XCEPTION_POOLING)
+    return None
+
+
+def xception_layers(filters_of: Sequence[Sequence[int]], pooling: Sequence[bool]) -> list[Layer]:
+    """Layers of a keras-hub `XceptionBackbone` with these filters (a list a block) and pooling blocks."""
+    result: list[Layer] = []
+    before = 0
+    for number, (filters, pool) in enumerate(zip(filters_of, pooling, strict=True), start=1):
+        block = f"block{number}"
+        kind = "conv" if number == 1 else "sepconv"
+        result += [Layer(f"{block}_{kind}{i}", block, "conv", n) for i, n in enumerate(filters, start=1)]
+        if 1 < number < len(filters_of) and filters[-1] != before:
+            result.append(Layer(f"{block}_residual_conv", block, "shortcut", filters[-1]))
+        if pool:
+            result.append(Layer(f"{block}_pool", block, "pool", filters[-1]))
+        before = filters[-1]
+    return result
+
+
+def _preset(preset: str, folder: str | None) -> list[Layer] | None:
+    for place in (Path(preset).expanduser(), *([Path(folder).expanduser() / preset] if folder else [])):
+        if is_file(place / "config.json"):
+            return _from_config(read_json_config(place / "config.json") or {})
+    if preset.rstrip("/").rpartition("/")[2] in _XCEPTION_PRESETS:
+        return xception_layers(XCEPTION_FILTERS, XCEPTION_POOLING)
+    return None
+
+
+def _file(path: Path) -> list[Layer] | None:
+    config = read_file_config(path.expanduser())
+    return None if config is None else _from_config(config)
+
+
+def read_json_config(path: Path) -> dict[str, Any] | None:
+    """A JSON object of a preset's folder; None where there is none, or it is damaged."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def read_file_config(path: Path) -> dict[str, Any] | None:
+    """The config inside a `.keras` or `.h5` file; None where there is none or the file is no such file."""
+    try:
+        if path.suffix == ".keras":
+            with zipfile.ZipFile(path) as archive:
+                return dict(json.loads(archive.read("config.json")))
+        import h5py
+
+        with h5py.File(path, "r", locking=False) as stored:
+            config = stored.attrs["model_config"]
+        return dict(json.loads(config.decode() if isinstance(config, bytes) else config))
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, zipfile.BadZipFile):
+        return None
+
+
+def _from_config(config: Mapping[str, Any]) -> list[Layer] | None:
+    try:
+        layers = list(_walk(config))
+    except (_Unknown, AttributeError, KeyError, TypeError):  # the last three: a config that no Keras wrote
+        return None
+    # Layers of the same name are renamed when nested networks are opened; only the real graph tells how.
+    return layers if len({layer.name for layer in layers}) == len(layers) else None
+
+
+class _Unknown(Exception):
+    pass
+
+
+def _walk(entry: Mapping[str, Any]) -> Iterator[Layer]:
+    kind, config = entry.get("class_name", ""), entry.get("config", {})
+    if kind == "XceptionBackbone":
+        yield from xception_layers(config["stackwise_conv_filters"], config["stackwise_pooling"])
+    elif isinstance(config, list):  # Sequential as Keras 2 before 2.3 wrote it
+        for inner in config:
+            yield from _walk(inner)
+    elif "layers" in config:
+        for inner in config["layers"]:
+            yield from _walk(inner)
+    elif "backbone" in config:
+        yield from _walk(config["backbone"])
+    elif kind in CONV_TYPES or kind in POOL_TYPES:
+        name = config["name"]
+        shortcut = kind == "Conv2D" and ("residual" in name or "shortcut" in name)
+        role = "pool" if kind in POOL_TYPES else "shortcut" if shortcut else "conv"
+        yield Layer(name, block_of(name), role, int(config.get("filters") or 0))
+    elif str(entry.get("registered_name") or "").startswith("keras_hub>"):
+        raise _Unknown
+
+
+def ends_in_maps(config: Mapping[str, Any]) -> bool:
+    """Whether a model's config surely ends in feature maps, as a backbone does: in a convolution or pooling, or in layers that
+    change no shape behind one."""
+    try:
+        return _ends_in_maps(config, None, set())
+    except (AttributeError, IndexError, KeyError, StopIteration, TypeError):
+        return False
+
+
+def _ends_in_maps(entry: Mapping[str, Any], name: str | None, seen: set[str]) -> bool:
+    """The same of one of a network's layers; of the one that gives its output where no name is given."""
+    config = entry["config"]
+    layers = config if isinstance(config, list) else config["layers"]
+    by_name = {layer.get("name") or layer["config"]["name"]: layer for layer in layers}
+    if name is None:
+        last = layers[-1]
+        name = _first_name(config["output_layers"], by_name) if "output_layers" in config else None
+        name = name or last.get("name") or last["config"]["name"]
+    layer = by_name[name]
+    kind = layer["class_name"]
+    if kind in CONV_TYPES or kind in POOL_TYPES or kind in ("ZeroPadding2D", "Cropping2D", "UpSampling2D"):
+        return True
+    if isinstance(layer["config"], list) or "layers" in layer["config"]:
+        return _ends_in_maps(layer, None, set())
+    if kind not in _SHAPELESS or name in seen:
+        return False
+    inbound = layer.get("inbound_nodes")
+    before = _first_name(inbound, by_name) if inbound else list(by_name)[list(by_name).index(name) - 1]
+    return before is not None and _ends_in_maps(entry, before, seen | {name})
+
+
+def _first_name(value: Any, names: Mapping[str, Any]) -> str | None:
+    """The first text within lists and mappings that is a layer's name."""
+    if isinstance(value, str):
+        return value if value in names else None
+    inner = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    return next((found for part in inner if (found := _first_name(part, names))), None)

@@ -1,0 +1,87 @@
+"""Checks of the models that a config names on the disk: files, weights and presets are what they are taken for."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from convscope.errors import UserError
+from convscope.models.names import ends_in_maps, read_file_config, read_json_config
+from convscope.storage.places import check_file, check_folder, is_file, listed, start_of
+
+MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
+_HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
+
+
+def check_model_file(key: str, path: str) -> None:
+    """Check that a file is a model that Keras saved, without loading it.
+
+    Raises:
+        UserError: it is not there, a folder, of another kind, damaged, or weights alone.
+    """
+    folder = Path(path).expanduser()
+    hint = "a model is a .keras or .h5 file"
+    if is_file(folder / "saved_model.pb"):
+        hint = "it is a SavedModel; save the model again with model.save('model.keras')"
+    elif is_file(folder / "config.json"):
+        hint = "if it is a keras-hub preset: source: preset, preset: and the folder"
+    place = check_file(key, path, hint)
+    if place.suffix not in MODEL_SUFFIXES:
+        raise UserError(
+            f"{key}: '{path}' is not a .keras or .h5 file; save the model again with model.save('model.keras')"
+        )
+    if read_file_config(place) is None:
+        raise UserError(
+            f"{key}: '{path}' holds no Keras model (damaged, or weights only); save it with model.save('model.keras')"
+        )
+
+
+def check_weights_file(key: str, path: str) -> None:
+    """Check that a file may hold weights: HDF5, or a .keras archive.
+
+    Raises:
+        UserError: it is not there, a folder, or of another kind.
+    """
+    place = check_file(key, path)
+    if not start_of(key, place, 8).startswith((_HDF5, _ZIP)):
+        raise UserError(f"{key}: '{path}' holds no weights; they come as .weights.h5, .h5 or .keras files")
+
+
+def check_preset_folder(key: str, folder: Path) -> None:
+    """Check that a folder holds a keras-hub preset.
+
+    Raises:
+        UserError: it is a file, or lacks its config or its weights, or the config is damaged.
+    """
+    check_folder(key, folder, "if it is a model's file: source: file, path: and the file")
+    for name in ("config.json", "task.json"):
+        if name == "config.json" or is_file(folder / name):
+            check_file(key, folder / name)
+            if read_json_config(folder / name) is None:
+                raise UserError(f"{key}: '{folder / name}' is no JSON; the preset is damaged, download it again")
+    if not any(name.endswith(".weights.h5") for name in listed(key, folder)[1]):
+        raise UserError(
+            f"{key}: '{folder}' holds no weights (model.weights.h5); the preset is not whole, download it again"
+        )
+
+
+def preset_folder(model: Mapping[str, Any]) -> Path | None:
+    """The folder on disk that a preset is loaded from, in the order of `presets.find_preset`; None where it is downloaded."""
+    name = Path(model["preset"]).expanduser()
+    places = [name, *([Path(model["folder"]).expanduser() / model["preset"]] if model.get("folder") else [])]
+    return next((place for place in places if is_file(place / "config.json")), None)
+
+
+def has_no_classifier(model: Mapping[str, Any]) -> bool:
+    """Whether a model on disk surely has no classification head; what cannot be known beforehand has one."""
+    if model["source"] == "preset" and (folder := preset_folder(model)):
+        task = read_json_config(folder / "task.json") or {}
+        return not str(task.get("class_name", "")).endswith("ImageClassifier")
+    if model["source"] == "file":
+        return ends_in_maps(read_file_config(Path(model["path"]).expanduser()) or {})
+    return False
+
+
+def preset_is_a_path(name: str) -> bool:
+    """Whether a preset's name is meant as a path: it begins like one, or there is something of that name."""
+    return name.startswith((".", "/", "~")) or os.path.lexists(name)

@@ -1,0 +1,147 @@
+"""What has to be known about a model beside its network: size, preprocessing, classes, head. No TensorFlow here."""
+
+import dataclasses
+import os
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from convscope.data.groups import class_position
+from convscope.errors import UserError, nearest
+from convscope.storage.files import read_json, write_json
+from convscope.storage.identity import identity
+
+RESIZES = ("crop", "stretch", "pad")
+HEADS = ("binary", "multiclass", "none")
+CHANNELS = ("rgb", "bgr")
+
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelSpec:
+    """The facts that travel with a network, stored beside it as JSON.
+
+    *Model space* is what the network takes: `x * scale + offset`, a value a channel, in the order `channels` says.
+
+    Attributes:
+        name: name of the model in the study.
+        input_size: (height, width) in pixels.
+        resize: how a picture is brought to that size: "crop", "stretch" or "pad".
+        scale: factor a channel, in the network's channel order, from 0..255 to model space.
+        offset: added a channel, after the factor.
+        channels: "rgb", or "bgr" for networks that came from Caffe.
+        classes: class names, in order of the label; empty for a network without a head.
+        head: "binary" (one logit for class 1), "multiclass" (a logit a class), "none" (a backbone).
+        source: where the model comes from, for people.
+        digest: SHA-256 of the network: its architecture and its weights.
+        requires: Python modules to import before the network is loaded.
+    """
+
+    name: str
+    input_size: tuple[int, int]
+    resize: str = "crop"
+    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    channels: str = "rgb"
+    classes: tuple[str, ...] = ()
+    head: str = "none"
+    source: str = ""
+    digest: str = ""
+    requires: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for field, value, valid in (
+            ("resize", self.resize, RESIZES),
+            ("head", self.head, HEADS),
+            ("channels", self.channels, CHANNELS),
+        ):
+            if value not in valid:
+                raise UserError(f"model {self.name}: {field} is '{value}'; {nearest(value, valid)}")
+        if len(self.input_size) != 2 or len(self.scale) != 3 or len(self.offset) != 3:
+            raise UserError(f"model {self.name}: input_size wants 2 numbers, scale and offset want 3 each")
+        if self.head == "binary" and len(self.classes) != 2:
+            raise UserError(f"model {self.name}: one output unit means two classes, but {len(self.classes)} are named")
+        if self.head == "multiclass" and len(self.classes) < 2:
+            raise UserError(
+                f"model {self.name}: {len(self.classes)} class names for a classifier; name one for each output"
+            )
+
+    @property
+    def identity(self) -> str:
+        """Digest of all that a result of this model depends on: the network, how pictures are brought to it, its classes, its head.
+
+        Not of what it is called and where it comes from.
+        """
+        facts = dataclasses.asdict(self)
+        return identity(**{key: value for key, value in facts.items() if key not in ("name", "source")})
+
+    def preprocess(self, images: npt.NDArray[Any]) -> FloatArray:
+        """Bring RGB images (N, H, W, 3), values 0..255, to model space: float32, same shape."""
+        # Of another order in memory, the rows below would be a copy.
+        x = np.array(images, dtype=np.float32, order="C")
+        if self.channels == "bgr":
+            x = np.ascontiguousarray(x[..., ::-1])
+        # Row by row: an operation over three numbers at a time takes ten times as long.
+        rows = x.reshape(*x.shape[:-2], -1)
+        rows *= np.tile(np.array(self.scale, np.float32), x.shape[-2])
+        rows += np.tile(np.array(self.offset, np.float32), x.shape[-2])
+        return x
+
+    def to_pixels(self, model_space: npt.NDArray[Any]) -> FloatArray:
+        """The inverse of `preprocess`: RGB values in 0..255 units (not clipped, not rounded), float32."""
+        x: FloatArray = np.asarray(model_space, dtype=np.float32) - np.array(self.offset, np.float32)
+        x = np.asarray(x / np.array(self.scale, np.float32), dtype=np.float32)
+        if self.channels == "bgr":
+            x = x[..., ::-1]
+        return np.ascontiguousarray(x, dtype=np.float32)
+
+    def probabilities(self, logits: npt.NDArray[Any]) -> FloatArray:
+        """Class probabilities (N, classes) of logits (N, units): `[1 - p, p]` for a one-unit head, else softmax."""
+        z = self._checked(logits)
+        if self.head == "binary":
+            # Both columns from exp(-|z|): 1 - p would be exactly 0 from logit 17 on.
+            e = np.exp(-np.abs(z[:, 0]))
+            large, small = 1 / (1 + e), e / (1 + e)
+            positive = z[:, 0] >= 0
+            columns = (np.where(positive, small, large), np.where(positive, large, small))
+            return np.stack(columns, axis=1).astype(np.float32)
+        e = np.exp(z - z.max(axis=1, keepdims=True))
+        return np.asarray(e / e.sum(axis=1, keepdims=True), dtype=np.float32)
+
+    def class_scores(self, logits: npt.NDArray[Any]) -> FloatArray:
+        """The score (logit) of every class, (N, classes): `[-z, z]` for a one-unit head."""
+        z = self._checked(logits)
+        if self.head == "binary":
+            z = np.concatenate([-z, z], axis=1)
+        return np.asarray(z, dtype=np.float32)
+
+    def _checked(self, logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        z = np.asarray(logits, dtype=np.float64)
+        if self.head == "none":
+            raise UserError(f"model {self.name} has no classification head, so no class scores; use one that has")
+        units = 1 if self.head == "binary" else len(self.classes)
+        if z.ndim != 2 or z.shape[1] != units:
+            raise ValueError(f"model {self.name}: logits of shape (N, {units}) expected, got {z.shape}")
+        return z
+
+    def class_index(self, name_or_index: str | int) -> int:
+        """Index of a class given by name or by number (see `groups.class_position`).
+
+        Raises:
+            UserError: there is no such class; the nearest name is suggested.
+        """
+        return class_position(name_or_index, self.classes, f"model {self.name}")
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the spec as JSON, its identity too: a reader without this library can tell whose results are whose."""
+        write_json(path, {**dataclasses.asdict(self), "identity": self.identity})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "ModelSpec":
+        """Read a spec written by `save`."""
+        values: dict[str, Any] = read_json(path)
+        names = {field.name for field in dataclasses.fields(cls)}
+        known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in names}
+        return cls(**known)

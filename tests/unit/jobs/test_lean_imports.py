@@ -1,0 +1,61 @@
+"""Keras starts without what it merely wraps, and the rest of the process does not notice."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+LEAN = "from convscope.jobs.lean_imports import keras_alone; keras_alone(); "
+
+
+def run(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120).stdout
+
+
+def test_keras_is_imported_without_what_it_wraps() -> None:
+    seen = "print('sklearn' in sys.modules, 'matplotlib' in sys.modules)"
+    assert run(f"import sys; import keras; {seen}").split() == ["True", "True"]  # else there is nothing to leave out
+    assert run(f"import sys; {LEAN} import keras; {seen}").split() == ["False", "False"]
+    assert run(f"import sys; {LEAN} import tensorflow, keras; {seen}").split() == ["False", "False"]
+
+
+def test_the_wrapped_libraries_can_be_imported_as_ever() -> None:
+    code = (
+        "import sklearn.metrics, matplotlib.pyplot; import keras; print(sklearn.metrics.accuracy_score([1, 0], [1, 1]))"
+    )
+    assert float(run(LEAN + "import keras; " + code)) == 0.5
+    assert float(run(LEAN + code)) == 0.5
+
+
+def test_keras_works() -> None:
+    code = "import keras; print(keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]).count_params())"
+    assert int(run(LEAN + code)) == 9
+
+
+def test_asked_twice_is_asked_once() -> None:
+    code = "import sys; n = len(sys.meta_path); keras_alone(); print(len(sys.meta_path) - n)"
+    assert int(run(LEAN + code)) == 0
+
+
+def test_garbage_is_collected_rarely_and_still_collected() -> None:
+    code = (
+        "import gc, weakref; from convscope.jobs.lean_imports import collect_rarely; collect_rarely();"
+        "seen = []; gc.callbacks.append(lambda phase, info: seen.append(info['generation']) if phase == 'start' else None);"
+        "kept = [[] for _ in range(40_000)]; few = len(seen);"
+        "Node = type('Node', (), {}); node = Node(); node.self = node; gone = weakref.ref(node); del node;"
+        "kept += [[] for _ in range(60_000)]; print(few, gone() is None)"
+    )
+    assert run(code).split() == ["0", "True"]
+
+
+def test_the_last_search_for_garbage_is_left_out_and_the_end_is_an_end_as_ever(tmp_path: Path) -> None:
+    file = tmp_path / "log"
+    code = (
+        "import atexit, gc; from convscope.jobs.lean_imports import leave_the_garbage;"
+        f"log = open({str(file)!r}, 'w'); log.write('written ');"
+        "gc.callbacks.append(lambda phase, info: info['collected'] and print('collected', flush=True));"
+        "atexit.register(print, 'exit handler');"
+        "kept = [[] for _ in range(1000)]; kept.append(kept); del kept;"
+    )
+    assert run(code + "gc.collect()").split("\n")[0] == "collected"  # else there is nothing to leave out
+    assert run(code + "leave_the_garbage()").split("\n") == ["exit handler", ""]
+    assert file.read_text() == "written "

@@ -1,0 +1,379 @@
+"""Opening nested networks, cutting them in two, and finding the last feature map."""
+
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from keras import layers
+
+from convscope.errors import UserError
+from convscope.models import graphs
+
+SHARED = Path(os.environ.get("CONVSCOPE_SHARED", Path(__file__).parents[4] / "shared"))
+REAL = SHARED / "models/xception_cats_dogs"
+needs_real = pytest.mark.skipif(
+    not REAL.is_dir(), reason="the real Xception is not beside the checkout (CONVSCOPE_SHARED)"
+)
+
+
+def pictures(count: int = 3, size: int = 16, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(count, size, size, 3)).astype("float32")
+
+
+def residual_block(x, filters: int, name: str):
+    y = layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv1")(x)
+    y = layers.BatchNormalization(name=f"{name}_bn")(y)
+    y = layers.ReLU(name=f"{name}_relu")(y)
+    y = layers.Conv2D(filters, 3, padding="same", name=f"{name}_conv2")(y)
+    shortcut = layers.Conv2D(filters, 1, name=f"{name}_shortcut")(x)
+    return layers.Add(name=f"{name}_add")([y, shortcut])
+
+
+def backbone(name: str = "backbone") -> keras.Model:
+    inputs = keras.Input((None, None, 3))
+    x = residual_block(inputs, 4, "a")
+    return keras.Model(inputs, residual_block(x, 5, "b"), name=name)
+
+
+def nested(activation: str | None = "sigmoid", units: int = 1, size: int = 16) -> keras.Model:
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((size, size, 3), name="picture")
+    x = keras.Sequential([layers.RandomFlip("horizontal"), layers.RandomRotation(0.1)], name="augmentation")(inputs)
+    x = backbone()(x, training=False)
+    x = layers.Dropout(0.5)(layers.GlobalAveragePooling2D(name="gap")(x))
+    return keras.Model(inputs, layers.Dense(units, activation=activation, name="answer")(x), name="nested")
+
+
+def test_flatten_opens_nested_networks_and_computes_exactly_the_same() -> None:
+    model = nested()
+    flat = graphs.flatten(model)
+    assert not graphs.is_flat(model) and graphs.is_flat(flat)
+    assert {"a_conv1", "b_add", "gap", "answer"} <= {layer.name for layer in flat.layers}
+    x = pictures()
+    np.testing.assert_array_equal(flat(x, training=False), model(x, training=False))
+    assert flat.get_layer("a_conv1") is model.get_layer("backbone").get_layer("a_conv1"), "weights are shared"
+
+
+def test_copy_has_weights_of_its_own() -> None:
+    model = nested()
+    before = model.get_weights()
+    copy = graphs.flatten(model, copy=True)
+    copy.set_weights([value * 0 for value in copy.get_weights()])
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_colliding_names_get_the_outer_networks_name() -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(3, 1, name="a_conv1")(inputs)
+    x = layers.Conv2D(3, 1, name="between")(backbone("first")(x))
+    model = keras.Model(inputs, backbone("second")(x))
+    flat = graphs.flatten(model)
+    names = [layer.name for layer in flat.layers]
+    assert len(names) == len(set(names)) and "first_a_conv1" in names and "second_a_conv1" in names
+    np.testing.assert_array_equal(flat(pictures(size=8)), model(pictures(size=8)))
+
+
+def test_a_backbone_used_twice_keeps_sharing_its_weights() -> None:
+    shared = keras.Sequential([keras.Input((8, 8, 3)), layers.Conv2D(3, 3, padding="same", name="twice")])
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, layers.Add()([shared(shared(inputs)), inputs]))
+    flat = graphs.flatten(model, copy=True)
+    assert len(flat.weights) == len(model.weights) == 2
+    np.testing.assert_allclose(flat(pictures(size=8)), model(pictures(size=8)), atol=1e-6)
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax", "linear"])
+def test_canonical_ends_in_logits_without_random_layers(activation: str) -> None:
+    model = nested(activation, units=1 if activation == "sigmoid" else 3)
+    flat, removed = graphs.canonical(model, "mine")
+    assert removed == activation and flat.name == "mine"
+    assert not any(graphs.is_random(layer) for layer in flat.layers)
+    assert flat.inputs[0].shape == (None, None, None, 3), "global pooling frees the image size"
+    x = pictures()
+    expected = model(x, training=False).numpy()
+    logits = flat(x, training=False)
+    np.testing.assert_allclose(getattr(keras.activations, activation)(logits), expected, atol=1e-6)
+    assert model.get_layer("answer").activation.__name__ == activation, "the original must not change"
+
+
+@pytest.mark.parametrize("last", [layers.Activation("softmax"), layers.Softmax()])
+def test_canonical_removes_an_activation_that_is_a_layer(last: layers.Layer) -> None:
+    body = [keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(3), last]
+    model = keras.Sequential(body)
+    flat, removed = graphs.canonical(model)
+    assert removed == "softmax"
+    assert flat.inputs[0].shape == (None, 8, 8, 3), "a flattened map fixes the image size"
+    logits = flat(pictures(size=8)).numpy()
+    assert not np.allclose(logits.sum(axis=1), 1)
+    np.testing.assert_allclose(keras.ops.softmax(logits), model(pictures(size=8)), atol=1e-6)
+
+
+def test_a_class_that_does_more_than_its_graph_is_refused() -> None:
+    class Sly(keras.Model):
+        def call(self, inputs, training=None, mask=None):
+            return super().call(inputs) + 1
+
+    inputs = keras.Input((8, 8, 3))
+    outputs = layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(inputs)))
+    with pytest.raises(UserError, match="does not compute what calling it does"):
+        graphs.canonical(Sly(inputs, outputs))
+
+
+def test_a_model_without_a_graph_is_refused() -> None:
+    class Own(keras.Model):
+        def call(self, inputs):
+            return inputs
+
+    with pytest.raises(UserError, match="without a graph"):
+        graphs.canonical(Own())
+
+
+def test_default_cam_layer_is_the_last_map_after_its_activation() -> None:
+    assert graphs.default_cam_layer(nested()) == "b_add"
+    inputs = keras.Input((32, 32, 3))
+    x = layers.SeparableConv2D(4, 3, name="conv")(inputs)
+    after = layers.Activation("relu", name="act")(layers.BatchNormalization(name="bn")(x))
+    gap = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(after)))
+    assert graphs.default_cam_layer(gap) == "act"
+    keeping = layers.GlobalAveragePooling2D(keepdims=True)(after)
+    assert graphs.default_cam_layer(keras.Model(inputs, layers.Flatten()(layers.Conv2D(2, 1)(keeping)))) == "act"
+    pooled = layers.MaxPooling2D(2)(after)
+    assert graphs.default_cam_layer(keras.Model(inputs, layers.Dense(2)(layers.Flatten()(pooled)))) == "act"
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
+    excited = layers.Multiply(name="gated")([x, layers.Dense(4, activation="sigmoid")(gate)])
+    squeeze = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(excited)))
+    assert graphs.default_cam_layer(squeeze) == "gated", "squeeze and excite is not the head"
+    assert graphs.default_cam_layer(keras.Model(inputs, after)) == "act"
+    with pytest.raises(UserError, match="no feature maps"):
+        graphs.default_cam_layer(dense())
+
+
+def dense() -> keras.Model:
+    inputs = keras.Input((5,))
+    return keras.Model(inputs, layers.Dense(2)(inputs))
+
+
+def gradient_through_everything(model: keras.Model, layer: str, x: np.ndarray) -> np.ndarray:
+    """d(sum of outputs)/dA, found by adding a zero at A of the flat network and differentiating by that zero."""
+    flat = graphs.flatten(model)
+    cut = graphs.node_of(flat, layer).outputs[0]
+    zero = tf.zeros(tf.shape(keras.Model(flat.inputs[0], cut)(x, training=False)))
+    values = {id(flat.inputs[0]): tf.constant(x)}
+    with tf.GradientTape() as tape:
+        tape.watch(zero)
+        for node in graphs.nodes_in_order(flat):
+            args, kwargs = node.arguments.fill_in(values)
+            if getattr(node.operation, "_call_has_training_arg", False):
+                kwargs["training"] = False
+            output = node.operation(*args, **kwargs)
+            values[id(node.outputs[0])] = output + zero if node.outputs[0] is cut else output
+        total = tf.reduce_sum(values[id(flat.outputs[0])])
+    return tape.gradient(total, zero).numpy()
+
+
+@pytest.mark.parametrize("layer", ["a_conv1", "a_bn", "a_relu", "a_shortcut", "a_add", "b_conv2", "b_add"])
+def test_split_inside_and_behind_residual_blocks(layer: str) -> None:
+    model = nested("sigmoid")
+    head, tail = graphs.split_at(model, layer)
+    x = pictures()
+    maps, *side = head(x)
+    inside = layer.split("_")[1] != "add"
+    assert bool(side) == inside, "only a cut inside a block has tensors that bypass it"
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        out = tail(maps, *side)
+        total = tf.reduce_sum(out)
+    np.testing.assert_allclose(out, model(x, training=False), atol=1e-6)
+    found = tape.gradient(total, maps)
+    assert found is not None
+    expected = gradient_through_everything(model, layer, x)
+    assert np.abs(expected).max() > 0
+    np.testing.assert_allclose(found, expected, atol=1e-7)
+
+
+def test_the_tail_runs_only_what_depends_on_the_cut_and_in_inference_mode() -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, name="conv")(inputs)
+    x = layers.BatchNormalization(name="bn")(x)
+    x = layers.Dropout(0.9)(layers.GlobalAveragePooling2D()(x))
+    model = keras.Model(inputs, layers.Dense(2)(x))
+    model.get_layer("bn").moving_mean.assign([5.0, 6, 7, 8])
+    head, tail = graphs.split_at(model, "conv")
+    compiled = tf.function(tail)
+    for _ in range(2):
+        np.testing.assert_allclose(
+            compiled(*head(pictures(size=8))), model(pictures(size=8), training=False), atol=1e-5
+        )
+    assert len(head(pictures(size=8))) == 1, "a list even where nothing bypasses the cut"
+
+
+def test_unknown_layer_says_the_nearest() -> None:
+    with pytest.raises(UserError, match="did you mean 'b_conv1'"):
+        graphs.split_at(nested(), "b_cnov1")
+
+
+def test_digest_follows_weights_only() -> None:
+    model, other = nested(), nested()
+    assert graphs.weights_digest(model) == graphs.weights_digest(other)
+    other.get_layer("answer").bias.assign([1.0])
+    assert graphs.weights_digest(model) != graphs.weights_digest(other)
+
+
+def test_another_architecture_with_the_same_weights_is_another_network() -> None:
+    def build(padding: str, activation: str) -> keras.Model:
+        image = keras.Input((8, 8, 3), name="image")
+        x = keras.layers.Conv2D(2, 3, padding=padding, activation=activation, kernel_initializer="ones", name="conv")(
+            image
+        )
+        return keras.Model(image, keras.layers.GlobalAveragePooling2D(name="pool")(x), name="net")
+
+    models = [build("same", "relu"), build("valid", "relu"), build("same", "linear")]
+    assert len({graphs.weights_digest(model) for model in models}) == 1
+    assert len({graphs.network_digest(model) for model in [*models, build("same", "relu")]}) == 3
+
+
+@needs_real
+@pytest.mark.shared
+def test_real_xception_flat_is_the_nested_one() -> None:
+    import keras_hub
+
+    from convscope.pictures.read import load_images
+
+    model = keras_hub.models.ImageClassifier.from_preset(str(REAL))
+    flat, removed = graphs.canonical(model, "real")
+    paths = sorted((SHARED / "data/cats_and_dogs/validation/dogs").iterdir())[:2]
+    x = load_images(paths, (224, 224), "crop").astype("float32") / 127.5 - 1
+    assert removed == "linear"
+    np.testing.assert_allclose(flat(x, training=False), model(x, training=False), atol=1e-4)
+    layer = graphs.default_cam_layer(model)
+    assert layer == "block14_sepconv2_act"
+
+    # The gradient of the nested model's own Model(inputs, [A, z]) is None; through the tail it is the real one.
+    head, tail = graphs.split_at(model, layer)
+    (maps,) = head(x)
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        score = tf.reduce_sum(tail(maps)[:, 1])
+    found = tape.gradient(score, maps)
+    weights = model.get_layer("predictions").get_weights()[0][:, 1] / (maps.shape[1] * maps.shape[2])
+    np.testing.assert_allclose(found, np.broadcast_to(weights, maps.shape), rtol=1e-4, atol=1e-7)
+
+    inner = "block13_sepconv2"
+    head, tail = graphs.split_at(model, inner)
+    maps, *side = head(x)
+    with tf.GradientTape() as tape:
+        tape.watch(maps)
+        total = tf.reduce_sum(tail(maps, *side))
+    expected = gradient_through_everything(model, inner, x)
+    np.testing.assert_allclose(tape.gradient(total, maps), expected, atol=1e-5 * np.abs(expected).max())
+
+
+def answers_as_before(model: keras.Model, activation: str, size: tuple[int, int] = (8, 8)) -> keras.Model:
+    """The canonical form, which must answer as the model does once the activation is back."""
+    flat, removed = graphs.canonical(model)
+    x = np.random.default_rng(0).uniform(0, 1, (2, *size, 3)).astype("float32")
+    assert removed == activation
+    logits = flat(x, training=False)
+    found = logits if activation == "linear" else getattr(keras.ops, activation)(logits)
+    np.testing.assert_allclose(found, model(x, training=False), atol=1e-5)
+    return flat
+
+
+def test_canonical_knows_an_activation_that_is_a_layer_inside_a_layer() -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = layers.GlobalAveragePooling2D()(inputs)
+    answers_as_before(keras.Model(inputs, layers.Dense(3, activation=layers.Softmax())(x)), "softmax")
+    answers_as_before(keras.Model(inputs, layers.Dense(3, activation=layers.Activation("softmax"))(x)), "softmax")
+    maps = layers.SeparableConv2D(3, 8, activation="softmax")(inputs)
+    answers_as_before(keras.Model(inputs, layers.Flatten()(maps)), "softmax")
+    maps = layers.Conv2D(3, 7, activation="softmax")(inputs)
+    answers_as_before(keras.Model(inputs, layers.Flatten()(maps)), "linear")
+    across = layers.Reshape((3,))(layers.Softmax(axis=1)(layers.Reshape((3, 1))(layers.Dense(3)(x))))
+    answers_as_before(keras.Model(inputs, across), "linear")
+
+
+def test_canonical_takes_the_last_call_of_an_activation_and_leaves_the_others() -> None:
+    inputs = keras.Input((8, 8, 3))
+    sigmoid = layers.Activation("sigmoid")
+    x = layers.GlobalAveragePooling2D()(sigmoid(layers.Conv2D(4, 3)(inputs)))
+    answers_as_before(keras.Model(inputs, sigmoid(layers.Dense(1)(x))), "sigmoid")
+    dense = layers.Dense(3, activation="softmax")
+    flat = answers_as_before(keras.Model(inputs, dense(dense(layers.GlobalAveragePooling2D()(inputs)))), "softmax")
+    assert [layer.activation.__name__ for layer in flat.layers if hasattr(layer, "units")] == ["softmax", "linear"]
+
+
+def test_canonical_finds_the_activation_in_front_of_a_nested_network() -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Dense(3, activation="softmax")(layers.GlobalAveragePooling2D()(inputs))
+    after = keras.Sequential([keras.Input((3,)), layers.Reshape((3,))])
+    answers_as_before(keras.Model(inputs, after(x)), "softmax")
+
+
+def test_canonical_keeps_what_works_outside_of_training_too() -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = layers.AutoContrast(value_range=(0, 1))(inputs)
+    flat = answers_as_before(keras.Model(inputs, layers.Dense(2)(layers.GlobalMaxPooling2D()(x))), "linear")
+    assert any(type(layer).__name__ == "AutoContrast" for layer in flat.layers)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (4, 16, 3)])
+def test_a_network_that_gives_its_maps_a_shape_keeps_its_size(shape: tuple[int, ...]) -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(2, 3)(layers.Reshape(shape)(layers.Conv2D(3, 3, padding="same")(inputs)))
+    flat = answers_as_before(keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x))), "linear")
+    assert flat.inputs[0].shape == (None, 8, 8, 3)
+
+
+def test_a_shuffle_of_channels_that_would_mix_images_of_another_size_keeps_its_size() -> None:
+    inputs = keras.Input((8, 8, 4))
+    groups = keras.ops.transpose(keras.ops.reshape(inputs, (-1, 8, 8, 2, 2)), (0, 1, 2, 4, 3))
+    x = layers.Conv2D(4, 1)(keras.ops.reshape(groups, (-1, 8, 8, 4)))
+    flat, _ = graphs.canonical(keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x))))
+    assert flat.inputs[0].shape == (None, 8, 8, 4)
+
+
+def shared_relu() -> keras.Model:
+    """A ReLU whose last map is not that of its last call."""
+    inputs, relu = keras.Input((8, 9, 3)), layers.ReLU(name="relu")
+    last = relu(layers.Conv2D(4, 3, name="conv")(inputs))
+    gate = layers.Dense(4, name="dense")(relu(layers.GlobalAveragePooling2D(keepdims=True, name="pool")(last)))
+    return keras.Model(
+        inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Multiply(name="gated")([last, gate])))
+    )
+
+
+def test_a_name_is_the_last_call_and_an_address_any() -> None:
+    model = shared_relu()
+    first, last = (node.outputs[0] for node in graphs.nodes_in_order(model) if node.operation.name == "relu")
+    assert graphs.tensor_of(model, "relu") is last and graphs.tensor_of(model, "relu@1") is first
+    assert graphs.tensor_of(model, "relu@2") is last
+    assert graphs.address_of(model, first) == "relu@1" and graphs.address_of(model, last) == "relu"
+    for wrong in ("relu@0", "relu@3", "relu@1.1", "conv@x"):
+        with pytest.raises(UserError, match="has no layer"):
+            graphs.tensor_of(model, wrong)
+    x = np.random.default_rng(0).normal(size=(2, 8, 9, 3)).astype("float32")
+    for address, tensor in (("relu@1", first), ("relu", last)):
+        head, tail = graphs.split_at(model, address)
+        maps, *side = head(x)
+        np.testing.assert_allclose(maps, keras.Model(model.inputs, tensor)(x), atol=1e-6)
+        np.testing.assert_allclose(tail(maps, *side), model(x), atol=1e-6)
+
+
+def test_every_tensor_of_a_network_has_an_address() -> None:
+    inputs = keras.Input((8, 8, 4))
+    first, second = keras.ops.split(layers.Conv2D(6, 3, name="conv")(inputs), 2, axis=-1)
+    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(second)))
+    tensors = [tensor for node in graphs.nodes_in_order(model) for tensor in node.outputs]
+    assert all(graphs.tensor_of(model, graphs.address_of(model, tensor)) is tensor for tensor in tensors)
+    assert graphs.default_cam_layer(model) == f"{first._keras_history.operation.name}@1.1"
+
+
+def test_the_last_map_may_be_that_of_an_earlier_call() -> None:
+    inputs, relu = keras.Input((8, 9, 3)), layers.ReLU(name="relu")
+    pooled = layers.GlobalAveragePooling2D(name="gap")(relu(layers.Conv2D(4, 3)(inputs)))
+    model = keras.Model(inputs, layers.Dense(2)(relu(layers.Dense(5)(pooled))))
+    assert graphs.default_cam_layer(model) == "relu@1"

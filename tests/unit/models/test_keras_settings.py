@@ -1,0 +1,48 @@
+"""What Keras does for this library, whatever it does by itself."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import convscope.models.keras_settings  # noqa: F401
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+@pytest.mark.parametrize(
+    ("channels", "filters", "batch", "size", "stride"),
+    [(4, 8, 1, 54, 2), (2, 8, 1, 14, 2), (4, 8, 1, 9, 3), (8, 4, 3, 7, 2), (32, 2, 1, 11, 2), (16, 16, 1, 12, 2)],
+)
+def test_gradients_of_strided_convolutions_of_one_pixel_and_few_channels(
+    channels: int, filters: int, batch: int, size: int, stride: int, padding: str
+) -> None:
+    layer = keras.layers.Conv2D(filters, 1, strides=stride, padding=padding, bias_initializer="ones")
+    rng = np.random.default_rng(0)
+    x = tf.constant(rng.normal(size=(batch, size, size, channels)).astype(np.float32))
+    layer.build(x.shape)
+    kernel = layer.kernel.numpy()[0, 0]
+    read = x.numpy()[:, ::stride, ::stride]
+    up = rng.normal(size=(*read.shape[:3], filters)).astype(np.float32)
+    for _ in range(3):  # what lies in memory differs from time to time
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            found = layer(x)
+            total = tf.reduce_sum(found * up)
+        to_image, to_kernel = tape.gradient(total, [x, layer.kernel])
+        wanted = np.zeros(x.shape, np.float32)
+        wanted[:, ::stride, ::stride] = up @ kernel.T
+        np.testing.assert_allclose(found, read @ kernel + 1, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(to_image, wanted, rtol=1e-4, atol=1e-5)
+        np.testing.assert_allclose(to_kernel[0, 0], np.einsum("nhwc,nhwf->cf", read, up), rtol=1e-3, atol=1e-4)
+
+
+def test_other_convolutions_are_keras_s_own() -> None:
+    x = np.random.default_rng(1).normal(size=(2, 9, 8, 3)).astype(np.float32)
+    for settings in ({"kernel_size": 3, "strides": 2}, {"kernel_size": 1}, {"kernel_size": (1, 2), "strides": 2}):
+        layer = keras.layers.Conv2D(4, padding="same", **settings)
+        found = layer(x)
+        raw = tf.nn.conv2d(x, layer.kernel, layer.strides, "SAME")
+        np.testing.assert_array_equal(found, raw)
+    line = keras.layers.Conv1D(4, 1, strides=2)
+    rows = x.reshape(2, -1, 3)
+    np.testing.assert_allclose(line(rows), rows[:, ::2] @ line.kernel.numpy()[0], rtol=1e-4, atol=1e-5)

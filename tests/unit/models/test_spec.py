@@ -1,0 +1,111 @@
+"""Preprocessing, probabilities and class names of a model."""
+
+import numpy as np
+import pytest
+
+from convscope.errors import UserError
+from convscope.models.spec import ModelSpec
+
+BINARY = ModelSpec("pets", (4, 6), classes=("cat", "dog"), head="binary")
+THREE = ModelSpec("three", (4, 6), classes=("cat", "dog", "newt"), head="multiclass")
+
+
+def test_xception_preprocessing_maps_0_and_255_to_minus_one_and_one_and_back() -> None:
+    spec = ModelSpec("x", (2, 3), scale=(1 / 127.5,) * 3, offset=(-1.0,) * 3)
+    images = np.array([0, 127.5, 255], np.float32).reshape(1, 1, 1, 3) * np.ones((2, 2, 3, 1), np.float32)
+    space = spec.preprocess(images)
+    assert space.dtype == np.float32 and space.shape == (2, 2, 3, 3)
+    np.testing.assert_allclose(space[0, 0, 0], [-1, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(spec.to_pixels(space), images, atol=1e-4)
+
+
+def test_caffe_order_swaps_channels_before_the_offset() -> None:
+    spec = ModelSpec("c", (1, 1), offset=(-103.939, -116.779, -123.68), channels="bgr")
+    red = np.array([255, 0, 0], np.uint8).reshape(1, 1, 1, 3)
+    space = spec.preprocess(red)
+    np.testing.assert_allclose(space.ravel(), [-103.939, -116.779, 255 - 123.68], rtol=1e-5)
+    np.testing.assert_allclose(spec.to_pixels(space).ravel(), [255, 0, 0], atol=1e-3)
+
+
+def test_binary_head_has_two_columns_and_opposite_scores() -> None:
+    logits = np.array([[0.0], [np.log(3)], [-78.0], [78.0]])
+    p = BINARY.probabilities(logits)
+    np.testing.assert_allclose(p[:2], [[0.5, 0.5], [0.25, 0.75]], rtol=1e-6)
+    assert p[3, 0] > 0 and p[2, 1] > 0, "a sure answer must not round the other class to zero"
+    np.testing.assert_array_equal(BINARY.class_scores(logits)[:, 0], -BINARY.class_scores(logits)[:, 1])
+    assert BINARY.class_scores(logits).argmax(axis=1).tolist() == [0, 1, 0, 1]
+
+
+def test_softmax_survives_large_logits() -> None:
+    p = THREE.probabilities(np.array([[1000.0, 1000.0, -1000.0]]))
+    np.testing.assert_allclose(p, [[0.5, 0.5, 0.0]])
+
+
+def test_wrong_number_of_logits_is_an_error() -> None:
+    with pytest.raises(ValueError, match="shape"):
+        THREE.probabilities(np.zeros((2, 2)))
+    with pytest.raises(UserError, match="no classification head"):
+        ModelSpec("backbone", (4, 4)).probabilities(np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize(("given", "index"), [("dog", 1), (2, 2), ("0", 0), (np.int64(1), 1)])
+def test_class_by_name_or_number(given: str | int, index: int) -> None:
+    assert THREE.class_index(given) == index
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"), [("dgo", "did you mean 'dog'"), (3, "0 to 2"), ("-1", "0 to 2"), (-1, "0 to 2")]
+)
+def test_unknown_class_says_the_nearest(given: str | int, hint: str) -> None:
+    with pytest.raises(UserError, match=hint):
+        THREE.class_index(given)
+
+
+def test_a_name_comes_before_a_number() -> None:
+    """Classes called 1, 2, 3: class 1 is the first, whether written 1 or "1", and a position means nothing."""
+    digits = ModelSpec("digits", (4, 6), classes=("1", "2", "3"), head="multiclass")
+    assert [digits.class_index(given) for given in (1, "1", np.int64(2), "3")] == [0, 0, 1, 2]
+    mixed = ModelSpec("mixed", (4, 6), classes=("7", "dog", "newt"), head="multiclass")
+    assert (mixed.class_index(7), mixed.class_index("dog")) == (0, 1)
+    for spec, given in ((digits, 0), (digits, "0"), (mixed, 1), (mixed, "2")):
+        with pytest.raises(UserError, match=f"no class is called {given}"):
+            spec.class_index(given)
+
+
+@pytest.mark.parametrize(
+    ("names", "given"), [(("+1", "-1"), 1), (("0.5", "1.5"), 1), (("0x0", "0x1"), 0), (("a", "1_0"), 0)]
+)
+def test_signs_and_points_are_numbers_too(names: tuple[str, str], given: int) -> None:
+    """`class: +1` is YAML's 1: of classes called +1 and -1 it must not be the second, the other one."""
+    spec = ModelSpec("signs", (4, 6), classes=names, head="multiclass")
+    with pytest.raises(UserError, match=f"no class is called {given}"):
+        spec.class_index(given)
+    assert [spec.class_index(name) for name in names] == [0, 1]
+
+
+@pytest.mark.parametrize("channels", ["rgb", "bgr"])
+def test_the_order_in_memory_changes_no_value(channels: str) -> None:
+    spec = ModelSpec("x", (5, 7), scale=(0.5, 2.0, -1.0), offset=(1.0, 0.0, 3.0), channels=channels)
+    images = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3)).astype(np.float32)
+    wanted = images[..., :: -1 if channels == "bgr" else 1] * np.float32(spec.scale) + np.float32(spec.offset)
+    padded = np.zeros((2, 9, 14, 3), np.float32)
+    padded[:, 2:7, ::2] = images
+    views = [images, np.asfortranarray(images), padded[:, 2:7, ::2]]
+    views += [np.ascontiguousarray(np.moveaxis(images, -1, 1)).transpose(0, 2, 3, 1)]
+    views += [np.ascontiguousarray(images[:, ::-1])[:, ::-1], np.asfortranarray(images.astype(np.uint8))]
+    for given in views:
+        before = given.copy()
+        np.testing.assert_array_equal(spec.preprocess(given), wanted)
+        np.testing.assert_array_equal(given, before)
+
+
+def test_save_and_load_give_the_same_spec(tmp_path) -> None:
+    THREE.save(tmp_path / "model.json")
+    assert ModelSpec.load(tmp_path / "model.json") == THREE
+
+
+def test_binary_head_wants_two_names() -> None:
+    with pytest.raises(UserError, match="two classes"):
+        ModelSpec("x", (4, 4), classes=("cat",), head="binary")
+    with pytest.raises(UserError, match="did you mean 'stretch'"):
+        ModelSpec("x", (4, 4), resize="strech")
