@@ -60,8 +60,8 @@ def modules_used(module: str, root: Path) -> dict[str, Path]:
         found[name] = path
         for _, names in _imports(name, path):
             waiting.extend(names)
-        if package := _package_of(name, path):
-            waiting.append(package)
+        if above := name.rpartition(".")[0]:
+            waiting.append(above)
     return found
 
 
@@ -105,7 +105,7 @@ def code_digest(module: str, root: Path, cache_file: str | os.PathLike[str] | No
 def _with_imports(name: str, path: Path, code: dict[str, str]) -> str:
     """A module's code, and what each of its imports of the project brings: "" where that is nothing at all."""
     brought = [
-        f"{imported} {' '.join(code.get(source, '') for source in sources)}\n"
+        f"{imported} {next((code.get(source, '') for source in sources if source in code or source in WITHOUT_EFFECT), '')}\n"
         for imported, sources in _imports(name, path)
         if imported
     ]
@@ -158,7 +158,7 @@ def _parsed(path: Path) -> list:
         imports: list[tuple[int, str, list[str], list[str]]] = []
         for where, node in _with_scopes(tree, ""):
             if isinstance(node, ast.Import):
-                imports.extend((0, alias.name, [], []) for alias in node.names)
+                imports.extend((0, alias.name, [], [f"{where} import {alias.asname}"]) for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
                 called = [f"{where} {alias.name} {alias.asname}" for alias in node.names]
                 imports.append((node.level, node.module or "", [alias.name for alias in node.names], called))
@@ -178,15 +178,16 @@ def _package_of(name: str, path: Path) -> str:
 
 
 def _imports(name: str, path: Path) -> list[tuple[str, list[str]]]:
-    """What a module imports, as (what it is called where, modules that may bring it); the first is "" for `import module`."""
+    """What a module imports, as (what it is called where, modules that may bring it); "" for what is imported from."""
     found: list[tuple[str, list[str]]] = []
     package = _package_of(name, path).split(".")
     for level, module, names, called in _parsed(path)[0]:
         parents = package[: len(package) - level + 1] if level else []
         source = ".".join([*parents, module]).strip(".")
         if source.partition(".")[0] in PACKAGES:
-            found.append(("", [source]))
-            found.extend((what, [source, f"{source}.{one}"]) for one, what in zip(names, called, strict=True))
+            found.append(("" if names else called[0], [source]))
+            # Of a module that is imported from its package the module counts, wherever the package lies.
+            found.extend((what, [f"{source}.{one}", source]) for one, what in zip(names, called, strict=True))
     return found
 
 
@@ -220,6 +221,11 @@ class _Foreign(ast.NodeTransformer):
     def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom | None:
         """Leave an import from a library."""
         return None if node.level or (node.module or "").partition(".")[0] in PACKAGES else node
+
+    def visit_Import(self, node: ast.Import) -> ast.Import | None:
+        """Leave the libraries."""
+        node.names = [alias for alias in node.names if alias.name.partition(".")[0] not in PACKAGES]
+        return node if node.names else None
 
 
 def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:

@@ -159,6 +159,24 @@ def test_imports_sorted_anew_by_a_move_count_for_nothing(project: Path, root: Pa
     assert digest(project, root) == before
 
 
+def test_an_import_for_its_effect_alone_counts_by_content(project: Path, root: Path) -> None:
+    write(project, {"scripts/draw.py": "import os, convscope.deep\n\n\ndef main():\n    pass\n"})
+    before = digest(project, root)
+    write(project, {"scripts/draw.py": "import os, convscope.ground.deep\n\n\ndef main():\n    pass\n"})
+    write(project, {"convscope/ground/deep.py": "VALUE = 1\n", "convscope/ground/__init__.py": ""})
+    assert digest(project, root) == before
+    write(project, {"convscope/ground/deep.py": "VALUE = 2\n"})
+    assert digest(project, root) != before
+
+
+def test_every_package_above_a_module_counts(project: Path, root: Path) -> None:
+    write(project, {"scripts/draw.py": "from convscope.pages.making.build import made\n"})
+    write(project, {"convscope/pages/making/build.py": "made = 1\n", "convscope/pages/making/__init__.py": ""})
+    before = digest(project, root)
+    write(project, {"convscope/__init__.py": "import os\n"})
+    assert digest(project, root) != before
+
+
 def test_the_same_name_from_another_module_counts(project: Path, root: Path) -> None:
     """Both are in use already, so that no file enters or leaves."""
     files = {"convscope/one.py": "def f():\n    return 1\n", "convscope/two.py": "def f():\n    return 2\n"}
