@@ -185,7 +185,10 @@ def _imports(name: str, path: Path) -> list[tuple[str, list[str]]]:
         parents = package[: len(package) - level + 1] if level else []
         source = ".".join([*parents, module]).strip(".")
         if source.partition(".")[0] in PACKAGES:
-            found.append(("" if names else called[0], [source]))
+            if not names:
+                found.append((called[0], [source]))
+                continue
+            found.append(("", [source]))
             # Of a module that is imported from its package the module counts, wherever the package lies.
             found.extend((what, [f"{source}.{one}", source]) for one, what in zip(names, called, strict=True))
     return found
