@@ -9,14 +9,12 @@ include: "rules/config_file.smk"
 
 
 # A study stands alone: where another config file is named, the default one is not read at all.
-if not workflow.overwrite_configfiles:
+if not (workflow.overwrite_configfiles or IS_MODULE):
 
-    configfile: "config.yaml"
+    configfile: default_config()
 
 
 include: "rules/common.smk"
-include: "rules/inputs.smk"
-include: "rules/judging_inputs.smk"
 include: "rules/ending.smk"
 include: "rules/data.smk"
 include: "rules/models.smk"
@@ -29,22 +27,18 @@ include: "rules/judging.smk"
 include: "rules/gallery.smk"
 
 
-localrules:
-    all,
-    figures,
-    index,
-
-
 rule all:
     default_target: True
     input:
         rules.index.output,
         rules.gallery.input,
+    localrule: True
 
 
 rule figures:
     input:
         rules.gallery.input,
+    localrule: True
 
 
 onsuccess:

@@ -20,15 +20,15 @@ from bench.network import ROOT
 # the list of studies leads to it.
 _STAND_IN = """#!/bin/sh
 case "$2" in
-  scripts.layers|scripts.image_set|scripts.import_model) exec "{python}" "$@" ;;
+  layers|image_set|import_model) exec "{python}" "$@" ;;
 esac
 for name in "$@"; do
   case "$name" in
     results/*) [ -e "$name" ] && continue
       case "${{name##*/}}" in
         *.*) mkdir -p "${{name%/*}}"; echo "stand-in" > "$name"
-              [ "$2" = scripts.gallery ] && echo "stand-in" > "${{name%/*}}/study.json"
-              [ "$2" = scripts.index ] && echo 'href="scale/gallery/index.html"' > "$name" ;;
+              [ "$2" = gallery ] && echo "stand-in" > "${{name%/*}}/study.json"
+              [ "$2" = index ] && echo 'href="scale/gallery/index.html"' > "$name" ;;
         *) mkdir -p "$name" ;;
       esac ;;
   esac

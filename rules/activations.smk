@@ -29,7 +29,7 @@ rule activations:
         rows=lambda w: config["activations"][w.model]["shard"],
     shell:
         r"""
-        python -m scripts.activations --model {input.model:q} --spec {input.spec:q} --layers {input.layers:q} \
+        python "$CONVSCOPE_SCRIPTS" activations --model {input.model:q} --spec {input.spec:q} --layers {input.layers:q} \
             --images {input.images:q} --first {params.first} --count {params.rows} --settings {params.settings:q} \
             --out {output.shard:q} --threads {threads} --log {log:q}
         """
@@ -57,9 +57,10 @@ rule gather_activations:
         runtime=10,
     params:
         code=code("gather"),
+        shards=lambda w, input: arguments_of(input.shards),
     shell:
         r"""
-        python -m scripts.gather --virtual --shards {input.shards:q} --out {output.whole:q} --log {log:q}
+        python "$CONVSCOPE_SCRIPTS" gather --virtual --shards {params.shards:q} --out {output.whole:q} --log {log:q}
         """
 
 
@@ -100,7 +101,16 @@ rule channel_sheets:
         ),
     shell:
         r"""
-        python -m scripts.channel_sheets --activations {input.activations:q} --spec {input.spec:q} --layers {input.layers:q} \
+        python "$CONVSCOPE_SCRIPTS" channel_sheets --activations {input.activations:q} --spec {input.spec:q} --layers {input.layers:q} \
             --settings {params.settings:q} --sheets {output.sheets:q} --sparsity {output.sparsity:q} \
             --sparsity-figure {output.figure:q} --log {log:q}
         """
+
+
+def activation_figures():
+    """The pictures of every model's activations."""
+    return [
+        file
+        for model, images in pairs("activations")
+        for file in files_of(rules.channel_sheets, model=model, images=images)
+    ]

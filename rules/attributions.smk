@@ -1,5 +1,8 @@
 """Attributions: which pixels the score of a class hangs on, method by method, and all of them side by side."""
 
+from convscope.attributions import settings as attribution_settings
+from convscope.attributions.names import chosen_methods
+
 
 rule train_autoencoder:
     """Train the auto-encoder that keeps a contrastive explanation among pictures like those of a dataset."""
@@ -25,9 +28,19 @@ rule train_autoencoder:
         seed=SEED,
     shell:
         r"""
-        python -m scripts.train_autoencoder --spec {input.spec:q} --images {input.images:q} --model {output.model:q} \
+        python "$CONVSCOPE_SCRIPTS" train_autoencoder --spec {input.spec:q} --images {input.images:q} --model {output.model:q} \
             --history {output.history:q} --sheet {output.sheet:q} --seed {params.seed} --threads {threads} --log {log:q}
         """
+
+
+def autoencoder(wildcards):
+    """The auto-encoder of a contrastive method, where its settings name a dataset for one."""
+    own = config["attributions"][wildcards.model].get(wildcards.method, {})
+    dataset = own.get("autoencoder")
+    if not dataset:
+        return {}
+    trained = rules.train_autoencoder.output.model
+    return {"autoencoder": trained.format(model=wildcards.model, dataset=dataset)}
 
 
 rule attribution:
@@ -53,16 +66,18 @@ rule attribution:
         runtime=240,
     params:
         code=code("attribution"),
-        settings=attribution_settings,
+        settings=lambda w: argument(
+            attribution_settings.map_settings(
+                config["attributions"][w.model], w.method
+            )
+        ),
         first=lambda w: int(w.shard) * config["attributions"][w.model]["shard"],
         rows=lambda w: config["attributions"][w.model]["shard"],
-        autoencoder=lambda w, input: (
-            f"--autoencoder {input.autoencoder}" if input.get("autoencoder") else ""
-        ),
+        autoencoder=lambda w, input: option("autoencoder", input.get("autoencoder")),
         seed=SEED,
     shell:
         r"""
-        python -m scripts.attribution --model {input.model:q} --spec {input.spec:q} --images {input.images:q} \
+        python "$CONVSCOPE_SCRIPTS" attribution --model {input.model:q} --spec {input.spec:q} --images {input.images:q} \
             --first {params.first} --count {params.rows} --method {wildcards.method} --settings {params.settings:q} \
             {params.autoencoder} --seed {params.seed} --out {output.shard:q} --threads {threads} --log {log:q}
         """
@@ -92,10 +107,18 @@ rule gather_attribution:
         runtime=20,
     params:
         code=code("gather"),
+        shards=lambda w, input: arguments_of(input.shards),
     shell:
         r"""
-        python -m scripts.gather --shards {input.shards:q} --out {output.whole:q} --log {log:q}
+        python "$CONVSCOPE_SCRIPTS" gather --shards {params.shards:q} --out {output.whole:q} --log {log:q}
         """
+
+
+def attribution_style(wildcards):
+    """What the pictures of attribution maps depend on."""
+    return argument(
+        attribution_settings.style_settings(config["attributions"][wildcards.model])
+    )
 
 
 rule attribution_figures:
@@ -128,9 +151,14 @@ rule attribution_figures:
         settings=attribution_style,
     shell:
         r"""
-        python -m scripts.attribution_figures --maps {input.maps:q} --settings {params.settings:q} --table {output.table:q} \
+        python "$CONVSCOPE_SCRIPTS" attribution_figures --maps {input.maps:q} --settings {params.settings:q} --table {output.table:q} \
             --sheet {output.sheet:q} --out {output.folder:q} --log {log:q}
         """
+
+
+def attribution_methods(model):
+    """The attribution methods chosen for a model, in the order in which they are shown."""
+    return chosen_methods(config["attributions"][model]["methods"])
 
 
 rule side_by_side:
@@ -169,6 +197,24 @@ rule side_by_side:
         settings=attribution_style,
     shell:
         r"""
-        python -m scripts.side_by_side --maps {input.maps:q} --settings {params.settings:q} --table {output.table:q} \
+        python "$CONVSCOPE_SCRIPTS" side_by_side --maps {input.maps:q} --settings {params.settings:q} --table {output.table:q} \
             --first {output.first:q} --out {output.folder:q} --log {log:q}
         """
+
+
+def attribution_figures():
+    """The pictures of every method of every model and image set that is explained, alone and side by side."""
+    alone = [
+        file
+        for model, images in pairs("attributions")
+        for method in attribution_methods(model)
+        for file in files_of(
+            rules.attribution_figures, model=model, images=images, method=method
+        )
+    ]
+    beside = [
+        file
+        for model, images in pairs("attributions")
+        for file in files_of(rules.side_by_side, model=model, images=images)
+    ]
+    return alone + beside

@@ -1,5 +1,21 @@
 """Class activation maps: where in an image the evidence for a class lies."""
 
+from convscope.cams import settings as cam_settings
+from convscope.cams.names import pass_of
+from convscope.check import gap_head_of
+
+
+def gap_head_settings(model):
+    """The layer of a model's GAP head, and the pictures to train and test one with, where any are named."""
+    head = gap_head_of(model, config) or {}
+    return {"layer": config["cams"][model].get("layer"), **head}
+
+
+def gap_head_images(wildcards):
+    """The pictures to train a GAP head with, where any are named."""
+    dataset = gap_head_settings(wildcards.model).get("dataset")
+    return {"images": f"{STUDY}/datasets/{dataset}/images.csv"} if dataset else {}
+
 
 rule gap_head:
     """Give a model the head that CAM needs: its own, or one trained on frozen features; report the accuracy it costs."""
@@ -22,15 +38,19 @@ rule gap_head:
         runtime=120,
     params:
         code=code("gap_head"),
-        settings=lambda w: json.dumps(gap_head_settings(w.model), sort_keys=True),
-        images=lambda w, input: (
-            f"--images {input.images}" if input.get("images") else ""
-        ),
+        settings=lambda w: argument(gap_head_settings(w.model)),
+        images=lambda w, input: option("images", input.get("images")),
     shell:
         r"""
-        python -m scripts.gap_head --model {input.model:q} --spec {input.spec:q} {params.images} \
+        python "$CONVSCOPE_SCRIPTS" gap_head --model {input.model:q} --spec {input.spec:q} {params.images} \
             --settings {params.settings:q} --out {output.head:q} --report {output.report:q} --threads {threads} --log {log:q}
         """
+
+
+def cam_gap_head(wildcards):
+    """The head that CAM takes, where CAM is among the methods."""
+    needed = cam_settings.needs_head(config["cams"][wildcards.model], wildcards.family)
+    return {"head": rules.gap_head.output.head} if needed else {}
 
 
 rule cam:
@@ -54,13 +74,15 @@ rule cam:
         runtime=120,
     params:
         code=code("cam"),
-        settings=cam_settings,
-        head=lambda w, input: f"--gap-head {input.head}" if input.get("head") else "",
+        settings=lambda w: argument(
+            cam_settings.map_settings(config["cams"][w.model], w.family)
+        ),
+        head=lambda w, input: option("gap-head", input.get("head")),
         first=lambda w: int(w.shard) * config["cams"][w.model]["shard"],
         rows=lambda w: config["cams"][w.model]["shard"],
     shell:
         r"""
-        python -m scripts.cam --model {input.model:q} --spec {input.spec:q} --images {input.images:q} --first {params.first} \
+        python "$CONVSCOPE_SCRIPTS" cam --model {input.model:q} --spec {input.spec:q} --images {input.images:q} --first {params.first} \
             --count {params.rows} --settings {params.settings:q} {params.head} --out {output.shard:q} \
             --threads {threads} --log {log:q}
         """
@@ -92,9 +114,10 @@ rule gather_cam:
         runtime=20,
     params:
         code=code("gather"),
+        shards=lambda w, input: arguments_of(input.shards),
     shell:
         r"""
-        python -m scripts.gather --shards {input.shards:q} --part {wildcards.method} --out {output.whole:q} --log {log:q}
+        python "$CONVSCOPE_SCRIPTS" gather --shards {params.shards:q} --part {wildcards.method} --out {output.whole:q} --log {log:q}
         """
 
 
@@ -129,7 +152,18 @@ rule overlays:
         settings=settings("cams", "{model}", only=["colormap", "scale"]),
     shell:
         r"""
-        python -m scripts.overlays --maps {input.maps:q} --images {input.images:q} --method {wildcards.method} \
+        python "$CONVSCOPE_SCRIPTS" overlays --maps {input.maps:q} --images {input.images:q} --method {wildcards.method} \
             --settings {params.settings:q} --table {output.table:q} --sheet {output.sheet:q} --out {output.folder:q} \
             --threads {threads} --log {log:q}
         """
+
+
+def cam_figures():
+    """The overlays of every model and image set that maps are asked for, method by method."""
+    return [
+        file
+        for model, images in pairs("cams")
+        for method in CAMS
+        if method in config["cams"][model]["methods"]
+        for file in files_of(rules.overlays, model=model, images=images, method=method)
+    ]

@@ -4,48 +4,29 @@ import json
 import math
 import os
 import re
+import shlex
 import sys
 from functools import cache
 from pathlib import Path
 
-from convscope.storage.addresses import (
-    all_without_secrets,
-    dataset_and_split,
-    download_name,
-    downloads_of,
-    has_secrets,
-    local_file,
-    without_secrets,
-)
-from convscope.filters.presets import (
-    PRESETS,
-    for_preset,
-    preset_names,
-    without_effect,
-)
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
-from convscope.attributions.names import chosen_methods
 from convscope.cams.names import METHODS as CAMS
-from convscope.cams.names import OWN_PASS, methods_of, pass_of
-from convscope.check import check_study, gap_head_of, splits_of
-from convscope.data.places import masks_below
-from convscope.jobs.code_digest import code_digest
+from convscope.cams.names import OWN_PASS
+from convscope.check import check_study
 from convscope.config import complete
 from convscope.data.drawn.kinds import CLASSES as DRAWN_KINDS
 from convscope.errors import UserError
+from convscope.filters.presets import PRESETS
+from convscope.jobs.code_digest import code_digest
+from convscope.jobs.study_lock import begin_run
+from convscope.jobs.timers import cancel_timers
+from convscope.models.layer_table import read_layers, select_layers
+from convscope.storage.arguments import as_argument, as_arguments
 from convscope.storage.files import sha256_of
 from convscope.storage.fingerprints import file_digest, fingerprint
 from convscope.storage.identity import identity
-from convscope.models.layer_table import (
-    ALL_ROLES,
-    CONVOLUTIONS,
-    read_layers,
-    select_layers,
-)
 from convscope.storage.runs import announce_again
-from convscope.jobs.study_lock import begin_run
 from convscope.storage.tables import read_rows
-from convscope.jobs.timers import cancel_timers
 
 try:
     config = complete(config)
@@ -70,6 +51,23 @@ else:
     announce_again()
 
 STUDY = f"results/{config['study']}"
+# `python "$CONVSCOPE_SCRIPTS" NAME ...` runs a script wherever the run was started. Where that is counts for no result, so it is no
+# param; and a module's own names are not known to its commands.
+os.environ["CONVSCOPE_SCRIPTS"] = str(HERE / "scripts")
+# Jobs take the Python that runs this, also where its environment was not activated.
+if str(Path(sys.executable).parent) not in os.environ["PATH"].split(os.pathsep):
+    os.environ["PATH"] = (
+        f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    )
+
+
+def in_place(path):
+    """Where a path of the workflow's lies for those who do not ask Snakemake: a module may have a prefix."""
+    return str(workflow.modifier.path_modifier.modify(path))
+
+
+RESULTS = in_place("results")
+STUDY_FOLDER = in_place(STUDY)
 
 
 pathvars:
@@ -103,8 +101,26 @@ wildcard_constraints:
     family=one_of(["shared", *OWN_PASS]),
 
 
+def argument(value, in_order=True):
+    """A value as JSON, for the params of a rule; long ones lie in a file, for a command takes no more than so much.
+
+    The order of keys is no matter to a result, unless told.
+    """
+    return as_argument(json.dumps(value, sort_keys=in_order), ".snakemake/settings")
+
+
+def arguments_of(files):
+    """A list of files for a command, which may be long."""
+    return as_arguments(files, ".snakemake/settings")
+
+
+def option(name, file):
+    """An option that is given where there is a file for it."""
+    return f"--{name} {shlex.quote(file)}" if file else ""
+
+
 def settings(*keys, without=(), only=None):
-    """A part of the config as JSON, for the params of a rule, `settings("models", "{model}")`.
+    """A part of the config as an argument, `settings("models", "{model}")`.
 
     Left out is what its results do not depend on: `without`, and the number of threads; or all but `only`.
     """
@@ -113,12 +129,13 @@ def settings(*keys, without=(), only=None):
         part = config
         for key in keys:
             part = part[key.format(**wildcards)]
-        used = {
-            key: part[key]
-            for key in part
-            if key not in ("threads", *without) and (only is None or key in only)
-        }
-        return json.dumps(used, sort_keys=True)
+        return argument(
+            {
+                key: part[key]
+                for key in part
+                if key not in ("threads", *without) and (only is None or key in only)
+            }
+        )
 
     return value
 
@@ -128,7 +145,7 @@ def code(script):
     """Digest of the code a script really uses; a rule that names it runs again when that code changes."""
     return code_digest(
         f"scripts.{script}",
-        Path(workflow.basedir),
+        HERE,
         ".snakemake/fingerprints/code.json",
     )
 
@@ -189,4 +206,11 @@ def pairs(stage):
         (model, images)
         for model, part in config[stage].items()
         for images in part["images"]
+    ]
+
+
+def files_of(rule, **wildcards):
+    """Every file that a rule makes, so that a lost one is made again; a folder (no suffix) has no content to compare."""
+    return [
+        made.format(**wildcards) for made in rule.output if os.path.splitext(made)[1]
     ]

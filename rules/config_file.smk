@@ -2,14 +2,19 @@
 
 import os
 import sys
+from pathlib import Path
 
-sys.path.insert(0, workflow.basedir)
+# The workflow's own folder, wherever the run was started, and whoever uses it as a module.
+HERE = Path(os.fspath(workflow.current_basedir)).resolve().parent
+sys.path.insert(0, str(HERE))
 
 from convscope.storage.addresses import without_secrets
 from convscope.storage.config_file import located, read_config_file
 from convscope.errors import UserError
 
 CONFIG_FILES = []
+# A module is given its config by the workflow that uses it.
+IS_MODULE = workflow.modifier.is_module
 
 
 def stop(error, where="config"):
@@ -22,9 +27,18 @@ def stop(error, where="config"):
     sys.exit(1)
 
 
+def default_config():
+    """The config of a run that names none: that of the folder it was started in, or the embedded study's."""
+    return next(
+        str(place)
+        for place in (Path("config.yaml"), HERE / "config.yaml")
+        if place.exists()
+    )
+
+
 try:
-    for file in workflow.overwrite_configfiles or ["config.yaml"]:
-        if os.path.exists(file):
+    for file in workflow.overwrite_configfiles or [default_config()]:
+        if os.path.exists(file) and not IS_MODULE:
             CONFIG_FILES.append(read_config_file(file))
 except UserError as error:
     stop(error)

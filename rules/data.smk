@@ -1,5 +1,29 @@
 """Datasets and image sets: drawn, downloaded, or used in place; every picture verified and listed."""
 
+from convscope.check import splits_of
+from convscope.data.places import masks_below
+from convscope.data.settings import (
+    MADE_IN,
+    dataset_settings,
+    image_set_settings,
+    masks_settings,
+)
+from convscope.storage.addresses import (
+    download_name,
+    downloads_of,
+    has_secrets,
+    local_file,
+    without_secrets,
+)
+
+DOWNLOADS = downloads_of(config)
+
+
+def local_content(url):
+    """What a file of this computer holds that an address names; it may be replaced at any time."""
+    path = local_file(url)
+    return content_of(path) if path and path.is_file() else ""
+
 
 rule draw_pets:
     """Draw cats and dogs with part masks."""
@@ -20,15 +44,15 @@ rule draw_pets:
         runtime=60,
     params:
         code=code("draw_pets"),
-        per_class=lambda w: json.dumps(
-            config["datasets"][w.dataset]["images_per_class"]
+        per_class=lambda w: argument(
+            config["datasets"][w.dataset]["images_per_class"], in_order=False
         ),
         size=lambda w: config["datasets"][w.dataset]["image_size"],
         background=lambda w: config["datasets"][w.dataset]["background"],
         seed=SEED,
     shell:
         r"""
-        python -m scripts.draw_pets --out {output.folder:q} --content {output.content:q} --counts {params.per_class:q} \
+        python "$CONVSCOPE_SCRIPTS" draw_pets --out {output.folder:q} --content {output.content:q} --counts {params.per_class:q} \
             --size {params.size} --background {params.background} --seed {params.seed} --threads {threads} --log {log:q}
         """
 
@@ -52,16 +76,29 @@ rule draw_produce:
         runtime=60,
     params:
         code=code("draw_produce"),
-        per_class=lambda w: json.dumps(
-            config["datasets"][w.dataset]["images_per_class"]
+        per_class=lambda w: argument(
+            config["datasets"][w.dataset]["images_per_class"], in_order=False
         ),
         size=lambda w: config["datasets"][w.dataset]["image_size"],
         seed=SEED,
     shell:
         r"""
-        python -m scripts.draw_produce --out {output.folder:q} --content {output.content:q} --counts {params.per_class:q} \
+        python "$CONVSCOPE_SCRIPTS" draw_produce --out {output.folder:q} --content {output.content:q} --counts {params.per_class:q} \
             --size {params.size} --seed {params.seed} --threads {threads} --log {log:q}
         """
+
+
+def secret_url(file):
+    """The argument that names the environment's variable with a whole address, where a part of it is secret.
+
+    A command is printed when it fails, and is kept in .snakemake with all parameters; the environment is not.
+    """
+    url = DOWNLOADS[file].url
+    if not has_secrets(url):
+        return ""
+    name = f"CONVSCOPE_URL_{file[:8]}"
+    os.environ[name] = url
+    return f"--url-in {name}"
 
 
 rule download:
@@ -87,12 +124,17 @@ rule download:
         sha256=lambda w: DOWNLOADS[w.file].sha256,
         kind=lambda w: DOWNLOADS[w.file].kind,
         content=lambda w: local_content(DOWNLOADS[w.file].url),
-        store=lambda w: f"results/downloads/{w.file}",
+        store=lambda w: f"{RESULTS}/downloads/{w.file}",
     shell:
         r"""
-        python -m scripts.download --url {params.url:q} {params.whole} --sha256={params.sha256:q} --kind={params.kind:q} \
+        python "$CONVSCOPE_SCRIPTS" download --url {params.url:q} {params.whole} --sha256={params.sha256:q} --kind={params.kind:q} \
             --store {params.store:q} --out {output.file:q} --log {log:q}
         """
+
+
+def downloaded(url):
+    """Where a study has what it downloads."""
+    return f"{STUDY}/downloads/{download_name(url)}"
 
 
 rule extract:
@@ -123,10 +165,40 @@ rule extract:
         content=lambda w: local_content(config["datasets"][w.dataset]["url"]),
     shell:
         r"""
-        python -m scripts.extract --archive {input.archive:q} --sha256={params.sha256:q} --out {output.folder:q} \
+        python "$CONVSCOPE_SCRIPTS" extract --archive {input.archive:q} --sha256={params.sha256:q} --out {output.folder:q} \
             --content {output.content:q} --listing {output.listing:q} --max-bytes {params.max_bytes} \
             --max-files {params.max_files} --log {log:q}
         """
+
+
+def dataset_content(wildcards):
+    """Digest of the pictures made for a dataset; the folder itself is known to Snakemake by its time alone."""
+    source = config["datasets"][wildcards.dataset]["source"]
+    made = {
+        "drawn_pets": rules.draw_pets.output.content,
+        "drawn_produce": rules.draw_produce.output.content,
+        "archive": rules.extract.output.content,
+        "path": [],
+    }
+    return made[source]
+
+
+def dataset_path(wildcards):
+    """Where a dataset's pictures lie."""
+    dataset = config["datasets"][wildcards.dataset]
+    made = MADE_IN.get(dataset["source"])
+    if made:
+        return f"{STUDY_FOLDER}/datasets/{wildcards.dataset}/{made}"
+    return os.path.expanduser(dataset["path"])
+
+
+def dataset_fingerprint(wildcards):
+    """What a user's folder holds, its part masks left out; changes with its content, not with a touch."""
+    dataset = config["datasets"][wildcards.dataset]
+    if dataset["source"] != "path":
+        return ""
+    below = masks_below(dataset)
+    return content_of(dataset["path"], "parts.json", *([below] if below else []))
 
 
 rule dataset:
@@ -149,12 +221,14 @@ rule dataset:
         runtime=60,
     params:
         code=code("dataset"),
-        settings=dataset_settings,
+        settings=lambda w: argument(
+            dataset_settings(config["datasets"][w.dataset]), in_order=False
+        ),
         fingerprint=dataset_fingerprint,
         folder=dataset_path,
     shell:
         r"""
-        python -m scripts.dataset --settings {params.settings:q} --folder {params.folder:q} --images {output.images:q} \
+        python "$CONVSCOPE_SCRIPTS" dataset --settings {params.settings:q} --folder {params.folder:q} --images {output.images:q} \
             --bad {output.bad:q} --classes {output.classes:q} --threads {threads} --log {log:q}
         """
 
@@ -183,13 +257,23 @@ rule contact_sheet:
         runtime=20,
     params:
         code=code("contact_sheet"),
-        splits=splits_in_order,
+        splits=lambda w: argument(splits_of(config["datasets"][w.dataset])),
         seed=SEED,
     shell:
         r"""
-        python -m scripts.contact_sheet --images {input.images:q} --bad {input.bad:q} --splits {params.splits:q} \
+        python "$CONVSCOPE_SCRIPTS" contact_sheet --images {input.images:q} --bad {input.bad:q} --splits {params.splits:q} \
             --sheet {output.sheet:q} --seed {params.seed} --log {log:q}
         """
+
+
+def masks_fingerprint(wildcards):
+    """What a user's part masks hold, and what names their parts, wherever they lie."""
+    dataset = config["datasets"][wildcards.dataset]
+    if dataset["source"] != "path" or not dataset.get("masks"):
+        return []
+    root = Path(dataset["path"]).expanduser()
+    places = [root / dataset["masks"], root / "parts.json"]
+    return [content_of(place) for place in places if place.exists()]
 
 
 rule masks:
@@ -212,14 +296,41 @@ rule masks:
         runtime=20,
     params:
         code=code("masks"),
-        settings=masks_settings,
+        settings=lambda w: argument(masks_settings(config["datasets"][w.dataset])),
         fingerprint=masks_fingerprint,
         folder=dataset_path,
     shell:
         r"""
-        python -m scripts.masks --settings {params.settings:q} --folder {params.folder:q} --images {input.images:q} \
+        python "$CONVSCOPE_SCRIPTS" masks --settings {params.settings:q} --folder {params.folder:q} --images {input.images:q} \
             --masks {output.masks:q} --parts {output.parts:q} --log {log:q}
         """
+
+
+def image_set_sources(wildcards):
+    """The tables an image set is chosen from."""
+    part = config["image_sets"][wildcards.images]
+    if "urls" in part:
+        return {"photos": [downloaded(url) for url in part["urls"]]}
+    if "dataset" not in part:
+        return {}
+    folder = f"{STUDY}/datasets/{part['dataset']}"
+    sources = {"images": f"{folder}/images.csv", "bad_images": f"{folder}/bad.csv"}
+    if "evaluation" in part:
+        split = f"{part['dataset']}.{part['split']}"
+        sources["predictions"] = (
+            f"{STUDY}/evaluation/{part['evaluation']}/{split}/predictions.csv"
+        )
+    return sources
+
+
+def image_set_fingerprint(wildcards):
+    """What the user's files of an image set hold."""
+    part = config["image_sets"][wildcards.images]
+    places = part.get("files", []) + ([part["folder"]] if "folder" in part else [])
+    local = [url for url in part.get("urls", []) if local_file(url)]
+    return [content_of(place) for place in places] + [
+        local_content(url) for url in local
+    ]
 
 
 checkpoint image_set:
@@ -241,12 +352,17 @@ checkpoint image_set:
         runtime=20,
     params:
         code=code("image_set"),
-        settings=image_set_settings,
+        settings=lambda w, input: argument(
+            image_set_settings(config["image_sets"][w.images], input.get("photos", []))
+        ),
         fingerprint=image_set_fingerprint,
-        tables=image_set_arguments,
+        tables=lambda w, input: " ".join(
+            option(name.replace("_", "-"), input.get(name))
+            for name in ("images", "bad_images", "predictions")
+        ),
         seed=SEED,
     shell:
         r"""
-        python -m scripts.image_set --settings - {params.tables} --out {output.table:q} --bad {output.bad:q} \
-            --seed {params.seed} --threads {threads} --log {log:q} <<<{params.settings:q}
+        python "$CONVSCOPE_SCRIPTS" image_set --settings {params.settings:q} {params.tables} --out {output.table:q} --bad {output.bad:q} \
+            --seed {params.seed} --threads {threads} --log {log:q}
         """

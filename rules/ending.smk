@@ -4,6 +4,7 @@ import contextlib
 import subprocess
 import time
 
+from convscope.storage.addresses import all_without_secrets
 from convscope.jobs.failed_jobs import (
     INTERRUPTED,
     as_json,
@@ -12,7 +13,7 @@ from convscope.jobs.failed_jobs import (
     unmade,
 )
 
-INDEX = "results/index.html"
+INDEX = f"{RESULTS}/index.html"
 # Clocks of a cluster differ a little.
 BEGAN = time.time() - 60
 
@@ -26,7 +27,7 @@ def forget_lost_index():
         listed = False
     if not listed:
         with contextlib.suppress(OSError):  # a read-only place: nothing is made there
-            Path(STUDY, "gallery", "listed").unlink()
+            Path(STUDY_FOLDER, "gallery", "listed").unlink()
 
 
 def report_failures():
@@ -55,22 +56,24 @@ def report_failures():
 def gallery_of_the_rest(facts):
     """Make the gallery of what a run with failures left, and say where it is."""
     # In files, not on the command line, which takes no more than so much, and which everybody on the machine can read.
-    facts_file = Path(STUDY, "logs", "unfinished.json")
-    config_file = Path(STUDY, "logs", "unfinished_config.json")
+    facts_file = Path(STUDY_FOLDER, "logs", "unfinished.json")
+    config_file = Path(STUDY_FOLDER, "logs", "unfinished_config.json")
     facts_file.parent.mkdir(parents=True, exist_ok=True)
     facts_file.write_text(json.dumps(facts), encoding="utf-8")
     config_file.write_text(json.dumps(all_without_secrets(config)), encoding="utf-8")
-    page, log = f"{STUDY}/gallery/index.html", f"{STUDY}/logs/unfinished_gallery.log"
-    paths = [workflow.basedir, os.environ.get("PYTHONPATH")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    pages = ["scripts.gallery", "--results", STUDY, "--config", str(config_file)]
+    page, log = (
+        f"{STUDY_FOLDER}/gallery/index.html",
+        f"{STUDY_FOLDER}/logs/unfinished_gallery.log",
+    )
+    pages = ["gallery", "--results", STUDY_FOLDER, "--config", str(config_file)]
     pages += ["--out", page, "--unfinished", str(facts_file), "--log", log]
-    index = ["scripts.index", "--studies", f"{STUDY}/gallery/unfinished.json"]
-    index += ["--out", INDEX, "--log", f"{STUDY}/logs/index.log"]
-    if subprocess.run([sys.executable, "-m", *pages], env=environment).returncode:
+    index = ["index", "--studies", f"{STUDY_FOLDER}/gallery/unfinished.json"]
+    index += ["--out", INDEX, "--log", f"{STUDY_FOLDER}/logs/index.log"]
+    scripts = [sys.executable, os.environ["CONVSCOPE_SCRIPTS"]]
+    if subprocess.run([*scripts, *pages]).returncode:
         return f"No gallery of the rest could be made; see {log}"
     # Where the list cannot be made, the script says why.
-    subprocess.run([sys.executable, "-m", *index], env=environment)
+    subprocess.run([*scripts, *index])
     return f"The gallery shows what is there, and lists what is not: {page}"
 
 

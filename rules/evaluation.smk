@@ -1,5 +1,7 @@
 """How well the models classify: predictions, numbers, and the report."""
 
+from convscope.storage.addresses import dataset_and_split
+
 
 rule evaluate:
     """Predict every image of a split; write the table of predictions and the metrics."""
@@ -24,10 +26,19 @@ rule evaluate:
         code=code("evaluate"),
     shell:
         r"""
-        python -m scripts.evaluate --model {input.model:q} --spec {input.spec:q} --images {input.images:q} \
+        python "$CONVSCOPE_SCRIPTS" evaluate --model {input.model:q} --spec {input.spec:q} --images {input.images:q} \
             --split {wildcards.split} --predictions {output.predictions:q} --metrics {output.metrics:q} \
             --threads {threads} --log {log:q}
         """
+
+
+def report_labels(figure):
+    """How the report of the workflow calls a figure of an evaluation."""
+    return {
+        "model": "{model}",
+        "tested on": "{dataset}/{split}",
+        "figure": figure,
+    }
 
 
 rule classifier_report:
@@ -85,10 +96,20 @@ rule classifier_report:
         code=code("classifier_report"),
     shell:
         r"""
-        python -m scripts.classifier_report --predictions {input.predictions:q} --spec {input.spec:q} \
+        python "$CONVSCOPE_SCRIPTS" classifier_report --predictions {input.predictions:q} --spec {input.spec:q} \
             --title {wildcards.dataset}/{wildcards.split} --classes {output.classes:q} --roc-table {output.roc_table:q} \
             --calibration-table {output.calibration_table:q} --confusion {output.confusion:q} \
             --confusion-shares {output.confusion_shares:q} --roc {output.roc:q} --calibration {output.calibration:q} \
             --errors {output.errors:q} --thumbnails {output.thumbnails:q} \
             --thumbnails-geometry {output.thumbnails_geometry:q} --log {log:q}
         """
+
+
+def evaluated(rule):
+    """The files of every model's evaluation or report, on every split it is tested on."""
+    return [
+        file
+        for model, parts in config["evaluations"].items()
+        for dataset, split in map(dataset_and_split, parts)
+        for file in files_of(rule, model=model, dataset=dataset, split=split)
+    ]

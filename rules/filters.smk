@@ -1,5 +1,8 @@
 """Filter patterns: what every filter responds to most, by gradient ascent in input space."""
 
+from convscope.filters.presets import pattern_settings, preset_names
+from convscope.models.layer_table import CONVOLUTIONS
+
 
 rule ascend:
     """Find the patterns of one layer's filters."""
@@ -22,12 +25,14 @@ rule ascend:
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
         code=code("ascend"),
-        settings=filter_settings,
+        settings=lambda w: argument(
+            pattern_settings(config["filters"][w.model], w.preset)
+        ),
         state=lambda w, output: os.path.splitext(output.patterns)[0] + ".state",
         seed=SEED,
     shell:
         r"""
-        python -m scripts.ascend --model {input.model:q} --spec {input.spec:q} --layers {input.layers:q} \
+        python "$CONVSCOPE_SCRIPTS" ascend --model {input.model:q} --spec {input.spec:q} --layers {input.layers:q} \
             --layer {wildcards.layer:q} --settings {params.settings:q} --state {params.state:q} \
             --code={params.code:q} --out {output.patterns:q} --seed {params.seed} --threads {threads} --log {log:q}
         """
@@ -59,6 +64,17 @@ rule filter_grid:
         code=code("filter_grid"),
     shell:
         r"""
-        python -m scripts.filter_grid --patterns {input.patterns:q} --grid {output.grid:q} --objective {output.objective:q} \
+        python "$CONVSCOPE_SCRIPTS" filter_grid --patterns {input.patterns:q} --grid {output.grid:q} --objective {output.objective:q} \
             --log {log:q}
         """
+
+
+def filter_figures(wildcards):
+    """The grid of every layer of every model that filters are asked for."""
+    return [
+        file
+        for model in config["filters"]
+        for preset in preset_names(config["filters"][model])
+        for layer in selected("filters", model, CONVOLUTIONS)
+        for file in files_of(rules.filter_grid, model=model, preset=preset, layer=layer)
+    ]

@@ -1,11 +1,14 @@
 """The gallery: static pages to look at all of it."""
 
+from convscope.jobs.profile import say_once, without_profile
+from convscope.storage.addresses import all_without_secrets
+
 
 rule gallery:
     """Make the study's pages."""
     input:
         datasets=expand(rules.contact_sheet.output.sheet, dataset=config["datasets"]),
-        curves=trained_curves(),
+        curves=expand(rules.training_curves.output.curves, model=TRAINED),
         metrics=evaluated(rules.evaluate),
         reports=evaluated(rules.classifier_report),
         layers=expand("<study>/models/{model}/layers.csv", model=config["models"]),
@@ -29,20 +32,26 @@ rule gallery:
         runtime=20,
     params:
         code=code("gallery"),
-        settings=lambda w: json.dumps(all_without_secrets(config)),
+        settings=lambda w: argument(all_without_secrets(config), in_order=False),
         results=lambda w, output: os.path.dirname(os.path.dirname(output.study)),
-    # By standard input: a command line takes no config that lists some thousand files.
     shell:
         r"""
-        python -m scripts.gallery --results {params.results:q} --config - --out {output.page:q} --log {log:q} \
-            <<<{params.settings:q}
+        python "$CONVSCOPE_SCRIPTS" gallery --results {params.results:q} --config {params.settings:q} --out {output.page:q} --log {log:q}
         """
 
 
+def described_study(wildcards):
+    """The gallery's own account of the study. When it is asked for, Snakemake knows its settings, and what they lack can be said."""
+    if workflow.is_main_process and not workflow.output_settings.dryrun:
+        compared = workflow.dag_settings.max_checksum_file_size
+        goes_on = workflow.dag_settings.force_incomplete
+        say_once(without_profile(HERE / "profiles" / "default", compared, goes_on))
+    return rules.gallery.output.study
+
+
 rule index:
-    """List the studies under results/, in results/index.html."""
     input:
-        study=rules.gallery.output.study,
+        study=described_study,
     output:
         # Not the page itself: all studies share it, and Snakemake would let only one of them run at a time.
         listed=touch("<study>/gallery/listed"),
@@ -50,6 +59,8 @@ rule index:
         "<study>/logs/index.log",
     benchmark:
         "<study>/benchmarks/index.tsv"
+    """List the studies under results/, in results/index.html."""
+    localrule: True
     conda:
         "../envs/convscope.yaml"
     threads: 1
@@ -61,5 +72,5 @@ rule index:
         page=INDEX,
     shell:
         r"""
-        python -m scripts.index --studies {input.study:q} --out {params.page:q} --log {log:q}
+        python "$CONVSCOPE_SCRIPTS" index --studies {input.study:q} --out {params.page:q} --log {log:q}
         """

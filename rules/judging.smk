@@ -1,5 +1,44 @@
 """Judging: which of the explanations to believe."""
 
+from convscope.judging.names import CONTROLS
+from convscope.judging.selection import (
+    judged_methods,
+    method_settings,
+    number_settings,
+    verdict_settings,
+)
+
+
+def judged_maps(wildcards):
+    """The files of maps that are judged: method -> file."""
+    methods = judged_methods(config, wildcards.model, wildcards.images)
+    return {
+        method: f"{STUDY}/{stage}/{wildcards.model}/{wildcards.images}/{method}.h5"
+        for method, stage in methods.items()
+    }
+
+
+def judge_sources(wildcards):
+    """The maps of a method (for the controls of the first one: its classes are explained), and the part masks."""
+    maps = judged_maps(wildcards)
+    part = config["image_sets"][wildcards.images]
+    sources = {"maps": maps[getattr(wildcards, "method", next(iter(maps)))]}
+    method = getattr(wildcards, "method", None)
+    if method and "autoencoder" in method_settings(
+        config, wildcards.model, wildcards.images, method
+    ):
+        sources |= autoencoder(wildcards)
+    if "dataset" in part:
+        folder = f"{STUDY}/datasets/{part['dataset']}"
+        sources |= {"masks": f"{folder}/masks.csv", "parts": f"{folder}/parts.json"}
+    return sources
+
+
+def judge_masks(wildcards, input):
+    """The masks, and the auto-encoder of a contrastive method, as arguments."""
+    given = ("masks", "parts", "autoencoder")
+    return " ".join(option(name, input.get(name)) for name in given)
+
 
 rule judge:
     """Compute every number of one method."""
@@ -23,12 +62,12 @@ rule judge:
     params:
         code=code("judge"),
         masks=judge_masks,
-        own=judge_method_settings,
-        settings=judge_settings,
+        own=lambda w: argument(method_settings(config, w.model, w.images, w.method)),
+        settings=lambda w: argument(number_settings(config, w.model)),
         seed=SEED,
     shell:
         r"""
-        python -m scripts.judge --model {input.model:q} --spec {input.spec:q} --images {input.images:q} --maps {input.maps:q} \
+        python "$CONVSCOPE_SCRIPTS" judge --model {input.model:q} --spec {input.spec:q} --images {input.images:q} --maps {input.maps:q} \
             --method {wildcards.method} --method-settings {params.own:q} {params.masks} --settings {params.settings:q} \
             --seed {params.seed} --out {output.numbers:q} --threads {threads} --log {log:q}
         """
@@ -61,11 +100,11 @@ rule judge_controls:
         code=code("judge"),
         masks=judge_masks,
         names=list(CONTROLS),
-        settings=judge_settings,
+        settings=lambda w: argument(number_settings(config, w.model)),
         seed=SEED,
     shell:
         r"""
-        python -m scripts.judge --model {input.model:q} --spec {input.spec:q} --images {input.images:q} --maps {input.maps:q} \
+        python "$CONVSCOPE_SCRIPTS" judge --model {input.model:q} --spec {input.spec:q} --images {input.images:q} --maps {input.maps:q} \
             --method {params.names:q} {params.masks} --settings {params.settings:q} --seed {params.seed} \
             --out {output.numbers:q} --threads {threads} --log {log:q}
         """
@@ -116,14 +155,25 @@ rule judging_report:
         runtime=30,
     params:
         code=code("judging_report"),
-        settings=gate_settings,
+        settings=lambda w: argument(verdict_settings(config, w.model)),
         seed=SEED,
         folder=lambda w, output: os.path.dirname(output.table),
     shell:
         r"""
-        python -m scripts.judging_report --judged {input.judged:q} {input.controls:q} --maps {input.maps:q} --spec {input.spec:q} \
+        python "$CONVSCOPE_SCRIPTS" judging_report --judged {input.judged:q} {input.controls:q} --maps {input.maps:q} --spec {input.spec:q} \
             --settings {params.settings:q} --seed {params.seed} --out {params.folder:q} --log {log:q}
         """
+
+
+def judged_numbers(model, images):
+    """The numbers of every method and control of a model on an image set."""
+    methods = [*judged_methods(config, model, images), *CONTROLS]
+    return [f"{STUDY}/judging/{model}/{images}/methods/{name}.h5" for name in methods]
+
+
+def rival(wildcards):
+    """The model that a model's maps are compared with."""
+    return config["judging"][wildcards.model]["against"]
 
 
 rule judging_against:
@@ -157,6 +207,17 @@ rule judging_against:
         folder=lambda w, output: os.path.dirname(output.table),
     shell:
         r"""
-        python -m scripts.judging_against --judged {input.judged:q} --other {input.other:q} --name {wildcards.model:q} \
+        python "$CONVSCOPE_SCRIPTS" judging_against --judged {input.judged:q} --other {input.other:q} --name {wildcards.model:q} \
             --other-name {params.other:q} --seed {params.seed} --out {params.folder:q} --log {log:q}
         """
+
+
+def judging_tables():
+    """The verdict of every model and image set that is judged, and the comparison with another model."""
+    return [
+        file
+        for model, images in pairs("judging")
+        for rule in [rules.judging_report]
+        + [rules.judging_against] * ("against" in config["judging"][model])
+        for file in files_of(rule, model=model, images=images)
+    ]

@@ -1,5 +1,7 @@
 """Models: trained, or brought from elsewhere, to one canonical form; and their layers."""
 
+from convscope.models.settings import model_files, model_settings
+
 
 rule train_model:
     """Train a network from scratch; killed, it goes on after the last finished epoch."""
@@ -32,7 +34,7 @@ rule train_model:
         seed=SEED,
     shell:
         r"""
-        python -m scripts.train_model --name {wildcards.model} --images {input.images:q} --classes {input.classes:q} \
+        python "$CONVSCOPE_SCRIPTS" train_model --name {wildcards.model} --images {input.images:q} --classes {input.classes:q} \
             --settings {params.settings:q} --state {params.state:q} --model {output.model:q} --spec {output.spec:q} \
             --summary {output.summary:q} --history {output.history:q} --training {output.training:q} \
             --seed {params.seed} --threads {threads} --log {log:q}
@@ -68,7 +70,7 @@ rule training_curves:
         code=code("training_curves"),
     shell:
         r"""
-        python -m scripts.training_curves --history {input.history:q} --training {input.training:q} --spec {input.spec:q} \
+        python "$CONVSCOPE_SCRIPTS" training_curves --history {input.history:q} --training {input.training:q} --spec {input.spec:q} \
             --curves {output.curves:q} --log {log:q}
         """
 
@@ -93,12 +95,16 @@ rule import_model:
         runtime=120,
     params:
         code=code("import_model"),
-        settings=model_settings,
-        fingerprint=model_fingerprint,
+        settings=lambda w: argument(
+            model_settings(config["models"][w.model], content_of)
+        ),
+        fingerprint=lambda w: [
+            content_of(place) for place in model_files(config["models"][w.model])
+        ],
         seed=SEED,
     shell:
         r"""
-        python -m scripts.import_model --name {wildcards.model} --settings {params.settings:q} --model {output.model:q} \
+        python "$CONVSCOPE_SCRIPTS" import_model --name {wildcards.model} --settings {params.settings:q} --model {output.model:q} \
             --spec {output.spec:q} --summary {output.summary:q} --seed {params.seed} --threads {threads} --log {log:q}
         """
 
@@ -124,6 +130,6 @@ checkpoint layers:
         code=code("layers"),
     shell:
         r"""
-        python -m scripts.layers --model {input.model:q} --spec {input.spec:q} --table {output.table:q} \
+        python "$CONVSCOPE_SCRIPTS" layers --model {input.model:q} --spec {input.spec:q} --table {output.table:q} \
             --threads {threads} --log {log:q}
         """

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
 from convscope.jobs.job import parser, run, say
@@ -15,7 +14,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.storage.tables import read_rows, read_table, write_table
 
     rows, bad = select_images(
-        json.loads(sys.stdin.read() if args.settings == "-" else args.settings),
+        json.loads(args.settings),
         read_table(args.images, ImageRow) if args.images else [],
         read_table(args.bad_images, BadRow) if args.bad_images else [],
         read_rows(args.predictions) if args.predictions else [],
@@ -30,9 +29,7 @@ def main(args: argparse.Namespace) -> None:
 
 if __name__ == "__main__":
     arguments = parser(__doc__)
-    arguments.add_argument(
-        "--settings", required=True, help="the image set's part of the config, as JSON; - reads it from standard input"
-    )
+    arguments.add_argument("--settings", required=True, help="the image set's part of the config, as JSON")
     arguments.add_argument("--images", type=Path, help="the dataset's table of pictures (CSV)")
     arguments.add_argument("--bad-images", type=Path, help="the dataset's table of bad pictures (CSV)")
     arguments.add_argument("--predictions", type=Path, help="the evaluation's predictions (CSV)")

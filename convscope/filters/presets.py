@@ -99,6 +99,13 @@ def without_effect(config: dict[str, Any]) -> tuple[str, ...]:
     return ("step_length", "smoothing") if fourier else ("rate",)
 
 
+def pattern_settings(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """What the patterns of one preset depend on: which layers are asked for, and the threads, change none."""
+    part = for_preset(config, name)
+    ignored = ("threads", "layers", *without_effect(part))
+    return {key: value for key, value in part.items() if key not in ignored}
+
+
 def settings_from(config: dict[str, Any]) -> AscentSettings:
     """Settings of a preset with the values that a study changes.
 

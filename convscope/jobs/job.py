@@ -20,6 +20,7 @@ from convscope.errors import UserError
 from convscope.jobs.lean_imports import collect_rarely, keras_alone, leave_the_garbage
 from convscope.storage import files, runs
 from convscope.storage.addresses import without_secrets
+from convscope.storage.arguments import read_arguments
 
 _SECONDS_BETWEEN_LINES = 15.0
 _SECONDS_TO_TIDY_UP = 2.0
@@ -28,9 +29,16 @@ _title = ""
 _why_ended = ""
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reads what is too long for a command line from the file that is named in its place."""
+
+    def parse_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def, override]
+        return super().parse_args(read_arguments(sys.argv[1:] if args is None else args), namespace)
+
+
 def parser(description: str | None) -> argparse.ArgumentParser:
     """An argument parser with the arguments every job has: --log, --threads, --seed."""
-    result = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    result = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     result.add_argument("--log", type=Path, help="file for everything this job prints")
     result.add_argument("--threads", type=int, default=1, help="threads the job may use (default: 1)")
     result.add_argument("--seed", type=int, default=0, help="the study's seed (default: 0)")

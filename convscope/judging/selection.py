@@ -50,6 +50,18 @@ def judged_groups(config: dict[str, Any], model: str) -> list[str]:
     return [group for group in GROUPS if wanted == "all" or group in wanted]
 
 
+def number_settings(config: dict[str, Any], model: str) -> dict[str, Any]:
+    """What a method's numbers depend on, the groups of metrics by name; which images and methods is told otherwise."""
+    ignored = ("images", "methods", "metrics", "threads", "against", "survives")
+    used = {key: value for key, value in config["judging"][model].items() if key not in ignored}
+    return {**used, "groups": judged_groups(config, model)}
+
+
+def verdict_settings(config: dict[str, Any], model: str) -> dict[str, Any]:
+    """The same with what the verdicts depend on beside the numbers."""
+    return {**number_settings(config, model), "survives": config["judging"][model]["survives"]}
+
+
 def check_judging(config: dict[str, Any], model: str) -> None:
     """Check that what `judging.<model>` names is made.
 

@@ -1,7 +1,7 @@
 """Jobs without their start: a server that has the heavy libraries imported runs each of them in a forked child.
 
 A job of the pipeline spends two or three seconds on importing TensorFlow, and its work in these tests takes tenths of one. `Preloaded`
-starts a server that imports the libraries once, and puts a `python` first on the PATH that hands `python -m scripts.X ...` and
+starts a server that imports the libraries once, and puts a `python` first on the PATH that hands `python .../scripts X ...` and
 `python -m snakemake ...` to it, with arguments, folder, environment and standard streams. The server forks; no operation of
 TensorFlow has run in it by then, so that the child begins as a new process does, and the project's own modules are imported in the
 child, from where the caller wants them. Everything else is run by the usual Python.
@@ -32,13 +32,14 @@ _LIBRARIES = {
 _CLIENT = """#!{python} -SE
 import os, sys, marshal, signal, _socket, array
 args = sys.argv[1:]
-module = args[1].partition('.')[0] if args[:1] == ['-m'] and len(args) > 1 else ''
+named = args[1:] if args[:1] == ['-m'] else args
+module = os.path.basename(named[0]).partition('.')[0] if named else ''
 address = os.path.join({folder!r}, module)
 if not module or not os.path.exists(address):
     os.execv({python!r}, [{python!r}, *args])
 server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
 server.connect(address)
-request = marshal.dumps((args[1:], os.getcwd(), dict(os.environ)))
+request = marshal.dumps((named, os.getcwd(), dict(os.environ)))
 streams = array.array('i', [0, 1, 2])
 server.sendmsg([len(request).to_bytes(8, 'big')], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
 while request:
@@ -177,7 +178,10 @@ def _run(caller: socket.socket) -> None:
     code = 1
     gc.enable()
     try:
-        runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+        if os.sep in arguments[0]:
+            runpy.run_path(arguments[0], run_name="__main__")
+        else:
+            runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)

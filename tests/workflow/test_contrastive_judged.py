@@ -12,7 +12,7 @@ def test_the_judge_takes_the_autoencoder(fresh: Project) -> None:
     fresh.edit(TINY, "methods: [gradcam, integrated_gradients]", "methods: [integrated_gradients, pertinent_negative]")
     printed = fresh.run("-n", "-p")
     wanted = {}
-    for part in printed.split("python -m scripts.judge ")[1:]:
+    for part in printed.split('python "$CONVSCOPE_SCRIPTS" judge ')[1:]:
         command = part.split("--log")[0]
         found = re.search(r"--method (.+?) --(?:method-settings|masks|parts|settings)", command)
         assert found
