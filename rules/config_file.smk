@@ -14,7 +14,7 @@ from convscope.errors import UserError
 
 CONFIG_FILES = []
 # A module is given its config by the workflow that uses it.
-IS_MODULE = workflow.modifier.is_module
+IS_MODULE = not workflow.modifier.is_main_snakefile()
 
 
 def stop(error, where="config"):
