@@ -150,7 +150,8 @@ class _Pending:
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         outputs = self.layer(*args, **kwargs)
         if self.fresh and getattr(self.original, "weights", None):
-            self.layer.set_weights(self.original.get_weights())
+            # A layer's own weights come before those of an activation that it has inside, a PReLU, and has no more.
+            self.layer.set_weights(self.original.get_weights()[: len(self.layer.weights)])
             self.fresh = False
         return outputs
 

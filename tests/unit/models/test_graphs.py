@@ -377,3 +377,24 @@ def test_the_last_map_may_be_that_of_an_earlier_call() -> None:
     pooled = layers.GlobalAveragePooling2D(name="gap")(relu(layers.Conv2D(4, 3)(inputs)))
     model = keras.Model(inputs, layers.Dense(2)(relu(layers.Dense(5)(pooled))))
     assert graphs.default_cam_layer(model) == "relu@1"
+
+
+@pytest.mark.parametrize(
+    "kind", ["Conv2D", "Conv2DTranspose", "SeparableConv2D", "DepthwiseConv2D", "Dense"], ids=lambda kind: kind
+)
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_layer_that_loses_an_activation_with_weights_keeps_its_own(kind: str, bias: bool) -> None:
+    """One of 3,000 random networks found it: a PReLU inside a layer has weights, which stand behind the layer's."""
+    keras.utils.set_random_seed(3)
+    slopes = keras.layers.PReLU(alpha_initializer="random_normal", shared_axes=[1, 2])
+    sizes = {"Dense": (2,), "DepthwiseConv2D": (3,)}.get(kind, (2, 3))
+    layer = getattr(keras.layers, kind)(*sizes, use_bias=bias, activation=slopes, name="it")
+    image = keras.Input((6, 5, 3))
+    network = keras.Model(image, layer(image))
+    x = np.random.default_rng(0).normal(size=(2, 6, 5, 3)).astype(np.float32)
+    expected = network(x).numpy()  # the slopes are made by the first answer
+    flat = graphs.flatten(network, linear=lambda node: node.operation is layer)
+    own = flat.get_layer("it").get_weights()
+    assert [part.shape for part in own] == [part.shape for part in layer.get_weights()[:-1]]
+    before = flat(x).numpy()
+    assert (before < 0).any() and np.allclose(slopes(before), expected, atol=1e-6)
