@@ -1,4 +1,4 @@
-"""Make the README's pictures from finished studies: `python docs/make_pictures.py` (needs chromium for one of them).
+"""Make the pictures of the README and of docs/ from finished studies: `python docs/make_pictures.py` (needs chromium for one of them).
 
 The default study must be there; `config/cheat.yaml` and a study with the real Xception give pictures where they are.
 """
@@ -79,6 +79,8 @@ def main() -> None:
     save(Image.open(STUDY / "cams" / "mini_xception" / "test" / "gradcam_sheet.png"), "gradcam.jpg", 1100)
     explained = STUDY / "attributions" / "convnet" / "test" / "side_by_side.png"
     save(Image.open(explained), "side_by_side.jpg", 1106)
+    whole = Image.open(explained)
+    save(whole.crop((0, 0, whole.width, whole.height * 47 // 100)), "why_cat.jpg", 1106)
     sheets = sorted((STUDY / "activations" / "convnet" / "one_cat" / "sheets").glob("*/*_conv2.png"))
     save(Image.open(sheets[0]), "activations.jpg")
     screenshot("gallery.jpg")

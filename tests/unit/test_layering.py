@@ -5,26 +5,9 @@ from pathlib import Path
 import pytest
 
 from convscope.jobs.code_digest import imports_of
+from scripts.architecture import ROOMS
 
-# From the ground up: a room may use those above it in this list, and itself.
-ROOMS = """
-errors       a user's mistake in one line
-config       the completed config
-storage      how anything is written and read, and by whom
-jobs         how one step of the workflow runs
-pictures     pixels in, pictures out
-data         datasets and image sets
-models       networks of every origin in one form
-evaluation   how good the classifier is
-activations  what every layer answers
-filters      what every filter looks for
-cams         where the evidence lies
-attributions which pixels count
-judging      which of these to believe
-gallery      all of it to look at
-check        every name of a study leads somewhere
-"""
-ORDER = [line.split()[0] for line in ROOMS.strip().splitlines()]
+ORDER = list(ROOMS)  # from the ground up: a room may use those before it, and itself
 # The same kind of file has the same name everywhere: what things are called, its pictures, its HDF5 files, its tables and verdicts.
 KINDS = ("names", "figures", "store", "report")
 

@@ -1,13 +1,29 @@
 """The names of the attribution methods: in the registry, in the config's schema, and what `all` stands for."""
 
+import keras
+import numpy as np
+import pytest
+
 from convscope.attributions.baselines import BASELINES
 from convscope.attributions.names import METHODS, chosen_methods, needs_background
 from convscope.attributions.registry import METHODS as FACTORIES
+from convscope.attributions.registry import explainer
 from convscope.config import load_schema
+from convscope.models.spec import ModelSpec
 
 
 def test_every_name_has_a_factory() -> None:
     assert set(METHODS) == set(FACTORIES)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_an_explainer_is_what_its_row_says(name: str) -> None:
+    image = keras.Input((16, 16, 3))
+    maps = keras.layers.Conv2D(2, 3, activation="relu", name="conv")(image)
+    model = keras.Model(image, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling2D()(maps)))
+    spec = ModelSpec("net", (16, 16), classes=("a", "b"), head="multiclass")
+    ready = explainer(name, model, spec, background=np.zeros((1, 16, 16, 3), np.float32))
+    assert (ready.name, ready.signed) == (name, METHODS[name].signed)
 
 
 def test_the_schema_knows_every_setting_and_no_other() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convscope.data.drawn import kinds
 from convscope.data.drawn.dataset import _BATCH, write_dataset
 from convscope.data.drawn.geometry import closed_curve, ellipse, hull, limb, tufted
 from convscope.data.drawn.masks import shrink_parts, trimap_of
@@ -37,6 +38,10 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 # --- one picture ------------------------------------------------------------------------------------------------------
+
+
+def test_the_configs_check_knows_the_same_classes() -> None:
+    assert kinds.CLASSES["drawn_pets"] == CLASSES
 
 
 def test_same_numbers_same_picture_in_any_order() -> None:

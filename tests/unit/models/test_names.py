@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from convscope.config import load_schema
 from convscope.models.names import (
     XCEPTION_FILTERS,
     XCEPTION_POOLING,
@@ -23,21 +24,14 @@ from convscope.models.names import (
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        {"source": "train", "architecture": "convnet", "image_size": 96, "width": 0.25},
-        {"source": "train", "architecture": "mini_xception", "image_size": 96, "width": 0.25},
-        {"source": "train", "architecture": "xception", "image_size": 64, "width": 0.05},
-        {"source": "train", "architecture": "retail", "image_size": 48, "width": 0.5},
-    ],
-)
-def test_foretold_layers_are_those_of_the_built_network(settings: dict, tmp_path: Path) -> None:
+@pytest.mark.parametrize("architecture", load_schema()["$defs"]["train"]["properties"]["architecture"]["enum"])
+def test_foretold_layers_are_those_of_the_built_network(architecture: str, tmp_path: Path) -> None:
     from convscope.models import architectures, graphs, layers, load
     from convscope.models.spec import ModelSpec
 
+    size = 96
+    settings = {"source": "train", "architecture": architecture, "image_size": size, "width": 0.25}
     network, _ = graphs.canonical(architectures.build(settings, 2))
-    size = settings["image_size"]
     rows = layers.layer_table(network, ModelSpec("x", (size, size)))
     known = layers_of(settings)
     assert {(k.name, k.block, k.role, k.filters) for k in known} == {(r.name, r.block, r.role, r.filters) for r in rows}

@@ -5,6 +5,8 @@ from typing import Any
 
 import yaml
 
+from convscope.attributions.names import METHODS
+
 _TEXT = """
 # Every source of pictures, listed, seen by a network, and judged with part masks.
 data:
@@ -89,7 +91,7 @@ maps:
   attributions:
     net: {images: [two], methods: [saliency, guided_gradcam], shard: 2}
 
-# Every attribution method, as short as can be.
+# Every attribution method that has settings, as short as can be.
 methods:
   seed: 5
   datasets:
@@ -101,8 +103,6 @@ methods:
   attributions:
     net:
       images: [two]
-      methods: [smoothgrad, input_x_gradient, integrated_gradients, occlusion, rise, lime, kernel_shap, partition_shap,
-        gradient_shap, deep_shap, pertinent_negative, pertinent_positive]
       smoothgrad: {samples: 2}
       input_x_gradient: {baseline: blurred, blur: 4}
       integrated_gradients: {steps: 2, baseline: blurred, blur: 4}
@@ -141,6 +141,7 @@ judged:
 """
 
 STUDIES: dict[str, dict[str, Any]] = {name: {"study": name, **study} for name, study in yaml.safe_load(_TEXT).items()}
+STUDIES["methods"]["attributions"]["net"]["methods"] = [name for name, method in METHODS.items() if method.settings]
 
 
 DROP = "DROP"  # as the new value of a key: the key is taken out

@@ -10,13 +10,14 @@ from typing import Any
 import yaml
 
 TABLE = Path(__file__).with_name("leaves.yaml")
-RULES = (
-    "download", "extract", "draw_pets", "draw_produce", "dataset", "contact_sheet", "masks", "image_set",
-    "import_model", "train_model", "training_curves", "layers", "evaluate", "classifier_report", "activations",
-    "gather_activations", "channel_sheets", "ascend", "filter_grid", "gap_head", "cam", "gather_cam", "overlays",
-    "train_autoencoder", "attribution", "gather_attribution", "attribution_figures", "side_by_side", "judge",
-    "judge_controls", "judging_report", "judging_against", "gallery", "index",
-)  # fmt: skip
+_ROOT = Path(__file__).parents[3]
+_INCLUDED = re.findall(r'^include: "(rules/\w+\.smk)"', (_ROOT / "Snakefile").read_text(encoding="utf-8"), re.MULTILINE)
+# In the order of a study.
+RULES = tuple(
+    rule
+    for path in _INCLUDED
+    for rule in re.findall(r"^(?:rule|checkpoint) (\w+):", (_ROOT / path).read_text(encoding="utf-8"), re.MULTILINE)
+)
 _SHORT = {"pages": ("gallery", "index")}
 
 

@@ -1,0 +1,36 @@
+"""The files that other programs look for are of their form, and name what exists."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_citation_is_of_this_project() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert {"cff-version", "message", "title", "authors"} <= set(cited), "what the format requires"
+    assert cited["cff-version"] == "1.2.0" and cited["type"] == "software"
+    assert cited["title"].lower() == project["name"] and cited["license"] == project["license"]
+    assert [set(author) for author in cited["authors"]] == [{"name"}], "an entity, no persons"
+    assert "version" not in cited, "it comes from the git tag"
+    known = {"cff-version", "message", "type", "title", "abstract", "authors", "keywords", "license"}
+    assert set(cited) <= known
+
+
+def test_the_workflow_catalogue_is_told_what_exists() -> None:
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text(encoding="utf-8"))["usage"]
+    assert set(usage) == {"mandatory-flags", "software-stack-deployment", "report"}
+    assert set(usage["mandatory-flags"]) == {"desc", "flags"}
+    for path in re.findall(r"\b(?:profiles|envs|config)/\w+", usage["mandatory-flags"]["desc"]):
+        assert (ROOT / path).exists()
+    assert usage["software-stack-deployment"] == {"conda": True, "singularity": False, "singularity+conda": False}
+    rules = [path.read_text(encoding="utf-8") for path in (ROOT / "rules").glob("*.smk")]
+    environments = {path for text in rules for path in re.findall(r'conda:\s+"\.\./(envs/[^"]+)"', text)}
+    assert environments and all((ROOT / path).is_file() for path in environments)
+    assert usage["report"] is any("report(" in text for text in rules)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8").lower()
+    assert "snakemake" in readme and "workflow" in readme, "the catalogue finds a workflow by these words"
