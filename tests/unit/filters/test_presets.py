@@ -15,6 +15,7 @@ from convscope.filters.presets import (
     PRESETS,
     filters_a_batch,
     for_preset,
+    pattern_settings,
     preset_names,
     resolved_precision,
     settings_from,
@@ -314,3 +315,18 @@ def test_settings_without_effect_have_none_and_those_of_the_other_parameterisati
     first = patterns()
     for name, value in {"step_length": 3.0, "smoothing": 1.5, "rate": 0.2}.items():
         assert (patterns(**{name: value}).tobytes() == first.tobytes()) == (name in ignored), name
+
+
+def test_layers_threads_and_what_has_no_effect_are_no_part_of_a_patterns_settings() -> None:
+    part = {
+        "layers": ["conv1"],
+        "threads": 3,
+        "filters": 8,
+        "rate": 0.1,
+        "step_length": 4.0,
+        "sharp": {"steps": 9},
+        "textbook": {"steps": 5},
+    }
+    textbook, sharp = (pattern_settings(part, name) for name in ("textbook", "sharp"))
+    assert textbook == {"filters": 8, "step_length": 4.0, "steps": 5, "preset": "textbook"}
+    assert sharp == {"filters": 8, "rate": 0.1, "steps": 9, "preset": "sharp"}

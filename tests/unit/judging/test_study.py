@@ -22,7 +22,13 @@ from convscope.data.part_masks import MaskRow, list_masks
 from convscope.errors import UserError
 from convscope.judging.gate import MIN_IMAGES, MIN_NETWORKS
 from convscope.judging.names import CONTROLS, METRICS
-from convscope.judging.selection import judged_groups, judged_methods, method_settings
+from convscope.judging.selection import (
+    judged_groups,
+    judged_methods,
+    method_settings,
+    number_settings,
+    verdict_settings,
+)
 from convscope.models.load import save_model
 from convscope.models.spec import ModelSpec
 from convscope.pictures.read import load_images
@@ -336,3 +342,14 @@ def test_signed_maps_keep_their_sign(folder: Path) -> None:
     assert (heat_of("integrated_gradients", raw) < 0).any()
     assert (heat_of("saliency", raw) >= 0).all()
     assert (heat_of("gradcam", np.abs(raw[..., 0])) >= 0).all()
+
+
+def test_what_numbers_and_verdicts_depend_on() -> None:
+    config = {
+        "judging": {
+            "net": {"images": ["a"], "metrics": ["seeds", "curves"], "methods": "all", "threads": 2, "steps": 4}
+        }
+    }
+    config["judging"]["net"] |= {"against": "other", "survives": "mostly"}
+    assert number_settings(config, "net") == {"steps": 4, "groups": ["curves", "seeds"]}
+    assert verdict_settings(config, "net") == {"steps": 4, "groups": ["curves", "seeds"], "survives": "mostly"}
