@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
-from convscope.config import complete, load_schema
+from convscope.config import SCHEMAS, complete, load_schema
 from convscope.errors import UserError
 
 STUDY: dict[str, Any] = {
@@ -150,6 +152,35 @@ def test_the_schema_is_a_schema_and_describes_every_key() -> None:
     for name, part in [("study", schema), *schema["$defs"].items()]:
         visit(part, name)
     assert bare == []
+
+
+def test_each_file_is_a_schema_and_the_whole_of_them_says_what_they_say() -> None:
+    parts = {path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in SCHEMAS.iterdir()}
+    for name, part in parts.items():
+        Draft202012Validator.check_schema(part)
+        assert part["description"], name
+    registry = Registry().with_contents(
+        ((name, part) for name, part in parts.items()), default_specification=DRAFT202012
+    )
+    as_files, as_one = (
+        Draft202012Validator({"$ref": "study.yaml"}, registry=registry),
+        Draft202012Validator(load_schema()),
+    )
+    refused = 0
+    for study in [STUDY, *(changed(path, value) for path, value, _ in MISTAKES)]:
+        told = [sorted(error.message for error in schema.iter_errors(study)) for schema in (as_files, as_one)]
+        assert told[0] == told[1]
+        refused += bool(told[0])
+    assert 0 < len(MISTAKES) - refused < 4, "2.0 for an integer alone is none to the schema as it is written"
+
+
+def test_a_name_that_two_files_define(tmp_path: Path) -> None:
+    shared = "$defs: {name: {type: string}}\n"
+    (tmp_path / "study.yaml").write_text(shared + "properties: {study: {$ref: 'shared.yaml#/$defs/name'}}\n")
+    assert load_schema(tmp_path)["properties"] == {"study": {"$ref": "#/$defs/name"}}
+    (tmp_path / "shared.yaml").write_text(shared)
+    with pytest.raises(ValueError, match=r"study\.yaml: another file of .* defines 'name', too"):
+        load_schema(tmp_path)
 
 
 ROOT = Path(__file__).parents[2]
