@@ -1,6 +1,8 @@
 """The schema: defaults, and every mistake told in one line that names key, value and the nearest valid one."""
 
 import copy
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,10 @@ from referencing.jsonschema import DRAFT202012
 
 from convscope.config import SCHEMAS, complete, load_schema
 from convscope.errors import UserError
+from convscope.judging.gate import SURVIVES
+from tests import completed
+
+ROOT = Path(__file__).parents[2]
 
 STUDY: dict[str, Any] = {
     "study": "small",
@@ -72,6 +78,84 @@ def test_defaults_of_a_source_are_those_of_that_source_only() -> None:
     found = complete(study)
     assert found["datasets"]["photos"] == {"source": "path", "path": ".", "on_bad_image": "list"}
     assert found["models"]["mine"] == {"source": "file", "path": "x.keras", "resize": "crop", "preprocessing": "none"}
+
+
+# Every section, every source, and no key that has a default.
+LEAST: dict[str, Any] = {
+    "study": "least",
+    "datasets": {
+        "pets": {"source": "drawn_pets", "images_per_class": {"train": 1}},
+        "produce": {"source": "drawn_produce", "images_per_class": {"train": 1}},
+        "folder": {"source": "path", "path": "."},
+        "archive": {"source": "archive", "url": "file:///pictures.zip"},
+    },
+    "models": completed.LEAST,
+    "evaluations": {"train": ["pets/train"]},
+    "image_sets": {"few": {"dataset": "pets", "split": "train"}},
+    "filters": {"file": {}},
+    "cams": {"file": {"images": ["few"], "gap_head": {"dataset": "pets"}}},
+    **{stage: {"file": {"images": ["few"]}} for stage in ("activations", "attributions", "judging")},
+}
+
+
+def defaults(part: dict[str, Any], root: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key of the schema that has a default, with it; of alternatives by `source`, "<source>" is part of the path."""
+    while "$ref" in part:
+        name = part["$ref"].removeprefix("#/$defs/")
+        part = root["$defs"][name] | {key: value for key, value in part.items() if key != "$ref"}
+    if "default" in part:
+        yield path, part["default"]
+    for key, inner in part.get("properties", {}).items():
+        yield from defaults(inner, root, f"{path}.{key}".lstrip("."))
+    further = part.get("additionalProperties")
+    if isinstance(further, dict):
+        yield from defaults(further, root, f"{path}.*")
+    for option in part.get("oneOf", []):
+        if "$ref" in option:
+            source = root["$defs"][option["$ref"].removeprefix("#/$defs/")]["properties"]["source"]["const"]
+            yield from defaults(option, root, f"{path}<{source}>")
+
+
+def found_at(path: str, value: Any) -> list[Any]:
+    """What a completed config has at a path of `defaults`; where a key is missing, `MISSING`."""
+    values = [value]
+    for key in path.split("."):
+        if key.startswith("*"):
+            values = [inner for value in values for inner in value.values()]
+            values = [value for value in values if key == "*" or value["source"] == key[2:-1]]
+        else:
+            values = [value.get(key, MISSING) for value in values]
+    return values
+
+
+def test_a_completed_config_has_every_key_that_has_a_default() -> None:
+    schema, found = load_schema(), complete(LEAST)
+    known = list(defaults(schema, schema))
+    assert len(known) > 60 and ("models.*<train>.epochs", 50) in known and ("cams.*.gap_head.train", "train") in known
+    for path, default in known:
+        values = found_at(path, found)
+        assert values and MISSING not in values, path
+        # A section or group of which something is given, or whose own keys have defaults, is more than its default.
+        assert default == {} or values == [default], path
+
+
+def test_no_default_is_written_a_second_time() -> None:
+    schema = load_schema()
+    keys = {path.rpartition(".")[2] for path, _ in defaults(schema, schema)}
+    files = [*ROOT.glob("rules/*.smk"), *ROOT.glob("scripts/*.py"), *ROOT.glob("convscope/**/*.py")]
+    # What is read of a part of a config with something to fall back on, be it nothing.
+    read = re.compile(r"""(settings|config|part|dataset|model|image_set|named|own|\])\.get\("(\w+)", ([^)]*)\)""")
+    again = [
+        f"{path.relative_to(ROOT).as_posix()}: {match[0]}"
+        for path in files
+        for match in read.finditer(path.read_text(encoding="utf-8"))
+        if match[2] in keys and match[3] not in ("None", "[]", "{}", '""')
+    ]
+    # Only models that the study does not train have none.
+    assert again == ['rules/evaluation.smk: ].get("threads", 2)']
+    assert load_schema()["$defs"]["judging"]["properties"]["survives"]["default"] == SURVIVES, (
+        "which docs/judging.md is of"
+    )
 
 
 MISTAKES: list[tuple[str, Any, list[str]]] = [
@@ -183,7 +267,6 @@ def test_a_name_that_two_files_define(tmp_path: Path) -> None:
         load_schema(tmp_path)
 
 
-ROOT = Path(__file__).parents[2]
 STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "config").glob("*.yaml"))]
 
 

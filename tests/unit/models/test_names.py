@@ -19,6 +19,7 @@ from convscope.models.names import (
     xception_filters,
     xception_layers,
 )
+from tests.completed import model as model_part
 
 ROOT = Path(__file__).parents[3]
 
@@ -26,10 +27,10 @@ ROOT = Path(__file__).parents[3]
 @pytest.mark.parametrize(
     "settings",
     [
-        {"source": "train", "architecture": "convnet", "image_size": 96, "width": 0.25},
-        {"source": "train", "architecture": "mini_xception", "image_size": 96, "width": 0.25},
-        {"source": "train", "architecture": "xception", "image_size": 64, "width": 0.05},
-        {"source": "train", "architecture": "retail", "image_size": 48, "width": 0.5},
+        model_part(architecture="convnet", image_size=96, width=0.25),
+        model_part(architecture="mini_xception", image_size=96, width=0.25),
+        model_part(architecture="xception", image_size=64, width=0.05),
+        model_part(architecture="retail", image_size=48, width=0.5),
     ],
 )
 def test_foretold_layers_are_those_of_the_built_network(settings: dict, tmp_path: Path) -> None:
