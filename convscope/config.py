@@ -90,7 +90,8 @@ def _no_numbers(value: Any, where: str) -> Iterator[str]:
             yield from _no_numbers(part, f"{where}.{index}".lstrip("."))
 
 
-def _resolve(schema: Any, root: dict[str, Any]) -> dict[str, Any]:
+def resolved(schema: Any, root: dict[str, Any]) -> dict[str, Any]:
+    """A part of the schema itself where it refers to a definition of `root`; what it says beside the `$ref` comes first."""
     while isinstance(schema, dict) and "$ref" in schema:
         target: Any = root
         for part in schema["$ref"].removeprefix("#/").split("/"):
@@ -102,14 +103,14 @@ def _resolve(schema: Any, root: dict[str, Any]) -> dict[str, Any]:
 def _branch(value: Any, options: list[Any], root: dict[str, Any]) -> int | None:
     """The alternative a value means: the one with its `source`."""
     for index, option in enumerate(options):
-        known = _resolve(option, root).get("properties", {}).get("source", {}).get("const")
+        known = resolved(option, root).get("properties", {}).get("source", {}).get("const")
         if isinstance(value, dict) and known is not None and value.get("source") == known:
             return index
     return None
 
 
 def _fill(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> None:
-    schema = _resolve(schema, root)
+    schema = resolved(schema, root)
     if not isinstance(value, dict):
         return
     if "oneOf" in schema:
@@ -118,11 +119,11 @@ def _fill(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> None:
             _fill(value, schema["oneOf"][chosen], root)
         return
     for key, part in schema.get("properties", {}).items():
-        resolved = _resolve(part, root)
-        if key not in value and "default" in resolved:
-            value[key] = copy.deepcopy(resolved["default"])
+        inner = resolved(part, root)
+        if key not in value and "default" in inner:
+            value[key] = copy.deepcopy(inner["default"])
         if key in value:
-            _fill(value[key], resolved, root)
+            _fill(value[key], inner, root)
     further = schema.get("additionalProperties")
     if isinstance(further, dict):
         for key in value.keys() - schema.get("properties", {}).keys():
@@ -137,7 +138,7 @@ def _explain(error: Any, root: dict[str, Any]) -> str:
         if chosen is not None:
             inner = [found for found in error.context or [] if found.schema_path[0] == chosen]
             return _explain(min(inner, key=lambda e: len(e.absolute_path)), root)
-        sources = [_resolve(option, root).get("properties", {}).get("source", {}).get("const") for option in options]
+        sources = [resolved(option, root).get("properties", {}).get("source", {}).get("const") for option in options]
         if all(sources):
             given = error.instance.get("source") if isinstance(error.instance, dict) else error.instance
             return f"{where}.source: '{given}' is unknown; {nearest(str(given), sources)}"
@@ -162,5 +163,5 @@ def _explain(error: Any, root: dict[str, Any]) -> str:
 
 def _meaning(schema: dict[str, Any], root: dict[str, Any] | None = None) -> str:
     if root is not None:
-        schema = _resolve(schema, root)
-    return str(schema.get("description", "see schemas/")).rstrip(".")
+        schema = resolved(schema, root)
+    return str(schema.get("description", "see docs/config.md")).rstrip(".")

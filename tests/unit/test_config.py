@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-from convscope.config import SCHEMAS, complete, load_schema
+from convscope.config import SCHEMAS, complete, load_schema, resolved
 from convscope.errors import UserError
 from convscope.judging.gate import SURVIVES
 from tests import completed
@@ -100,9 +100,7 @@ LEAST: dict[str, Any] = {
 
 def defaults(part: dict[str, Any], root: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
     """Every key of the schema that has a default, with it; of alternatives by `source`, "<source>" is part of the path."""
-    while "$ref" in part:
-        name = part["$ref"].removeprefix("#/$defs/")
-        part = root["$defs"][name] | {key: value for key, value in part.items() if key != "$ref"}
+    part = resolved(part, root)
     if "default" in part:
         yield path, part["default"]
     for key, inner in part.get("properties", {}).items():
@@ -111,9 +109,8 @@ def defaults(part: dict[str, Any], root: dict[str, Any], path: str = "") -> Iter
     if isinstance(further, dict):
         yield from defaults(further, root, f"{path}.*")
     for option in part.get("oneOf", []):
-        if "$ref" in option:
-            source = root["$defs"][option["$ref"].removeprefix("#/$defs/")]["properties"]["source"]["const"]
-            yield from defaults(option, root, f"{path}<{source}>")
+        if source := resolved(option, root).get("properties", {}).get("source"):
+            yield from defaults(option, root, f"{path}<{source['const']}>")
 
 
 def found_at(path: str, value: Any) -> list[Any]:
@@ -218,24 +215,36 @@ def test_a_file_that_holds_no_study(nonsense: Any) -> None:
         complete(nonsense)
 
 
+# What the schemas say by; a comma in a description without quotation marks makes a word of its own.
+WORDS = {
+    "$defs", "$ref", "$schema", "additionalProperties", "const", "default", "description", "enum", "exclusiveMaximum",
+    "exclusiveMinimum", "items", "maxItems", "maxLength", "maxProperties", "maximum", "minItems", "minProperties", "minimum", "oneOf",
+    "pattern", "properties", "propertyNames", "required", "title", "type", "uniqueItems",
+}  # fmt: skip
+
+
 def test_the_schema_is_a_schema_and_describes_every_key() -> None:
     schema = load_schema()
     Draft202012Validator.check_schema(schema)
-    bare = []
+    wrong = []
 
     def visit(part: Any, name: str) -> None:
         if not isinstance(part, dict):
             return
+        wrong.extend(f"{name}: {word}" for word in part.keys() - WORDS)
         for key, value in part.get("properties", {}).items():
-            if not {"description", "const", "$ref"} & value.keys():
-                bare.append(f"{name}.{key}")
+            told = resolved(value, schema).get("description") or ""
+            if not told.endswith("."):
+                wrong.append(f"{name}.{key} is not described")
             visit(value, f"{name}.{key}")
+        for value in [part.get("items"), part.get("additionalProperties"), *part.get("oneOf", [])]:
+            visit(value, f"{name}.*")
         if part.get("type") == "object" and "properties" in part:
             assert part.get("additionalProperties") is False, f"{name} takes keys that nobody knows"
 
     for name, part in [("study", schema), *schema["$defs"].items()]:
         visit(part, name)
-    assert bare == []
+    assert wrong == []
 
 
 def test_each_file_is_a_schema_and_the_whole_of_them_says_what_they_say() -> None:
