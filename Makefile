@@ -13,7 +13,7 @@ N ?= 10000
 FIRST ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test test-changes test-peers fuzz-networks lint format lock bench bench-peers progress clean
+.PHONY: help figures test test-changes test-peers fuzz-networks docs lint format lock bench bench-peers progress clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -37,6 +37,10 @@ test-peers: $(TEST_PEERS)/installed ## Check the explanations against captum, Xp
 
 fuzz-networks: $(VENV)/test ## Random networks through the library, each against Keras: N=10000 of them, from number FIRST=0 on.
 	python -W ignore -m tests.fuzz --first $(FIRST) --count $(N)
+
+docs: $(VENV)/test ## Write the pages of the docs that are made from the schema and from the table of changes.
+	python -m scripts.config_page
+	python -m tests.workflow.changes --docs
 
 lint: $(VENV)/test ## Check formatting, lint, types and the workflow.
 	ruff format --check .

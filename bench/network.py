@@ -40,7 +40,7 @@ def save_random(folder: Path, seed: int, width: float = 1.0) -> None:
     from convscope.models.graphs import canonical
 
     keras.utils.set_random_seed(seed)
-    settings = {"architecture": "xception", "image_size": SIZE, "augmentation": False, "width": width}
+    settings = {"architecture": "xception", "image_size": SIZE, "augmentation": False, "dropout": 0.5, "width": width}
     network, _ = canonical(build(settings, 3), "xception")
     settle(network, seed)
     # Two outputs, as the real one has for cats and dogs, would be one logit here; three are as good for timing.

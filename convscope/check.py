@@ -77,7 +77,8 @@ def check_study(config: dict[str, Any]) -> None:
             _among(key, "model", model, config["models"])
             for image_set in settings.get("images", []):
                 _among(f"{key}.images", "image set", image_set, config["image_sets"])
-            _check_layers(key, settings, config["models"][model])
+            if "layers" in settings:
+                _check_layers(key, settings["layers"], config["models"][model])
     for model, settings in config["filters"].items():
         try:
             for preset in preset_names(settings):
@@ -225,13 +226,12 @@ def _check_image_set(key: str, settings: dict[str, Any], config: dict[str, Any])
             _check_choice(f"{key}.group", name, known, f"class of {group}")
 
 
-def _check_layers(key: str, settings: dict[str, Any], model: dict[str, Any]) -> None:
+def _check_layers(key: str, wanted: str | list[str], model: dict[str, Any]) -> None:
     known = layers_of(model)
     if known is None:
         return
     names = [layer.name for layer in known]
     blocks = {layer.block for layer in known}
-    wanted = settings.get("layers", "all")
     for name in [] if wanted == "all" else wanted:
         if name not in blocks:
             _among(f"{key}.layers", "layer", name, names)
@@ -303,13 +303,14 @@ def gap_head_of(model: str, config: dict[str, Any]) -> dict[str, str] | None:
     None where CAM is not among the model's methods, or where neither the config nor the model names a dataset.
     """
     settings = config["cams"][model]
-    named = settings.get("gap_head", {})
-    dataset = named.get("dataset") or config["models"][model].get("dataset")
+    # The pictures that the model was trained on, where none are named.
+    named = settings.get("gap_head") or {"dataset": config["models"][model].get("dataset"), "train": "train"}
+    dataset = named["dataset"]
     if "cam" not in settings["methods"] or dataset is None:
         return None
     splits = splits_of(config["datasets"].get(dataset, {}))
     test = named.get("test") or ("test" if "test" in splits else "validation")
-    return {"dataset": dataset, "train": named.get("train", "train"), "test": test}
+    return {"dataset": dataset, "train": named["train"], "test": test}
 
 
 def _check_gap_head(key: str, model: str, config: dict[str, Any]) -> None:

@@ -171,9 +171,9 @@ def content_of(place, *without):
         stop(error)
 
 
-def job_threads(stage, default=1):
+def job_threads(stage):
     """Threads of a job, from the model's part of a stage."""
-    return lambda wildcards: config[stage][wildcards.model].get("threads", default)
+    return lambda wildcards: config[stage][wildcards.model]["threads"]
 
 
 def image_set_size(images):

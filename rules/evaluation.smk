@@ -18,6 +18,7 @@ rule evaluate:
         "<study>/benchmarks/evaluate/{model}.{dataset}.{split}.tsv"
     conda:
         "../envs/convscope.yaml"
+    # A model that the study does not train has no threads of its own.
     threads: lambda w: config["models"][w.model].get("threads", 2)
     resources:
         mem_mb=2500,

@@ -19,7 +19,7 @@ if __name__ == "__main__":
     arguments.add_argument(
         "--background",
         choices=["any", "cheat", "mixed"],
-        default="any",
-        help="any place; one place for cats and another for dogs; or those two whatever the animal (default: any)",
+        required=True,
+        help="any place; one place for cats and another for dogs; or those two whatever the animal",
     )
     run(main, arguments)

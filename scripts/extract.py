@@ -8,7 +8,7 @@ from convscope.jobs.job import parser, run, say
 
 def main(args: argparse.Namespace) -> None:
     """Extract the archive and write the listing."""
-    from convscope.data.archives import MAX_BYTES, MAX_FILES, MAX_RATIO, ListedMember, extract
+    from convscope.data.archives import MAX_RATIO, ListedMember, extract
     from convscope.errors import UserError
     from convscope.storage.files import sha256_of, write_text
     from convscope.storage.fingerprints import fingerprint
@@ -22,8 +22,8 @@ def main(args: argparse.Namespace) -> None:
     result = extract(
         args.archive,
         args.out,
-        args.max_bytes or MAX_BYTES,
-        args.max_files or MAX_FILES,
+        args.max_bytes,
+        args.max_files,
         args.max_ratio or MAX_RATIO,
         on_progress=lambda files, count: say(f"{files} files, {count / 1e6:.0f} MB"),
     )
@@ -41,8 +41,8 @@ if __name__ == "__main__":
     arguments.add_argument("--sha256", default="", help="checksum the archive must have (default: not checked)")
     arguments.add_argument("--out", type=Path, required=True, help="folder to make")
     arguments.add_argument("--content", type=Path, help="file for the digest of all that was extracted")
-    arguments.add_argument("--max-bytes", type=int, help="most bytes to unpack (default: 10 GB)")
-    arguments.add_argument("--max-files", type=int, help="most members (default: 500000)")
+    arguments.add_argument("--max-bytes", type=int, required=True, help="most bytes to unpack")
+    arguments.add_argument("--max-files", type=int, required=True, help="most members")
     arguments.add_argument("--max-ratio", type=float, help="most bytes unpacked per byte of archive (default: 200)")
     arguments.add_argument("--listing", type=Path, required=True, help="table of members left out or renamed (CSV)")
     run(main, arguments)

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from convscope.jobs.job import parser, run
 
+# How a picture becomes square for a network of the project.
+RESIZE = "crop"
+
 
 def main(args: argparse.Namespace) -> None:
     """Train, make the model canonical, write everything."""
@@ -18,8 +21,7 @@ def main(args: argparse.Namespace) -> None:
 
     settings = json.loads(args.settings)
     classes = read_json(args.classes)["classes"]
-    size = (int(settings.get("image_size", 180)),) * 2
-    resize = settings.get("resize", "crop")
+    size = (int(settings["image_size"]),) * 2
     rows = [row for row in read_rows(args.images) if row["split"] in ("train", "validation") and int(row["label"]) >= 0]
     if len(classes) < 2:
         raise UserError(f"{args.images}: training needs at least two classes, found {len(classes)}")
@@ -35,7 +37,7 @@ def main(args: argparse.Namespace) -> None:
             paths,
             list(map(int, labels)),
             size,
-            resize,
+            RESIZE,
             threads=args.threads,
             what=f"split {split}",
             digests=digests,
@@ -61,7 +63,7 @@ def main(args: argparse.Namespace) -> None:
     spec = ModelSpec(
         name=args.name,
         input_size=size,
-        resize=resize,
+        resize=RESIZE,
         scale=(scale,) * 3,
         offset=(offset,) * 3,
         classes=tuple(classes),

@@ -61,7 +61,7 @@ class SmoothGrad:
 
     name, signed = "smoothgrad", False
 
-    def __init__(self, scores: ClassScores, samples: int = 25, noise: float = 0.15, seed: int = 0) -> None:
+    def __init__(self, scores: ClassScores, samples: int, noise: float, seed: int = 0) -> None:
         self._scores, self._samples, self._noise, self._seed = scores, samples, noise, seed
 
     def __call__(self, images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> Attribution:

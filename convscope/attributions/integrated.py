@@ -25,7 +25,7 @@ class IntegratedGradients:
 
     name, signed = "integrated_gradients", True
 
-    def __init__(self, scores: ClassScores, baseline: Baseline, steps: int = 50) -> None:
+    def __init__(self, scores: ClassScores, baseline: Baseline, steps: int) -> None:
         self._scores, self._baseline, self._steps = scores, baseline, steps
 
     def __call__(self, images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> Attribution:

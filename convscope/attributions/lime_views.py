@@ -73,7 +73,7 @@ def outlined(
     return np.rint(mixed).astype(np.uint8)
 
 
-def coefficient_colours(coefficients: np.ndarray, limit: float | None = None, cmap: str = "coolwarm") -> np.ndarray:
+def coefficient_colours(coefficients: np.ndarray, cmap: str, limit: float | None = None) -> np.ndarray:
     """Third view: the coefficients as colours on a scale symmetric about 0.
 
     Args:

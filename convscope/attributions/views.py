@@ -42,7 +42,7 @@ def views(
         return {
             "relevant": relevant_only(photo, segments, values),
             "outlined": outlined(photo, segments, values, cmap=diverging),
-            "coefficients": coefficient_colours(values, cmap=diverging),
+            "coefficients": coefficient_colours(values, diverging),
         }
     if method == "pertinent_negative":
         return {"changed": _picture(photo / 255 + values)}

@@ -131,7 +131,7 @@ class CamFigures:
             heatmap = np.maximum(heatmap, 0)
             top = 0.0 if empty else self._top or float(heatmap.max())
             hot = colormap(self._cmap, upsample(heatmap, photo.shape[:2]) / np.float32(top)) if top > 0 else None
-            shown = overlay(photo, heatmap, top) if hot is None else laid_over(photo, hot)
+            shown = overlay(photo, heatmap, top, self._cmap) if hot is None else laid_over(photo, hot)
             shown_class = "" if self._class_free else self._classes[target]
             facts = f"_{shown_class}_{score:.2f}" if shown_class else ""
             name = Path("overlays") / f"{entry.identity}{facts.replace('/', '-').replace(' ', '-')}.jpg"

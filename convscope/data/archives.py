@@ -23,8 +23,6 @@ from typing import IO, Any, NoReturn
 from convscope.errors import UserError
 from convscope.storage.runs import still_on
 
-MAX_BYTES = 10_000_000_000
-MAX_FILES = 500_000
 MAX_RATIO = 200
 _SLACK = 16 << 20  # small archives of repetitive files are no bombs
 _BLOCK = 1 << 20
@@ -56,8 +54,8 @@ class Extraction:
 def extract(
     archive: str | os.PathLike[str],
     folder: str | os.PathLike[str],
-    max_bytes: int = MAX_BYTES,
-    max_files: int = MAX_FILES,
+    max_bytes: int,
+    max_files: int,
     max_ratio: float = MAX_RATIO,
     on_progress: OnProgress | None = None,
 ) -> Extraction:

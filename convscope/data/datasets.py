@@ -119,7 +119,7 @@ def scan_dataset(
     rows = list(itertools.chain.from_iterable(batches))
     images = sorted((r for r in rows if isinstance(r, ImageRow)), key=lambda r: (r.split, r.class_, r.path))
     bad = sorted((r for r in rows if isinstance(r, BadRow)), key=lambda r: (r.split, r.class_, r.path))
-    if bad and settings.get("on_bad_image", "list") == "fail":
+    if bad and settings.get("on_bad_image") == "fail":
         first = "; ".join(f"{os.fspath(row.path)!r} ({row.reason})" for row in bad[:3])
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
         raise UserError(f"on_bad_image is 'fail' and {len(bad)} pictures are bad: {first}{more}; mend or remove them")

@@ -93,7 +93,7 @@ def select_images(
         chosen = _sampled([_Choice(r.path, r.class_, r.label, r.sha256) for r in rows], settings, seed)
     else:
         raise UserError("an image set needs one of the keys 'dataset', 'evaluation', 'files', 'folder'")
-    if unreadable and settings.get("on_bad_image", "list") == "fail":
+    if unreadable and settings.get("on_bad_image") == "fail":
         first = "; ".join(f"{row.path!r} ({row.reason})" for row in unreadable[:3])
         raise UserError(f"on_bad_image is 'fail' and {len(unreadable)} pictures are bad: {first}; mend or remove them")
     ids = image_ids([(row.class_, row.path) for row in chosen])

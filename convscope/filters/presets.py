@@ -83,7 +83,7 @@ PRESETS: dict[str, AscentSettings] = {
 
 def preset_names(config: dict[str, Any]) -> list[str]:
     """The presets that a model's filters are made with: one, or several to be shown side by side."""
-    named = config.get("preset", "textbook")
+    named = config["preset"]
     return [named] if isinstance(named, str) else list(named)
 
 
@@ -115,7 +115,7 @@ def settings_from(config: dict[str, Any]) -> AscentSettings:
     Raises:
         UserError: unknown preset, or sizes that leave no picture.
     """
-    name = config.get("preset", "textbook")
+    name = config["preset"]
     if name not in PRESETS:
         raise UserError(f"filters: preset '{name}' is unknown; {nearest(name, PRESETS)}")
     values = asdict(PRESETS[name])

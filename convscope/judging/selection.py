@@ -19,7 +19,7 @@ def made_methods(config: dict[str, Any], model: str, images: str) -> dict[str, s
     for stage, every in _ALL.items():
         part = config.get(stage, {}).get(model)
         if part and images in part["images"]:
-            wanted = part.get("methods", ["gradcam"] if stage == "cams" else "all")
+            wanted = part["methods"]
             names = every if wanted == "all" or "all" in wanted else wanted
             found |= dict.fromkeys(names, stage)
     return found

@@ -33,14 +33,14 @@ def build(settings: Mapping[str, Any], classes: int) -> keras.Model:
     """Build the network that a model's config asks for, with random weights from Keras's global seed.
 
     Args:
-        settings: `architecture` and optionally `image_size` (180), `width` (1.0, factor on all filters),
-            `dropout` (0.5), `augmentation` (by habit: for the Xceptions).
+        settings: `architecture`, `image_size`, `width` (factor on all filters), `dropout`, and optionally `augmentation` (by
+            habit: for the Xceptions).
         classes: number of classes, at least 2.
 
     Raises:
         UserError: unknown architecture, or an image too small for it.
     """
-    name = str(settings.get("architecture", "convnet"))
+    name = str(settings["architecture"])
     builders: dict[str, tuple[Callable[..., keras.Model], int]] = {
         "convnet": (convnet, CONVNET_SMALLEST),
         "mini_xception": (mini_xception, MINI_XCEPTION_SMALLEST),
@@ -50,7 +50,7 @@ def build(settings: Mapping[str, Any], classes: int) -> keras.Model:
     if name not in builders:
         raise UserError(f"architecture is '{name}'; {nearest(name, builders)}")
     builder, smallest = builders[name]
-    size = int(settings.get("image_size", 180))
+    size = int(settings["image_size"])
     if size < smallest:
         raise UserError(
             f"image_size is {size}, too small for architecture {name}; at least {smallest} pixels are needed"
@@ -58,8 +58,8 @@ def build(settings: Mapping[str, Any], classes: int) -> keras.Model:
     model = builder(
         size,
         units=1 if classes == 2 else classes,
-        width=float(settings.get("width", 1.0)),
-        dropout=float(settings.get("dropout", 0.5)),
+        width=float(settings["width"]),
+        dropout=float(settings["dropout"]),
         augmentation=bool(settings.get("augmentation", name.endswith("xception"))),
     )
     _shorten_batch_norm_memory(model)

@@ -240,7 +240,7 @@ def _import_file(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, An
     path = Path(settings["path"]).expanduser()
     _check_sum(path, settings.get("sha256"), "path")
     network = load_file(path)
-    return network, {"source": f"file {path.name}", **preprocessing(settings.get("preprocessing", "none"))}
+    return network, {"source": f"file {path.name}", **preprocessing(settings["preprocessing"])}
 
 
 def _check_sum(path: Path, expected: str | None, key: str) -> None:
@@ -314,7 +314,7 @@ def _import_application(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[
     builders = {key: value for key, value in vars(keras.applications).items() if key[0].isupper() and callable(value)}
     if name not in builders:
         raise UserError(f"application '{name}' does not exist in keras.applications; {nearest(name, builders)}")
-    weights = str(Path(settings.get("weights") or "imagenet").expanduser())
+    weights = str(Path(settings["weights"]).expanduser())
     by_name = weights == "imagenet"
     classes = len(settings.get("classes") or ()) or 1000
     if not by_name:

@@ -97,7 +97,7 @@ def layers_of(settings: Mapping[str, Any]) -> list[Layer] | None:
     """
     source = settings.get("source")
     if source == "train":
-        return _trained(str(settings.get("architecture", "convnet")), float(settings.get("width", 1.0)))
+        return _trained(str(settings["architecture"]), float(settings["width"]))
     if source == "preset":
         return _preset(str(settings["preset"]), settings.get("folder"))
     if source == "file":

@@ -142,8 +142,8 @@ def train(
     Args:
         model: takes (N, H, W, 3) in model space, gives (N, 1) or (N, classes) logits.
         training, validation: the two splits.
-        settings: `epochs` (20), `batch_size` (32), `learning_rate` (0.001), `optimizer` ("rmsprop"), `patience` (none:
-            epochs without a better validation loss after which training stops).
+        settings: `epochs`, `batch_size`, `learning_rate`, `optimizer`, and optionally `patience` (epochs without a better
+            validation loss after which training stops).
         seed: of the order of pictures and of every random layer, in each epoch anew.
         scale, offset: from pixels 0..255 to model space.
         state: folder for what a resumed run needs; None to keep nothing.
@@ -160,7 +160,7 @@ def train(
     optimizer = _optimizer(settings)
     optimizer.build(model.trainable_variables)
     run = _Run(model, optimizer, scale, offset)
-    epochs, batch_size = int(settings.get("epochs", 20)), int(settings.get("batch_size", 32))
+    epochs, batch_size = int(settings["epochs"]), int(settings["batch_size"])
     patience = int(settings.get("patience") or epochs)
 
     history, best_epoch, best_weights = _restore(state, tag, model, optimizer)
@@ -248,10 +248,10 @@ class _Run:
 
 
 def _optimizer(settings: Mapping[str, Any]) -> Any:
-    name = str(settings.get("optimizer", "rmsprop"))
+    name = str(settings["optimizer"])
     if name not in OPTIMIZERS:
         raise UserError(f"optimizer is '{name}'; {nearest(name, OPTIMIZERS)}")
-    return OPTIMIZERS[name](learning_rate=float(settings.get("learning_rate", 0.001)))
+    return OPTIMIZERS[name](learning_rate=float(settings["learning_rate"]))
 
 
 def _seed_generators(layer: Any) -> list[Any]:

@@ -98,7 +98,7 @@ def _axis_weights(source: int, target: int) -> np.ndarray:
     return weights
 
 
-def overlay(image: np.ndarray, heatmap: np.ndarray, top: float, cmap: str = "jet", strength: float = 0.4) -> np.ndarray:
+def overlay(image: np.ndarray, heatmap: np.ndarray, top: float, cmap: str, strength: float = 0.4) -> np.ndarray:
     """A heatmap laid over its image: `strength * colour + image`, rescaled to the brightest value (the textbook's look).
 
     Args:

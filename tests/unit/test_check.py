@@ -8,7 +8,7 @@ import pytest
 
 from convscope.attributions.names import METHODS
 from convscope.check import _KNOWN_COLORMAPS, check_study, classes_of, classes_of_model, splits_of
-from convscope.config import complete, load_schema
+from convscope.config import complete, load_schema, resolved
 from convscope.errors import UserError
 
 
@@ -188,9 +188,10 @@ def test_a_backbone_has_no_class_to_explain(study: dict[str, Any], tmp_path: Pat
 
 
 def test_the_schema_knows_the_settings_of_every_method() -> None:
-    described = load_schema()["$defs"]["attributions"]["properties"]
+    schema = load_schema()
+    described = schema["$defs"]["attributions"]["properties"]
     for name, method in METHODS.items():
-        assert set(described.get(name, {}).get("properties", {})) == set(method.settings), name
+        assert set(resolved(described.get(name, {}), schema).get("properties", {})) == set(method.settings), name
 
 
 def test_the_colour_maps_known_beforehand_are_those_of_matplotlib_and_the_defaults_are_among_them() -> None:

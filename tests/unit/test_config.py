@@ -1,15 +1,23 @@
 """The schema: defaults, and every mistake told in one line that names key, value and the nearest valid one."""
 
 import copy
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from jsonschema import Draft202012Validator
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
-from convscope.config import complete, load_schema
+from convscope.config import SCHEMAS, complete, load_schema, resolved
 from convscope.errors import UserError
+from convscope.judging.gate import SURVIVES
+from tests import completed
+
+ROOT = Path(__file__).parents[2]
 
 STUDY: dict[str, Any] = {
     "study": "small",
@@ -72,6 +80,81 @@ def test_defaults_of_a_source_are_those_of_that_source_only() -> None:
     assert found["models"]["mine"] == {"source": "file", "path": "x.keras", "resize": "crop", "preprocessing": "none"}
 
 
+# Every section, every source, and no key that has a default.
+LEAST: dict[str, Any] = {
+    "study": "least",
+    "datasets": {
+        "pets": {"source": "drawn_pets", "images_per_class": {"train": 1}},
+        "produce": {"source": "drawn_produce", "images_per_class": {"train": 1}},
+        "folder": {"source": "path", "path": "."},
+        "archive": {"source": "archive", "url": "file:///pictures.zip"},
+    },
+    "models": completed.LEAST,
+    "evaluations": {"train": ["pets/train"]},
+    "image_sets": {"few": {"dataset": "pets", "split": "train"}},
+    "filters": {"file": {}},
+    "cams": {"file": {"images": ["few"], "gap_head": {"dataset": "pets"}}},
+    **{stage: {"file": {"images": ["few"]}} for stage in ("activations", "attributions", "judging")},
+}
+
+
+def defaults(part: dict[str, Any], root: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every key of the schema that has a default, with it; of alternatives by `source`, "<source>" is part of the path."""
+    part = resolved(part, root)
+    if "default" in part:
+        yield path, part["default"]
+    for key, inner in part.get("properties", {}).items():
+        yield from defaults(inner, root, f"{path}.{key}".lstrip("."))
+    further = part.get("additionalProperties")
+    if isinstance(further, dict):
+        yield from defaults(further, root, f"{path}.*")
+    for option in part.get("oneOf", []):
+        if source := resolved(option, root).get("properties", {}).get("source"):
+            yield from defaults(option, root, f"{path}<{source['const']}>")
+
+
+def found_at(path: str, value: Any) -> list[Any]:
+    """What a completed config has at a path of `defaults`; where a key is missing, `MISSING`."""
+    values = [value]
+    for key in path.split("."):
+        if key.startswith("*"):
+            values = [inner for value in values for inner in value.values()]
+            values = [value for value in values if key == "*" or value["source"] == key[2:-1]]
+        else:
+            values = [value.get(key, MISSING) for value in values]
+    return values
+
+
+def test_a_completed_config_has_every_key_that_has_a_default() -> None:
+    schema, found = load_schema(), complete(LEAST)
+    known = list(defaults(schema, schema))
+    assert len(known) > 60 and ("models.*<train>.epochs", 50) in known and ("cams.*.gap_head.train", "train") in known
+    for path, default in known:
+        values = found_at(path, found)
+        assert values and MISSING not in values, path
+        # A section or group of which something is given, or whose own keys have defaults, is more than its default.
+        assert default == {} or values == [default], path
+
+
+def test_no_default_is_written_a_second_time() -> None:
+    schema = load_schema()
+    keys = {path.rpartition(".")[2] for path, _ in defaults(schema, schema)}
+    files = [*ROOT.glob("rules/*.smk"), *ROOT.glob("scripts/*.py"), *ROOT.glob("convscope/**/*.py")]
+    # What is read of a part of a config with something to fall back on, be it nothing.
+    read = re.compile(r"""(settings|config|part|dataset|model|image_set|named|own|\])\.get\("(\w+)", ([^)]*)\)""")
+    again = [
+        f"{path.relative_to(ROOT).as_posix()}: {match[0]}"
+        for path in files
+        for match in read.finditer(path.read_text(encoding="utf-8"))
+        if match[2] in keys and match[3] not in ("None", "[]", "{}", '""')
+    ]
+    # Only models that the study does not train have none.
+    assert again == ['rules/evaluation.smk: ].get("threads", 2)']
+    assert load_schema()["$defs"]["judging"]["properties"]["survives"]["default"] == SURVIVES, (
+        "which docs/judging.md is of"
+    )
+
+
 MISTAKES: list[tuple[str, Any, list[str]]] = [
     ("sede", 3, ["the top level", "unknown key 'sede'", "did you mean 'seed'?"]),
     ("seed", "three", ["seed:", "'three'", "integer"]),
@@ -132,27 +215,67 @@ def test_a_file_that_holds_no_study(nonsense: Any) -> None:
         complete(nonsense)
 
 
+# What the schemas say by; a comma in a description without quotation marks makes a word of its own.
+WORDS = {
+    "$defs", "$ref", "$schema", "additionalProperties", "const", "default", "description", "enum", "exclusiveMaximum",
+    "exclusiveMinimum", "items", "maxItems", "maxLength", "maxProperties", "maximum", "minItems", "minProperties", "minimum", "oneOf",
+    "pattern", "properties", "propertyNames", "required", "title", "type", "uniqueItems",
+}  # fmt: skip
+
+
 def test_the_schema_is_a_schema_and_describes_every_key() -> None:
     schema = load_schema()
     Draft202012Validator.check_schema(schema)
-    bare = []
+    wrong = []
 
     def visit(part: Any, name: str) -> None:
         if not isinstance(part, dict):
             return
+        wrong.extend(f"{name}: {word}" for word in part.keys() - WORDS)
         for key, value in part.get("properties", {}).items():
-            if not {"description", "const", "$ref"} & value.keys():
-                bare.append(f"{name}.{key}")
+            told = resolved(value, schema).get("description") or ""
+            if not told.endswith("."):
+                wrong.append(f"{name}.{key} is not described")
             visit(value, f"{name}.{key}")
+        for value in [part.get("items"), part.get("additionalProperties"), *part.get("oneOf", [])]:
+            visit(value, f"{name}.*")
         if part.get("type") == "object" and "properties" in part:
             assert part.get("additionalProperties") is False, f"{name} takes keys that nobody knows"
 
     for name, part in [("study", schema), *schema["$defs"].items()]:
         visit(part, name)
-    assert bare == []
+    assert wrong == []
 
 
-ROOT = Path(__file__).parents[2]
+def test_each_file_is_a_schema_and_the_whole_of_them_says_what_they_say() -> None:
+    parts = {path.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in SCHEMAS.iterdir()}
+    for name, part in parts.items():
+        Draft202012Validator.check_schema(part)
+        assert part["description"], name
+    registry = Registry().with_contents(
+        ((name, part) for name, part in parts.items()), default_specification=DRAFT202012
+    )
+    as_files, as_one = (
+        Draft202012Validator({"$ref": "study.yaml"}, registry=registry),
+        Draft202012Validator(load_schema()),
+    )
+    refused = 0
+    for study in [STUDY, *(changed(path, value) for path, value, _ in MISTAKES)]:
+        told = [sorted(error.message for error in schema.iter_errors(study)) for schema in (as_files, as_one)]
+        assert told[0] == told[1]
+        refused += bool(told[0])
+    assert 0 < len(MISTAKES) - refused < 4, "2.0 for an integer alone is none to the schema as it is written"
+
+
+def test_a_name_that_two_files_define(tmp_path: Path) -> None:
+    shared = "$defs: {name: {type: string}}\n"
+    (tmp_path / "study.yaml").write_text(shared + "properties: {study: {$ref: 'shared.yaml#/$defs/name'}}\n")
+    assert load_schema(tmp_path)["properties"] == {"study": {"$ref": "#/$defs/name"}}
+    (tmp_path / "shared.yaml").write_text(shared)
+    with pytest.raises(ValueError, match=r"study\.yaml: another file of .* defines 'name', too"):
+        load_schema(tmp_path)
+
+
 STUDIES = [ROOT / "config.yaml", *sorted((ROOT / "config").glob("*.yaml"))]
 
 

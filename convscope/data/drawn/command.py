@@ -19,7 +19,7 @@ def drawing_parser(description: str | None) -> argparse.ArgumentParser:
     arguments = parser(description)
     arguments.add_argument("--out", type=Path, required=True, help="folder of the dataset")
     arguments.add_argument("--content", type=Path, help="file for the digest of all that was drawn")
-    arguments.add_argument("--size", type=int, default=96, help="side of the pictures in pixels (default: 96)")
+    arguments.add_argument("--size", type=int, required=True, help="side of the pictures in pixels")
     arguments.add_argument("--counts", required=True, help="pictures of each class for each split, as JSON")
     return arguments
 

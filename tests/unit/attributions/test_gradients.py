@@ -115,7 +115,9 @@ def test_smoothgrad_of_a_quadratic_is_its_expectation() -> None:
 
 def test_smoothgrad_takes_the_range_of_each_image_by_itself() -> None:
     images = photos(2) * np.array([1, 5], np.float32).reshape(2, 1, 1, 1)
-    found = SmoothGrad(ClassScores(smooth(), SPEC), samples=1)(images, np.array([0, 0]), ["x", "y"]).facts["sigma"]
+    found = SmoothGrad(ClassScores(smooth(), SPEC), samples=1, noise=0.15)(images, np.array([0, 0]), ["x", "y"]).facts[
+        "sigma"
+    ]
     np.testing.assert_allclose(found, 0.15 * (images.max(axis=(1, 2, 3)) - images.min(axis=(1, 2, 3))), rtol=1e-5)
 
 
@@ -126,18 +128,20 @@ def test_absolute_values_are_taken_after_the_mean() -> None:
     spec = ModelSpec(name="net", input_size=(6, 6), classes=("a", "b"), head="multiclass")
     images = np.zeros((1, 6, 6, 3), np.float32)
     images[0, 0, 0] = [-1, 0, 1]
-    found = heat(SmoothGrad(ClassScores(model, spec), samples=100)(images, np.array([0]), ["x"]).maps, signed=False)
+    found = heat(
+        SmoothGrad(ClassScores(model, spec), samples=100, noise=0.15)(images, np.array([0]), ["x"]).maps, signed=False
+    )
     assert found[0, 1:, 1:].mean() < 0.3
 
 
 def test_noise_belongs_to_the_image_not_to_its_batch() -> None:
     model, images, keys = smooth(), photos(3), ["x", "y", "z"]
-    explain = SmoothGrad(ClassScores(model, SPEC), samples=5, seed=4)
+    explain = SmoothGrad(ClassScores(model, SPEC), samples=5, noise=0.15, seed=4)
     together = explain(images, np.array([0, 1, 2]), keys).maps
     for index in (2, 0, 1):
         alone = explain(images[index : index + 1], np.array([index]), [keys[index]]).maps[0]
         np.testing.assert_allclose(alone, together[index], rtol=1e-4, atol=1e-6)
-    other = SmoothGrad(ClassScores(model, SPEC), samples=5, seed=5)(images, np.array([0, 1, 2]), keys).maps
+    other = SmoothGrad(ClassScores(model, SPEC), samples=5, noise=0.15, seed=5)(images, np.array([0, 1, 2]), keys).maps
     assert not np.allclose(other, together, atol=1e-3)
     assert generator(1, "rise", "x").random() != generator(1, "smoothgrad", "x").random()
 

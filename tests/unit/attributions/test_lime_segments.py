@@ -121,12 +121,12 @@ def test_second_view_outlines_both_signs() -> None:
 
 
 def test_third_view_is_symmetric_about_nothing() -> None:
-    against, none, half = lime_views.coefficient_colours(np.array([[-0.2, 0.0, 0.1]]))[0].tolist()
+    against, none, half = lime_views.coefficient_colours(np.array([[-0.2, 0.0, 0.1]]), "coolwarm")[0].tolist()
     table = colormap("coolwarm", np.array([0.0, 0.5, 0.75, 1.0])).tolist()
     assert [against, none, half] == table[:3]
-    wide = lime_views.coefficient_colours(np.array([[-0.2, 0.0, 0.1]]), limit=0.4, cmap="RdBu")[0].tolist()
+    wide = lime_views.coefficient_colours(np.array([[-0.2, 0.0, 0.1]]), "RdBu", limit=0.4)[0].tolist()
     assert wide == colormap("RdBu", np.array([0.25, 0.5, 0.625])).tolist()
-    assert (lime_views.coefficient_colours(np.zeros((2, 2))) == table[1]).all()
+    assert (lime_views.coefficient_colours(np.zeros((2, 2)), "coolwarm") == table[1]).all()
 
 
 def test_strongest_breaks_ties_by_number() -> None:

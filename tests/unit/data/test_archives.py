@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from convscope.data.archives import extract
+from convscope.data import archives
 from convscope.errors import UserError
 
 
@@ -31,6 +31,10 @@ def make_tar(path, members, mode="w:gz"):
                 info.size = len(member[1])
                 archive.addfile(info, io.BytesIO(member[1]))
     return path
+
+
+def extract(archive, folder, max_bytes=10_000_000_000, max_files=500_000):
+    return archives.extract(archive, folder, max_bytes, max_files)
 
 
 MAKERS = [("a.zip", make_zip), ("a.tar.gz", make_tar)]

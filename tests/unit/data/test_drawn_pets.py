@@ -320,6 +320,8 @@ def test_script(tmp_path: Path) -> None:
         str(tmp_path / "pets"),
         "--size",
         "64",
+        "--background",
+        "any",
         "--seed",
         "2",
     ]

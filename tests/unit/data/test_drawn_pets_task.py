@@ -30,7 +30,7 @@ def test_a_linear_model_on_pixels_stays_under_75_percent(tmp_path: Path) -> None
     folder = tmp_path / "pets"
     counts = json.dumps({"train": 500, "test": 200})
     command = [sys.executable, "-m", "scripts.draw_pets", "--out", str(folder), "--size", "64", "--counts", counts]
-    subprocess.run([*command, "--seed", "1", "--threads", "2"], cwd=ROOT, check=True)
+    subprocess.run([*command, "--background", "any", "--seed", "1", "--threads", "2"], cwd=ROOT, check=True)
     train, train_labels = pixels(folder, "train")
     test, test_labels = pixels(folder, "test")
     scaler = StandardScaler().fit(train)

@@ -37,7 +37,7 @@ def linear_model(filters: int = 6) -> keras.Model:
 
 
 def small(steps: int = 4, **other: int) -> AscentSettings:
-    return settings_from({"size": 32, "steps": steps, **other})
+    return settings_from({"preset": "textbook", "size": 32, "steps": steps, **other})
 
 
 def test_norm_is_of_the_whole_sample() -> None:
@@ -139,7 +139,7 @@ def test_errors_name_what_is_wrong() -> None:
     with pytest.raises(UserError, match="did you mean 'textbook'"):
         settings_from({"preset": "textbok"})
     with pytest.raises(UserError, match="leaves no picture"):
-        settings_from({"size": 32, "crop": 15})
+        settings_from({"preset": "textbook", "size": 32, "crop": 15})
     image = keras.Input((32, 32, 3))
     pooled = keras.Model(image, keras.layers.MaxPooling2D(name="pool")(image))
     with pytest.raises(UserError, match="no filters"):
@@ -147,10 +147,10 @@ def test_errors_name_what_is_wrong() -> None:
 
 
 def test_settings_scale_with_the_size() -> None:
-    textbook = settings_from({})
+    textbook = settings_from({"preset": "textbook"})
     assert textbook == AscentSettings() and textbook.precision == "float32"
     assert (textbook.size, textbook.steps, textbook.step_length, textbook.border) == (200, 30, 10.0, 2)
     assert (textbook.start, textbook.crop) == ((0.4, 0.6), 25)
-    half = settings_from({"size": 100})
+    half = settings_from({"preset": "textbook", "size": 100})
     assert (half.step_length, half.crop) == (5.0, 12)
-    assert settings_from({"size": 100, "crop": 3}).crop == 3
+    assert settings_from({"preset": "textbook", "size": 100, "crop": 3}).crop == 3

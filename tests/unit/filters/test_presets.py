@@ -168,7 +168,7 @@ def test_the_gradient_of_the_spectrum_is_that_of_the_library(size: int) -> None:
 
 
 def test_filters_are_spread_evenly_over_batches() -> None:
-    free, fixed = settings_from({}), settings_from({"batch": 5})
+    free, fixed = settings_from({"preset": "textbook"}), settings_from({"preset": "textbook", "batch": 5})
     assert [filters_a_batch(free, "float32", count) for count in (1, 8, 9, 24, 64)] == [1, 8, 5, 8, 8]
     assert [filters_a_batch(free, "bfloat16", count) for count in (1, 8, 17, 24, 64)] == [1, 8, 9, 12, 16]
     assert [filters_a_batch(free, "float32", count, at_once=2) for count in (1, 8, 9, 24, 64)] == [1, 4, 3, 4, 4]
@@ -204,7 +204,7 @@ def test_a_norm_without_scale_has_its_gain_too() -> None:
 
 
 def test_a_filter_named_twice_ascends_once_and_lives() -> None:
-    settings = settings_from({"size": 32, "steps": 2, "batch": 2})
+    settings = settings_from({"preset": "textbook", "size": 32, "steps": 2, "batch": 2})
     found = ascend(network(), SPEC, "second", [3, 1, 3, 3], settings, seed=1)
     once = ascend(network(), SPEC, "second", [3, 1], settings, seed=1)
     assert found.channels.tolist() == [3, 1] and not found.dead.any()
@@ -222,14 +222,14 @@ def test_no_time_is_spent_on_a_filter_without_weights(monkeypatch: pytest.Monkey
     monkeypatch.setattr(
         Pixels, "begin", lambda self, generators, size: rows.append(len(generators)) or begin(self, generators, size)
     )
-    settings = settings_from({"size": 32, "steps": 2, "batch": 3})
+    settings = settings_from({"preset": "textbook", "size": 32, "steps": 2, "batch": 3})
     found = ascend(model, SPEC, "second", [0, 1, 2, 3, 4], settings, seed=1)
     assert found.dead.tolist() == [True, True, True, False, False] and rows == [3]
     assert found.channels.tolist() == [0, 1, 2, 3, 4] and found.patterns[3:].any() and not found.patterns[:3].any()
 
 
 def test_batches_are_kept_until_the_result_is_written(tmp_path: Path) -> None:
-    settings = settings_from({"size": 32, "steps": 2, "batch": 2})
+    settings = settings_from({"preset": "textbook", "size": 32, "steps": 2, "batch": 2})
     kept = KeptBatches(tmp_path / "state", model="digest", settings=settings.as_dict())
     whole = ascend(network(), SPEC, "second", [0, 1, 2, 3], settings, seed=1, on_batch=kept.write)
     half = next((tmp_path / "state").glob("*/000002.npz")).with_name(".000004.npz.12345678.part.npz")
@@ -258,7 +258,7 @@ def test_filters_found_before_are_left_out_and_the_others_do_not_change_by_a_bit
     monkeypatch.setattr(
         Pixels, "begin", lambda self, generators, size: rows.append(len(generators)) or begin(self, generators, size)
     )
-    settings = settings_from({"size": 32, "steps": 3, "batch": 2})
+    settings = settings_from({"preset": "textbook", "size": 32, "steps": 3, "batch": 2})
     wanted = [0, 1, 2, 3, 4]
     batches: list[FilterPatterns] = []
     whole = ascend(network(), SPEC, "second", wanted, settings, seed=1, on_batch=batches.append)
@@ -281,13 +281,13 @@ def test_only_gives_the_asked_filters_in_order() -> None:
 
 def test_presets_of_a_model_and_their_own_settings() -> None:
     config = {"preset": ["sharp", "textbook"], "size": 112, "sharp": {"steps": 9}, "filters": 4}
-    assert preset_names(config) == ["sharp", "textbook"] and preset_names({}) == ["textbook"]
+    assert preset_names(config) == ["sharp", "textbook"] and preset_names({"preset": "fast"}) == ["fast"]
     sharp = settings_from(for_preset(config, "sharp"))
     assert (sharp.preset, sharp.steps, sharp.size) == ("sharp", 9, 112) and sharp.coarse_size == round(96 * 112 / 160)
     assert settings_from(for_preset(config, "textbook")).steps == 30
     assert {settings.preset for settings in PRESETS.values()} == set(PRESETS)
     with pytest.raises(UserError, match="coarse_size 300 is larger than size 200"):
-        settings_from({"coarse_size": 300})
+        settings_from({"preset": "textbook", "coarse_size": 300})
 
 
 def test_auto_precision_follows_the_processor() -> None:
@@ -297,11 +297,13 @@ def test_auto_precision_follows_the_processor() -> None:
 
 
 def test_a_layer_that_sees_nothing_of_the_coarse_image_takes_all_steps_at_full_size() -> None:
-    settings = settings_from({"size": 24, "coarse_size": 8, "coarse_steps": 2, "steps": 3, "crop": 0})
+    settings = settings_from(
+        {"preset": "textbook", "size": 24, "coarse_size": 8, "coarse_steps": 2, "steps": 3, "crop": 0}
+    )
     found = ascend(network(), SPEC, "second", [0], settings, seed=1)
     assert found.objective.shape == (1, 6) and found.patterns.shape == (1, 24, 24, 3)
     with pytest.raises(UserError, match="empty for a 8x8 image; make"):
-        ascend(network(), SPEC, "second", [0], settings_from({"size": 8, "crop": 0}), seed=1)
+        ascend(network(), SPEC, "second", [0], settings_from({"preset": "textbook", "size": 8, "crop": 0}), seed=1)
 
 
 @pytest.mark.parametrize("preset", ["textbook", "sharp"])

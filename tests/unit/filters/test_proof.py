@@ -31,7 +31,7 @@ def network() -> keras.Model:
 
 
 def settings(**other: Any) -> AscentSettings:
-    return settings_from({"size": 32, "steps": 3, "batch": 2, **other})
+    return settings_from({"preset": "textbook", "size": 32, "steps": 3, "batch": 2, **other})
 
 
 def climbed(model: keras.Model, lines: list[str], at_once: int = 1, **other: Any) -> FilterPatterns:
@@ -143,7 +143,7 @@ def test_mobilenet_v3_climbs_right() -> None:
     model, _ = canonical(whole)
     spec = ModelSpec("mobilenet", (64, 64), scale=(1.0,) * 3, offset=(0.0,) * 3)
     lines: list[str] = []
-    few = settings_from({"size": 64, "steps": 2})
+    few = settings_from({"preset": "textbook", "size": 64, "steps": 2})
     found = ascend(model, spec, "expanded_conv_3_project", [0, 5], few, 1, report=lines.append)
     assert len(lines) == 1 and "held against Keras" in lines[0], lines
     assert (np.diff(found.objective) > 0).all()

@@ -60,7 +60,7 @@ def test_norm_over_the_last_axis_alone_would_be_noise(
     xception: tuple[keras.Model, ModelSpec], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, spec = xception
-    settings = settings_from({"size": 128, "steps": 12, "batch": 4})
+    settings = settings_from({"preset": "textbook", "size": 128, "steps": 12, "batch": 4})
     layer = "block8_sepconv1"
     right = ascend(network, spec, layer, [3, 7, 11, 20], settings, seed=1)
     monkeypatch.setattr(steps, "normalised_step", lambda gradient, norm, length: length * keras.ops.normalize(gradient))
@@ -79,7 +79,7 @@ def test_the_folded_trunk_climbs_as_the_network_does(xception: tuple[keras.Model
     """
     network, spec = xception
     layer, channels = "block4_sepconv1", [3, 7]
-    settings = settings_from({"steps": 3, "batch": 2})
+    settings = settings_from({"preset": "textbook", "steps": 3, "batch": 2})
     ours = ascend(network, spec, layer, channels, settings, seed=1)
     extractor = keras.Model(network.inputs, network.get_layer(layer).output)
     for row, channel in enumerate(channels):

@@ -11,10 +11,11 @@ import pytest
 
 from convscope.errors import UserError
 from convscope.models import architectures
+from tests.completed import model as model_part
 
 
 def test_convnet_is_the_textbooks() -> None:
-    model = architectures.build({"architecture": "convnet"}, 2)
+    model = architectures.build(model_part(architecture="convnet"), 2)
     assert model.inputs[0].shape == (None, 180, 180, 3) and model.outputs[0].shape == (None, 1)
     convolutions = [model.get_layer(f"conv{i}") for i in range(1, 6)]
     assert [layer.filters for layer in convolutions] == [32, 64, 128, 256, 512]
@@ -25,7 +26,7 @@ def test_convnet_is_the_textbooks() -> None:
 
 
 def test_retail_has_four_2x2_convolutions() -> None:
-    model = architectures.build({"architecture": "retail", "image_size": 100}, 16)
+    model = architectures.build(model_part(architecture="retail", image_size=100), 16)
     assert model.outputs[0].shape == (None, 16)
     convolutions = [model.get_layer(f"conv{i}") for i in range(1, 5)]
     assert [layer.filters for layer in convolutions] == [16, 32, 64, 128]
@@ -36,18 +37,18 @@ def test_retail_has_four_2x2_convolutions() -> None:
     assert model.count_params() == sum(4 * a * b + b for a, b in itertools.pairwise(channels)) + dense
     assert not any(layer.name.startswith("random") for layer in model.layers), "its habit is no augmentation"
     with pytest.raises(UserError, match="at least 16 pixels"):
-        architectures.build({"architecture": "retail", "image_size": 15}, 16)
+        architectures.build(model_part(architecture="retail", image_size=15), 16)
 
 
 def test_smallest_image_is_named_and_really_the_smallest() -> None:
-    model = architectures.build({"architecture": "convnet", "image_size": 78, "width": 0.1}, 2)
+    model = architectures.build(model_part(architecture="convnet", image_size=78, width=0.1), 2)
     assert model.get_layer("conv5").output.shape[1:3] == (1, 1)
     with pytest.raises(UserError, match="image_size is 77, too small for architecture convnet; at least 78 pixels"):
-        architectures.build({"architecture": "convnet", "image_size": 77}, 2)
+        architectures.build(model_part(architecture="convnet", image_size=77), 2)
 
 
 def test_mini_xception_blocks() -> None:
-    model = architectures.build({"architecture": "mini_xception"}, 3)
+    model = architectures.build(model_part(architecture="mini_xception"), 3)
     assert model.outputs[0].shape == (None, 3)
     assert model.get_layer("stem_conv").kernel_size == (5, 5) and not model.get_layer("stem_conv").use_bias
     assert model.get_layer("block5_add").output.shape == (None, 6, 6, 512)
@@ -55,7 +56,7 @@ def test_mini_xception_blocks() -> None:
 
 
 def test_slim_xception_has_the_real_ones_layer_names() -> None:
-    model = architectures.build({"architecture": "xception", "width": 0.05, "image_size": 64, "augmentation": False}, 2)
+    model = architectures.build(model_part(architecture="xception", width=0.05, image_size=64, augmentation=False), 2)
     backbone = model.get_layer("xception_backbone")
     names = {layer.name for layer in backbone.layers}
     assert {"block1_conv1", "block13_residual_conv", "block14_sepconv2_act"} <= names
@@ -64,7 +65,7 @@ def test_slim_xception_has_the_real_ones_layer_names() -> None:
 
 
 def test_augmentation_works_in_training_only() -> None:
-    model = architectures.build({"architecture": "convnet", "augmentation": True, "width": 0.1, "image_size": 96}, 2)
+    model = architectures.build(model_part(architecture="convnet", augmentation=True, width=0.1, image_size=96), 2)
     x = np.random.default_rng(0).uniform(0, 255, (2, 96, 96, 3)).astype("float32")
     np.testing.assert_array_equal(model(x, training=False), model(x, training=False))
     assert not np.array_equal(model(x, training=True), model(x, training=True))
@@ -72,12 +73,12 @@ def test_augmentation_works_in_training_only() -> None:
 
 def test_unknown_architecture() -> None:
     with pytest.raises(UserError, match="did you mean 'convnet'"):
-        architectures.build({"architecture": "convnets"}, 2)
+        architectures.build(model_part(architecture="convnets"), 2)
 
 
 @pytest.mark.parametrize("name", ["mini_xception", "xception"])
 def test_batch_norm_forgets_within_a_small_epoch(name: str) -> None:
-    model = architectures.build({"architecture": name, "image_size": 64, "width": 0.1}, 2)
+    model = architectures.build(model_part(architecture=name, image_size=64, width=0.1), 2)
     flat = list(model._flatten_layers())
     momenta = {layer.momentum for layer in flat if type(layer).__name__ == "BatchNormalization"}
     assert momenta == {architectures.BATCH_NORM_MOMENTUM}
@@ -88,11 +89,12 @@ def test_the_users_own_settings_of_keras_change_nothing(root: Path, tmp_path: Pa
         '{"backend": "jax", "floatx": "float16", "epsilon": 0.001, "image_data_format": "channels_first"}'
     )
     program = """
+from tests.completed import model
 from convscope.models import architectures
 import keras
-model = architectures.build({"architecture": "retail", "image_size": 16, "width": 0.1}, 2)
-formats = [layer.data_format for layer in model.layers if hasattr(layer, "data_format")]
-print(keras.config.backend(), keras.config.epsilon(), model.compute_dtype, formats)
+built = architectures.build(model(architecture="retail", image_size=16, width=0.1), 2)
+formats = [layer.data_format for layer in built.layers if hasattr(layer, "data_format")]
+print(keras.config.backend(), keras.config.epsilon(), built.compute_dtype, formats)
 """
     done = subprocess.run(
         [sys.executable, "-c", program],

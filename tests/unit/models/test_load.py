@@ -14,6 +14,7 @@ from keras import layers
 
 from convscope.errors import UserError
 from convscope.models import graphs, load
+from tests.completed import model as model_part
 
 SHARED = Path(os.environ.get("CONVSCOPE_SHARED", Path(__file__).parents[4] / "shared"))
 REAL = SHARED / "models/xception_cats_dogs"
@@ -39,7 +40,7 @@ def pictures(size: int = 16) -> np.ndarray:
 def test_a_file_becomes_canonical(tmp_path: Path, suffix: str) -> None:
     model = small()
     path = save(model, tmp_path / f"mine{suffix}")
-    settings = {"source": "file", "path": str(path), "classes": ["cat", "dog"], "image_size": 20, "preprocessing": "tf"}
+    settings = model_part("file", path=str(path), classes=["cat", "dog"], image_size=20, preprocessing="tf")
     network, spec = load.import_model("mine", settings)
     assert (spec.head, spec.classes, spec.input_size) == ("binary", ("cat", "dog"), (20, 20))
     pixels = pictures(20)
@@ -136,14 +137,14 @@ def test_files_that_are_no_models_end_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=words):
             load.load_file(tmp_path / name)
     with pytest.raises(UserError, match="no file"):
-        load.import_model("x", {"source": "file", "path": str(tmp_path / "missing.keras")})
+        load.import_model("x", model_part("file", path=str(tmp_path / "missing.keras")))
     path = save(small(), tmp_path / "m.keras")
     with pytest.raises(UserError, match="another SHA-256"):
-        load.import_model("x", {"source": "file", "path": str(path), "sha256": "0" * 64})
+        load.import_model("x", model_part("file", path=str(path), sha256="0" * 64))
 
 
 def test_classes_and_sizes_that_do_not_fit(tmp_path: Path) -> None:
-    free = {"source": "file", "path": str(save(small(3, "softmax"), tmp_path / "free.keras"))}
+    free = model_part("file", path=str(save(small(3, "softmax"), tmp_path / "free.keras")))
     with pytest.raises(UserError, match="set image_size"):
         load.import_model("x", free)
     with pytest.raises(UserError, match="2 names, but the network tells 3 classes apart"):
@@ -152,27 +153,27 @@ def test_classes_and_sizes_that_do_not_fit(tmp_path: Path) -> None:
         load.import_model("x", free | {"image_size": 16, "classes": ["a", "b", "a"]})
     _, spec = load.import_model("x", free | {"image_size": 16})
     assert spec.classes == ("class_0", "class_1", "class_2") and spec.head == "multiclass"
-    labels = {"source": "file", "path": str(save(small(3, "sigmoid"), tmp_path / "labels.keras")), "image_size": 16}
+    labels = model_part("file", path=str(save(small(3, "sigmoid"), tmp_path / "labels.keras")), image_size=16)
     with pytest.raises(UserError, match="several labels"):
         load.import_model("x", labels)
     inputs = keras.Input((8, 8, 3))
     fixed = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(layers.Conv2D(2, 3)(inputs))))
-    settings = {"source": "file", "path": str(save(fixed, tmp_path / "fixed.keras")), "image_size": 9}
+    settings = model_part("file", path=str(save(fixed, tmp_path / "fixed.keras")), image_size=9)
     with pytest.raises(UserError, match="takes only 8x8 pixels"):
         load.import_model("x", settings)
     inputs = keras.Input((8, 8, 1))
     gray = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(inputs)))
     with pytest.raises(UserError, match="1 channels"):
-        load.import_model("x", {"source": "file", "path": str(save(gray, tmp_path / "gray.keras"))})
+        load.import_model("x", model_part("file", path=str(save(gray, tmp_path / "gray.keras"))))
 
 
 def test_a_network_without_head(tmp_path: Path) -> None:
     inputs = keras.Input((None, None, 3))
     path = save(keras.Model(inputs, layers.Conv2D(2, 3)(inputs)), tmp_path / "b.keras")
-    _, spec = load.import_model("b", {"source": "file", "path": str(path), "image_size": 32})
+    _, spec = load.import_model("b", model_part("file", path=str(path), image_size=32))
     assert (spec.head, spec.classes) == ("none", ())
     with pytest.raises(UserError, match="no classification head"):
-        load.import_model("b", {"source": "file", "path": str(path), "image_size": 32, "classes": ["a", "b"]})
+        load.import_model("b", model_part("file", path=str(path), image_size=32, classes=["a", "b"]))
 
 
 def test_preprocessing_is_what_keras_applications_do() -> None:
@@ -210,13 +211,10 @@ def test_an_application_with_a_weights_file(tmp_path: Path) -> None:
     keras.utils.set_random_seed(5)
     original = keras.applications.MobileNetV2(weights=None, classes=2)
     original.save_weights(tmp_path / "two.weights.h5")
-    settings = {
-        "source": "application",
-        "application": "MobileNetV2",
-        "weights": str(tmp_path / "two.weights.h5"),
-        "classes": ["cat", "dog"],
-        "image_size": 96,
-    }
+    weights = str(tmp_path / "two.weights.h5")
+    settings = model_part(
+        "application", application="MobileNetV2", weights=weights, classes=["cat", "dog"], image_size=96
+    )
     network, spec = load.import_model("mobile", settings)
     assert (spec.input_size, spec.head, spec.scale[0]) == ((96, 96), "multiclass", 1 / 127.5)
     x = np.random.default_rng(0).uniform(-1, 1, (1, 224, 224, 3)).astype("float32")
@@ -227,16 +225,16 @@ def test_an_application_with_a_weights_file(tmp_path: Path) -> None:
 
 def test_application_mistakes(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="did you mean 'ResNet50"):
-        load.import_model("x", {"source": "application", "application": "Resnet50"})
+        load.import_model("x", model_part("application", application="Resnet50"))
     with pytest.raises(UserError, match="1000 classes, the config names 2"):
-        load.import_model("x", {"source": "application", "application": "ResNet50", "classes": ["a", "b"]})
+        load.import_model("x", model_part("application", application="ResNet50", classes=["a", "b"]))
 
     def offline(**kwargs):
         raise OSError("URL fetch failure on https://example.org/resnet50.h5: no route\nmore")
 
     monkeypatch.setattr(keras.applications, "ResNet50", offline)
     with pytest.raises(UserError, match=r"resnet50.h5.*by hand and set 'weights'") as caught:
-        load.import_model("x", {"source": "application", "application": "ResNet50"})
+        load.import_model("x", model_part("application", application="ResNet50"))
     assert "\n" not in str(caught.value)
 
 

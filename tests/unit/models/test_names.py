@@ -20,6 +20,7 @@ from convscope.models.names import (
     xception_filters,
     xception_layers,
 )
+from tests.completed import model as model_part
 
 ROOT = Path(__file__).parents[3]
 
@@ -30,7 +31,7 @@ def test_foretold_layers_are_those_of_the_built_network(architecture: str, tmp_p
     from convscope.models.spec import ModelSpec
 
     size = 96
-    settings = {"source": "train", "architecture": architecture, "image_size": size, "width": 0.25}
+    settings = model_part(architecture=architecture, image_size=size, width=0.25)
     network, _ = graphs.canonical(architectures.build(settings, 2))
     rows = layers.layer_table(network, ModelSpec("x", (size, size)))
     known = layers_of(settings)

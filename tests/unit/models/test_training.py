@@ -1,5 +1,6 @@
 """Training: reproducible, resumable after a kill, and the best epoch is the one that is kept."""
 
+import json
 import os
 import signal
 import subprocess
@@ -16,10 +17,11 @@ from convscope.errors import UserError
 from convscope.models import architectures, training
 from convscope.models.figures import draw_curves
 from convscope.storage.files import sha256_of
+from tests.completed import model as model_part
 
 ROOT = Path(__file__).parents[3]
 SIZE = 32
-SETTINGS = {"architecture": "mini_xception", "image_size": SIZE, "width": 0.1, "epochs": 4, "batch_size": 8}
+SETTINGS = model_part(architecture="mini_xception", image_size=SIZE, width=0.1, epochs=4, batch_size=8)
 
 
 def draw(folder: Path) -> list[list[str]]:
@@ -161,7 +163,7 @@ def test_a_validation_loss_that_is_no_number_is_not_the_best(
 
 
 def test_it_learns(splits) -> None:
-    settings = {"architecture": "convnet", "image_size": SIZE, "epochs": 40, "optimizer": "adam", "learning_rate": 0.01}
+    settings = model_part(epochs=40, optimizer="adam", learning_rate=0.01)
     keras.utils.set_random_seed(1)
     inputs = keras.Input((SIZE, SIZE, 3))
     x = keras.layers.AveragePooling2D(8)(keras.layers.Rescaling(1 / 255)(inputs))
@@ -175,7 +177,7 @@ def test_more_than_two_classes_and_the_loss_is_the_cross_entropy(splits) -> None
     inputs = keras.Input((SIZE, SIZE, 3))
     zeros = keras.layers.Dense(3, kernel_initializer="zeros")(keras.layers.GlobalAveragePooling2D()(inputs))
     pictures = [training.Pictures(*splits[split], (SIZE, SIZE), "crop") for split in ("train", "validation")]
-    settings = {"epochs": 1, "learning_rate": 1e-12}
+    settings = model_part(epochs=1, learning_rate=1e-12)
     result = training.train(keras.Model(inputs, zeros), *pictures, settings, seed=1)
     assert result.best["val_loss"] == pytest.approx(np.log(3), rel=1e-5)
 
@@ -214,7 +216,7 @@ def test_the_tag_depends_on_every_part() -> None:
 def test_kill_9_then_the_same_command_gives_the_files_of_an_uninterrupted_run(tmp_path: Path) -> None:
     (tmp_path / "images.csv").write_text("\n".join(",".join(row) for row in draw(tmp_path)) + "\n")
     (tmp_path / "classes.json").write_text('{"classes": ["a", "b"], "parts": []}')
-    settings = '{"architecture": "mini_xception", "image_size": 32, "width": 0.1, "epochs": 30, "batch_size": 8}'
+    settings = json.dumps(SETTINGS | {"epochs": 30})
 
     def command(name: str) -> list[str]:
         out = tmp_path / name

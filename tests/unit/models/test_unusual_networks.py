@@ -57,7 +57,13 @@ def answers_are_keras_s(flat: keras.Model) -> None:
 def climbs_by_the_written_out_trunk(flat: keras.Model, layer: str) -> None:
     lines: list[str] = []
     found = ascend(
-        flat, SPEC, layer, [0, 1], settings_from({"size": 16, "steps": 2, "crop": 0}), 1, report=lines.append
+        flat,
+        SPEC,
+        layer,
+        [0, 1],
+        settings_from({"preset": "textbook", "size": 16, "steps": 2, "crop": 0}),
+        1,
+        report=lines.append,
     )
     assert len(lines) == 1 and "held against Keras" in lines[0], lines
     assert found.objective.shape == (2, 3)

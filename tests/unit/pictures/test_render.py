@@ -46,9 +46,9 @@ def test_grid_places_every_cell() -> None:
 
 def test_an_empty_map_is_no_blue_picture() -> None:
     image = np.full((8, 8, 3), 100, np.uint8)
-    shown = overlay(image, np.zeros((2, 2)), 0.0)
+    shown = overlay(image, np.zeros((2, 2)), 0.0, "jet")
     assert (shown[..., 0] == shown[..., 2]).all()
-    hot = overlay(image, np.eye(2), 1.0)
+    hot = overlay(image, np.eye(2), 1.0, "jet")
     assert hot[0, 0, 0] > hot[0, 0, 2] and hot[0, 7, 2] > hot[0, 7, 0]
 
 

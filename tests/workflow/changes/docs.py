@@ -8,7 +8,7 @@ _HEAD = """# What reruns after which change
 
 A study that was run goes on after a change of its config, of a file that it reads, of a library or of its own code, and reruns what
 depends on that: nothing stale, nothing in vain. The tables say what, a row for each leaf of the config
-([schemas/config.schema.yaml](../schemas/config.schema.yaml)) and for each kind of file, as found with small studies
+([config.md](config.md)) and for each kind of file, as found with small studies
 (`tests/workflow/changes/studies.py`). They are generated from the table that the tests check (`make test-changes ARGS=--docs`), which
 `make test-changes` does in full: it lets each finished study go on after each change, makes it a second time in a fresh folder, and
 compares every result.

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+from convscope.config import resolved
+
 
 def leaves_of(schema: dict[str, Any]) -> list[str]:
     """Name of every leaf: its path, without the names that a user chooses.
@@ -13,18 +15,9 @@ def leaves_of(schema: dict[str, Any]) -> list[str]:
     return list(_walk(schema, "", schema))
 
 
-def _resolved(node: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
-    while "$ref" in node:
-        target: Any = root
-        for part in node["$ref"].removeprefix("#/").split("/"):
-            target = target[part]
-        node = {**target, **{key: value for key, value in node.items() if key != "$ref"}}
-    return node
-
-
 def _walk(node: dict[str, Any], path: str, root: dict[str, Any]) -> Iterator[str]:
-    node = _resolved(node, root)
-    forms = [_resolved(form, root) for form in node.get("oneOf", [])]
+    node = resolved(node, root)
+    forms = [resolved(form, root) for form in node.get("oneOf", [])]
     if forms and all("source" in form.get("properties", {}) for form in forms):
         for form in forms:
             yield from _properties(form, f"{path}.{form['properties']['source']['const']}", root)
@@ -32,7 +25,7 @@ def _walk(node: dict[str, Any], path: str, root: dict[str, Any]) -> Iterator[str
     inner = node.get("additionalProperties")
     # A mapping by names of the user's choice is a leaf where its values are plain (`images_per_class`).
     if isinstance(inner, dict) and "properties" not in node:
-        inner = _resolved(inner, root)
+        inner = resolved(inner, root)
         if "oneOf" in inner or "properties" in inner:
             yield from _walk(inner, path, root)
             return
