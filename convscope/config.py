@@ -17,7 +17,10 @@ try:
 except ImportError:
     from yaml import SafeLoader  # type: ignore[assignment]
 
-SCHEMAS = Path(__file__).parent.parent / "schemas"
+# The folder with the Snakefile and all that belongs to it: a checkout's own, or, installed, one in the package.
+_CHECKOUT = Path(__file__).resolve().parent.parent
+WORKFLOW = _CHECKOUT if (_CHECKOUT / "Snakefile").is_file() else Path(__file__).resolve().parent / "workflow"
+SCHEMAS = WORKFLOW / "schemas"
 
 # To JSON Schema 2.0 is an integer, to what counts with it, it is none.
 _Validator = validators.extend(

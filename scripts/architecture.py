@@ -27,6 +27,7 @@ ROOMS = {
     "judging": "which of these to believe",
     "gallery": "all of it to look at",
     "check": "every name of a study leads somewhere",
+    "command": "a study file from a model and pictures",
 }
 # What stands on the rooms, as it is called in the repository.
 ABOVE = {
@@ -34,7 +35,7 @@ ABOVE = {
     "rules": "what is made from what",
 }
 _MARKED = re.compile(r"(<!-- drawing: rooms -->\n)(.*?)(<!-- end -->)", re.DOTALL)
-_IN_RULES = re.compile(r"^(?:from|import) convscope\.(\w+)|\bpython -m (scripts)\.", re.MULTILINE)
+_IN_RULES = re.compile(r"^(?:from|import) convscope\.(\w+)|\$CONVSCOPE_(SCRIPTS)\b", re.MULTILINE)
 
 
 def uses(root: Path = ROOT) -> dict[str, set[str]]:
@@ -50,14 +51,16 @@ def uses(root: Path = ROOT) -> dict[str, set[str]]:
             if part_of(module) and part_of(other):
                 found[part_of(module)].add(part_of(other))
     for path in (root / "Snakefile", *(root / "rules").glob("*.smk")):
-        found["rules"].update(room or scripts for room, scripts in _IN_RULES.findall(path.read_text(encoding="utf-8")))
+        found["rules"].update(
+            room or scripts.lower() for room, scripts in _IN_RULES.findall(path.read_text(encoding="utf-8"))
+        )
     return {part: others - {part} for part, others in found.items()}
 
 
 def part_of(module: str) -> str:
-    """The room of a module of the library, "scripts" of a script, "" of the library's own `__init__`."""
+    """The room of a module of the library, "scripts" of a script, "" of the library's own `__init__` and `__main__`."""
     package, _, rest = module.partition(".")
-    return package if package in ABOVE else rest.partition(".")[0]
+    return package if package in ABOVE else rest.partition(".")[0].removeprefix("__main__")
 
 
 def reduced(graph: Mapping[str, set[str]]) -> dict[str, set[str]]:

@@ -141,7 +141,9 @@ def _keep(cache_file: Path) -> None:
 def _file_of(name: str, root: Path) -> Path | None:
     if name.split(".")[0] not in PACKAGES:
         return None
-    base = root.joinpath(*name.split("."))
+    # Installed, the library lies beside the workflow's folder and not in it.
+    place = root if (root / name.split(".")[0]).is_dir() else Path(__file__).resolve().parents[2]
+    base = place.joinpath(*name.split("."))
     for candidate in (base.with_suffix(".py"), base / "__init__.py"):
         if candidate.is_file():
             return candidate

@@ -1,0 +1,203 @@
+"""The command `convscope`: thin over Snakemake, which does the work and may be used by itself."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from convscope.config import WORKFLOW, complete
+from convscope.errors import UserError
+
+_EPILOGUE = {
+    "explain": """examples:
+  convscope explain model.keras cat.jpg dog.jpg
+  convscope explain Xception photos/
+  convscope explain model.h5 cat.jpg --classes cat,dog --only-write""",
+    "init": """examples:
+  convscope init --data photos/
+  convscope init --data photos/ --model model.keras --study mine""",
+    "run": """examples:
+  convscope run mine.yaml
+  convscope run mine.yaml -- --cores 4 -n
+  convscope run mine.yaml -- --workflow-profile slurm""",
+    "check": """example:
+  convscope check mine.yaml""",
+    "progress": """example:
+  convscope progress mine.yaml""",
+}
+_OF_SNAKEMAKE = ("-c", "--cores", "-j", "--jobs", "--profile", "--workflow-profile", "--executor", "-e")
+
+
+def main(given: Sequence[str] | None = None) -> None:
+    """Run the command; ends the process.
+
+    Exit codes: 0 all is well; 1 a mistake of the user's, or a job that failed; 2 arguments that are none.
+    """
+    arguments = list(sys.argv[1:] if given is None else given)
+    rest: list[str] = []
+    if "--" in arguments:
+        at = arguments.index("--")
+        arguments, rest = arguments[:at], arguments[at + 1 :]
+    args = _parser().parse_args(arguments)
+    if rest and args.command not in ("run", "explain"):
+        _parser().error(f"{args.command} hands nothing to Snakemake")
+    try:
+        raise SystemExit(args.act(args, rest))
+    except UserError as error:
+        print(f"convscope: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _explain(args: argparse.Namespace, rest: list[str]) -> int:
+    from convscope.command.studies import explain_study
+
+    study, text = explain_study(args.model, args.pictures, args.study, _words(args.classes), args.image_size)
+    path = _write(Path(f"{study}.yaml"), text, args.force)
+    if args.only_write:
+        print(f"{path} is written; convscope run {path} makes its figures")
+        return 0
+    print(f"{path} is written. Its figures are made now; then open results/{study}/gallery/index.html in a browser.")
+    return _snakemake(path, rest)
+
+
+def _init(args: argparse.Namespace, rest: list[str]) -> int:
+    from convscope.command.look import name_from
+    from convscope.command.studies import init_study
+
+    named = args.study or name_from(Path(args.data or args.model or "study").expanduser().resolve().stem)
+    text = init_study(named, args.data, args.model, _words(args.classes), args.image_size)
+    path = _write(Path(f"{named}.yaml"), text, args.force)
+    print(f"{path} is written; look at it, and make its figures by: convscope run {path}")
+    return 0
+
+
+def _run(args: argparse.Namespace, rest: list[str]) -> int:
+    return _snakemake(args.study, rest)
+
+
+def _check(args: argparse.Namespace, rest: list[str]) -> int:
+    config = _checked(args.study)
+    counts = {key: len(config[key]) for key in ("datasets", "models", "image_sets")}
+    print(f"{args.study}: all is well ({', '.join(f'{count} {key}' for key, count in counts.items())})")
+    return 0
+
+
+def _progress(args: argparse.Namespace, rest: list[str]) -> int:
+    _checked(args.study)
+    return _become([str(WORKFLOW / "scripts"), "progress", "--config", str(args.study)])
+
+
+def _checked(study: Path) -> dict:
+    """The completed config of a study file, every name in it looked at.
+
+    Raises:
+        UserError: a mistake in it, with file and line.
+    """
+    import yaml
+
+    from convscope.check import check_study
+    from convscope.storage.config_file import located, read_config_file
+
+    if not study.is_file():
+        raise UserError(f"the study '{study}' does not exist; convscope init writes one")
+    written = read_config_file(study)
+    try:
+        config = complete(yaml.safe_load(study.read_text(encoding="utf-8")) or {})
+        check_study(config)
+    except UserError as error:
+        raise UserError(located(str(error), [written])) from None
+    return config
+
+
+def _snakemake(study: Path | None, rest: list[str]) -> int:
+    """Run the workflow in this folder, on all cores unless told."""
+    if study is not None and not study.is_file():
+        raise UserError(f"the study '{study}' does not exist; convscope init writes one")
+    cores = (
+        []
+        if any(word.partition("=")[0] in _OF_SNAKEMAKE or word.startswith("-c") for word in rest)
+        else ["--cores", "all"]
+    )
+    config = [] if study is None else ["--configfile", str(study)]
+    return _become(["-m", "snakemake", "--snakefile", str(WORKFLOW / "Snakefile"), *cores, *rest, *config])
+
+
+def _become(words: list[str]) -> int:
+    """Go on as another Python program: signals and exit code are its own."""
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, *words], {**os.environ, "PYTHONPATH": _path()})  # noqa: S606
+
+
+def _path() -> str:
+    """Where the library is found that runs this, also in a checkout that is not installed."""
+    here = str(Path(__file__).resolve().parents[2])
+    return os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
+
+
+def _write(path: Path, text: str, force: bool) -> Path:
+    if path.exists() and not force and path.read_text(encoding="utf-8") != text:
+        raise UserError(f"{path} is there and says something else; name another --study, or replace it by --force")
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def _words(text: str | None) -> list[str]:
+    """Class names: parted by commas, or a line each in a file."""
+    if not text:
+        return []
+    if Path(text).is_file():
+        return [line.strip() for line in Path(text).read_text(encoding="utf-8").splitlines() if line.strip()]
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _version() -> str:
+    import importlib.metadata
+
+    try:
+        return importlib.metadata.version("convscope")
+    except importlib.metadata.PackageNotFoundError:
+        return "of a checkout"
+
+
+def _parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(prog="convscope", description="See what a convolutional network has learned.")
+    result.add_argument("--version", action="version", version=f"convscope {_version()}")
+    commands = result.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def command(name: str, act, about: str) -> argparse.ArgumentParser:  # type: ignore[no-untyped-def]
+        made = commands.add_parser(
+            name,
+            help=about,
+            description=about,
+            epilog=_EPILOGUE[name],
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        made.set_defaults(act=act)
+        return made
+
+    def of_a_model(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--study", help="name of the study; its results go to results/STUDY/")
+        made.add_argument("--classes", help="the model's classes in order: cat,dog, or a file with one a line")
+        made.add_argument("--image-size", type=int, help="side of the pictures the model takes, where it does not say")
+        made.add_argument("--force", action="store_true", help="replace a study file that says something else")
+
+    explain = command("explain", _explain, "write a study that explains what a model says of pictures, and run it")
+    explain.add_argument("model", help="a .keras or .h5 file, a keras-hub preset, or a name of keras.applications")
+    explain.add_argument("pictures", nargs="+", help="pictures, and folders of pictures")
+    explain.add_argument("--only-write", action="store_true", help="write the study, and do not run it")
+    of_a_model(explain)
+    init = command("init", _init, "write a study of your own pictures and model, with what is found there filled in")
+    init.add_argument("--data", help="folder of class folders, or of splits of them")
+    init.add_argument("--model", help="a .keras or .h5 file, a preset, or a name; without one a convnet is trained")
+    of_a_model(init)
+    run = command("run", _run, "make the figures of a study; what follows -- goes to Snakemake")
+    run.add_argument(
+        "study", type=Path, nargs="?", help="its file; config.yaml here, or the embedded study, where absent"
+    )
+    for name, act, about in (
+        ("check", _check, "look at a study's file and all that it names, and make nothing"),
+        ("progress", _progress, "say how many of a study's filter patterns are made, and how long the rest takes"),
+    ):
+        command(name, act, about).add_argument("study", type=Path, help="its file")
+    return result

@@ -1,0 +1,193 @@
+"""Study files that the command writes: right for what was found, complete, and explained."""
+
+from pathlib import Path
+
+import keras
+import pytest
+import yaml
+from PIL import Image
+
+from convscope.check import check_study
+from convscope.command.look import image_sets, input_side, model_part, name_from, outputs_of
+from convscope.command.studies import explain_study, init_study
+from convscope.command.study_file import plain
+from convscope.config import complete
+from convscope.errors import UserError
+
+
+def methods(text: str) -> list[str]:
+    return next(iter(yaml.safe_load(text)["attributions"].values())).get("methods", [])
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A user's folder: models in both formats, single pictures, a folder of classes, a folder of splits."""
+    layers = keras.layers
+    for name, side in (("my net.keras", 32), ("free.keras", None), ("old.h5", 24)):
+        body = [
+            layers.Conv2D(2, 3, name="conv"),
+            layers.GlobalAveragePooling2D(),
+            layers.Dense(3, activation="softmax"),
+        ]
+        keras.Sequential([keras.Input((side, side, 3)), *body]).save(tmp_path / name)
+    places = [
+        "a cat.png",
+        "photos/one.jpg",
+        *(f"classes/{name}/{n}.png" for name in ("x", "y", "z") for n in range(10)),
+    ]
+    places += [f"split/{split}/{name}/{n}.png" for split in ("train", "val") for name in ("x", "y") for n in range(2)]
+    for place in places:
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / place)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def checked(text: str) -> dict:
+    config = complete(yaml.safe_load(text))
+    check_study(config)
+    return config
+
+
+def test_explain_a_file_and_pictures(here: Path) -> None:
+    study, text = explain_study("my net.keras", ["a cat.png", "photos", "classes/x/1.png"], classes=["cat", "no", "on"])
+    config = checked(text)
+    assert study == config["study"] == "explain_my_net"
+    assert config["models"]["my_net"]["image_size"] == 32
+    assert config["models"]["my_net"]["classes"] == ["cat", "no", "on"], (
+        "words that YAML takes for something else stay words"
+    )
+    assert config["image_sets"]["pictures"]["files"] == ["a cat.png", "classes/x/1.png"]
+    assert config["image_sets"]["photos"] == {**config["image_sets"]["photos"], "folder": "photos"}
+    for stage in ("cams", "attributions"):
+        assert config[stage]["my_net"]["images"] == ["pictures", "photos"]
+    least = {"study": "s", "models": {"my_net": {"source": "file", "path": "p"}}, "image_sets": {"a": {"files": ["x"]}}}
+    least |= {stage: {"my_net": {"images": ["a"]}} for stage in ("cams", "attributions")}
+    defaults = complete(least)
+    for stage in ("cams", "attributions"):
+        assert {**config[stage]["my_net"], "images": ["a"]} == defaults[stage]["my_net"], "the study's own defaults"
+    assert "# colormap: jet" in text and "# class: predicted" in text, "and they are shown"
+
+
+def test_every_line_that_is_switched_off_can_be_switched_on(here: Path) -> None:
+    _, text = explain_study("free.keras", ["a cat.png"], size=32)
+    lines = text.splitlines()
+    off = [n for n, line in enumerate(lines) if line.lstrip().startswith("# ") and ": " in line and "    # " in line]
+    on = [n for n in off if lines[n].split("# ", 1)[1].partition(":")[0] in ("methods", "class", "colormap")]
+    assert len(on) == 5
+    changed = [line.replace("# ", "", 1) if n in on else line for n, line in enumerate(lines)]
+    assert checked("\n".join(changed)) == checked(text)
+
+
+def test_no_line_is_too_long_to_read(here: Path) -> None:
+    _, text = explain_study("my net.keras", ["a cat.png"])
+    assert max(map(len, text.splitlines())) < 120
+    assert max(map(len, init_study("s", "classes", "my net.keras").splitlines())) < 120
+
+
+def test_methods_that_a_model_cannot_have_are_left_out(here: Path) -> None:
+    """A job that must fail would take the whole run's good end with it."""
+    body = [keras.layers.Conv2D(2, 3), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)]
+    keras.Sequential([keras.Input((8, 8, 3)), *body]).save(here / "linear.keras")
+    assert methods(explain_study("linear.keras", ["a cat.png"])[1]) == [
+        "saliency",
+        "smoothgrad",
+        "integrated_gradients",
+    ]
+    assert methods(init_study("mine", "classes", "linear.keras")) == ["saliency", "smoothgrad", "integrated_gradients"]
+    assert methods(explain_study("old.h5", ["a cat.png"])[1]) == [], "the defaults"
+
+
+@pytest.mark.parametrize(
+    ("word", "part"),
+    [
+        ("old.h5", {"source": "file", "path": "old.h5", "image_size": 24}),
+        ("free.keras", {"source": "file", "path": "free.keras"}),
+        ("xception", {"source": "application", "application": "Xception"}),
+        ("efficientnetv2b0", {"source": "application", "application": "EfficientNetV2B0"}),
+        ("xception_41_imagenet", {"source": "preset", "preset": "xception_41_imagenet"}),
+    ],
+)
+def test_what_a_word_stands_for(here: Path, word: str, part: dict) -> None:
+    assert model_part(word) == part
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [
+        ("gone.keras", "'gone.keras' does not exist"),
+        ("./gone", "does not exist"),
+        ("photos", "no keras-hub preset"),
+        ("Xceptoin", "did you mean 'Xception'"),
+    ],
+)
+def test_words_that_stand_for_nothing(here: Path, word: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        model_part(word)
+
+
+def test_pictures_that_are_none(here: Path) -> None:
+    with pytest.raises(UserError, match=r"'gone\.png' does not exist"):
+        image_sets(["gone.png"])
+    with pytest.raises(UserError, match="no picture by its name"):
+        image_sets(["old.h5"])
+    (here / "other" / "photos").mkdir(parents=True)
+    assert list(image_sets(["photos", "other/photos", "a cat.png"])) == ["pictures", "photos", "photos_2"]
+
+
+def test_what_a_file_says_of_itself(here: Path) -> None:
+    assert (input_side(here / "my net.keras"), outputs_of(here / "my net.keras")) == (32, 3)
+    assert (input_side(here / "old.h5"), outputs_of(here / "old.h5")) == (24, 3)
+    assert input_side(here / "free.keras") is None
+    (here / "broken.keras").write_text("x")
+    assert (input_side(here / "broken.keras"), outputs_of(here / "broken.keras")) == (None, None)
+    with pytest.raises(UserError, match=r"2 classes are named, and 'old\.h5' tells 3 apart"):
+        explain_study("old.h5", ["a cat.png"], classes=["a", "b"])
+
+
+def test_init_with_a_model_takes_its_classes_from_the_folder_where_they_are_as_many(here: Path) -> None:
+    config = checked(init_study("mine", "classes", "my net.keras"))
+    assert config["models"]["my_net"]["classes"] == ["x", "y", "z"]
+    assert config["evaluations"] == {"my_net": ["classes/all"]}
+    assert config["datasets"]["classes"]["path"] == "classes"
+    other = checked(init_study("mine", "split", "my net.keras"))
+    assert "classes" not in other["models"]["my_net"], "two folders for three outputs: which is which is not known"
+
+
+def test_init_without_a_model_trains_one_and_finds_the_splits(here: Path) -> None:
+    config = checked(init_study("mine", "split"))
+    assert config["datasets"]["split"]["splits"] == {"train": "train", "validation": "val"}
+    assert config["models"]["convnet"]["dataset"] == "split"
+    assert config["image_sets"]["shown"]["split"] == "validation"
+    shared = checked(init_study("mine", "classes"))
+    assert shared["datasets"]["classes"]["images_per_class"] == {"train": 6, "validation": 2, "test": 2}
+    assert shared["evaluations"] == {"convnet": ["classes/test"]}
+
+
+def test_init_says_what_is_missing(here: Path) -> None:
+    for given, said in (
+        ({}, "name a folder"),
+        ({"data": "gone"}, "does not exist"),
+        ({"data": "photos"}, "no class folders"),
+    ):
+        with pytest.raises(UserError, match=said):
+            init_study("mine", **given)
+    for n in range(3, 10):
+        (here / "classes" / "z" / f"{n}.png").unlink()
+    with pytest.raises(UserError, match="has 3 pictures, and training needs at least 10"):
+        init_study("mine", "classes")
+    (here / "split" / "val").rename(here / "split" / "other")
+    with pytest.raises(UserError, match="no split 'validation'"):
+        init_study("mine", "split")
+
+
+@pytest.mark.parametrize(
+    "word", ["no", "1e3", "1.5", "~", "null", "2024-01-31", "a: b", "# x", "é", "[", "yes", "0x1f", "12:30:45", "cat"]
+)
+def test_words_come_back_as_they_were(word: str) -> None:
+    assert yaml.safe_load(plain(word)) == word
+    assert yaml.safe_load(plain({"a": [word, 1, True, None]})) == {"a": [word, 1, True, None]}
+
+
+def test_names_for_parts() -> None:
+    assert [name_from(text) for text in ("my net", "ä/b", "...", "-x-")] == ["my_net", "b", "mine", "x"]
