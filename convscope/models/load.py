@@ -174,6 +174,24 @@ def import_model(name: str, settings: Mapping[str, Any]) -> tuple[keras.Model, M
     return _finish(name, settings, network, facts)
 
 
+def import_network(name: str, network: keras.Model, settings: Mapping[str, Any]) -> tuple[keras.Model, ModelSpec]:
+    """Bring a network in memory to the canonical form: what `import_model` makes of the file that it could be saved as.
+
+    Args:
+        name: what the model is called.
+        network: any functional or sequential network; it stays as it is.
+        settings: as of a file: `classes`, `image_size`, `resize`, `preprocessing`.
+
+    Returns:
+        A flat float32 network with weights of its own that ends in logits, and its spec.
+
+    Raises:
+        UserError: it is not of one picture input and one output, or its classes do not fit.
+    """
+    facts = {"source": "a model in memory", **preprocessing(settings.get("preprocessing", "none"))}
+    return _finish(name, settings, network, facts)
+
+
 def _finish(
     name: str, settings: Mapping[str, Any], network: keras.Model, facts: dict[str, Any]
 ) -> tuple[keras.Model, ModelSpec]:
