@@ -189,7 +189,7 @@ def import_network(name: str, network: keras.Model, settings: Mapping[str, Any])
         UserError: it is not of one picture input and one output, or its classes do not fit.
     """
     facts = {"source": "a model in memory", **preprocessing(settings.get("preprocessing", "none"))}
-    return _finish(name, settings, network, facts)
+    return _finish(name, settings, network, facts | _own_size(network))
 
 
 def _finish(
@@ -258,7 +258,15 @@ def _import_file(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, An
     path = Path(settings["path"]).expanduser()
     _check_sum(path, settings.get("sha256"), "path")
     network = load_file(path)
-    return network, {"source": f"file {path.name}", **preprocessing(settings.get("preprocessing", "none"))}
+    facts = {"source": f"file {path.name}", **preprocessing(settings.get("preprocessing", "none"))}
+    return network, facts | _own_size(network)
+
+
+def _own_size(network: keras.Model) -> dict[str, Any]:
+    """The input size that a network was built for; where its form allows any, the canonical one does not say it."""
+    shapes = [tensor.shape for tensor in getattr(graphs.graph_of(network), "inputs", ())]
+    fixed = len(shapes) == 1 and len(shapes[0]) == 4 and None not in shapes[0][1:3]
+    return {"input_size": tuple(shapes[0][1:3])} if fixed else {}
 
 
 def _check_sum(path: Path, expected: str | None, key: str) -> None:
