@@ -23,6 +23,7 @@ attributions which pixels count
 judging      which of these to believe
 gallery      all of it to look at
 check        every name of a study leads somewhere
+notebook     a live model, in a cell
 """
 ORDER = [line.split()[0] for line in ROOMS.strip().splitlines()]
 # The same kind of file has the same name everywhere: what things are called, its pictures, its HDF5 files, its tables and verdicts.

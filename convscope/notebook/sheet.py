@@ -1,0 +1,34 @@
+"""Pictures of a result on one sheet, at a size that can be looked at whatever the model's input is."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from convscope.pictures.contact_sheets import contact_sheet
+
+# Height of a picture, pixels: of one among others as on the workflow's sheets of larger inputs, and of a single one.
+_SIDE, _SINGLE = 160, 240
+_PICTURES_A_ROW = 9
+
+
+def cells_sheet(rows: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -> np.ndarray:
+    """Cells of pictures side by side, each with its caption below, as many a row as nine pictures allow.
+
+    Args:
+        rows: for each cell its pictures, (H, W, 3) uint8, all of one size and as many in each cell.
+        captions: one a cell.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    count = len(rows[0])
+    height, width = rows[0][0].shape[:2]
+    side = _SIDE if len(rows) > 1 or count > 3 else _SINGLE
+    cell = (side, round(count * side * width / height))
+    joined = [np.concatenate(list(pictures), axis=1) for pictures in rows]
+    return contact_sheet(joined, max(_PICTURES_A_ROW // count, 1), cell, captions, margin=8)
+
+
+def with_caption(picture: np.ndarray, caption: str) -> np.ndarray:
+    """A picture as it is, its caption below: (H, W, 3) uint8 -> (H', W', 3) uint8."""
+    return contact_sheet([picture], 1, picture.shape[:2], [caption], margin=8)
