@@ -10,7 +10,8 @@ from convscope.notebook.session import keras_as_needed
 
 with keras_as_needed():
     from convscope.notebook.activation_maps import Activations, activations_of
-    from convscope.notebook.explanations import Explanation, explanation
+    from convscope.notebook.explanations import Explanation
+    from convscope.notebook.methods import explanation
     from convscope.notebook.models import KEYWORDS, canonical
     from convscope.notebook.patterns import FilterPatterns, patterns_of
 

@@ -8,12 +8,11 @@ import numpy as np
 
 from convscope.activations.extract import ActivationModel
 from convscope.activations.sheets import COLUMNS, channel_sheet
-from convscope.errors import UserError
-from convscope.models.graphs import tensor_of
 from convscope.models.layers import layer_table
 from convscope.models.spec import ModelSpec
 from convscope.notebook import images as pictures
 from convscope.notebook.drawn import Drawn, shape_of
+from convscope.notebook.models import layer_of_maps
 from convscope.notebook.settings import known_keywords, of_stage
 from convscope.notebook.sheet import with_caption
 
@@ -68,8 +67,7 @@ def activations_of(
     """
     known_keywords(settings, ["dtype"], "activations")
     dtype = of_stage("activations", {"images": ["images"], **settings})["dtype"]
-    if len(tensor_of(network, layer).shape) != 4:
-        raise UserError(f"layer '{layer}' answers no maps (its output has no height and width); name a layer before it")
+    layer_of_maps(network, layer)
     relu = next((row.relu for row in layer_table(network, spec) if row.name == layer), "")
     read = pictures.read(images, spec)
     model = ActivationModel(network, [layer], [relu], dtype)

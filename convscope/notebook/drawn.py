@@ -1,15 +1,14 @@
 """What every result of a notebook can do: draw itself in the cell, as a figure, into a file."""
 
 import dataclasses
-import io
 import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from convscope.errors import UserError
+from convscope.notebook.sheet import png
 from convscope.pictures.render import save_jpeg, save_png
 from convscope.storage.files import atomic_path
 
@@ -67,13 +66,6 @@ class Drawn:
     def _repr_png_(self) -> bytes:
         """What a notebook shows of a cell that ends in the result."""
         return png(self.picture())
-
-
-def png(pixels: np.ndarray) -> bytes:
-    """(H, W, 3) uint8 as the bytes of a PNG."""
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
-    return buffer.getvalue()
 
 
 def shape_of(array: np.ndarray) -> str:

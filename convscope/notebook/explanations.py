@@ -2,29 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 
 from convscope.attributions import figures as attribution_figures
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
-from convscope.attributions.names import needs_background
 from convscope.attributions.views import remark, views
 from convscope.cams import figures as cam_figures
 from convscope.cams.names import CLASS_FREE
 from convscope.cams.names import METHODS as CAMS
-from convscope.errors import UserError, nearest
-from convscope.models.spec import ModelSpec
-from convscope.notebook import images as pictures
 from convscope.notebook.drawn import Drawn, shape_of
-from convscope.notebook.settings import known_keywords, of_stage, seed_default
 from convscope.notebook.sheet import cells_sheet
 from convscope.pictures.captions import explained
-
-_STYLE = ("colormap", "scale")
-_SIGNED_STYLE = ("colormap", "diverging", "percentile", "scale")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -146,154 +136,3 @@ class Explanation(Drawn):
             more = remark(self.method, self._fact(image, target), list(self.classes))
             text += f"\n{more}" if more else ""
         return text
-
-
-def explanation(
-    network: keras.Model, spec: ModelSpec, images: Any, method: str, target: str | int, settings: dict[str, Any]
-) -> Explanation:
-    """Explain images by a method; see `notebook.explain` for the arguments.
-
-    Args:
-        network, spec: a canonical model.
-    """
-    if method not in CAMS and method not in ATTRIBUTIONS:
-        raise UserError(f"explain: method '{method}' does not exist; {nearest(method, [*CAMS, *ATTRIBUTIONS])}")
-    make = _class_activation if method in CAMS else _attribution
-    return make(network, spec, images, method, target, dict(settings))
-
-
-def _class_activation(
-    network: keras.Model, spec: ModelSpec, images: Any, method: str, target: str | int, given: dict[str, Any]
-) -> Explanation:
-    from convscope.cams.mapper import ClassMapper
-    from convscope.models.gap_head import GapHead
-    from convscope.models.graphs import default_cam_layer
-
-    own = {"score_cam": ["score_channels"], "cam": ["gap_head"]}.get(method, [])
-    known_keywords(given, ["layer", "batch", *_STYLE, *own], method)
-    head = given.pop("gap_head", None)
-    settings = of_stage("cams", {"images": ["images"], "methods": [method], "class": target, **given})
-    _check_colours(settings, method)
-    layer = settings.get("layer") or default_cam_layer(network)
-    head = head if head is None or isinstance(head, GapHead) else GapHead.load(Path(head).expanduser())
-    mapper = ClassMapper(network, spec, layer, [method], head, settings.get("score_channels"))
-    read = _read(images, spec, target)
-    batch = settings["batch"]
-    parts = [
-        mapper(spec.preprocess(read.pixels[i : i + batch]), read.labels[i : i + batch], settings["class"])
-        for i in range(0, len(read.pixels), batch)
-    ]
-    names = ("targets", "scores", "probabilities", "predicted")
-    found = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    found["maps"] = np.concatenate([part.maps[method] for part in parts])
-    used: dict[str, Any] = {key: settings[key] for key in ("batch", "score_channels") if key in settings}
-    style = {key: settings[key] for key in _STYLE}
-    return _result(spec, read, method, settings["class"], found, layer, method == "cam", used, style)
-
-
-def _attribution(
-    network: keras.Model, spec: ModelSpec, images: Any, method: str, target: str | int, given: dict[str, Any]
-) -> Explanation:
-    from convscope.attributions.class_scores import ClassScores
-    from convscope.attributions.explained import background_places, explained_batch
-    from convscope.attributions.registry import explainer
-    from convscope.models.load import load_keras
-
-    known = ATTRIBUTIONS[method]
-    compares = needs_background(method, given)
-    more = ["layer"] * known.layer + ["compare_with"] * compares
-    known_keywords(given, [*known.settings, *more, "seed", "batch", *_SIGNED_STYLE], method)
-    seed, others = given.pop("seed", None), given.pop("compare_with", None)
-    autoencoder = given.pop("autoencoder", None)
-    own = {name: given.pop(name) for name in list(given) if name in known.settings}
-    whole = {"images": ["images"], "methods": [method], "class": target, **given}
-    settings = of_stage("attributions", {**whole, method: own} if known.settings else whole)
-    own = settings.get(method, {})
-    _check_colours(settings, method)
-    read = _read(images, spec, target)
-    background = None
-    if compares:
-        set_of = read if others is None else pictures.read(others, spec, "compare_with")
-        if others is None and len(read.pixels) < 2:
-            raise UserError(
-                f"{method} compares a picture with others and there is one; give more images, or compare_with="
-            )
-        background = spec.preprocess(set_of.pixels[background_places(len(set_of.pixels))])
-    if autoencoder is not None and not isinstance(autoencoder, keras.Model):
-        autoencoder = load_keras(Path(autoencoder).expanduser())
-    explain = explainer(
-        method,
-        network,
-        spec,
-        own,
-        seed_default() if seed is None else seed,
-        settings.get("layer"),
-        background,
-        autoencoder,
-    )
-    scores, batch = ClassScores(network, spec), settings["batch"]
-    parts = [
-        explained_batch(
-            explain, scores, spec.preprocess(read.pixels[i : i + batch]), read.ids[i : i + batch],
-            read.labels[i : i + batch], settings["class"],
-        )
-        for i in range(0, len(read.pixels), batch)
-    ]  # fmt: skip
-    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    layer = str(getattr(explain, "layer", settings.get("layer", ""))) if known.layer else ""
-    style = {key: settings[key] for key in _SIGNED_STYLE}
-    complete = {**known.settings, **own}
-    return _result(spec, read, method, settings["class"], found, layer, explain.signed, complete, style)
-
-
-def _read(images: Any, spec: ModelSpec, target: str | int) -> pictures.Pictures:
-    read = pictures.read(images, spec)
-    if target == "true" and (read.labels < 0).any():
-        raise UserError("target 'true' needs the true classes; give a folder of class folders, or name a class")
-    return read
-
-
-def _check_colours(settings: dict[str, Any], method: str) -> None:
-    from matplotlib import colormaps
-
-    for key in ("colormap", "diverging"):
-        if key in settings and settings[key] not in colormaps:
-            raise UserError(f"{method}.{key}: no colour map '{settings[key]}'; {nearest(settings[key], colormaps)}")
-
-
-def _result(
-    spec: ModelSpec,
-    read: pictures.Pictures,
-    method: str,
-    wanted: str | int,
-    found: dict[str, np.ndarray],
-    layer: str,
-    signed: bool,
-    settings: dict[str, Any],
-    style: dict[str, Any],
-) -> Explanation:
-    # One class an image needs no axis of its own; "all" keeps it, also of a single class.
-    def plain(values: np.ndarray) -> np.ndarray:
-        return values if wanted == "all" else values[:, 0]
-
-    return Explanation(
-        method=method,
-        maps=plain(found["maps"]),
-        targets=plain(found["targets"]),
-        scores=plain(found["scores"]),
-        predictions=found["probabilities"],
-        predicted=found["predicted"],
-        images=read.pixels,
-        labels=read.labels,
-        ids=read.ids,
-        classes=spec.classes,
-        model=spec.name,
-        layer=layer,
-        signed=signed,
-        settings=settings,
-        facts={
-            name.removeprefix("facts/"): plain(values) for name, values in found.items() if name.startswith("facts/")
-        },
-        style=style,
-        bgr=spec.channels == "bgr",
-    )

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from convscope.notebook.drawn import png
+from convscope.notebook.sheet import png
 
 _DPI = 100
 

@@ -58,6 +58,29 @@ def canonical(model: Any, settings: dict[str, Any]) -> Canonical:
     return kept[1]
 
 
+def layer_of_maps(network: keras.Model, layer: str) -> str:
+    """The layer's name, if its output has a height and a width.
+
+    Raises:
+        UserError: it has none, or there is no such layer.
+    """
+    if len(graphs.tensor_of(network, layer).shape) != 4:
+        raise UserError(f"layer '{layer}' answers no maps (its output has no height and width); name a layer before it")
+    return layer
+
+
+def file_of(path: str | os.PathLike[str], what: str) -> Path:
+    """The path of a file that is there.
+
+    Raises:
+        UserError: it is not.
+    """
+    found = Path(path).expanduser()
+    if not found.is_file():
+        raise UserError(f"{what}: no file '{found}'; check the path")
+    return found
+
+
 def _state(model: keras.Model, settings: dict[str, Any]) -> str:
     """What a canonical form depends on; empty where the model cannot say what it is."""
     if not model.built:

@@ -16,7 +16,7 @@ from convscope.models.layer_table import CONVOLUTIONS, wanted_filters
 from convscope.models.layers import layer_table
 from convscope.models.spec import ModelSpec
 from convscope.notebook.drawn import Drawn, shape_of
-from convscope.notebook.settings import known_keywords, of_stage, seed_default
+from convscope.notebook.settings import known_keywords, of_stage, seed_of
 from convscope.notebook.sheet import with_caption
 
 
@@ -72,12 +72,12 @@ def patterns_of(
     Args:
         network, spec: a canonical model.
     """
-    if preset not in PRESETS:
+    if not isinstance(preset, str) or preset not in PRESETS:
         raise UserError(f"filter_patterns: preset '{preset}' is unknown; {nearest(str(preset), PRESETS)}")
     fields = {field.name for field in dataclasses.fields(AscentSettings)} - {"preset", "start"}
     known_keywords(settings, [*sorted(fields), "seed", "threads"], "filter_patterns")
     given = dict(settings)
-    seed = given.pop("seed", None)
+    seed = seed_of(given.pop("seed", None))
     complete = of_stage("filters", {"filters": filters, "preset": preset, **given})
     chosen = for_preset(complete, preset)
     ignored = without_effect(chosen)
@@ -90,9 +90,7 @@ def patterns_of(
     ascent = settings_from(chosen)
     # A graphics processor takes one batch after the other.
     at_once = 1 if tf.config.list_physical_devices("GPU") else complete["threads"]
-    found = ascend(
-        network, spec, layer, channels, ascent, seed_default() if seed is None else seed, at_once=at_once
-    ).only(channels)
+    found = ascend(network, spec, layer, channels, ascent, seed, at_once=at_once).only(channels)
     return FilterPatterns(
         patterns=found.patterns,
         filters=found.channels,

@@ -18,9 +18,14 @@ def _schema() -> dict[str, Any]:
     return load_schema()
 
 
-def seed_default() -> int:
-    """The seed of a study that names none."""
-    return int(_schema()["properties"]["seed"]["default"])
+def seed_of(given: int | None) -> int:
+    """A seed, checked; that of a study that names none where it is None.
+
+    Raises:
+        UserError: it is no whole number from 0 on.
+    """
+    named = {} if given is None else {"seed": _plain(given)}
+    return int(complete({"study": "notebook", "models": {}, **named}, _schema())["seed"])
 
 
 def of_model(settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """Pictures of a result on one sheet, at a size that can be looked at whatever the model's input is."""
 
+import io
 from collections.abc import Sequence
 
 import numpy as np
+from PIL import Image
 
 from convscope.pictures.contact_sheets import contact_sheet
 
@@ -32,3 +34,10 @@ def cells_sheet(rows: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -
 def with_caption(picture: np.ndarray, caption: str) -> np.ndarray:
     """A picture as it is, its caption below: (H, W, 3) uint8 -> (H', W', 3) uint8."""
     return contact_sheet([picture], 1, picture.shape[:2], [caption], margin=8)
+
+
+def png(pixels: np.ndarray) -> bytes:
+    """(H, W, 3) uint8 as the bytes of a PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return buffer.getvalue()
