@@ -93,13 +93,20 @@ def _pixels(one: Any, what: str) -> np.ndarray:
         if isinstance(one, str | os.PathLike):
             return read_image(Path(one).expanduser())
         if isinstance(one, Image.Image):
-            return rgb_pixels(one)
+            return _opened(one, what)
         if hasattr(one, "__array__"):
             return _from_array(np.asarray(one), what)
     except BadImage as error:
         name = one if isinstance(one, str | os.PathLike) else what
         raise UserError(f"{name}: {error}; give another picture") from None
     raise UserError(f"{what} is of type {type(one).__name__}; give paths, PIL pictures, or arrays of pixels 0..255")
+
+
+def _opened(picture: Image.Image, what: str) -> np.ndarray:
+    try:
+        return rgb_pixels(picture)
+    except (OSError, ValueError, SyntaxError) as error:  # its file is closed, or ends too early: PIL reads late
+        raise UserError(f"{what}: PIL cannot read it ({error}); open the file again, or give its path") from None
 
 
 def _from_array(array: np.ndarray, what: str) -> np.ndarray:

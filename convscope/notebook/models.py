@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import weakref
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,8 @@ def canonical(model: Any, settings: dict[str, Any]) -> Canonical:
                 raise UserError(f"{path} has its facts in {facts.name}; leave out {' and '.join(sorted(settings))}")
             return load.load_model(path, facts)
         completed = of_model(settings | {"path": str(path)})
-        return _said("file", lambda: load.import_model("file", completed))
+        name = _runnable(path.stem)
+        return _said(name, lambda: load.import_model(name, completed))
     if not isinstance(model, keras.Model):
         kind = f"{type(model).__module__}.{type(model).__name__}"
         raise UserError(
@@ -52,7 +54,7 @@ def canonical(model: Any, settings: dict[str, Any]) -> Canonical:
     state = _state(model, completed)
     kept = _made.get(model)
     if kept is None or not state or kept[0] != state:
-        name = model.name
+        name = _runnable(model.name)
         kept = state, _said(name, lambda: load.import_network(name, model, completed))
         _made[model] = kept
     return kept[1]
@@ -89,6 +91,11 @@ def _state(model: keras.Model, settings: dict[str, Any]) -> str:
         return f"{graphs.network_digest(model)} {json.dumps(settings, sort_keys=True)}"
     except Exception:
         return ""  # its class has no configuration: it is looked at anew each time
+
+
+def _runnable(name: str) -> str:
+    """A name that TensorFlow can run a network by."""
+    return re.sub("[^A-Za-z0-9_.-]", "_", name).lstrip("_.-") or "model"
 
 
 def _said(name: str, make: Any) -> Canonical:

@@ -97,6 +97,16 @@ def test_what_is_ambiguous_or_no_picture_is_refused_in_one_line(given: Any, says
     assert "\n" not in str(caught.value)
 
 
+def test_a_pil_picture_whose_file_is_closed_or_cut_short(tmp_path: Path) -> None:
+    path = photos(tmp_path, 1)[0]
+    closed = Image.open(path)
+    closed.close()
+    path.write_bytes(path.read_bytes()[:400])
+    for one in (closed, Image.open(path)):
+        with pytest.raises(UserError, match=r"images\[0\]: PIL cannot read it .* give its path"):
+            images.read(one, SPEC)
+
+
 def test_class_folders_bring_labels_and_a_bad_picture_is_named(tmp_path: Path) -> None:
     for name in ("dogs", "cats"):
         (tmp_path / name).mkdir()

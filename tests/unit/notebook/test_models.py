@@ -120,6 +120,23 @@ def test_a_free_size_is_asked_for_and_preprocessing_counts() -> None:
     assert not np.array_equal(found.predictions, other.predictions)
 
 
+def test_sides_of_two_lengths_and_names_with_spaces() -> None:
+    inputs = keras.Input((24, 40, 3))
+    x = layers.Conv2D(4, 3, activation="relu", name="conv")(inputs)
+    model = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)), name="my model: 1")
+    for method in ("gradcam", "saliency", "score_cam"):
+        found = convscope.explain(model, PICTURE, method)
+        assert found.images.shape == found.overlays.shape == (1, 24, 40, 3) and found.model == "my_model__1"
+        assert found.picture().shape[1] == 16 + 3 * 400
+    assert convscope.activations(model, PICTURE, "conv").values.shape == (1, 22, 38, 4)
+
+
+def test_keras_on_another_backend_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(UserError, match=r"Keras runs on jax here .* KERAS_BACKEND=tensorflow"):
+        convscope.explain(small(), PICTURE)
+
+
 def test_a_backbone_has_activations_and_patterns() -> None:
     model = small()
     backbone = keras.Model(model.inputs, model.get_layer("relu2").output)
