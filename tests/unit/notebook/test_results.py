@@ -66,6 +66,10 @@ def test_a_cell_shows_a_figure_once(results: dict[str, object], monkeypatch: pyt
     assert len(displayed) == 2
 
 
+def test_a_mistake_is_one_line_in_a_notebook_too() -> None:
+    assert UserError("method 'x' does not exist")._render_traceback_() == ["UserError: method 'x' does not exist"]
+
+
 def test_pictures_and_arrays_are_saved(results: dict[str, object], tmp_path: Path) -> None:
     for name, result in results.items():
         path = result.save(tmp_path / f"{name}.png")  # type: ignore[attr-defined]
