@@ -67,7 +67,7 @@ def _attribution(
     network: keras.Model, spec: ModelSpec, images: Any, method: str, target: str | int, given: dict[str, Any]
 ) -> Explanation:
     from convscope.attributions.class_scores import ClassScores
-    from convscope.attributions.explained import background_places, explained_batch
+    from convscope.attributions.explained import explained_batch
     from convscope.attributions.registry import explainer
     from convscope.models.load import load_keras
 
@@ -85,30 +85,14 @@ def _attribution(
     if "layer" in settings:
         layer_of_maps(network, settings["layer"])
     read = _read(images, spec, target)
-    background = None
-    if compares:
-        set_of = read if others is None else pictures.read(others, spec, "compare_with")
-        if others is None and len(read.pixels) < 2:
-            raise UserError(
-                f"{method} compares a picture with others and there is one; give more images, or compare_with="
-            )
-        background = spec.preprocess(set_of.pixels[background_places(len(set_of.pixels))])
+    background = _background(method, spec, read, others) if compares else None
     if autoencoder is not None and not isinstance(autoencoder, keras.Model):
         autoencoder = load_keras(file_of(autoencoder, "autoencoder"))
     if own.get("gamma") and autoencoder is None:
         raise UserError(
             f"{method}.gamma weighs an auto-encoder; give autoencoder=, a Keras model of pictures in 0..1 or its file"
         )
-    explain = explainer(
-        method,
-        network,
-        spec,
-        own,
-        seed,
-        settings.get("layer"),
-        background,
-        autoencoder,
-    )
+    explain = explainer(method, network, spec, own, seed, settings.get("layer"), background, autoencoder)
     scores, batch = ClassScores(network, spec), settings["batch"]
     parts = [
         explained_batch(
@@ -129,6 +113,16 @@ def _read(images: Any, spec: ModelSpec, target: str | int) -> pictures.Pictures:
     if target == "true" and (read.labels < 0).any():
         raise UserError("target 'true' needs the true classes; give a folder of class folders, or name a class")
     return read
+
+
+def _background(method: str, spec: ModelSpec, read: pictures.Pictures, others: Any) -> np.ndarray:
+    """What a method compares with: the images themselves, as in the workflow, or others."""
+    from convscope.attributions.explained import background_places
+
+    if others is None and len(read.pixels) < 2:
+        raise UserError(f"{method} compares a picture with others and there is one; give more images, or compare_with=")
+    pixels = (read if others is None else pictures.read(others, spec, "compare_with")).pixels
+    return spec.preprocess(pixels[background_places(len(pixels))])
 
 
 def _check_colours(settings: dict[str, Any], method: str) -> None:

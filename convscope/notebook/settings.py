@@ -59,8 +59,7 @@ def known_keywords(given: Iterable[str], valid: Iterable[str], what: str) -> Non
     valid = list(valid)
     for name in given:
         if name not in valid:
-            hint = nearest(name, valid) if valid else "it has no settings"
-            raise UserError(f"{what}: unknown setting '{name}'; {hint}")
+            raise UserError(f"{what}: unknown setting '{name}'; {nearest(name, valid)}")
 
 
 def _completed(config: dict[str, Any], section: str) -> dict[str, Any]:

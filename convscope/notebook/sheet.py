@@ -11,6 +11,8 @@ from convscope.pictures.contact_sheets import contact_sheet
 # Height of a picture, pixels: of one among others as on the workflow's sheets of larger inputs, and of a single one.
 _SIDE, _SINGLE = 160, 240
 _PICTURES_A_ROW = 9
+# A caption needs so many pixels to be read, not spelt.
+_NARROW = 240
 
 
 def cells_sheet(rows: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -> np.ndarray:
@@ -32,8 +34,10 @@ def cells_sheet(rows: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -
 
 
 def with_caption(picture: np.ndarray, caption: str) -> np.ndarray:
-    """A picture as it is, its caption below: (H, W, 3) uint8 -> (H', W', 3) uint8."""
-    return contact_sheet([picture], 1, picture.shape[:2], [caption], margin=8)
+    """A picture, its caption below: (H, W, 3) uint8 -> (H', W', 3) uint8; a small one is enlarged by a whole factor."""
+    zoom = max(_NARROW // picture.shape[1], 1)
+    large = np.repeat(np.repeat(picture, zoom, axis=0), zoom, axis=1)
+    return contact_sheet([large], 1, (large.shape[0], max(large.shape[1], _NARROW)), [caption], margin=8)
 
 
 def png(pixels: np.ndarray) -> bytes:

@@ -240,3 +240,14 @@ def test_what_others_are_compared_with() -> None:
     assert mean.maps.any()
     with pytest.raises(UserError, match="unknown setting 'compare_with'"):
         convscope.explain(model, PICTURE, "saliency", compare_with=others)
+
+
+def test_activations_of_every_kind_of_layer_are_what_keras_says() -> None:
+    model = small()
+    for name in ("rescaling", "conv1", "pool1", "conv2", "norm", "relu2"):
+        layer = next(one for one in model.layers if one.name.startswith(name))
+        expected = keras.Model(model.inputs, layer.output)(PICTURE[None].astype("float32"), training=False)
+        for dtype, close in (("float32", 1e-5), ("float16", 2e-3)):
+            found = convscope.activations(model, PICTURE, layer, dtype=dtype)
+            np.testing.assert_allclose(found.values, expected, rtol=close, atol=close)
+            np.testing.assert_allclose(found.picture().shape[2], 3)

@@ -90,6 +90,18 @@ def test_a_class_free_map_is_drawn_once_an_image(results: dict[str, object]) -> 
     assert results["class free"].maps.shape == (2, 3, 13, 13)  # type: ignore[attr-defined]
 
 
+def test_a_small_picture_is_enlarged_so_that_its_caption_is_one_line() -> None:
+    from convscope.notebook.sheet import with_caption
+
+    tiny = np.random.default_rng(0).integers(0, 255, (10, 26, 3), dtype=np.uint8)
+    sheet = with_caption(tiny, "conv1: 1 channel of 8x8")
+    assert sheet.shape[1] == 240 + 16 and sheet.shape[0] < 10 * 9 + 16 + 30
+    left = 8 + (240 - 26 * 9) // 2
+    np.testing.assert_array_equal(sheet[8 : 8 + 90 : 9, left : left + 26 * 9 : 9], tiny)
+    wide = np.zeros((20, 300, 3), np.uint8)
+    assert with_caption(wide, "all of it").shape[1] == 316
+
+
 def test_an_empty_map_says_so(results: dict[str, object]) -> None:
     import dataclasses
 

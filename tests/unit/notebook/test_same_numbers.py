@@ -1,5 +1,6 @@
 """A notebook's arrays are those of the workflow: the scripts run as the rules run them, on the model saved and the pictures listed."""
 
+import inspect
 import json
 from argparse import Namespace
 from pathlib import Path
@@ -137,6 +138,9 @@ def test_filter_patterns(study: Study, preset: str, own: dict[str, Any]) -> None
 
 
 def test_the_defaults_are_the_schemas(study: Study) -> None:
+    named = inspect.signature(convscope.explain).parameters
+    assert named["target"].default == study.settings("cams")["class"] == study.settings("attributions")["class"]
+    assert [named["method"].default] == study.settings("cams")["methods"]
     found = convscope.explain(study.model, study.paths[0], "integrated_gradients", **ABOUT)
     assert found.settings == {"steps": 50, "baseline": "grey", "blur": 10.0}
     style = study.settings("attributions")
