@@ -48,7 +48,6 @@ def test_the_names_are_listed_and_others_are_refused(root: Path) -> None:
         "import convscope",
         "import convscope.activations.sheets, convscope",
         "import convscope; convscope.explain; import convscope.activations.extract",
-        "import convscope, importlib; importlib.reload(convscope.activations)",
     ],
 )
 def test_activations_is_a_package_and_a_function_in_either_order(root: Path, first: str) -> None:
