@@ -7,6 +7,10 @@ from collections.abc import Iterable
 class UserError(Exception):
     """A mistake the user can mend (a path, a config value, a missing download): shown as one line, no traceback."""
 
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows in a notebook instead of a traceback."""
+        return [f"UserError: {self}"]
+
 
 class BadImage(Exception):
     """A file that cannot be read as a picture; its text is the reason listed in the image set's table."""

@@ -3,9 +3,11 @@
 The default study must be there; `config/cheat.yaml` and a study with the real Xception give pictures where they are.
 """
 
+import contextlib
 import io
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 from PIL import Image
@@ -69,8 +71,21 @@ def screenshot(name: str) -> None:
     save(Image.open(io.BytesIO(shot)), name)
 
 
+def notebook_pictures() -> None:
+    """The figures of docs/notebook.md, by its own code."""
+    sys.path.insert(0, str(ROOT))
+    from tests.unit.notebook.pages import run
+
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        _, shown = run(DOCS / "notebook.md")
+    results = [value for value in shown if hasattr(value, "picture")]
+    for result, name in zip(results, ("activations", "filters", "gradcam"), strict=False):
+        result.save(DOCS / f"notebook_{name}.jpg")
+
+
 def main() -> None:
     """Make all of them."""
+    notebook_pictures()
     pets = Image.open(STUDY / "datasets" / "pets" / "contact_sheet.png")
     save(pets, "pets.jpg")
     folder = STUDY / "filters"

@@ -27,6 +27,7 @@ ROOMS = {
     "judging": "which of these to believe",
     "gallery": "all of it to look at",
     "check": "every name of a study leads somewhere",
+    "notebook": "a live model, in a cell",
     "command": "a study file from a model and pictures",
 }
 # What stands on the rooms, as it is called in the repository.

@@ -6,18 +6,15 @@ from pathlib import Path
 
 from convscope.jobs.job import Progress, parser, run
 
-# A picture of the whole set for the methods that compare with it: so many images, evenly spread.
-_BACKGROUND = 200
-
 
 def main(args: argparse.Namespace) -> None:
     import numpy as np
 
-    from convscope.attributions.base import heat
     from convscope.attributions.class_scores import ClassScores
+    from convscope.attributions.explained import background_places, empty_maps, explained_batch
     from convscope.attributions.names import METHODS, needs_background
     from convscope.attributions.registry import explainer
-    from convscope.evaluation.labels import labels_for, target_classes
+    from convscope.evaluation.labels import labels_for
     from convscope.models.load import load_keras, load_model
     from convscope.pictures.read import load_rows
     from convscope.storage import store
@@ -35,8 +32,7 @@ def main(args: argparse.Namespace) -> None:
     rows = whole[args.first : args.first + args.count]
     background = None
     if needs_background(args.method, own) and whole:
-        chosen = np.unique(np.linspace(0, len(whole) - 1, min(len(whole), _BACKGROUND)).round().astype(int))
-        background = load([whole[index] for index in chosen])
+        background = load([whole[index] for index in background_places(len(whole))])
     autoencoder = load_keras(args.autoencoder) if args.autoencoder else None
     explain = explainer(args.method, network, spec, own, args.seed, settings.get("layer"), background, autoencoder)
     scores = ClassScores(network, spec)
@@ -45,16 +41,8 @@ def main(args: argparse.Namespace) -> None:
     parts: dict[str, list[np.ndarray]] = {}
     for start in range(0, len(rows), settings["batch"]):
         part = rows[start : start + settings["batch"]]
-        images, keys = load(part), [row["id"] for row in part]
-        logits = scores.logits(images)
-        found = {"probabilities": spec.probabilities(logits), "predicted": spec.class_scores(logits).argmax(axis=1)}
-        own_labels = labels[start : start + len(part)]
-        targets = target_classes(spec, found["predicted"], own_labels, settings["class"], "attributions")
-        answers = [explain(images, column, keys) for column in targets.T]
-        found |= {"maps": np.stack([answer.maps for answer in answers], axis=1), "targets": targets}
-        found["scores"] = np.take_along_axis(spec.class_scores(logits), targets, axis=1)
-        for name in answers[0].facts:
-            found[f"facts/{name}"] = np.stack([answer.facts[name] for answer in answers], axis=1)
+        keys, own_labels = [row["id"] for row in part], labels[start : start + len(part)]
+        found = explained_batch(explain, scores, load(part), keys, own_labels, settings["class"])
         for name, values in found.items():
             parts.setdefault(name, []).append(values)
         progress.step(len(part))
@@ -85,9 +73,7 @@ def main(args: argparse.Namespace) -> None:
         store.write_array(file, "maps", maps, ("image", "target", "height", "width", "colour")[: maps.ndim])
         for name, values in arrays.items():
             store.write_array(file, name, values, ("image", "target"))
-        columns = [heat(column, explain.signed) for column in np.moveaxis(maps, 1, 0)]
-        warm = np.stack(columns, axis=1)
-        store.write_array(file, "empty", ~warm.any(axis=(2, 3)), ("image", "target"))
+        store.write_array(file, "empty", empty_maps(maps, explain.signed), ("image", "target"))
 
 
 def _nothing(spec):  # type: ignore[no-untyped-def]

@@ -13,6 +13,7 @@ from convscope.attributions.base import heat
 from convscope.attributions.names import METHODS
 from convscope.attributions.views import VIEWS, remark, views
 from convscope.errors import BadImage
+from convscope.pictures.captions import explained
 from convscope.pictures.contact_sheets import contact_sheet
 from convscope.pictures.read import fit_image, read_image
 from convscope.pictures.render import colormap, save_jpeg, save_png
@@ -63,6 +64,39 @@ def blended(photo: np.ndarray, places: np.ndarray, colours: np.ndarray, signed: 
     grey = (photo @ np.array([0.299, 0.587, 0.114]))[..., None] * (0.6 if signed else 0.45) + (70 if signed else 0)
     cover = (np.abs(places * 2 - 1) if signed else places)[..., None] ** 0.75
     return np.clip(np.rint(grey * (1 - cover) + colours * cover), 0, 255).astype(np.uint8)
+
+
+def draw_map(
+    photo: np.ndarray,
+    values: np.ndarray,
+    signed: bool,
+    style: Style,
+    top: float | None = None,
+    colours: bool = False,
+    bgr: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """A map alone, and over its photo.
+
+    Args:
+        photo: (H, W, 3) uint8, the image as the model sees it.
+        values: (H, W) or (H, W, 3) float, the raw map.
+        signed: whether its heat has a sign.
+        style: how it is shown.
+        top: value shown in the strongest colour; None: the map's own (see `strongest`).
+        colours: show a map with colours as the picture that it is.
+        bgr: its colours are in the order of networks that came from Caffe.
+
+    Returns:
+        Two (H, W, 3) uint8.
+    """
+    warm = heat(values[None], signed)[0]
+    top = strongest(warm, style.percentile) if top is None else top
+    places = levels(warm, top, signed)
+    hot = colormap(style.diverging if signed else style.colormap, places)
+    shown = blended(photo, places, hot, signed)
+    if colours and values.ndim == 3:
+        return colour_picture(values[..., ::-1] if bgr else values, top), shown
+    return hot, shown
 
 
 class MapFile:
@@ -143,24 +177,14 @@ class MapFile:
         except BadImage as error:
             raise BadImage(f"{self.paths[index]}: {error}") from None
 
-    def _maps(self, index: int, target: int) -> tuple[np.ndarray, np.ndarray]:
-        values = self._file["maps"][index, target]
-        return values, heat(values[None], self.signed)[0]
-
     def _own_top(self, index: int, target: int) -> float:
-        return strongest(self._maps(index, target)[1], self._style.percentile)
+        return strongest(heat(self._file["maps"][index, target][None], self.signed)[0], self._style.percentile)
 
     def draw(self, index: int, target: int, photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A map, and the map over its photo: two (H, W, 3) uint8."""
-        values, warm = self._maps(index, target)
-        top = strongest(warm, self._style.percentile) if self._top is None else self._top
-        places = levels(warm, top, self.signed)
-        hot = colormap(self._style.diverging if self.signed else self._style.colormap, places)
-        shown = blended(photo, places, hot, self.signed)
-        if self._colours and values.ndim == 3:
-            ordered = values[..., ::-1] if self._file.attrs.get("channels") == "bgr" else values
-            return colour_picture(ordered, top), shown
-        return hot, shown
+        values = self._file["maps"][index, target]
+        bgr = self._file.attrs.get("channels") == "bgr"
+        return draw_map(photo, values, self.signed, self._style, self._top, self._colours, bgr)
 
 
 class AttributionFigures:
@@ -223,9 +247,7 @@ class AttributionFigures:
                 save_png(folder / "views" / f"{stem}_{name}.png", picture, view=name, **self._described(), **facts)
                 row[f"view_{name}"] = str(Path(folder.name) / "views" / f"{stem}_{name}.png")
                 cell.append(picture)
-            caption = f"predicted {about['predicted']} ({about['confidence']:.0%})"
-            caption += f", is {about['class']}" if about["class"] else ""
-            caption += f"\nevidence for {target}" + (": none, the map is empty" if empty else "")
+            caption = explained(about["predicted"], about["confidence"], about["class"], target, empty)
             more = maps.remark(index, place)
             caption += f"\n{more}" if more else ""
             results.append((row, np.concatenate(cell, axis=1), caption))

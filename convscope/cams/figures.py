@@ -11,6 +11,7 @@ import numpy as np
 
 from convscope.cams.names import CLASS_FREE, METHODS
 from convscope.errors import BadImage
+from convscope.pictures.captions import explained
 from convscope.pictures.contact_sheets import contact_sheet
 from convscope.pictures.read import fit_image, read_image
 from convscope.pictures.render import colormap, laid_over, overlay, save_jpeg, save_png, upsample
@@ -45,6 +46,26 @@ class _Drawn:
     rows: list[dict[str, Any]]
     cells: list[np.ndarray]
     captions: list[str]
+
+
+def draw_map(photo: np.ndarray, heatmap: np.ndarray, top: float, cmap: str) -> tuple[np.ndarray, np.ndarray]:
+    """A map alone, and over its photo.
+
+    Args:
+        photo: (H, W, 3) uint8.
+        heatmap: (h, w) float, raw; what is below 0 is not shown.
+        top: value shown in the hottest colour; 0 or less: the map is empty, grey alone, and darkens its photo.
+        cmap: matplotlib's name.
+
+    Returns:
+        Two (H, W, 3) uint8.
+    """
+    # Cut at 0 before it is enlarged: evidence against the class must not eat into that for it.
+    heatmap = np.maximum(heatmap, 0)
+    if top <= 0:
+        return np.full_like(photo, 200), overlay(photo, heatmap, top, cmap)
+    hot = colormap(cmap, upsample(heatmap, photo.shape[:2]) / np.float32(top))
+    return hot, laid_over(photo, hot)
 
 
 class CamFigures:
@@ -127,11 +148,8 @@ class CamFigures:
         truth = self._classes[entry.label] if entry.label >= 0 else ""
         result = _Drawn([], [], [])
         for target, score, heatmap, empty in zip(entry.targets, entry.scores, entry.maps, entry.empty, strict=True):
-            # Cut at 0 before it is enlarged: evidence against the class must not eat into that for it.
-            heatmap = np.maximum(heatmap, 0)
             top = 0.0 if empty else self._top or float(heatmap.max())
-            hot = colormap(self._cmap, upsample(heatmap, photo.shape[:2]) / np.float32(top)) if top > 0 else None
-            shown = overlay(photo, heatmap, top, self._cmap) if hot is None else laid_over(photo, hot)
+            hot, shown = draw_map(photo, heatmap, top, self._cmap)
             shown_class = "" if self._class_free else self._classes[target]
             facts = f"_{shown_class}_{score:.2f}" if shown_class else ""
             name = Path("overlays") / f"{entry.identity}{facts.replace('/', '-').replace(' ', '-')}.jpg"
@@ -152,12 +170,9 @@ class CamFigures:
                 "overlay": str(Path(folder.name) / name),
                 "sha256": entry.sha256,
             }
-            caption = f"predicted {row['predicted']} ({entry.confidence:.0%})" + (f", is {truth}" if truth else "")
-            caption += f"\nevidence for {shown_class}" if shown_class else "\nwhat the layer answers to, of any class"
-            caption += ": none, the map is empty" if empty else ""
+            caption = explained(self._classes[entry.predicted], entry.confidence, truth, shown_class, bool(empty))
             result.rows.append(row)
-            gray = np.full_like(photo, 200)
-            result.cells.append(np.concatenate([photo, gray if hot is None else hot, shown], axis=1))
+            result.cells.append(np.concatenate([photo, hot, shown], axis=1))
             result.captions.append(caption)
         return result
 

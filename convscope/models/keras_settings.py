@@ -8,10 +8,16 @@ from typing import Any
 import keras
 from keras.src.layers.convolutional.base_conv import BaseConv
 
-keras.config.set_floatx("float32")
-keras.config.set_dtype_policy("float32")
-keras.config.set_image_data_format("channels_last")
-keras.config.set_epsilon(1e-7)
+
+def apply() -> None:
+    """Set what this library counts on; it is done once at import, and again where somebody may have set it otherwise since."""
+    keras.config.set_floatx("float32")
+    keras.config.set_dtype_policy("float32")
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_epsilon(1e-7)
+
+
+apply()
 
 # From this many channels on TensorFlow's gradient is right, and what Keras does stays as it is to the last bit.
 _ENOUGH_CHANNELS = 16

@@ -174,6 +174,24 @@ def import_model(name: str, settings: Mapping[str, Any]) -> tuple[keras.Model, M
     return _finish(name, settings, network, facts)
 
 
+def import_network(name: str, network: keras.Model, settings: Mapping[str, Any]) -> tuple[keras.Model, ModelSpec]:
+    """Bring a network in memory to the canonical form: what `import_model` makes of the file that it could be saved as.
+
+    Args:
+        name: what the model is called.
+        network: any functional or sequential network; it stays as it is.
+        settings: as of a file: `classes`, `image_size`, `resize`, `preprocessing`.
+
+    Returns:
+        A flat float32 network with weights of its own that ends in logits, and its spec.
+
+    Raises:
+        UserError: it is not of one picture input and one output, or its classes do not fit.
+    """
+    facts = {"source": "a model in memory", **preprocessing(settings["preprocessing"])}
+    return _finish(name, settings, network, facts | _own_size(network))
+
+
 def _finish(
     name: str, settings: Mapping[str, Any], network: keras.Model, facts: dict[str, Any]
 ) -> tuple[keras.Model, ModelSpec]:
@@ -240,7 +258,15 @@ def _import_file(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, An
     path = Path(settings["path"]).expanduser()
     _check_sum(path, settings.get("sha256"), "path")
     network = load_file(path)
-    return network, {"source": f"file {path.name}", **preprocessing(settings["preprocessing"])}
+    facts = {"source": f"file {path.name}", **preprocessing(settings["preprocessing"])}
+    return network, facts | _own_size(network)
+
+
+def _own_size(network: keras.Model) -> dict[str, Any]:
+    """The input size that a network was built for; where its form allows any, the canonical one does not say it."""
+    shapes = [tensor.shape for tensor in getattr(graphs.graph_of(network), "inputs", ())]
+    fixed = len(shapes) == 1 and len(shapes[0]) == 4 and None not in shapes[0][1:3]
+    return {"input_size": tuple(shapes[0][1:3])} if fixed else {}
 
 
 def _check_sum(path: Path, expected: str | None, key: str) -> None:

@@ -81,7 +81,7 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, sha25
                 if width * height > max_pixels:
                     raise BadImage(f"too large: {width}x{height} pixels, the limit is {max_pixels}")
                 picture.load()
-                return np.array(_upright(_to_rgb(picture), _orientation(picture)), dtype=np.uint8)
+                return rgb_pixels(picture)
     except (BadImage, UserError):
         raise
     except UnidentifiedImageError:
@@ -100,6 +100,18 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, sha25
         # Decoders raise nearly anything on damaged files; whatever it is, this one picture is bad and no more.
         reason = " ".join(str(error).split()).replace(str(path), path.name) or type(error).__name__
         raise BadImage(f"damaged: {reason}") from None
+
+
+def rgb_pixels(picture: Image.Image) -> NDArray[np.uint8]:
+    """The pixels of an open picture as `read_image` gives them: upright, without transparency, RGB.
+
+    Returns:
+        uint8 (H, W, 3), 0..255.
+
+    Raises:
+        BadImage: floating-point or 32-bit pixels whose range is unknown.
+    """
+    return np.array(_upright(_to_rgb(picture), _orientation(picture)), dtype=np.uint8)
 
 
 def fit_image(image: NDArray[np.uint8], size: tuple[int, int], resize: str = "crop") -> NDArray[np.uint8]:

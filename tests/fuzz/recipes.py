@@ -276,7 +276,10 @@ def _of_nested(builder: Builder, body: Recipe, before: str) -> str:
 
 def _passes(step: Step) -> bool:
     linear = step.kind == "Activation" and step.options.get("activation") == "linear"
-    return linear or step.kind in ("Dropout", "GaussianNoise", "Identity", "Reshape", "Flatten", "SpatialDropout2D")
+    return linear or step.kind in (
+        *("Dropout", "GaussianNoise", "RandomFlip", "SpatialDropout2D", "ActivityRegularization"),
+        *("Identity", "Reshape", "Flatten"),
+    )
 
 
 def _activation_of(step: Step, rank: int) -> str:

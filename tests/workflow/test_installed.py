@@ -68,6 +68,6 @@ def test_explain_from_an_installed_wheel(wheel: Path, tmp_path: Path) -> None:
     again = run("run", "explain_net.yaml")
     assert again.returncode == 0 and "Nothing to be done" in again.stdout + again.stderr
     assert run("check", "explain_net.yaml").returncode == 0
-    (place / "a cat.png").write_bytes(b"no picture")
+    (place / "net.keras").write_bytes(b"no model")
     failed = run("run", "explain_net.yaml")
-    assert failed.returncode == 1 and "Traceback" not in failed.stderr
+    assert failed.returncode == 1 and "Traceback" not in failed.stderr and "net.keras" in failed.stderr

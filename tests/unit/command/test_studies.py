@@ -25,7 +25,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     layers = keras.layers
     for name, side in (("my net.keras", 32), ("free.keras", None), ("old.h5", 24)):
         body = [
-            layers.Conv2D(2, 3, name="conv"),
+            layers.Conv2D(2, 3, activation="relu", name="conv"),
             layers.GlobalAveragePooling2D(),
             layers.Dense(3, activation="softmax"),
         ]

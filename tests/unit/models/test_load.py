@@ -53,6 +53,18 @@ def test_a_file_becomes_canonical(tmp_path: Path, suffix: str) -> None:
     np.testing.assert_array_equal(again(pixels), network(pixels))
 
 
+def test_a_network_in_memory_is_what_its_file_is(tmp_path: Path) -> None:
+    model = small(3, "softmax", size=20)
+    settings = {"classes": ["a", "b", "c"], "preprocessing": "caffe", "resize": "pad"}
+    of_file = {"source": "file", "path": str(save(model, tmp_path / "mine.keras")), **settings}
+    (network, spec), (saved, same) = load.import_network("mine", model, settings), load.import_model("mine", of_file)
+    assert spec.identity == same.identity and graphs.network_digest(network) == graphs.network_digest(saved)
+    assert spec.input_size == (20, 20), "its own, though its canonical form takes any"
+    assert load.import_network("mine", model, model_part("file", image_size=24))[1].input_size == (24, 24)
+    with pytest.raises(UserError, match=r"models.free: the network does not say its image size"):
+        load.import_network("free", small(), model_part("file"))
+
+
 def test_loading_draws_no_random_numbers_and_building_does_again_afterwards(tmp_path: Path) -> None:
     network, _ = graphs.canonical(small(), "same")
     load.save_model(network, tmp_path / "a.keras")
