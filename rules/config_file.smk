@@ -8,6 +8,7 @@ from pathlib import Path
 HERE = Path(os.fspath(workflow.current_basedir)).resolve().parent
 sys.path.insert(0, str(HERE))
 
+import convscope
 from convscope.storage.addresses import without_secrets
 from convscope.storage.config_file import located, read_config_file
 from convscope.errors import UserError
@@ -33,6 +34,15 @@ def default_config():
         str(place)
         for place in (Path("config.yaml"), HERE / "config.yaml")
         if place.exists()
+    )
+
+
+# Another one is in use where two checkouts are modules of one workflow: the second's rules would run the first's code.
+OWN = HERE / "convscope"
+if OWN.is_dir() and Path(convscope.__file__).resolve().parent != OWN:
+    stop(
+        f"two versions of Convscope in one workflow, {OWN} and {Path(convscope.__file__).parent}; use one of them",
+        "workflow",
     )
 
 

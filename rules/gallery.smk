@@ -50,6 +50,7 @@ def described_study(wildcards):
 
 
 rule index:
+    """List the studies under results/, in results/index.html."""
     input:
         study=described_study,
     output:
@@ -59,7 +60,6 @@ rule index:
         "<study>/logs/index.log",
     benchmark:
         "<study>/benchmarks/index.tsv"
-    """List the studies under results/, in results/index.html."""
     localrule: True
     conda:
         "../envs/convscope.yaml"

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
-# In place of this folder, whose files are called like modules of other people.
-sys.path[0] = str(_HERE.parent)
+# This folder itself must not be searched: its files are called like modules of other people.
+sys.path[:] = [str(_HERE.parent), *(path for path in sys.path if path != str(_HERE) and path != sys.argv[0])]
 
 
 def main() -> None:

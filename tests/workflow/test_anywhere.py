@@ -153,6 +153,23 @@ def test_as_a_module_twice_in_one_workflow(sources: Project, place: Path, python
     assert "without its profile" not in run(place, *profile, python=python)
 
 
+def test_two_checkouts_in_one_workflow_are_refused(sources: Project, place: Path, tmp_path: Path) -> None:
+    """The library is imported once: the second one's rules would run the first one's code, without a word."""
+    shutil.copytree(sources.folder, tmp_path / "other")
+    first, second = (repr(str(folder / "Snakefile")) for folder in (sources.folder, tmp_path / "other"))
+    text = MODULES.replace("SNAKEFILE", first, 1).replace("SNAKEFILE", second, 1)
+    (place / "Snakefile").write_text(text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "1", "-n"],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and "two versions of Convscope in one workflow" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_settings_longer_than_linux_takes(sources: Project, place: Path, python: Path) -> None:
     """One argument of 131,072 bytes is refused: a set of 2,500 named pictures, and as many classes, were too much."""
     snakefile = ("--snakefile", str(sources.folder / "Snakefile"), "--configfile", "study.yaml")
