@@ -47,7 +47,7 @@ lint: $(VENV)/test ## Check formatting, lint, types and the workflow.
 	ruff check .
 	mypy
 	snakefmt --check Snakefile rules
-	snakemake --lint
+	python -m tests.workflow.lint
 
 format: $(VENV)/test ## Format the code.
 	ruff format .

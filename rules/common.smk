@@ -18,6 +18,7 @@ from convscope.data.drawn.kinds import CLASSES as DRAWN_KINDS
 from convscope.errors import UserError
 from convscope.filters.presets import PRESETS
 from convscope.jobs.code_digest import code_digest
+from convscope.jobs.environment import prepare
 from convscope.jobs.study_lock import begin_run
 from convscope.jobs.timers import cancel_timers
 from convscope.models.layer_table import read_layers, select_layers
@@ -51,14 +52,8 @@ else:
     announce_again()
 
 STUDY = f"results/{config['study']}"
-# `python "$CONVSCOPE_SCRIPTS" NAME ...` runs a script wherever the run was started. Where that is counts for no result, so it is no
-# param; and a module's own names are not known to its commands.
-os.environ["CONVSCOPE_SCRIPTS"] = str(HERE / "scripts")
-# Jobs take the Python that runs this, also where its environment was not activated.
-if str(Path(sys.executable).parent) not in os.environ["PATH"].split(os.pathsep):
-    os.environ["PATH"] = (
-        f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    )
+# `python "$CONVSCOPE_SCRIPTS" NAME ...` runs a script wherever the run was started; a module's own names are not known to its commands.
+prepare(HERE / "scripts")
 
 
 def in_place(path):

@@ -17,6 +17,7 @@ from convscope.storage.addresses import (
 )
 
 DOWNLOADS = downloads_of(config)
+DOWNLOADED = "downloads"
 
 
 def local_content(url):
@@ -134,7 +135,7 @@ rule download:
 
 def downloaded(url):
     """Where a study has what it downloads."""
-    return f"{STUDY}/downloads/{download_name(url)}"
+    return f"{STUDY}/{DOWNLOADED}/{download_name(url)}"
 
 
 rule extract:
@@ -323,6 +324,16 @@ def image_set_sources(wildcards):
     return sources
 
 
+def image_set_part(wildcards):
+    """What an image set depends on. Not by the inputs: of params that take those, Snakemake notices no change."""
+    part = config["image_sets"][wildcards.images]
+    files = [
+        f"{STUDY_FOLDER}/{DOWNLOADED}/{download_name(url)}"
+        for url in part.get("urls", [])
+    ]
+    return argument(image_set_settings(part, files))
+
+
 def image_set_fingerprint(wildcards):
     """What the user's files of an image set hold."""
     part = config["image_sets"][wildcards.images]
@@ -352,9 +363,7 @@ checkpoint image_set:
         runtime=20,
     params:
         code=code("image_set"),
-        settings=lambda w, input: argument(
-            image_set_settings(config["image_sets"][w.images], input.get("photos", []))
-        ),
+        settings=image_set_part,
         fingerprint=image_set_fingerprint,
         tables=lambda w, input: " ".join(
             option(name.replace("_", "-"), input.get(name))

@@ -5,6 +5,7 @@ import subprocess
 import time
 
 from convscope.storage.addresses import all_without_secrets
+from convscope.jobs.environment import scripts
 from convscope.jobs.failed_jobs import (
     INTERRUPTED,
     as_json,
@@ -69,11 +70,11 @@ def gallery_of_the_rest(facts):
     pages += ["--out", page, "--unfinished", str(facts_file), "--log", log]
     index = ["index", "--studies", f"{STUDY_FOLDER}/gallery/unfinished.json"]
     index += ["--out", INDEX, "--log", f"{STUDY_FOLDER}/logs/index.log"]
-    scripts = [sys.executable, os.environ["CONVSCOPE_SCRIPTS"]]
-    if subprocess.run([*scripts, *pages]).returncode:
+    script = [sys.executable, scripts()]
+    if subprocess.run([*script, *pages]).returncode:
         return f"No gallery of the rest could be made; see {log}"
     # Where the list cannot be made, the script says why.
-    subprocess.run([*scripts, *index])
+    subprocess.run([*script, *index])
     return f"The gallery shows what is there, and lists what is not: {page}"
 
 

@@ -18,6 +18,7 @@ from PIL import Image
 
 from convscope.storage.files import sha256_of
 from tests.workflow.conftest import Project
+from tests.workflow.lint import findings
 
 pytestmark = pytest.mark.slow
 
@@ -411,4 +412,8 @@ def test_report_without_network(copy: Project) -> None:
 
 def test_lint_finds_nothing(finished: Project) -> None:
     done = finished.snakemake("--lint")
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Lints for " in done.stderr, "what is left out is found"
+    assert findings(done.stdout + done.stderr) == []
+    assert findings("Lints for rule a:\n    * No log directive defined:\n      text\n") == [
+        "rule a: No log directive defined:"
+    ]
