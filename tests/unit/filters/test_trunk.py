@@ -165,6 +165,24 @@ def test_bfloat16_keeps_the_direction() -> None:
     np.testing.assert_allclose(fast[0].numpy(), exact[0].numpy(), atol=0.05 * abs(exact[0].numpy()).max())
 
 
+def test_rounded_steps_are_the_same_steps_with_the_nearest_constants() -> None:
+    network, _ = canonical(built(xception_like))
+    exact = Trunk(network, "last")
+    rounded = exact.rounded("bfloat16")
+    assert [type(step) for step in rounded._steps] == [type(step) for step in exact._steps]
+    checked = 0
+    for right, found in zip(exact._steps, rounded._steps, strict=True):
+        for name in ("kernel", "bias", "scale", "offset"):
+            if (value := getattr(right, name, None)) is not None:
+                assert value.dtype == tf.float32
+                nearest = value.numpy().astype(tf.bfloat16.as_numpy_dtype)
+                np.testing.assert_array_equal(getattr(found, name).numpy(), nearest)
+                checked += 1
+    assert checked > 10
+    maps, _ = rounded.forward(tf.zeros((1, 33, 33, 3)))
+    assert maps.dtype == tf.bfloat16 and exact(tf.zeros((1, 33, 33, 3))).dtype == tf.float32
+
+
 @pytest.mark.parametrize(
     "layer",
     [
