@@ -81,7 +81,7 @@ class ChannelObjective:
         self.gated = self.activation is not keras.activations.linear
         self._layer = layer
         # Of this call, not of the layer: another call of it has maps of another size.
-        self._shapes = keras.Model(network.inputs, [node.input_tensors[0], result])
+        self._shapes = keras.Model(network.inputs[0], [node.input_tensors[0], result])
         self._known_sizes: dict[int, Any] = {}
         self.filters = int(result.shape[-1])
         self._own = None if by_keras else own_channels(layer, dtype)

@@ -68,7 +68,7 @@ def built(body: Callable[[keras.KerasTensor], keras.KerasTensor], size: int = 33
 @pytest.mark.parametrize("body", [plain, xception_like, odd])
 def test_maps_and_gradient_are_those_of_keras(body: Callable[[keras.KerasTensor], keras.KerasTensor]) -> None:
     network, _ = canonical(built(body))
-    reference = keras.Model(network.inputs, network.get_layer("last").input)
+    reference = keras.Model(network.inputs[0], network.get_layer("last").input)
     images = tf.random.stateless_normal((2, 33, 33, 3), [1, 2])
     with tf.GradientTape() as tape:
         tape.watch(images)
@@ -146,7 +146,7 @@ def test_a_map_that_two_layers_use_is_not_folded() -> None:
     both = layers.Add()([layers.BatchNormalization()(first), first])
     network, _ = canonical(shaken(keras.Model(image, layers.Conv2D(2, 1, name="last")(both))))
     images = tf.random.stateless_normal((1, 16, 16, 3), [5, 6])
-    expected = keras.Model(network.inputs, network.get_layer("last").input)(images, training=False)
+    expected = keras.Model(network.inputs[0], network.get_layer("last").input)(images, training=False)
     np.testing.assert_allclose(Trunk(network, "last")(images).numpy(), expected.numpy(), rtol=1e-4, atol=1e-5)
 
 
