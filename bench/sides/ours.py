@@ -61,7 +61,7 @@ class Side:
     def shown(self, layer: str, channels: list[int], patterns: str, crop: int) -> dict[str, Any]:
         """What the displayed pictures (0..255, cropped), fed back, make their filters answer."""
         pictures = np.stack([pattern_picture(pattern, crop) for pattern in np.load(patterns)])
-        maps = keras.Model(self._network.inputs, self._network.get_layer(layer).output)(
+        maps = keras.Model(self._network.inputs[0], self._network.get_layer(layer).output)(
             self._spec.preprocess(pictures), training=False
         )
         inner = keras.ops.convert_to_numpy(maps)[:, 2:-2, 2:-2]

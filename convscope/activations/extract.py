@@ -56,7 +56,7 @@ class ActivationModel:
             name: has_relu(node_of(flat, name).operation) or is_relu_call(node_of(flat, name)) for name in after
         }
         # Only what they are, not how they are computed.
-        self._shapes = keras.Model(flat.inputs, sources)
+        self._shapes = keras.Model(flat.inputs[0], sources)
         self._observer = Observer() if self._dtype == tf.float16 and works_here() else None
         tensors = dict(zip(wanted, sources, strict=True))
         if self._observer is None:

@@ -142,9 +142,10 @@ class DeepShap:
         if unit not in self._libraries:
             # The library wants to know the size of the image; a network may leave it open.
             image = keras.Input(self._chosen.shape[1:])
-            alone = keras.Model(image, _OneUnit(unit)(self.scores.network(image)))
+            # It calls the network with a list of its one input.
+            alone = keras.Model([image], _OneUnit(unit)(self.scores.network(image)))
             with warnings.catch_warnings():
-                # It says of any TensorFlow of these years that it is new, and of Keras that it wants no list.
+                # It says of any TensorFlow of these years that it is new.
                 warnings.simplefilter("ignore")
                 self._libraries[unit] = shap.DeepExplainer(alone, self._chosen)
         return self._libraries[unit]

@@ -1,11 +1,14 @@
 """What an ascent maximises."""
 
+import copy
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from convscope.errors import UserError
+from convscope.filters.frozen import weights_frozen
 from convscope.filters.keras_graph import KerasTrunk
 from convscope.filters.layer_maps import LayerByKeras, is_number_by_number, own_channels
 from convscope.filters.margins import NONE, Margins, margins_unread
@@ -25,16 +28,17 @@ class Measured(NamedTuple):
     Attributes:
         values: (N,) float32.
         gradient: (N, H, W, 3) float32, of the sum of the values to the images.
-        size: (N,) float32, mean magnitude of the responses whose mean each value is.
         at_maps: the gradient that arrives at the layer's input, without `unread`.
         unread: what the layer does not read of its input.
+        size: (N,) float32, mean magnitude of the responses whose mean each value is; of one image by Keras outside of graphs alone,
+            the yardstick: None elsewhere.
     """
 
     values: Any
     gradient: Any
-    size: Any
     at_maps: Any
     unread: Margins
+    size: Any = None
 
 
 class ChannelObjective:
@@ -77,13 +81,21 @@ class ChannelObjective:
         self.gated = self.activation is not keras.activations.linear
         self._layer = layer
         # Of this call, not of the layer: another call of it has maps of another size.
-        self._shapes = keras.Model(network.inputs, [node.input_tensors[0], result])
+        self._shapes = keras.Model(network.inputs[0], [node.input_tensors[0], result])
         self._known_sizes: dict[int, Any] = {}
         self.filters = int(result.shape[-1])
         self._own = None if by_keras else own_channels(layer, dtype)
         # What those of the wanted channels do without costs a copy of the layer.
         self._whole: Any = None if self._own else LayerByKeras(layer)
         self._alone = not by_keras and is_number_by_number(self.activation)
+
+    def rounded(self, dtype: str) -> "ChannelObjective":
+        """The same objective in another floating type, without folding anything again; Keras's own stays as it is."""
+        if not isinstance(self.trunk, Trunk):
+            return self
+        other = copy.copy(self)
+        other.trunk, other._own = self.trunk.rounded(dtype), own_channels(self._layer, dtype)
+        return other
 
     def fits(self, side: int) -> bool:
         """Whether anything is left of a square image where the layer sees it."""
@@ -133,6 +145,8 @@ class ChannelObjective:
 
     def measured(self, images: Any, channels: Any, opened: Any) -> Measured:
         """`value_and_gradient`, and what judging them takes."""
+        if isinstance(self.trunk, KerasTrunk) and tf.executing_eagerly() and len(images) == 1:
+            return self._measured_alone(self.trunk, images, int(channels[0]), bool(opened[0]))
         unread = self._unread(images.shape[1])
         maps, backward = self.trunk.forward(images, unread or NONE)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -141,9 +155,28 @@ class ChannelObjective:
             values = tf.reduce_mean(responses, axis=(1, 2))
             # Sum, not mean: a mean would make a step depend on how many filters share the batch.
             total = tf.reduce_sum(values)
-        at_maps = tape.gradient(total, maps)
-        size = tf.reduce_mean(tf.abs(responses), axis=(1, 2))
-        return Measured(values, backward(at_maps), size, at_maps, unread or NONE)
+        with weights_frozen():
+            at_maps = tape.gradient(total, maps)
+        return Measured(values, backward(at_maps), at_maps, unread or NONE)
+
+    def _measured_alone(self, trunk: KerasTrunk, images: Any, channel: int, opened: bool) -> Measured:
+        """That of one image outside of any graph, all of it Keras's but for the mean.
+
+        The first use of each kind of operation there takes as long as the convolutions of a whole shallow trunk, so the mean and
+        its gradient, a constant, are NumPy's.
+        """
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(images)
+            maps = trunk(images)
+            found = self._whole.after(maps) if self.gated and not opened else self._whole.before(maps)
+        border = min(border_that_fits(side, self.border) for side in found.shape[1:3])
+        responses = _inner(found.numpy()[..., channel], border).astype(np.float64)
+        shares = np.zeros(found.shape, np.float32)
+        _inner(shares[..., channel], border)[:] = 1 / responses.size
+        with weights_frozen():
+            gradient, at_maps = tape.gradient(found, [images, maps], tf.constant(shares), unconnected_gradients="zero")
+        value, size = (tf.constant([part.mean()], tf.float32) for part in (responses, np.abs(responses)))
+        return Measured(value, gradient, at_maps, NONE, size)
 
     def __call__(self, images: Any, channels: Any, opened: Any) -> Any:
         """The objective alone, (N,) float32 (see `value_and_gradient`)."""

@@ -35,17 +35,20 @@ class Proof:
         network, layer_name, border: those of the objective.
         precision: of the fast path.
         report: takes a line for the log.
+        exact: the fast path in float32; made here, when it is needed, where it is not given.
     """
 
     def __init__(
-        self, network: keras.Model, layer_name: str, border: int, precision: str, report: Callable[[str], None]
-    ) -> None:
+        self, network: keras.Model, layer_name: str, border: int, precision: str, report: Callable[[str], None],
+        exact: ChannelObjective | None = None,
+    ) -> None:  # fmt: skip
         self._network, self._layer, self._border = network, layer_name, border
         self._precision, self._report = precision, report
         # Whether the fast path rounds as float32 does, or coarser.
         self._exact = precision == "float32" and not (
             tf.config.list_physical_devices("GPU") and tf.config.experimental.tensor_float_32_execution_enabled()
         )
+        self._written = exact
         self._reference = ChannelObjective(network, layer_name, border, by_keras=True)
         self._lock = threading.Lock()
         self._tries: dict[int, int] = {}
@@ -89,21 +92,21 @@ class Proof:
     def _prove(
         self, size: int, pictures: Any, channels: Any, opened: Any, values: np.ndarray, gradients: np.ndarray
     ) -> None:
-        lengths = np.sqrt(np.square(gradients).sum(axis=(1, 2, 3)))
+        lengths = np.einsum("nhwc,nhwc->n", gradients, gradients)
         # Behind a closed ReLU nothing can be seen; where a gradient is not a number it is looked at first.
         row = int(np.argmax(lengths))
         one = slice(row, row + 1)
-        images, wanted, before = pictures(one), channels[one], opened[one]
+        # Cut by NumPy: the first slice of each type costs TensorFlow milliseconds.
+        images, wanted, before = pictures(one), tf.constant(channels.numpy()[one]), tf.constant(opened.numpy()[one])
         expected = self._reference.measured(images, wanted, before)
         off = _off(expected, values[row], gradients[row])
         if self._exact:
             self._judge(size, images, wanted, before, expected, off)
         else:
             if not self._exact_proved:
-                exact = ChannelObjective(self._network, self._layer, self._border)
-                found = exact.measured(images, wanted, before)
+                found = self._written_out().measured(images, wanted, before)
                 exactly = _off(expected, found.values.numpy()[0], found.gradient.numpy()[0])
-                self._judge(size, images, wanted, before, expected, exactly, exact)
+                self._judge(size, images, wanted, before, expected, exactly)
             if not (off[0] <= _COARSE_VALUE and off[2] >= _COSINE and 1 / _LENGTH <= off[3] <= _LENGTH):
                 self._fail(
                     f"layer '{self._layer}': in {self._precision} its gradient is none of Keras's ({_said(off)})", size
@@ -114,15 +117,18 @@ class Proof:
         if lengths[row] != 0:
             self._proved.add(size)
             self._exact_proved = True
+            # Its weights are not held for the hours that may follow.
+            self._written = None
+
+    def _written_out(self) -> ChannelObjective:
+        return self._written or ChannelObjective(self._network, self._layer, self._border)
 
     def _judge(
-        self, size: int, images: Any, channels: Any, opened: Any, expected: Measured, off: tuple[float, ...],
-        exact: ChannelObjective | None = None,
-    ) -> None:  # fmt: skip
+        self, size: int, images: Any, channels: Any, opened: Any, expected: Measured, off: tuple[float, ...]
+    ) -> None:
         if off[0] <= _VALUE and off[1] <= _GRADIENT:
             return
-        exact = exact or ChannelObjective(self._network, self._layer, self._border)
-        where = first_difference(self._network, exact, self._reference, images, channels, opened, expected)
+        where = first_difference(self._written_out(), self._reference, images, channels, opened, expected)
         self._fail(f"{where} ({_said(off)})", size)
 
     def gave_up(self, error: Exception, size: int) -> Mistrust:
@@ -152,8 +158,8 @@ def _off(expected: Measured, value: np.ndarray, gradient: np.ndarray) -> tuple[f
     """How far from Keras's one picture is: the value (share of the responses' magnitude), the gradient (share of its length), its
     cosine with Keras's, and the ratio of their lengths. What Keras itself does not make a number of passes.
     """
-    size, wanted = float(expected.size[0]), expected.gradient.numpy()[0].astype(np.float64)
-    exact = float(expected.values[0])
+    size, wanted = float(expected.size.numpy()[0]), expected.gradient.numpy()[0].astype(np.float64)
+    exact = float(expected.values.numpy()[0])
     if not (np.isfinite(exact) and np.isfinite(wanted).all()):
         return 0.0, 0.0, 1.0, 1.0
     off, length, other = (float(np.linalg.norm(part)) for part in (gradient - wanted, wanted, gradient))
@@ -168,7 +174,6 @@ def _said(off: tuple[float, ...]) -> str:
 
 
 def first_difference(
-    network: keras.Model,
     fast: ChannelObjective,
     reference: ChannelObjective,
     images: Any,

@@ -89,8 +89,11 @@ def ascend(
         UserError: unknown or unsuitable layer, or a channel the layer does not have.
     """
     precision = resolved_precision(settings.precision, bool(tf.config.list_physical_devices("GPU")))
-    proof = None if by_keras else Proof(network, layer, settings.border, precision, report)
-    objective = ChannelObjective(network, layer, settings.border, precision, by_keras)
+    exact = ChannelObjective(network, layer, settings.border, by_keras=by_keras)
+    objective = exact if precision == "float32" else exact.rounded(precision)
+    proof = None if by_keras else Proof(network, layer, settings.border, precision, report, exact)
+    # In another precision only the proof needs it, until it has looked.
+    del exact
     beyond = [channel for channel in channels if not 0 <= channel < objective.filters]
     if beyond:
         last = objective.filters - 1

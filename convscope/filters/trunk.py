@@ -4,6 +4,7 @@ Batch normalisation is folded into the convolutions, nothing is computed that on
 pass is written out, so that every operation can be the fastest one for its job.
 """
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -34,8 +35,17 @@ class Trunk:
         self._dtype = tf.as_dtype(dtype)
         self._image = id(network.inputs[0])
         self._output = id(target.input_tensors[0])
-        self._steps = _steps(ancestors(network, target), self._output, dtype)
+        self._steps = _steps(ancestors(network, target), self._output)
+        if dtype != "float32":
+            self._steps = [step.rounded(self._dtype) for step in self._steps]
         self._cut = _cut_with_the_output(self._steps, self._output)
+
+    def rounded(self, dtype: str) -> "Trunk":
+        """The same steps in another floating type, without folding anything again."""
+        other = copy.copy(self)
+        other._dtype = tf.as_dtype(dtype)
+        other._steps = [step.rounded(other._dtype) for step in self._steps]
+        return other
 
     def forward(self, images: Any, margins: Margins = NONE) -> tuple[Any, Callable[[Any], Any]]:
         """Feature maps, and the function that takes a gradient back to the images.
@@ -53,7 +63,8 @@ class Trunk:
         def backward(gradient: Any) -> Any:
             arrived = self._arrived(values, taken, gradient, margins)
             # Where only places and conditions depend on the image, nothing arrives at it.
-            return tf.cast(arrived.get(self._image, tf.zeros_like(images)), tf.float32)
+            found = arrived[self._image] if self._image in arrived else tf.zeros_like(images)
+            return tf.cast(found, tf.float32)
 
         return self._read(values, self._output, margins), backward
 
@@ -121,7 +132,7 @@ def _cut_with_the_output(steps: list[Step], output: Key) -> set[Key]:
     return cut
 
 
-def _steps(nodes: list[Any], output: Key, dtype: str) -> list[Step]:
+def _steps(nodes: list[Any], output: Key) -> list[Step]:
     """Steps of the nodes; a normalisation that alone follows a convolution becomes part of it."""
     users: dict[Key, list[Any]] = {}
     for node in nodes:
@@ -137,5 +148,5 @@ def _steps(nodes: list[Any], output: Key, dtype: str) -> list[Step]:
         if len(following) == 1 and result != output and is_norm(following[0]) and takes_a_norm(node):
             norm = following[0]
             folded.add(id(norm))
-        steps += make_steps(node, norm, dtype)
+        steps += make_steps(node, norm)
     return steps

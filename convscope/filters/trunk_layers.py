@@ -12,21 +12,20 @@ from convscope.models.nodes import is_kerass, is_norm
 from convscope.models.nonlinearity import is_plain_relu
 
 
-def make_steps(node: Any, norm: Any | None, dtype: str) -> list[Step]:
-    """The steps of one call of a layer.
+def make_steps(node: Any, norm: Any | None) -> list[Step]:
+    """The steps of one call of a layer, with constants in float32.
 
     Args:
         node: the call.
         norm: the call of a batch normalisation to fold into it (`takes_a_norm`); None where there is none.
-        dtype: of the constants.
     """
     layer, inputs = node.operation, list(dict.fromkeys(map(id, node.input_tensors)))
     output = id((norm or node).outputs[0])
     if is_plain_convolution(node):
-        return _convolution_steps(layer, norm and norm.operation, inputs, output, dtype)
+        return _convolution_steps(layer, norm and norm.operation, inputs, output)
     if is_norm(node):
         scale, offset = _norm_as_affine(layer)
-        return [Affine(inputs, output, _constant(scale, dtype), _constant(offset, dtype))]
+        return [Affine(inputs, output, _constant(scale), _constant(offset))]
     if is_kerass(layer, "Relu") or (is_kerass(layer, "ReLU", "Activation") and is_plain_relu(layer)):
         return [Relu(inputs, output)]
     if is_kerass(layer, "Add") and _are_alike(node):
@@ -67,7 +66,7 @@ def _are_alike(node: Any) -> bool:
     return count > 1 and len(set(map(id, node.input_tensors))) == count and len(shapes) == 1 and len(shapes.pop()) == 4
 
 
-def _convolution_steps(layer: Any, norm: Any | None, inputs: Sequence[Key], output: Key, dtype: str) -> list[Step]:
+def _convolution_steps(layer: Any, norm: Any | None, inputs: Sequence[Key], output: Key) -> list[Step]:
     shape = (layer.padding.upper(), tuple(layer.dilation_rate))
     arrays = [np.asarray(value, np.float64) for value in layer.get_weights()]
     bias = arrays.pop() if layer.use_bias else None
@@ -79,11 +78,11 @@ def _convolution_steps(layer: Any, norm: Any | None, inputs: Sequence[Key], outp
         # A depthwise kernel counts its outputs in its last two axes.
         kernel = kernel * (scale.reshape(kernel.shape[2:]) if depthwise else scale)
     maps: Key = (output, "before the ReLU") if layer.activation is keras.activations.relu else output
-    constants = (_constant(kernel, dtype), None if bias is None else _constant(bias, dtype))
+    constants = (_constant(kernel), None if bias is None else _constant(bias))
     steps: list[Step] = []
     if is_kerass(layer, "SeparableConv2D"):
         between: Key = (output, "before the pointwise half")
-        first = _constant(arrays[0], dtype)
+        first = _constant(arrays[0])
         steps.append(Depthwise(inputs, between, first, None, tuple(layer.strides), *shape))
         steps.append(Convolution([between], maps, *constants, (1, 1), "VALID", (1, 1)))
     else:
@@ -103,5 +102,5 @@ def _norm_as_affine(norm: Any) -> tuple[np.ndarray, np.ndarray]:
     return scale, offset + np.asarray(norm.beta, np.float64) if norm.center else offset
 
 
-def _constant(values: np.ndarray, dtype: str) -> Any:
-    return tf.constant(values.astype(np.float32), dtype)
+def _constant(values: np.ndarray) -> Any:
+    return tf.constant(values.astype(np.float32))

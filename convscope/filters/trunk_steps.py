@@ -1,7 +1,7 @@
 """The operations of a trunk: each runs forward, and takes a gradient back to its inputs."""
 
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import tensorflow as tf
@@ -46,6 +46,10 @@ class Step:
         """Whether each position of the result depends on that position of the inputs alone."""
         return False
 
+    def rounded(self, dtype: Any) -> "Step":
+        """The same operation with its constants in another floating type."""
+        return self
+
     def forward(self, values: Tensors) -> Any:
         """The operation's result."""
         raise NotImplementedError
@@ -64,6 +68,10 @@ class Kernel(Step):
     strides: tuple[int, int]
     padding: str
     dilation: tuple[int, int]
+
+    def rounded(self, dtype: Any) -> Step:
+        bias = None if self.bias is None else tf.cast(self.bias, dtype)
+        return replace(self, kernel=tf.cast(self.kernel, dtype), bias=bias)
 
 
 @dataclass
@@ -158,6 +166,9 @@ class Affine(Step):
 
     scale: Any
     offset: Any
+
+    def rounded(self, dtype: Any) -> Step:
+        return replace(self, scale=tf.cast(self.scale, dtype), offset=tf.cast(self.offset, dtype))
 
     def place_by_place(self) -> bool:
         return True

@@ -73,11 +73,11 @@ def _fresh_weights(layer: Any, seed: int) -> list[np.ndarray]:
     fresh.build_from_config(layer.get_build_config())
     values = []
     for index, (old, new) in enumerate(zip(layer.weights, fresh.weights, strict=True)):
-        value = keras.ops.convert_to_numpy(new)
+        value = np.asarray(new)
         if value.ndim >= 2 and value.max() == value.min():
             own = zlib.crc32(f"{seed}/{layer.name}/{index}".encode()) & 0x7FFFFFFF
             value = keras.ops.convert_to_numpy(keras.initializers.GlorotUniform(seed=own)(value.shape))
-        values.append(np.asarray(value, dtype=keras.ops.convert_to_numpy(old).dtype))
+        values.append(np.asarray(value, dtype=np.asarray(old).dtype))
     return values
 
 

@@ -56,7 +56,7 @@ def layer_table(model: keras.Model, spec: ModelSpec) -> list[LayerRow]:
     last = {node.operation.name: node for node in graphs.nodes_in_order(flat)}
     listed = [node for node in last.values() if _is_listed(node)]
     maps = [node.outputs[0] for node in listed]
-    known = shapes_at(keras.Model(flat.inputs, maps), *spec.input_size) if maps else []
+    known = shapes_at(keras.Model(flat.inputs[0], maps), *spec.input_size) if maps else []
     shapes = dict(zip(map(id, maps), known, strict=True))
     strides: dict[int, int] = {}
     for node in graphs.nodes_in_order(flat):

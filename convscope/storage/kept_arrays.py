@@ -12,7 +12,8 @@ import numpy.typing as npt
 def read_kept(path: Path) -> dict[str, npt.NDArray[Any]] | None:
     """The arrays of an .npz file; None where it is damaged, as a power cut may leave it: what it held is computed again."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here: NumPy leaves a damaged file open.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, EOFError, LookupError, zipfile.BadZipFile, zlib.error):
         return None

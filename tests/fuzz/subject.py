@@ -79,7 +79,7 @@ class Graph:
         self.network = network
         self.nodes = list(graphs.nodes_in_order(network))
         tensors = [tensor for node in self.nodes for tensor in node.outputs]
-        found = tree.flatten(keras.Model(network.inputs, tensors)(images, training=False))
+        found = tree.flatten(keras.Model(network.inputs[0], tensors)(images, training=False))
         self.values = {id(network.inputs[0]): images}
         self.values |= {id(tensor): np.asarray(value) for tensor, value in zip(tensors, found, strict=True)}
         if max((np.abs(value).max() for value in self.values.values() if value.size), default=0) > 1e4:

@@ -35,7 +35,7 @@ def test_outputs_are_the_layers_own_and_statistics_follow_the_relu(tmp_path: Pat
     with store.create(tmp_path / "a.h5", page_aligned=True, layers=LAYERS) as file, ShardWriter(file, 5) as write:
         for start in (0, 2, 4):
             write(activations(images[start : start + 2]))
-    expected = keras.Model(network.inputs, network.get_layer("conv1").output)(images).numpy()
+    expected = keras.Model(network.inputs[0], network.get_layer("conv1").output)(images).numpy()
     with store.open_file(tmp_path / "a.h5") as file:
         conv1 = file["layers/conv1"]
         np.testing.assert_allclose(conv1[()], expected, atol=1e-5)

@@ -169,7 +169,7 @@ def test_guided_gradcam_is_the_product_with_the_map_drawn_up() -> None:
     targets = np.array([2, 0, 1])
     explain = GuidedGradCam(model, SPEC)
     found = explain(images, targets, ["x", "y", "z"])
-    maps_model = keras.Model(model.inputs, model.get_layer(explain.layer).output)
+    maps_model = keras.Model(model.inputs[0], model.get_layer(explain.layer).output)
     features = maps_model(images).numpy()
     slopes = model.get_layer("head").get_weights()[0].T[targets].reshape(3, 5, 5, 6)
     cams = grad_cam(tf.constant(features), tf.constant(slopes)).numpy()
@@ -197,7 +197,7 @@ def test_a_one_unit_head_speaks_against_itself() -> None:
 
 def test_a_canonical_softmax_model_is_reached() -> None:
     model = small(lambda x: layers.ReLU()(x))
-    ended = keras.Model(model.inputs, layers.Softmax()(model.outputs[0]))
+    ended = keras.Model(model.inputs[0], layers.Softmax()(model.outputs[0]))
     network, _ = canonical(ended)
     assert RectifiedGradient(network, SPEC, "guided").patched == 2
 

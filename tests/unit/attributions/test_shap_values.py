@@ -127,7 +127,7 @@ def test_gradient_shap_agrees_with_the_library_and_its_sum_with_its_own_error() 
     explain = explainer("gradient_shap", model, spec_for(12, "multiclass"), {"samples": 3000}, 1, None, background)
     found = explain(images, np.array([1, 2]), ["a", "b"])
     fixed = keras.Input((12, 12, 3))
-    theirs = shap.GradientExplainer(keras.Model(fixed, model(fixed)), background).shap_values(
+    theirs = shap.GradientExplainer(keras.Model([fixed], model(fixed)), background).shap_values(
         images, nsamples=3000, rseed=0
     )
     for row, unit in enumerate((1, 2)):

@@ -66,7 +66,7 @@ def test_equals_cam_on_a_gap_head_up_to_the_map_size() -> None:
     model = gap_model(3)
     images = np.random.default_rng(0).normal(size=(4, 12, 12, 3)).astype(np.float32)
     found = ClassMapper(model, spec_for(("a", "b", "c"), "multiclass", 12), "conv")(images, np.full(4, -1), 1)
-    maps = keras.Model(model.inputs, model.get_layer("conv").output)(images).numpy()
+    maps = keras.Model(model.inputs[0], model.get_layer("conv").output)(images).numpy()
     cam = np.maximum(maps @ model.get_layer("head").get_weights()[0][:, 1], 0)
     np.testing.assert_allclose(found.maps["gradcam"][:, 0] * maps.shape[1] * maps.shape[2], cam, rtol=1e-4, atol=1e-5)
 
@@ -80,7 +80,7 @@ def test_a_one_unit_head_speaks_for_both_classes() -> None:
     np.testing.assert_allclose(found.scores, np.stack([-logits, logits], axis=1), rtol=1e-5)
     np.testing.assert_allclose(found.probabilities.sum(axis=1), 1, rtol=1e-6)
     assert (found.predicted == (logits > 0)).all()
-    maps = keras.Model(model.inputs, model.get_layer("conv").output)(images).numpy()
+    maps = keras.Model(model.inputs[0], model.get_layer("conv").output)(images).numpy()
     evidence = maps @ model.get_layer("head").get_weights()[0][:, 0] / 100
     np.testing.assert_allclose(found.maps["gradcam"][:, 0], np.maximum(-evidence, 0), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(found.maps["gradcam"][:, 1], np.maximum(evidence, 0), rtol=1e-4, atol=1e-6)

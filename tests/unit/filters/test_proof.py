@@ -1,5 +1,7 @@
 """The written-out trunk is held against Keras before an ascent; broken on purpose, it is found out, named and left."""
 
+import gc
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import tensorflow as tf
 
 from convscope.filters import proof
 from convscope.filters.kept import KeptBatches
+from convscope.filters.keras_graph import KerasTrunk
 from convscope.filters.objectives import ChannelObjective
 from convscope.filters.presets import AscentSettings, settings_from
 from convscope.filters.run import FilterPatterns, ascend, joined
@@ -122,6 +125,67 @@ def test_a_fault_of_bfloat16_alone_is_found(monkeypatch: pytest.MonkeyPatch) -> 
     lines: list[str] = []
     climbed(network(), lines, precision="bfloat16")
     assert len(lines) == 1 and "in bfloat16 its gradient is none of Keras's" in lines[0]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_fault_of_one_size_alone_is_found(precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def elsewhere(parts: list[Any]) -> list[Any]:
+        return [tf.reverse(part, [1]) if part.shape[1] > 12 else part for part in parts]
+
+    broken(Depthwise, "backward", elsewhere, monkeypatch)
+    lines: list[str] = []
+    climbed(network(), lines, coarse_size=20, coarse_steps=2, precision=precision)
+    assert lines[0].startswith("held against Keras at 20 px: ")
+    assert len(lines) == 2 and "at 32 px: going on with Keras's own graph" in lines[1]
+
+
+def test_in_bfloat16_every_size_is_compared_and_the_smallest_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    pictures: list[tuple[bool, int]] = []
+    measured = ChannelObjective.measured
+
+    def counted(self: ChannelObjective, images: Any, *rest: Any) -> Any:
+        if tf.executing_eagerly():
+            pictures.append((isinstance(self.trunk, KerasTrunk), images.shape[1]))
+        return measured(self, images, *rest)
+
+    monkeypatch.setattr(ChannelObjective, "measured", counted)
+    climbed(network(), [], coarse_size=20, coarse_steps=2, precision="bfloat16")
+    assert pictures == [(True, 20), (False, 20), (True, 32)]
+
+
+def test_the_exact_weights_go_when_they_are_proved() -> None:
+    model = network()
+    exact = ChannelObjective(model, "last", 2)
+    fast = exact.rounded("bfloat16")
+    judge = proof.Proof(model, "last", 2, "bfloat16", lambda line: None, exact)
+    held = weakref.ref(exact.trunk)
+    del exact
+    assert held() is not None
+    images = tf.random.uniform((1, 32, 32, 3), seed=1)
+    channels, opened = tf.constant([1]), tf.constant([False])
+    values, gradient = fast.value_and_gradient(images, channels, opened)
+    judge.check(32, lambda rows: images[rows], channels, opened, values, gradient, tf.norm(gradient)[None])
+    gc.collect()
+    assert held() is None
+
+
+@pytest.mark.parametrize("activation", ["linear", "relu", "softmax"])
+@pytest.mark.parametrize("opened", [True, False])
+def test_the_yardstick_measures_as_the_traced_objective_of_keras(activation: str, opened: bool) -> None:
+    image = keras.Input((None, None, 3))
+    x = layers.SeparableConv2D(6, 3, strides=2, activation="relu", name="first")(image)
+    model = keras.Model(image, layers.Conv2D(5, 3, activation=activation, name="last")(x))
+    objective = ChannelObjective(model, "last", 2, by_keras=True)
+    images = tf.random.normal((1, 23, 23, 3), seed=2)
+    arguments = (images, tf.constant([3]), tf.constant([opened]))
+    right = tf.function(objective.value_and_gradient, autograph=False)(*arguments)
+    found = objective.measured(*arguments)
+    np.testing.assert_allclose(found.values, right[0], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(found.gradient, right[1], rtol=1e-4, atol=1e-6)
+    assert found.size >= np.abs(found.values)
+    # The gradient that arrives at the layer's input takes Keras's own layers back to the same image's.
+    back = objective.trunk.forward(images)[1](found.at_maps)
+    np.testing.assert_allclose(back, found.gradient, rtol=1e-5, atol=1e-7)
 
 
 def test_mobilenet_v3_climbs_right() -> None:

@@ -81,7 +81,7 @@ def test_the_folded_trunk_climbs_as_the_network_does(xception: tuple[keras.Model
     layer, channels = "block4_sepconv1", [3, 7]
     settings = settings_from({"preset": "textbook", "steps": 3, "batch": 2})
     ours = ascend(network, spec, layer, channels, settings, seed=1)
-    extractor = keras.Model(network.inputs, network.get_layer(layer).output)
+    extractor = keras.Model(network.inputs[0], network.get_layer(layer).output)
     for row, channel in enumerate(channels):
         image = tf.constant(Pixels(settings.start).begin([filter_generator(1, layer, channel)], settings.size))
         for _ in range(settings.steps):

@@ -68,7 +68,7 @@ def built(body: Callable[[keras.KerasTensor], keras.KerasTensor], size: int = 33
 @pytest.mark.parametrize("body", [plain, xception_like, odd])
 def test_maps_and_gradient_are_those_of_keras(body: Callable[[keras.KerasTensor], keras.KerasTensor]) -> None:
     network, _ = canonical(built(body))
-    reference = keras.Model(network.inputs, network.get_layer("last").input)
+    reference = keras.Model(network.inputs[0], network.get_layer("last").input)
     images = tf.random.stateless_normal((2, 33, 33, 3), [1, 2])
     with tf.GradientTape() as tape:
         tape.watch(images)
@@ -146,7 +146,7 @@ def test_a_map_that_two_layers_use_is_not_folded() -> None:
     both = layers.Add()([layers.BatchNormalization()(first), first])
     network, _ = canonical(shaken(keras.Model(image, layers.Conv2D(2, 1, name="last")(both))))
     images = tf.random.stateless_normal((1, 16, 16, 3), [5, 6])
-    expected = keras.Model(network.inputs, network.get_layer("last").input)(images, training=False)
+    expected = keras.Model(network.inputs[0], network.get_layer("last").input)(images, training=False)
     np.testing.assert_allclose(Trunk(network, "last")(images).numpy(), expected.numpy(), rtol=1e-4, atol=1e-5)
 
 
@@ -163,6 +163,24 @@ def test_bfloat16_keeps_the_direction() -> None:
     correlation = np.corrcoef(exact[1].numpy().ravel(), fast[1].numpy().ravel())[0, 1]
     assert 0.98 < correlation < 1 - 1e-7
     np.testing.assert_allclose(fast[0].numpy(), exact[0].numpy(), atol=0.05 * abs(exact[0].numpy()).max())
+
+
+def test_rounded_steps_are_the_same_steps_with_the_nearest_constants() -> None:
+    network, _ = canonical(built(xception_like))
+    exact = Trunk(network, "last")
+    rounded = exact.rounded("bfloat16")
+    assert [type(step) for step in rounded._steps] == [type(step) for step in exact._steps]
+    checked = 0
+    for right, found in zip(exact._steps, rounded._steps, strict=True):
+        for name in ("kernel", "bias", "scale", "offset"):
+            if (value := getattr(right, name, None)) is not None:
+                assert value.dtype == tf.float32
+                nearest = value.numpy().astype(tf.bfloat16.as_numpy_dtype)
+                np.testing.assert_array_equal(getattr(found, name).numpy(), nearest)
+                checked += 1
+    assert checked > 10
+    maps, _ = rounded.forward(tf.zeros((1, 33, 33, 3)))
+    assert maps.dtype == tf.bfloat16 and exact(tf.zeros((1, 33, 33, 3))).dtype == tf.float32
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ def network_of(body: Body, last: keras.layers.Layer | None = None) -> keras.Mode
 def assert_as_keras(network: keras.Model, border: int = 2, by_keras: bool = False, compiled: bool = False) -> None:
     """The objective of the layer's last call, and its gradient."""
     objective = ChannelObjective(network, "last", border, by_keras=by_keras)
-    maps_of = keras.Model(network.inputs, node_of(network, "last").outputs[0])
+    maps_of = keras.Model(network.inputs[0], node_of(network, "last").outputs[0])
     images = tf.random.stateless_uniform((2, *network.input_shape[1:]), [1, 2], -1, 1)
     channels = tf.constant([1, objective.filters - 1])
     with tf.GradientTape() as tape:

@@ -47,7 +47,7 @@ def test_folded_is_the_network_in_inference_mode(names: list[str]) -> None:
     model = network()
     sources = [model.get_layer(name).output for name in names]
     images = np.random.default_rng(1).normal(size=(2, 24, 20, 3)).astype(np.float32)
-    expected = keras.Model(model.inputs, sources)(images, training=False)
+    expected = keras.Model(model.inputs[0], sources)(images, training=False)
     found = tf.function(folded(model, sources))(tf.constant(images))
     for a, b in zip(expected if len(names) > 1 else [expected], found, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)

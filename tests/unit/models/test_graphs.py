@@ -359,7 +359,7 @@ def test_a_name_is_the_last_call_and_an_address_any() -> None:
     for address, tensor in (("relu@1", first), ("relu", last)):
         head, tail = graphs.split_at(model, address)
         maps, *side = head(x)
-        np.testing.assert_allclose(maps, keras.Model(model.inputs, tensor)(x), atol=1e-6)
+        np.testing.assert_allclose(maps, keras.Model(model.inputs[0], tensor)(x), atol=1e-6)
         np.testing.assert_allclose(tail(maps, *side), model(x), atol=1e-6)
 
 

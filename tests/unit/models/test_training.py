@@ -119,7 +119,7 @@ def test_the_best_epoch_is_kept_and_patience_stops(splits, monkeypatch: pytest.M
     def scripted(self, pictures, order, batch_size, *, learn):
         found = original(self, pictures, order, batch_size, learn=learn)
         if learn:
-            weights.append([np.array(variable.value) for variable in current[0].weights])
+            weights.append([value.copy() for value in current[0].get_weights()])
             return found
         return next(losses), found[1]
 

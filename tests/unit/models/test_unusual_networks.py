@@ -47,7 +47,7 @@ def answers_are_keras_s(flat: keras.Model) -> None:
     rows = layer_table(flat, SPEC)
     sources = [graphs.tensor_of(flat, row.name) for row in rows]
     behind = [graphs.tensor_of(flat, row.relu or row.name) for row in rows]
-    expected = keras.Model(flat.inputs, [*sources, *behind])(IMAGES, training=False)
+    expected = keras.Model(flat.inputs[0], [*sources, *behind])(IMAGES, training=False)
     maps, statistics = ActivationModel(flat, [row.name for row in rows], [row.relu for row in rows], "float16")(IMAGES)
     for row, own, after in zip(rows, expected, expected[len(rows) :], strict=False):
         np.testing.assert_allclose(maps[row.name], own, rtol=2e-3, atol=1e-4)
