@@ -29,6 +29,8 @@ from convscope.storage.identity import identity
 from convscope.storage.runs import announce_again
 from convscope.storage.tables import read_rows
 
+if IS_MODULE and not config:
+    stop("a module of Convscope needs config: with a study in it", "module")
 try:
     config = complete(config)
     # What is named was looked at as the run began: a job on another machine need neither see all of it nor wait for that.
@@ -36,20 +38,6 @@ try:
         check_study(config)
 except UserError as error:
     stop(error)
-
-# Jobs belong to the run that started them, and end with it.
-if workflow.is_main_process:
-    try:
-        begin_run(
-            ".snakemake",
-            config["study"],
-            sys.argv[1:],
-            only_says=workflow.output_settings.dryrun,
-        )
-    except UserError as error:
-        stop(error, "run")
-else:
-    announce_again()
 
 STUDY = f"results/{config['study']}"
 # `python "$CONVSCOPE_SCRIPTS" NAME ...` runs a script wherever the run was started; a module's own names are not known to its commands.
@@ -63,6 +51,21 @@ def in_place(path):
 
 RESULTS = in_place("results")
 STUDY_FOLDER = in_place(STUDY)
+
+# Jobs belong to the run that started them, and end with it.
+if workflow.is_main_process:
+    try:
+        begin_run(
+            ".snakemake",
+            config["study"],
+            sys.argv[1:],
+            only_says=workflow.output_settings.dryrun,
+            results="" if STUDY_FOLDER == STUDY else STUDY_FOLDER,
+        )
+    except UserError as error:
+        stop(error, "run")
+else:
+    announce_again()
 
 
 pathvars:

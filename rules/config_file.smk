@@ -1,5 +1,6 @@
 """The config as it is written, looked at before it is read: what is wrong in a file is told with file and line."""
 
+import importlib.util
 import os
 import sys
 from pathlib import Path
@@ -7,6 +8,12 @@ from pathlib import Path
 # The workflow's own folder, wherever the run was started, and whoever uses it as a module.
 HERE = Path(os.fspath(workflow.current_basedir)).resolve().parent
 sys.path.insert(0, str(HERE))
+# Its library: in a checkout beside the rules; installed, around them. What the folder of the run holds of that name is another thing.
+OWN = HERE / "convscope" if (HERE / "convscope").is_dir() else HERE.parent
+if "convscope" not in sys.modules:
+    found = importlib.util.spec_from_file_location("convscope", OWN / "__init__.py")
+    sys.modules["convscope"] = importlib.util.module_from_spec(found)
+    found.loader.exec_module(sys.modules["convscope"])
 
 import convscope
 from convscope.storage.addresses import without_secrets
@@ -38,12 +45,14 @@ def default_config():
 
 
 # Another one is in use where two checkouts are modules of one workflow: the second's rules would run the first's code.
-OWN = HERE / "convscope"
-if OWN.is_dir() and Path(convscope.__file__).resolve().parent != OWN:
+if Path(convscope.__file__).resolve().parent != OWN:
     stop(
         f"two versions of Convscope in one workflow, {OWN} and {Path(convscope.__file__).parent}; use one of them",
         "workflow",
     )
+# Included, its config and its targets would be those of the other workflow, and nothing would be made.
+if not IS_MODULE and Path(workflow.main_snakefile).resolve().parent != HERE:
+    stop("Convscope is included; use it as a module, see docs/elsewhere.md", "workflow")
 
 
 try:

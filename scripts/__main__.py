@@ -4,6 +4,7 @@ The folder of the scripts is named by its path, so nothing need be installed and
 `convscope` where the command is given is not in the way.
 """
 
+import importlib.util
 import runpy
 import sys
 from pathlib import Path
@@ -11,6 +12,12 @@ from pathlib import Path
 _HERE = Path(__file__).resolve().parent
 # This folder itself must not be searched: its files are called like modules of other people.
 sys.path[:] = [str(_HERE.parent), *(path for path in sys.path if path != str(_HERE) and path != sys.argv[0])]
+if not (_HERE.parent / "convscope").is_dir():
+    # Installed, the library is around the workflow; a folder of that name on the search path is another thing.
+    _found = importlib.util.spec_from_file_location("convscope", _HERE.parent.parent / "__init__.py")
+    assert _found and _found.loader  # noqa: S101
+    sys.modules["convscope"] = importlib.util.module_from_spec(_found)
+    _found.loader.exec_module(sys.modules["convscope"])
 
 
 def main() -> None:

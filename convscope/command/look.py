@@ -1,14 +1,15 @@
 """What a user has: which model a word names, which pictures lie where, and what both say of themselves. Imports nothing heavy."""
 
-import json
 import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from convscope.config import load_schema
-from convscope.data.datasets import is_picture
+from convscope.data.datasets import is_picture, picture_files
 from convscope.data.places import classes_on_disk, split_folders
 from convscope.errors import UserError, nearest
 from convscope.models.names import read_file_config
@@ -35,7 +36,7 @@ def model_part(word: str) -> dict[str, Any]:
     Raises:
         UserError: it looks like a file and there is none, or it is a folder without a preset.
     """
-    path, known = Path(word).expanduser(), {name.lower(): name for name in applications()}
+    path, known = expanded(word), {name.lower(): name for name in applications()}
     if path.is_dir():
         if not is_file(path / "config.json"):
             raise UserError(
@@ -68,15 +69,63 @@ def input_side(path: Path) -> int | None:
 
 
 def outputs_of(path: Path) -> int | None:
-    """How many classes the last dense layer of a saved model tells apart; None where the file does not say."""
-    units = [config["units"] for config in _layers(read_file_config(path)) if isinstance(config.get("units"), int)]
-    return max(units[-1], 2) if units else None
+    """How many classes a saved model tells apart; None where that is not plain from its last layer."""
+    last = _last_layer(read_file_config(path))
+    units = last.get("config", {}).get("units") if last.get("class_name") == "Dense" else None
+    return max(units, 2) if isinstance(units, int) else None
+
+
+def _last_layer(config: Any) -> dict[str, Any]:
+    """The layer that a model ends in, activations alone left out; {} where that is not plain."""
+    inside = config.get("config") if isinstance(config, dict) else None
+    if not isinstance(inside, dict) or not isinstance(inside.get("layers"), list):
+        return config if isinstance(config, dict) else {}
+    layers = [layer for layer in inside["layers"] if isinstance(layer, dict)]
+    if "output_layers" in inside:
+        ends = inside["output_layers"]
+        ends = ends if ends and isinstance(ends[0], list) else [ends]
+        if len(ends) != 1:
+            return {}
+        layers = [layer for layer in layers if layer.get("name", layer.get("config", {}).get("name")) == ends[0][0]]
+        return _last_layer(layers[0]) if len(layers) == 1 else {}
+    while layers and layers[-1].get("class_name") in ("Activation", "Softmax", "Dropout"):
+        layers.pop()
+    return _last_layer(layers[-1]) if layers else {}
 
 
 def has_relu(path: Path) -> bool:
     """Whether guided gradients can differ from the plain ones in a saved model; true where its file does not say."""
     config = read_file_config(path)
-    return config is None or "relu" in json.dumps(config).lower()
+    return config is None or any(_is_relu(value) for value in _values(config))
+
+
+def _is_relu(value: Any) -> bool:
+    if isinstance(value, dict):
+        own = value.get("config")
+        slope = own.get("negative_slope") if isinstance(own, dict) else None
+        return value.get("class_name") == "ReLU" and not slope
+    return value in ("relu", "relu6")
+
+
+def _values(config: Any) -> Iterator[Any]:
+    """Every mapping in a config, and every value of a key `activation`."""
+    if isinstance(config, dict):
+        yield config
+        if "activation" in config:
+            yield config["activation"]
+        for value in config.values():
+            yield from _values(value)
+    elif isinstance(config, list):
+        for value in config:
+            yield from _values(value)
+
+
+def expanded(word: str) -> Path:
+    """A path, with the user's home for ~; a name that only begins so stays as it is."""
+    try:
+        return Path(word).expanduser()
+    except RuntimeError:
+        return Path(word)
 
 
 def image_sets(words: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -88,7 +137,7 @@ def image_sets(words: Sequence[str]) -> dict[str, dict[str, Any]]:
     sets: dict[str, dict[str, Any]] = {}
     files = []
     for word in words:
-        path = Path(word).expanduser()
+        path = expanded(word)
         if path.is_dir():
             sets[_free(name_from(path.resolve().name), sets)] = {"folder": word}
         elif not path.exists():
@@ -111,7 +160,7 @@ def dataset_part(folder: str, to_train: bool = False) -> tuple[dict[str, Any], l
     Raises:
         UserError: it is no folder, holds no class folders, or too little to train with.
     """
-    root = Path(folder).expanduser()
+    root = expanded(folder)
     if not root.is_dir():
         raise UserError(f"the folder '{folder}' does not exist; check the path")
     part: dict[str, Any] = {"source": "path", "path": folder}
@@ -133,10 +182,11 @@ def dataset_part(folder: str, to_train: bool = False) -> tuple[dict[str, Any], l
             part["splits"] = {**{name: split for name, split in known.items() if split}, **others}
             splits = list(part["splits"])
     elif to_train:
-        fewest = min(sum(is_picture(path.name) for path in (root / name).rglob("*")) for name in classes)
+        # Some may turn out to be unreadable.
+        fewest = min(int(0.9 * len(picture_files(root / name))) for name in classes)
         if fewest < _FEWEST:
             raise UserError(
-                f"a class of '{folder}' has {fewest} pictures, and training needs at least {_FEWEST} of each"
+                f"a class of '{folder}' has too few pictures; training needs at least {_FEWEST + 2} of each"
             )
         part["images_per_class"] = {"train": fewest - 2 * (fewest // 5), "validation": fewest // 5, "test": fewest // 5}
         splits = list(part["images_per_class"])
@@ -145,13 +195,15 @@ def dataset_part(folder: str, to_train: bool = False) -> tuple[dict[str, Any], l
 
 def name_from(text: str) -> str:
     """A name for a part of a study: letters, digits, - and _."""
-    return re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_-") or "mine"
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", text).strip("_-")[:40] or "mine"
+    # What YAML takes for a number or for yes and no is no name.
+    return name if name[0].isalpha() and isinstance(yaml.safe_load(name), str) else f"my_{name}"
 
 
 def _free(name: str, taken: dict[str, Any]) -> str:
     number = 2
     candidate = name
-    while candidate in taken:
+    while candidate.lower() in map(str.lower, taken):
         candidate, number = f"{name}_{number}", number + 1
     return candidate
 

@@ -1,13 +1,17 @@
 """The command `convscope`: thin over Snakemake, which does the work and may be used by itself."""
 
 import argparse
+import json
 import os
+import re
 import sys
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from convscope.config import WORKFLOW, complete
 from convscope.errors import UserError
+from convscope.storage.places import is_file
 
 _EPILOGUE = {
     "explain": """examples:
@@ -26,7 +30,8 @@ _EPILOGUE = {
     "progress": """example:
   convscope progress mine.yaml""",
 }
-_OF_SNAKEMAKE = ("-c", "--cores", "-j", "--jobs", "--profile", "--workflow-profile", "--executor", "-e")
+_CORES = ("--cores", "--jobs", "--profile", "--workflow-profile", "--executor")
+_STUDY = ("--configfile", "--configfiles")
 
 
 def main(given: Sequence[str] | None = None) -> None:
@@ -52,6 +57,7 @@ def main(given: Sequence[str] | None = None) -> None:
 def _explain(args: argparse.Namespace, rest: list[str]) -> int:
     from convscope.command.studies import explain_study
 
+    _check_name(args.study)
     study, text = explain_study(args.model, args.pictures, args.study, _words(args.classes), args.image_size)
     path = _write(Path(f"{study}.yaml"), text, args.force)
     if args.only_write:
@@ -65,6 +71,7 @@ def _init(args: argparse.Namespace, rest: list[str]) -> int:
     from convscope.command.look import name_from
     from convscope.command.studies import init_study
 
+    _check_name(args.study)
     named = args.study or name_from(Path(args.data or args.model or "study").expanduser().resolve().stem)
     text = init_study(named, args.data, args.model, _words(args.classes), args.image_size)
     path = _write(Path(f"{named}.yaml"), text, args.force)
@@ -102,8 +109,14 @@ def _checked(study: Path) -> dict:
     if not study.is_file():
         raise UserError(f"the study '{study}' does not exist; convscope init writes one")
     written = read_config_file(study)
+    text = study.read_text(encoding="utf-8-sig")
     try:
-        config = complete(yaml.safe_load(study.read_text(encoding="utf-8")) or {})
+        # As Snakemake reads it: JSON where it is JSON.
+        try:
+            content = json.loads(text)
+        except ValueError:
+            content = yaml.safe_load(text)
+        config = complete(content or {})
         check_study(config)
     except UserError as error:
         raise UserError(located(str(error), [written])) from None
@@ -114,11 +127,10 @@ def _snakemake(study: Path | None, rest: list[str]) -> int:
     """Run the workflow in this folder, on all cores unless told."""
     if study is not None and not study.is_file():
         raise UserError(f"the study '{study}' does not exist; convscope init writes one")
-    cores = (
-        []
-        if any(word.partition("=")[0] in _OF_SNAKEMAKE or word.startswith("-c") for word in rest)
-        else ["--cores", "all"]
-    )
+    if any(word.partition("=")[0] in _STUDY for word in rest):
+        raise UserError("name the study before --, not by --configfile: two are read one over the other")
+    told = any(word.partition("=")[0] in _CORES or word.startswith(("-c", "-j", "-e")) for word in rest)
+    cores = [] if told or os.environ.get("SNAKEMAKE_PROFILE") else ["--cores", "all"]
     config = [] if study is None else ["--configfile", str(study)]
     return _become(["-m", "snakemake", "--snakefile", str(WORKFLOW / "Snakefile"), *cores, *rest, *config])
 
@@ -135,10 +147,31 @@ def _path() -> str:
     return os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
+def _check_name(study: str | None) -> None:
+    if study is not None and not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]*", study):
+        raise UserError(f"--study: '{study}' is no name of a study; letters, digits, - and _ make one")
+
+
 def _write(path: Path, text: str, force: bool) -> Path:
-    if path.exists() and not force and path.read_text(encoding="utf-8") != text:
+    """Write a study, if all in it leads somewhere.
+
+    Raises:
+        UserError: it does not, or a file of the name says something else.
+    """
+    try:
+        content = text.encode()
+    except UnicodeEncodeError:
+        raise UserError("a name is no text (not UTF-8), and cannot stand in a study file; rename the file") from None
+    if path.exists() and not force and path.read_bytes() != content:
         raise UserError(f"{path} is there and says something else; name another --study, or replace it by --force")
-    path.write_text(text, encoding="utf-8")
+    with tempfile.TemporaryDirectory() as folder:
+        tried = Path(folder) / path.name
+        tried.write_bytes(content)
+        try:
+            _checked(tried)
+        except UserError as error:
+            raise UserError(str(error).replace(f"{folder}{os.sep}", "").replace(os.path.relpath(folder), "")) from None
+    path.write_bytes(content)
     return path
 
 
@@ -146,8 +179,12 @@ def _words(text: str | None) -> list[str]:
     """Class names: parted by commas, or a line each in a file."""
     if not text:
         return []
-    if Path(text).is_file():
-        return [line.strip() for line in Path(text).read_text(encoding="utf-8").splitlines() if line.strip()]
+    if len(text) < 200 and is_file(Path(text)):
+        try:
+            lines = Path(text).read_text(encoding="utf-8-sig").splitlines()
+        except ValueError:
+            raise UserError(f"--classes: '{text}' is no text in UTF-8; save it as such") from None
+        return [line.strip() for line in lines if line.strip()]
     return [word.strip() for word in text.split(",") if word.strip()]
 
 

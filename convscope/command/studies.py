@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from convscope.command.look import dataset_part, has_relu, image_sets, model_part, name_from, outputs_of
+from convscope.command.look import dataset_part, expanded, has_relu, image_sets, model_part, name_from, outputs_of
 from convscope.command.study_file import entry, head, listed, plain, stage
 from convscope.config import load_schema
 from convscope.errors import UserError
@@ -64,13 +64,18 @@ def init_study(
     lines = [head(study, re.sub("[_-]+", " ", study), remarks)]
     images, found, splits = "", list[str](), list[str]()
     if data:
-        images = name_from(Path(data).expanduser().resolve().name)
+        images = name_from(expanded(data).resolve().name)
         part, found, splits = dataset_part(data, to_train=model is None)
         lines += ["", "datasets:", entry(images, part, f"classes: {', '.join(found)}")]
     name = _name_of(model) if model else "convnet"
     if model:
         part = _model(model, classes, size, found)
-        lines += ["", "models:", entry(name, part)]
+        guessed = (
+            ""
+            if classes or "classes" not in part
+            else "classes in the order of the folders; check that it is the model's"
+        )
+        lines += ["", "models:", entry(name, part, guessed)]
     else:
         part = {"source": "train", "architecture": "convnet", "dataset": images}
         lines += ["", "models:", entry(name, part, "also mini_xception, xception, retail")]
@@ -95,10 +100,11 @@ def _name_of(model: str) -> str:
 def _model(model: str, classes: Sequence[str], size: int | None, found: Sequence[str] = ()) -> dict[str, Any]:
     """The model's entry; `found` are class names that are taken where the model has as many outputs."""
     part = model_part(model)
-    outputs = outputs_of(Path(model).expanduser()) if part["source"] == "file" else None
+    outputs = outputs_of(expanded(model)) if part["source"] == "file" else None
     if classes and outputs and outputs != len(classes):
         raise UserError(f"{len(classes)} classes are named, and '{model}' tells {outputs} apart")
-    named = list(classes) or (list(found) if outputs == len(found) else [])
+    # Keras reads class folders in the order of their letters; where that is not the natural one, nobody knows what the model means.
+    named = list(classes) or (list(found) if outputs == len(found) and sorted(found) == list(found) else [])
     if named:
         part["classes"] = named
     if size:
@@ -108,7 +114,7 @@ def _model(model: str, classes: Sequence[str], size: int | None, found: Sequence
 
 def _methods(part: dict[str, Any]) -> dict[str, Any]:
     """The methods that a model can have, where the defaults are too many."""
-    if part["source"] != "file" or has_relu(Path(part["path"]).expanduser()):
+    if part["source"] != "file" or has_relu(expanded(part["path"])):
         return {}
     default = load_schema()["$defs"]["attributions"]["properties"]["methods"]["default"]
     return {"methods": [name for name in default if not name.startswith("guided")]}

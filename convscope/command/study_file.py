@@ -11,7 +11,8 @@ import yaml
 from convscope.config import load_schema, resolved
 
 _WIDTH, _LONGEST = 44, 118
-_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./-]*")
+_BREAKS = re.compile(r"[\r\n\x0b-\x1f\x85\u2028\u2029]")
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*")
 # What a user of `explain` may want to change, in this order; the rest is in the table of keys.
 _SHOWN = {
     "cams": ("methods", "class", "layer", "colormap"),
@@ -29,17 +30,17 @@ def plain(value: Any) -> str:
         return "[" + ", ".join(map(plain, value)) + "]"
     if isinstance(value, str) and _WORD.fullmatch(value) and yaml.safe_load(value) == value:
         return value
-    return json.dumps(value, ensure_ascii=False)
+    return json.dumps(value, ensure_ascii=isinstance(value, str) and not value.isprintable())
 
 
 def entry(name: str, part: Mapping[str, Any], about: str = "") -> str:
     """A named part on one line, with a remark behind it."""
-    return _remarked(f"  {name}: {plain(dict(part))}", about)
+    return _remarked(f"  {plain(name)}: {plain(dict(part))}", about)
 
 
 def listed(name: str, key: str, values: list[str]) -> str:
     """A named part with a list of one key, a value a line."""
-    return "\n".join([f"  {name}:", f"    {key}:", *(f"      - {plain(value)}" for value in values)])
+    return "\n".join([f"  {plain(name)}:", f"    {key}:", *(f"      - {plain(value)}" for value in values)])
 
 
 def stage(section: str, model: str, images: list[str], **chosen: Any) -> str:
@@ -53,7 +54,7 @@ def stage(section: str, model: str, images: list[str], **chosen: Any) -> str:
     """
     schema = load_schema()
     known = {key: resolved(part, schema) for key, part in schema["$defs"][section]["properties"].items()}
-    lines = [f"{section}:", f"  {model}:"]
+    lines = [f"{section}:", f"  {plain(model)}:"]
     if images:
         lines.append(f"    images: {plain(images)}")
     for key in _SHOWN[section]:
@@ -69,11 +70,14 @@ def stage(section: str, model: str, images: list[str], **chosen: Any) -> str:
 
 def head(study: str, title: str, remarks: list[str]) -> str:
     """How a study file begins."""
-    return "\n".join([*(f"# {remark}".rstrip() for remark in remarks), "", f"study: {study}", f"title: {plain(title)}"])
+    # A name may hold a line break, and would go on outside of the remark.
+    said = [f"# {_BREAKS.sub(' ', remark)}".rstrip() for remark in remarks]
+    return "\n".join([*said, "", f"study: {plain(study)}", f"title: {plain(title)}"])
 
 
 def _remarked(line: str, about: str) -> str:
     """A line with a remark behind it, or above it where that is too long."""
+    about = " ".join(about.split())
     if not about:
         return line
     behind = f"{line:{_WIDTH}}  # {about}"

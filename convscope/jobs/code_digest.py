@@ -23,6 +23,8 @@ _RUNS_ON = {"keras": ("tensorflow",), "keras_hub": ("keras", "tensorflow"), "lim
 WITHOUT_EFFECT = frozenset(
     {"convscope.errors", "convscope.jobs.job", "convscope.storage.processes", "convscope.storage.runs"}
 )
+# What counts of what they use: it reads what a job is told.
+_BEHIND = {"convscope.jobs.job": ("convscope.storage.arguments",)}
 _SCOPES = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -55,7 +57,10 @@ def modules_used(module: str, root: Path) -> dict[str, Path]:
     while waiting:
         name = waiting.pop()
         path = _file_of(name, root)
-        if path is None or name in found or name in WITHOUT_EFFECT:
+        if path is None or name in found:
+            continue
+        if name in WITHOUT_EFFECT:
+            waiting.extend(_BEHIND.get(name, ()))
             continue
         found[name] = path
         for _, names in _imports(name, path):
@@ -208,7 +213,8 @@ def _file_digest(path: Path) -> str:
         return str(_parsed(path)[1])
     digest = _code_of(ast.parse(path.read_text(encoding="utf-8")))
     for extra in extras:
-        digest.update(extra.read_bytes())
+        content = extra.read_bytes()
+        digest.update(f"{extra.name} {len(content)}\n".encode() + content)
     return digest.hexdigest()
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from convscope.errors import UserError
 from convscope.storage import runs
+from convscope.storage.identity import identity
 from convscope.storage.locks import Holder, Lock, holder_of
 
 # What Snakemake is asked to say, not to make.
@@ -24,7 +25,11 @@ _held: list[Lock] = []
 
 
 def begin_run(
-    folder: str | os.PathLike[str], study: str, arguments: Sequence[str] = (), only_says: bool = False
+    folder: str | os.PathLike[str],
+    study: str,
+    arguments: Sequence[str] = (),
+    only_says: bool = False,
+    results: str = "",
 ) -> bool:
     """Hold the study's lock until this process ends, and say to its jobs that they belong to it.
 
@@ -33,6 +38,7 @@ def begin_run(
         study: its name.
         arguments: of the command line; what only asks is neither refused nor does it hold anything.
         only_says: the same, known from elsewhere.
+        results: the folder of its results, where that is not the usual one: a study of one name may lie below two prefixes.
 
     Returns:
         Whether the lock is held: not where nothing is to be made, nor in a place that cannot be written.
@@ -48,7 +54,11 @@ def begin_run(
         return False
     if only_says or given & _ONLY_SAYS:
         return False
-    lock = Lock(folder / "runs" / f"{study}.lock")
+    elsewhere = f".{identity(results=results)[:12]}" if results else ""
+    lock = Lock(folder / "runs" / f"{study}{elsewhere}.lock")
+    # Of a module, Snakemake reads the rules again for each `use rule`.
+    if any(held.path == lock.path for held in _held):
+        return True
     try:
         holder = lock.acquire()
     except OSError:

@@ -18,7 +18,9 @@ _TEXT, _LINES = "@text:", "@lines:"
 
 def as_argument(text: str, folder: str | os.PathLike[str]) -> str:
     """A text, or, where it is long, `@text:` and a file in `folder` that holds it."""
-    return text if len(os.fsencode(text)) <= LONGEST else f"{_TEXT}{_kept(text, folder)}"
+    if len(os.fsencode(text)) <= LONGEST and not text.startswith((_TEXT, _LINES)):
+        return text
+    return f"{_TEXT}{_kept(text, folder)}"
 
 
 def as_arguments(values: Iterable[str | os.PathLike[str]], folder: str | os.PathLike[str]) -> list[str]:
@@ -28,9 +30,10 @@ def as_arguments(values: Iterable[str | os.PathLike[str]], folder: str | os.Path
         UserError: a long list of which one holds a line break.
     """
     words = [os.fspath(value) for value in values]
-    if sum(len(os.fsencode(word)) + 3 for word in words) <= LONGEST:
+    taken = any(word.startswith((_TEXT, _LINES)) for word in words)
+    if sum(len(os.fsencode(word)) + 3 for word in words) <= LONGEST and not taken:
         return words
-    if broken := next((word for word in words if len(word.splitlines()) != 1), None):
+    if broken := next((word for word in words if len(f"{word}.".splitlines()) != 1), None):
         raise UserError(f"{broken!r}: a line break in a name; rename it")
     lines = "".join(f"{word}\n" for word in words)
     return [f"{_LINES}{_kept(lines, folder)}"]
@@ -55,7 +58,10 @@ def read_arguments(given: Sequence[str]) -> list[str]:
 
 def _kept(text: str, folder: str | os.PathLike[str]) -> Path:
     path = Path(folder) / f"{hashlib.sha256(os.fsencode(text)).hexdigest()[:16]}.txt"
-    # As long as what is wanted, it is whole: it was put in place in one step.
-    if not path.is_file():
+    try:
+        there = path.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        there = None
+    if there != text:
         write_text(path, text)
     return path

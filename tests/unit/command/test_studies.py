@@ -33,7 +33,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     places = [
         "a cat.png",
         "photos/one.jpg",
-        *(f"classes/{name}/{n}.png" for name in ("x", "y", "z") for n in range(10)),
+        *(f"classes/{name}/{n}.png" for name in ("x", "y", "z") for n in range(12)),
     ]
     places += [f"split/{split}/{name}/{n}.png" for split in ("train", "val") for name in ("x", "y") for n in range(2)]
     for place in places:
@@ -172,9 +172,9 @@ def test_init_says_what_is_missing(here: Path) -> None:
     ):
         with pytest.raises(UserError, match=said):
             init_study("mine", **given)
-    for n in range(3, 10):
+    for n in range(3, 12):
         (here / "classes" / "z" / f"{n}.png").unlink()
-    with pytest.raises(UserError, match="has 3 pictures, and training needs at least 10"):
+    with pytest.raises(UserError, match="too few pictures; training needs at least 12"):
         init_study("mine", "classes")
     (here / "split" / "val").rename(here / "split" / "other")
     with pytest.raises(UserError, match="no split 'validation'"):
