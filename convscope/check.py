@@ -57,6 +57,7 @@ def check_study(config: dict[str, Any]) -> None:
         UserError: the first that does not: its key, its value, the nearest valid one.
     """
     _check_names(config)
+    _check_homes(config, "")
     for name, dataset in config["datasets"].items():
         _check_dataset(f"datasets.{name}", dataset)
     for name, model in config["models"].items():
@@ -135,6 +136,21 @@ def _check_names(config: dict[str, Any]) -> None:
                 raise UserError(
                     f"{section}.{name}: '{other}' differs in case alone, and some disks make no difference; rename one"
                 )
+
+
+def _check_homes(value: Any, key: str) -> None:
+    """What begins with ~ names a user's home; where there is no such user, it was meant as a name."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            _check_homes(part, f"{key}.{name}".lstrip("."))
+    elif isinstance(value, list):
+        for part in value:
+            _check_homes(part, key)
+    elif isinstance(value, str) and value.startswith("~"):
+        try:
+            Path(value).expanduser()
+        except RuntimeError:
+            raise UserError(f"{key}: '{value}': there is no user of that name; write ./{value}") from None
 
 
 def _among(key: str, what: str, name: str, valid: Any) -> None:

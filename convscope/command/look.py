@@ -136,8 +136,9 @@ def image_sets(words: Sequence[str]) -> dict[str, dict[str, Any]]:
     """
     sets: dict[str, dict[str, Any]] = {}
     files = []
-    for word in words:
-        path = expanded(word)
+    for given in words:
+        path = expanded(given)
+        word = f"./{given}" if given.startswith("~") and path == Path(given) else given
         if path.is_dir():
             sets[_free(name_from(path.resolve().name), sets)] = {"folder": word}
         elif not path.exists():

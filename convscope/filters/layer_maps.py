@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from convscope.errors import UserError
 from convscope.filters.keras_graph import copied
+from convscope.models.keras_settings import with_company
 from convscope.models.nodes import inside_a_network, is_kerass
 
 # Activations that make each number of that number alone. All others need the layer's whole map: a softmax sums over its channels.
@@ -114,6 +115,8 @@ def _convolution(layer: Any) -> OwnChannels:
         padding = layer.padding.upper() if pads else "VALID"
         few = tf.cast(tf.gather(kernel, channels, axis=3), maps.dtype)
         read = maps[:, :: steps[0], :: steps[1]] if sparse else maps
+        if not sparse:
+            read, few = with_company(read, few, steps)
         every = tf.nn.conv2d(read, few, 1 if sparse else steps, padding, dilations=dilation)
         own = tf.gather(every, tf.range(tf.shape(channels)[0]), axis=3, batch_dims=1)
         return tf.cast(own, tf.float32) + tf.gather(bias, channels)[:, None, None]

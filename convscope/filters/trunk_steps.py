@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from convscope.filters.keras_graph import call_of
 from convscope.filters.strided import Phases, spread
+from convscope.models.keras_settings import with_company
 
 Tensors = list[Any]
 # A tensor of the graph: its id. What is made on the way to it: that id and a word.
@@ -87,7 +88,8 @@ class Convolution(Kernel):
         return tuple(self.kernel.shape[:2]) == (1, 1) and max(self.strides) == 1
 
     def forward(self, values: Tensors) -> Any:
-        maps = tf.nn.conv2d(values[0], self.kernel, self.strides, self.padding, dilations=self.dilation)
+        read, kernel = with_company(values[0], self.kernel, self.strides)
+        maps = tf.nn.conv2d(read, kernel, self.strides, self.padding, dilations=self.dilation)
         return maps if self.bias is None else tf.nn.bias_add(maps, self.bias)
 
     def backward(self, values: Tensors, result: Any, gradient: Any) -> Tensors:

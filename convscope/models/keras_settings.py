@@ -3,6 +3,7 @@
 That file is read at Keras's first import and is part of no result's identity. Imported by every module that makes or loads networks.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -24,12 +25,25 @@ _ENOUGH_CHANNELS = 16
 _convolution = BaseConv.convolution_op
 
 
+def with_company(inputs: Any, kernel: Any, strides: Sequence[int]) -> tuple[Any, Any]:
+    """Input (N, H, W, C) and kernel (h, w, C, F) of a convolution that TensorFlow computes rightly.
+
+    A single channel, a stride in the width alone and a result one place wide: TensorFlow (2.21 with oneDNN, x86-64) returns what lies
+    in memory. A second channel of zeros is nothing to the sum.
+    """
+    if len(strides) != 2 or strides[0] != 1 or strides[1] == 1 or kernel.shape[2] != 1:
+        return inputs, kernel
+    return keras.ops.pad(inputs, [[0, 0]] * 3 + [[0, 1]]), keras.ops.pad(kernel, [[0, 0], [0, 0], [0, 1], [0, 0]])
+
+
 def _convolution_op(self: Any, inputs: Any, kernel: Any) -> Any:
     """A convolution; a strided one of 1x1 with few channels as the one without stride of the places that are read.
 
     TensorFlow's backward pass of it (2.21 on x86-64) reads and writes beyond its memory: gradients that are wrong by all of their
     size, without a word, or the end of the process.
     """
+    if self.data_format == "channels_last" and inputs.shape[-1] == 1:
+        inputs, kernel = with_company(inputs, kernel, self.strides)
     few = min(kernel.shape[-2:]) < _ENOUGH_CHANNELS
     if not few or max(self.kernel_size) > 1 or max(self.strides) == 1 or self.data_format != "channels_last":
         return _convolution(self, inputs, kernel)

@@ -51,6 +51,7 @@ class Subject:
     def flat(self) -> "Graph":
         """The flat network and what each of its tensors is."""
         if self._flat is None:
+            self.canonical()
             self._flat = Graph(graphs.flatten(self.model), self.images)
         return self._flat
 
@@ -58,6 +59,8 @@ class Subject:
         """The canonical form and the activation that was taken off."""
         if self._canonical is None:
             self._canonical = graphs.canonical(self.model, "mine")
+            if len(self._canonical[0].layers) == 1:
+                raise NotValid("nothing is computed: noise and dropout alone")
         return self._canonical
 
     def logits(self) -> "Graph":

@@ -153,6 +153,41 @@ def test_as_a_module_twice_in_one_workflow(sources: Project, place: Path, python
     assert "without its profile" not in run(place, *profile, python=python)
 
 
+def test_a_rule_of_a_module_is_changed_and_one_study_lies_below_two_prefixes(
+    sources: Project, place: Path, python: Path
+) -> None:
+    """Of a module, Snakemake reads the rules again for each `use rule`; the run is the same."""
+    snakefile = repr(str(sources.folder / "Snakefile"))
+    text = MODULES.replace("SNAKEFILE", snakefile).replace('"study": "there", "seed": 7', '"seed": 7')
+    changed = "use rule layers from one as one_layers with:\n    threads: 2\n\n\nrule all:"
+    (place / "Snakefile").write_text(text.replace("rule all:", changed), encoding="utf-8")
+    wanted = [f"{prefix}/results/here/models/net/layers.csv" for prefix in ("first of two", "zweites ä")]
+    run(place, *wanted, python=python)
+    assert all((place / name).is_file() for name in wanted)
+
+
+@pytest.mark.parametrize(
+    ("snakefile", "said"),
+    [
+        ('include: "HERE/Snakefile"\n', "Convscope is included; use it as a module"),
+        (
+            'module one:\n    snakefile: "HERE/Snakefile"\n\n\nuse rule * from one\n',
+            "a module of Convscope needs config:",
+        ),
+    ],
+)
+def test_uses_that_would_make_nothing(sources: Project, place: Path, snakefile: str, said: str) -> None:
+    (place / "Snakefile").write_text(snakefile.replace("HERE", str(sources.folder)), encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--cores", "1", "-n"],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and said in done.stderr and "Traceback" not in done.stderr
+
+
 def test_two_checkouts_in_one_workflow_are_refused(sources: Project, place: Path, tmp_path: Path) -> None:
     """The library is imported once: the second one's rules would run the first one's code, without a word."""
     shutil.copytree(sources.folder, tmp_path / "other")

@@ -47,6 +47,10 @@ def test_explain_from_an_installed_wheel(wheel: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(site), str(wheel)]
     subprocess.run(command, check=True, capture_output=True)
     place.mkdir()
+    # What is called like the library where the command is given is another thing.
+    for name in ("convscope", "scripts"):
+        (place / name).mkdir()
+        (place / name / "__init__.py").write_text("raise ImportError('not this one')\n")
     keras.utils.set_random_seed(1)
     layers = [keras.layers.Conv2D(4, 3, name="conv"), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)]
     keras.Sequential([keras.Input((32, 32, 3)), *layers]).save(place / "net.keras")
@@ -55,7 +59,7 @@ def test_explain_from_an_installed_wheel(wheel: Path, tmp_path: Path) -> None:
     environment |= {"PYTHONPATH": str(site), "PATH": "/usr/bin:/bin"}
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "convscope", *arguments]
+        command = [sys.executable, "-P", "-m", "convscope", *arguments]
         return subprocess.run(
             command, cwd=place, env=environment, capture_output=True, text=True, timeout=600, check=False
         )

@@ -108,3 +108,50 @@ def test_classes_from_a_file(here: Path, capsys: pytest.CaptureFixture[str]) -> 
     (here / "cat.png").touch()
     assert run(capsys, "explain", "ResNet50", "cat.png", "--classes", "names.txt", "--only-write")[0] == 0
     assert 'classes: ["cat, tabby", dog]' in (here / "explain_ResNet50.yaml").read_text()
+
+
+def test_what_would_be_read_over_the_study_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, said = run(capsys, "run", "mine.yaml", "--", "--configfile", "other.yaml")
+    assert code == 1 and "before --" in said
+
+
+def test_cores_that_are_told_are_kept(became: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    for words in (["-j1"], ["-j", "1"], ["-c1"], ["--jobs=3"]):
+        with pytest.raises(SystemExit):
+            main(["run", "mine.yaml", "--", *words])
+        assert "all" not in became.pop()
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", "mine")
+    with pytest.raises(SystemExit):
+        main(["run", "mine.yaml"])
+    assert "all" not in became.pop()
+
+
+def test_a_study_that_cannot_run_is_not_written(capsys: pytest.CaptureFixture[str], here: Path) -> None:
+    (here / "empty").mkdir()
+    (here / "cat.png").touch()
+    for arguments, what in (
+        (["ResNet50", "empty"], "no picture lies in 'empty'"),
+        (["ResNet50", "cat.png", "--image-size", "-5"], "image_size"),
+        (["ResNet50", "cat.png", "--study", "../up"], "no name of a study"),
+        (["ResNet50", "cat.png", "--study", "my study"], "no name of a study"),
+    ):
+        code, _, said = run(capsys, "explain", *arguments, "--only-write")
+        assert code == 1 and said.count("\n") == 1 and what in said, said
+    assert sorted(path.name for path in here.glob("*.yaml")) == ["mine.yaml"]
+
+
+def test_classes_by_any_editor_and_in_any_number(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "cat.png").touch()
+    (here / "names.txt").write_bytes(b"\xef\xbb\xbfcat\r\ndog\r\n")
+    again = ("explain", "ResNet50", "cat.png", "--only-write", "--force", "--classes")
+    assert run(capsys, *again, "names.txt")[0] == 0
+    assert "classes: [cat, dog]" in (here / "explain_ResNet50.yaml").read_text()
+    assert run(capsys, *again, ",".join(f"class{number}" for number in range(300)))[0] == 0
+    (here / "names.txt").write_bytes(b"b\xe4r\n")
+    code, _, said = run(capsys, *again, "names.txt")
+    assert code == 1 and "UTF-8" in said and "Traceback" not in said
+
+
+def test_a_study_in_json_is_read_as_snakemake_does(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "mine.json").write_text('{\n\t"study": "mine",\n\t"models": {}\n}\n')
+    assert run(capsys, "check", "mine.json")[0] == 0

@@ -8,11 +8,12 @@ import yaml
 from PIL import Image
 
 from convscope.check import check_study
-from convscope.command.look import image_sets, input_side, model_part, name_from, outputs_of
+from convscope.command.look import has_relu, image_sets, input_side, model_part, name_from, outputs_of
 from convscope.command.studies import explain_study, init_study
 from convscope.command.study_file import plain
 from convscope.config import complete
 from convscope.errors import UserError
+from convscope.storage.config_file import read_config_file
 
 
 def methods(text: str) -> list[str]:
@@ -191,3 +192,78 @@ def test_words_come_back_as_they_were(word: str) -> None:
 
 def test_names_for_parts() -> None:
     assert [name_from(text) for text in ("my net", "ä/b", "...", "-x-")] == ["my_net", "b", "mine", "x"]
+
+
+def test_class_names_are_taken_from_folders_only_where_their_order_is_plain(here: Path) -> None:
+    """Keras numbers class folders in the order of their letters, 0, 1, 10, 2; a person counts 0, 1, 2, 10."""
+    for number in range(11):
+        (here / "digits" / str(number)).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(here / "digits" / str(number) / "a.png")
+    body = [keras.layers.Flatten(), keras.layers.Dense(11)]
+    keras.Sequential([keras.Input((16, 16, 3)), *body]).save(here / "eleven.keras")
+    assert "classes" not in checked(init_study("mine", "digits", "eleven.keras"))["models"]["eleven"]
+    assert "check that it is the model's" in init_study("mine", "classes", "my net.keras")
+
+
+def test_the_outputs_are_those_of_the_last_layer(here: Path) -> None:
+    image = keras.Input((8, 8, 3))
+    maps = keras.layers.Conv2D(4, 3, name="conv")(image)
+    squeezed = keras.layers.Dense(4)(keras.layers.Dense(8)(keras.layers.GlobalAveragePooling2D(keepdims=True)(maps)))
+    ends = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(3, 1)(keras.layers.Multiply()([maps, squeezed])))
+    keras.Model(image, ends).save(here / "se.keras")
+    assert outputs_of(here / "se.keras") is None
+    inner = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(5)])
+    keras.Sequential([keras.Input((8, 8, 3)), inner, keras.layers.Activation("softmax")]).save(here / "nested.keras")
+    assert outputs_of(here / "nested.keras") == 5
+    keras.Model(image, [keras.layers.Dense(2)(ends), keras.layers.Dense(4)(ends)]).save(here / "two.keras")
+    assert outputs_of(here / "two.keras") is None
+
+
+@pytest.mark.parametrize(
+    ("layer", "guided"),
+    [
+        (keras.layers.LeakyReLU(name="relu"), False),
+        (keras.layers.PReLU(), False),
+        (keras.layers.ReLU(), True),
+        (keras.layers.Activation("relu6"), True),
+    ],
+)
+def test_which_layers_are_relus(here: Path, layer: keras.layers.Layer, guided: bool) -> None:
+    body = [keras.layers.Conv2D(2, 3), layer, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)]
+    keras.Sequential([keras.Input((8, 8, 3)), *body]).save(here / "some.keras")
+    assert has_relu(here / "some.keras") == guided
+
+
+def test_hidden_and_unreadable_pictures_are_no_pictures_to_train_with(here: Path) -> None:
+    for name in ("x", "y", "z"):
+        for number in range(12):
+            (here / "classes" / name / f"._{number}.png").write_bytes(b"macOS")
+    shares = checked(init_study("mine", "classes"))["datasets"]["classes"]["images_per_class"]
+    assert sum(shares.values()) <= 11, "of 12 one may turn out to be unreadable"
+
+
+@pytest.mark.parametrize("name", ["on", "no", "007", "1e3", "_", "x" * 80, "2024-01-31", "Null", "ä"])
+def test_names_that_yaml_takes_for_something_else(here: Path, name: str) -> None:
+    keras.models.load_model(here / "my net.keras").save(here / f"{name}.keras")
+    (here / name).mkdir()
+    Image.new("RGB", (8, 8)).save(here / name / "a.png")
+    study, text = explain_study(f"{name}.keras", [name, "photos"], classes=["1e3", "off", "007"])
+    config = checked(text)
+    assert config["models"][name_from(name)]["classes"] == ["1e3", "off", "007"]
+    (here / f"{study}.yaml").write_text(text)
+    read_config_file(here / f"{study}.yaml")
+
+
+def test_folders_that_differ_in_case_alone(here: Path) -> None:
+    for place in ("a/Cats", "b/cats"):
+        (here / place).mkdir(parents=True)
+    assert list(image_sets(["a/Cats", "b/cats"])) == ["Cats", "cats_2"]
+
+
+def test_a_line_break_in_a_name_stays_in_the_remark(here: Path) -> None:
+    odd = "a\nevaluations: x.keras"
+    keras.models.load_model(here / "my net.keras").save(here / odd)
+    _, text = explain_study(odd, ["a cat.png"])
+    assert checked(text)["evaluations"] == {} and yaml.safe_load(text)["models"]["a_evaluations_x"]["path"] == odd
+    (here / "~cat.png").write_bytes((here / "a cat.png").read_bytes())
+    assert image_sets(["~cat.png"])["pictures"]["files"] == ["./~cat.png"]

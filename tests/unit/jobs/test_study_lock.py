@@ -128,3 +128,11 @@ def test_jobs_are_told_whose_they_are(tmp_path: Path, monkeypatch: pytest.Monkey
     run = runs.this_run()
     assert run and run.process.pid == os.getpid() and json.loads(Path(run.lock).read_text())["token"] == run.token
     runs.still_on()
+
+
+def test_one_process_may_read_its_rules_again_and_hold_a_study_below_two_prefixes(tmp_path: Path) -> None:
+    assert begin_run(tmp_path, "twice") and begin_run(tmp_path, "twice"), "each `use rule` of a module reads the rules"
+    assert begin_run(tmp_path, "twice", results="a/results/twice") and begin_run(
+        tmp_path, "twice", results="b/results/twice"
+    )
+    assert len(list((tmp_path / "runs").glob("twice*.lock"))) == 3

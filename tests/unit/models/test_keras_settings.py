@@ -46,3 +46,18 @@ def test_other_convolutions_are_keras_s_own() -> None:
     line = keras.layers.Conv1D(4, 1, strides=2)
     rows = x.reshape(2, -1, 3)
     np.testing.assert_allclose(line(rows), rows[:, ::2] @ line.kernel.numpy()[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("size", "stride"), [((8, 3), (1, 2)), ((8, 4), (1, 3)), ((8, 5), (1, 3)), ((3, 8), (2, 1)), ((8, 4), (1, 2))]
+)
+@pytest.mark.parametrize("filters", [1, 2, 4])
+def test_one_channel_to_maps_one_place_wide(size: tuple[int, int], stride: tuple[int, int], filters: int) -> None:
+    """One of 3,700 random networks found it: TensorFlow's answer is what lies in memory, up to 1e22."""
+    layer = keras.layers.Conv2D(filters, 3, strides=stride)
+    x = np.random.default_rng(0).normal(size=(2, *size, 1)).astype(np.float32)
+    found = layer(x).numpy()
+    kernel = layer.kernel.numpy()
+    for row, column in np.ndindex(found.shape[1:3]):
+        part = x[:, row * stride[0] : row * stride[0] + 3, column * stride[1] : column * stride[1] + 3]
+        np.testing.assert_allclose(found[:, row, column], np.tensordot(part, kernel, 3), rtol=1e-4, atol=1e-5)

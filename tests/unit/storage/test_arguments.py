@@ -42,3 +42,17 @@ def test_a_script_reads_them(tmp_path: Path, root: Path) -> None:
     command = [sys.executable, "-c", program, "--settings", settings, "--shards", *shards]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["200000", "4000"]
+
+
+def test_what_looks_like_a_file_of_arguments_and_is_none(tmp_path: Path) -> None:
+    for word in ("@text:d", "@lines:x"):
+        assert read_arguments([as_argument(word, tmp_path)]) == [word]
+        assert read_arguments(as_arguments(["a", word], tmp_path)) == ["a", word]
+    with pytest.raises(UserError, match="line break"):
+        as_arguments(["a\n", "x" * LONGEST], tmp_path)
+
+
+def test_a_damaged_file_is_written_again(tmp_path: Path) -> None:
+    given = as_argument("s" * 20_000, tmp_path)
+    next(tmp_path.iterdir()).write_text("s" * 10)
+    assert as_argument("s" * 20_000, tmp_path) == given and read_arguments([given]) == ["s" * 20_000]
