@@ -68,6 +68,12 @@ def input_side(path: Path) -> int | None:
     return sides[0] if len(sides) == 2 and sides[0] == sides[1] else None
 
 
+def takes_any_size(path: Path) -> bool:
+    """Whether a saved model says that it takes pictures of any size, so that one must be named."""
+    shape = next(_input_shapes(read_file_config(path)), None)
+    return shape is not None and None in shape[1:3]
+
+
 def outputs_of(path: Path) -> int | None:
     """How many classes a saved model tells apart; None where that is not plain from its last layer."""
     last = _last_layer(read_file_config(path))

@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from convscope.command.look import dataset_part, expanded, has_relu, image_sets, model_part, name_from, outputs_of
+from convscope.command.look import (
+    dataset_part,
+    expanded,
+    has_relu,
+    image_sets,
+    model_part,
+    name_from,
+    outputs_of,
+    takes_any_size,
+)
 from convscope.command.study_file import entry, head, listed, plain, stage
 from convscope.config import load_schema
 from convscope.errors import UserError
@@ -107,8 +116,10 @@ def _model(model: str, classes: Sequence[str], size: int | None, found: Sequence
     named = list(classes) or (list(found) if outputs == len(found) and sorted(found) == list(found) else [])
     if named:
         part["classes"] = named
-    if size:
+    if size is not None:
         part["image_size"] = size
+    elif part["source"] == "file" and takes_any_size(expanded(model)):
+        raise UserError(f"'{model}' takes pictures of any size; name the side by --image-size (224, say)")
     return part
 
 

@@ -267,3 +267,9 @@ def test_a_line_break_in_a_name_stays_in_the_remark(here: Path) -> None:
     assert checked(text)["evaluations"] == {} and yaml.safe_load(text)["models"]["a_evaluations_x"]["path"] == odd
     (here / "~cat.png").write_bytes((here / "a cat.png").read_bytes())
     assert image_sets(["~cat.png"])["pictures"]["files"] == ["./~cat.png"]
+
+
+def test_a_model_for_any_size_is_told_one_at_the_start(here: Path) -> None:
+    with pytest.raises(UserError, match=r"'free\.keras' takes pictures of any size; name the side by --image-size"):
+        explain_study("free.keras", ["a cat.png"])
+    assert checked(explain_study("free.keras", ["a cat.png"], size=48)[1])["models"]["free"]["image_size"] == 48
