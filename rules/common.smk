@@ -72,6 +72,10 @@ pathvars:
     study=STUDY,
 
 
+if workflow.pathvars.apply("<study>") != STUDY:
+    stop("pathvars: study is Convscope's own; to move results use prefix:", "module")
+
+
 SEED = config["seed"]
 TRAINED = [
     name for name, model in config["models"].items() if model["source"] == "train"

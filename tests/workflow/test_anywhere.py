@@ -174,6 +174,11 @@ def test_a_rule_of_a_module_is_changed_and_one_study_lies_below_two_prefixes(
             'module one:\n    snakefile: "HERE/Snakefile"\n\n\nuse rule * from one\n',
             "a module of Convscope needs config:",
         ),
+        (
+            'import yaml\n\n\nmodule one:\n    snakefile: "HERE/Snakefile"\n    config: yaml.safe_load(open("study.yaml"))\n'
+            '    pathvars:\n        study="elsewhere"\n\n\nuse rule * from one\n',
+            "pathvars: study is Convscope's own",
+        ),
     ],
 )
 def test_uses_that_would_make_nothing(sources: Project, place: Path, snakefile: str, said: str) -> None:
