@@ -139,7 +139,7 @@ def test_keras_on_another_backend_is_said(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_a_backbone_has_activations_and_patterns() -> None:
     model = small()
-    backbone = keras.Model(model.inputs, model.get_layer("relu2").output)
+    backbone = keras.Model(model.inputs[0], model.get_layer("relu2").output)
     assert convscope.activations(backbone, PICTURE, "relu2").values.shape == (1, 13, 13, 8)
     patterns = convscope.filter_patterns(backbone, "conv2", filters=[7], size=24, steps=1, coarse_size=0)
     assert patterns.filters.tolist() == [7]
@@ -246,7 +246,7 @@ def test_activations_of_every_kind_of_layer_are_what_keras_says() -> None:
     model = small()
     for name in ("rescaling", "conv1", "pool1", "conv2", "norm", "relu2"):
         layer = next(one for one in model.layers if one.name.startswith(name))
-        expected = keras.Model(model.inputs, layer.output)(PICTURE[None].astype("float32"), training=False)
+        expected = keras.Model(model.inputs[0], layer.output)(PICTURE[None].astype("float32"), training=False)
         for dtype, close in (("float32", 1e-5), ("float16", 2e-3)):
             found = convscope.activations(model, PICTURE, layer, dtype=dtype)
             np.testing.assert_allclose(found.values, expected, rtol=close, atol=close)
