@@ -66,8 +66,19 @@ def _watch(page: Any) -> list[str]:
 
 
 def open_lightbox(page: Any, picture: str) -> None:
-    """Click a picture; the lightbox follows the address, a moment later."""
-    page.click(picture)
+    """Click a picture; the lightbox follows the address, a moment later.
+
+    Pictures load as they come into sight, and those above it may push it away from under a click: they are waited for.
+    """
+    one = page.locator(picture).first
+    one.scroll_into_view_if_needed()
+    page.wait_for_function(
+        """() => [...document.images].every(image => {
+            const {top, bottom} = image.getBoundingClientRect();
+            return image.complete || !image.checkVisibility() || bottom < 0 || top > innerHeight;
+        })"""
+    )
+    one.click()
     page.wait_for_selector("dialog[open]")
 
 
