@@ -9,7 +9,7 @@ from pathlib import Path
 HERE = Path(os.fspath(workflow.current_basedir)).resolve().parent
 sys.path.insert(0, str(HERE))
 # Its library: in a checkout beside the rules; installed, around them. What the folder of the run holds of that name is another thing.
-OWN = HERE / "convscope" if (HERE / "convscope").is_dir() else HERE.parent
+OWN = (HERE / "convscope").resolve() if (HERE / "convscope").is_dir() else HERE.parent
 if "convscope" not in sys.modules:
     found = importlib.util.spec_from_file_location("convscope", OWN / "__init__.py")
     sys.modules["convscope"] = importlib.util.module_from_spec(found)

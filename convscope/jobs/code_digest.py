@@ -7,7 +7,7 @@ import importlib.metadata
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections import Counter
 from pathlib import Path
 
 from convscope.storage.files import sha256_of, write_text
@@ -98,8 +98,9 @@ def code_digest(module: str, root: Path, cache_file: str | os.PathLike[str] | No
     _recall(None if cache_file is None else os.fspath(cache_file))
     before = len(_known)
     used = modules_used(module, root)
-    code = {name: _file_digest(path) for name, path in used.items()}
-    digest = hashlib.sha256("".join(sorted(_with_imports(name, path, code) for name, path in used.items())).encode())
+    whole: dict[str, str] = {}
+    lines = [_with_imports(name, used, whole) for name in used]
+    digest = hashlib.sha256("".join(sorted(line for line in lines if line != _NOTHING)).encode())
     for name, version in libraries_used(module, root).items():
         digest.update(f"{name} {version}\n".encode())
     if cache_file is not None and len(_known) > before:
@@ -107,16 +108,22 @@ def code_digest(module: str, root: Path, cache_file: str | os.PathLike[str] | No
     return digest.hexdigest()[:16]
 
 
-def _with_imports(name: str, path: Path, code: dict[str, str]) -> str:
-    """A module's code, and what each of its imports of the project brings: "" where that is nothing at all."""
-    brought = [
-        f"{imported} {next((code.get(source, '') for source in sources if source in code or source in WITHOUT_EFFECT), '')}\n"
-        for imported, sources in _imports(name, path)
-        if imported
-    ]
-    if not brought and code[name] == _NOTHING:
-        return ""
-    return f"{code[name]}\n{''.join(sorted(brought))}"
+def _with_imports(name: str, used: dict[str, Path], whole: dict[str, str]) -> str:
+    """Digest of a module's code and of what each of its imports of the project brings, however far that comes from."""
+    if name not in whole:
+        whole[name] = own = _file_digest(used[name])  # what a circle of imports sees of the module it began with
+        seen: Counter[str] = Counter()
+        brought = []
+        for imported, sources in _imports(name, used[name]):
+            if not imported:
+                continue
+            source = next((source for source in sources if source in used or source in WITHOUT_EFFECT), "")
+            seen[imported] += 1  # of two that bind one name the last one counts
+            found = _with_imports(source, used, whole) if source in used else ""
+            brought.append(f"{imported} {seen[imported]} {found}\n")
+        if brought:
+            whole[name] = hashlib.sha256("".join([own, "\n", *sorted(brought)]).encode()).hexdigest()
+    return whole[name]
 
 
 def _version() -> str:
@@ -162,22 +169,72 @@ def _parsed(path: Path) -> list:
     key = hashlib.sha256(text.encode()).hexdigest()
     if key not in _known:
         tree = ast.parse(text, filename=str(path))
-        imports: list[tuple[int, str, list[str], list[str]]] = []
-        for where, node in _with_scopes(tree, ""):
-            if isinstance(node, ast.Import):
-                imports.extend((0, alias.name, [], [f"{where} import {alias.asname}"]) for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                called = [f"{where} {alias.name} {alias.asname}" for alias in node.names]
-                imports.append((node.level, node.module or "", [alias.name for alias in node.names], called))
+        imports = _imports_taken_out(tree)
         _known[key] = [imports, _code_of(tree).hexdigest()]
     return _known[key]
 
 
-def _with_scopes(node: ast.AST, where: str) -> Iterator[tuple[str, ast.AST]]:
-    """Every node below one, each with the functions and classes that it stands in."""
-    for child in ast.iter_child_nodes(node):
-        yield where, child
-        yield from _with_scopes(child, f"{where}.{child.name}" if isinstance(child, _SCOPES) else where)
+def _imports_taken_out(tree: ast.Module) -> list[tuple[int, str, list[str], list[str]]]:
+    """The imports of a module as (level, module, names, what they are called where); those of the project leave a mark in the tree.
+
+    A mark stands for a run of them, which is sorted by the names of modules; between other statements its place counts.
+    """
+    found: list[tuple[int, str, list[str], list[str]]] = []
+    runs = 0
+
+    def visit(node: ast.AST) -> None:
+        nonlocal runs
+        for field, value in ast.iter_fields(node):
+            if not (isinstance(value, list) and value and isinstance(value[0], ast.stmt)):
+                for child in value if isinstance(value, list) else [value]:
+                    if isinstance(child, ast.AST):
+                        visit(child)
+                continue
+            kept: list[ast.stmt] = []
+            for statement in value:
+                left, own = _divided(statement)
+                kept.extend(left)
+                if own is not None:
+                    if not (kept and isinstance(kept[-1], _Mark)):
+                        kept.append(_Mark(names=["imports"]))
+                        runs += 1
+                    found.extend(_told(own, runs))
+                for part in left:
+                    found.extend(_told(part, 0))
+                    visit(part)
+            setattr(node, field, kept)
+
+    visit(tree)
+    return found
+
+
+class _Mark(ast.Global):
+    """Where imports of the project stood."""
+
+
+def _is_own(name: str) -> bool:
+    return name.partition(".")[0] in PACKAGES
+
+
+def _divided(statement: ast.stmt) -> tuple[list[ast.stmt], ast.stmt | None]:
+    """A statement, and the part of it that imports from the project."""
+    if isinstance(statement, ast.ImportFrom) and (statement.level or _is_own(statement.module or "")):
+        return [], statement
+    if isinstance(statement, ast.Import) and any(_is_own(alias.name) for alias in statement.names):
+        own = [alias for alias in statement.names if _is_own(alias.name)]
+        rest = [alias for alias in statement.names if not _is_own(alias.name)]
+        return [ast.Import(names=rest)] if rest else [], ast.Import(names=own)
+    return [statement], None
+
+
+def _told(statement: ast.stmt, run: int) -> list[tuple[int, str, list[str], list[str]]]:
+    if isinstance(statement, ast.Import):
+        return [(0, alias.name, [], [f"{run} import {alias.asname}"]) for alias in statement.names]
+    if isinstance(statement, ast.ImportFrom):
+        names = [alias.name for alias in statement.names]
+        called = [f"{run} {alias.name} {alias.asname}" for alias in statement.names]
+        return [(statement.level, statement.module or "", names, called)]
+    return []
 
 
 def _package_of(name: str, path: Path) -> str:
@@ -211,7 +268,9 @@ def _file_digest(path: Path) -> str:
                 extras.append(extra)
     if not extras:
         return str(_parsed(path)[1])
-    digest = _code_of(ast.parse(path.read_text(encoding="utf-8")))
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    _imports_taken_out(tree)
+    digest = _code_of(tree)
     for extra in extras:
         content = extra.read_bytes()
         digest.update(f"{extra.name} {len(content)}\n".encode() + content)
@@ -219,24 +278,11 @@ def _file_digest(path: Path) -> str:
 
 
 def _code_of(tree: ast.Module) -> "hashlib._Hash":
-    """Hash of the code alone; the tree loses its docstrings, and its imports from the project, which count otherwise."""
+    """Hash of the code alone; the tree loses its docstrings."""
     for node in ast.walk(tree):
         if isinstance(node, (ast.Module, *_SCOPES)):
             _drop_docstring(node)
-    return hashlib.sha256(ast.dump(_Foreign().visit(tree)).encode())
-
-
-class _Foreign(ast.NodeTransformer):
-    """Takes the imports from the project out: they are sorted by the names of modules."""
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom | None:
-        """Leave an import from a library."""
-        return None if node.level or (node.module or "").partition(".")[0] in PACKAGES else node
-
-    def visit_Import(self, node: ast.Import) -> ast.Import | None:
-        """Leave the libraries."""
-        node.names = [alias for alias in node.names if alias.name.partition(".")[0] not in PACKAGES]
-        return node if node.names else None
+    return hashlib.sha256(ast.dump(tree).encode())
 
 
 def _drop_docstring(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> None:

@@ -191,6 +191,74 @@ def test_the_same_name_from_another_module_counts(project: Path, root: Path) -> 
     assert digest(project, root) != before, "each function calls the other's"
 
 
+ONE, TWO = "VALUE = 1\n\n\ndef f():\n    return VALUE\n", "VALUE = 2\n\n\ndef f():\n    return VALUE\n"
+SWAPS = {
+    "imports for their effect": (
+        {"scripts/draw.py": "import convscope.one\nimport convscope.two\n"},
+        {"convscope/one.py": TWO, "convscope/two.py": ONE},
+    ),
+    "branches": (
+        {"scripts/draw.py": "X = 1\nif X:\n    from convscope.one import f\nelse:\n    from convscope.two import f\n"},
+        {"scripts/draw.py": "X = 1\nif X:\n    from convscope.two import f\nelse:\n    from convscope.one import f\n"},
+    ),
+    "one name twice": (
+        {"scripts/draw.py": "from convscope.one import f\nfrom convscope.two import f\n"},
+        {"scripts/draw.py": "from convscope.two import f\nfrom convscope.one import f\n"},
+    ),
+    "everything of two": (
+        {"scripts/draw.py": "from convscope.one import *\nfrom convscope.two import *\n"},
+        {"scripts/draw.py": "from convscope.two import *\nfrom convscope.one import *\n"},
+    ),
+    "what others hand on": (
+        {
+            "convscope/first.py": "from convscope.one import f\n\n\ndef g():\n    return f()\n",
+            "convscope/second.py": "from convscope.two import f\n\n\ndef g():\n    return f()\n",
+            "scripts/draw.py": "from convscope.first import g as a\nfrom convscope.second import g as b\n",
+        },
+        {"scripts/draw.py": "from convscope.second import g as a\nfrom convscope.first import g as b\n"},
+    ),
+    "before or after an assignment": (
+        {"scripts/draw.py": "from convscope.one import f\n\nf = 3\n"},
+        {"scripts/draw.py": "f = 3\nfrom convscope.one import f\n"},
+    ),
+    "out of a condition": (
+        {"scripts/draw.py": "X = 0\nif X:\n    from convscope.one import f\n    X = 2\n"},
+        {"scripts/draw.py": "X = 0\nfrom convscope.one import f\nif X:\n    X = 2\n"},
+    ),
+    "a property's two sides": (
+        {
+            "scripts/draw.py": "class A:\n    @property\n    def p(self):\n        from convscope.one import f\n        return f\n\n"
+            "    @p.setter\n    def p(self, x):\n        from convscope.two import f\n        f(x)\n"
+        },
+        {
+            "scripts/draw.py": "class A:\n    @property\n    def p(self):\n        from convscope.two import f\n        return f\n\n"
+            "    @p.setter\n    def p(self, x):\n        from convscope.one import f\n        f(x)\n"
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize("swap", SWAPS)
+def test_what_is_swapped_counts(project: Path, root: Path, swap: str) -> None:
+    """All files stay in use, with the same code in them; another one is meant."""
+    before, after = SWAPS[swap]
+    write(project, {"convscope/one.py": ONE, "convscope/two.py": TWO, **before})
+    first = digest(project, root)
+    write(project, after)
+    assert digest(project, root) != first
+
+
+def test_a_circle_of_imports_ends(project: Path, root: Path) -> None:
+    circle = {
+        "convscope/one.py": "from convscope.two import b\na = 1\n",
+        "convscope/two.py": "import convscope.one\nb = 1\n",
+    }
+    write(project, {**circle, "scripts/draw.py": "from convscope.one import a\n"})
+    before = digest(project, root)
+    write(project, {"convscope/two.py": "import convscope.one\nb = 2\n"})
+    assert digest(project, root) != before
+
+
 def test_every_script_of_the_project_has_a_digest_of_its_own(root: Path) -> None:
     scripts = [path.stem for path in (root / "scripts").glob("*.py") if not path.stem.startswith("_")]
     digests = {code_digest(f"scripts.{name}", root) for name in scripts}
