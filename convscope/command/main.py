@@ -138,13 +138,7 @@ def _snakemake(study: Path | None, rest: list[str]) -> int:
 def _become(words: list[str]) -> int:
     """Go on as another Python program: signals and exit code are its own."""
     sys.stdout.flush()
-    os.execve(sys.executable, [sys.executable, *words], {**os.environ, "PYTHONPATH": _path()})  # noqa: S606
-
-
-def _path() -> str:
-    """Where the library is found that runs this, also in a checkout that is not installed."""
-    here = str(Path(__file__).resolve().parents[2])
-    return os.pathsep.join([here, *filter(None, [os.environ.get("PYTHONPATH")])])
+    os.execv(sys.executable, [sys.executable, *words])  # noqa: S606
 
 
 def _check_name(study: str | None) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,15 +105,13 @@ def folders(path: Path) -> list[str]:
 
 
 def read_config(given: str) -> dict[str, Any]:
-    """A study's config from JSON text (it starts with `{`), from a JSON or YAML file, or (`-`) as JSON from standard input.
+    """A study's config from JSON text (it starts with `{`), or from a JSON or YAML file.
 
     Raises:
         UserError: no such file, or not a mapping.
     """
     text, where = given, "--config"
-    if given == "-":
-        text = sys.stdin.read()
-    elif not given.lstrip().startswith("{"):
+    if not given.lstrip().startswith("{"):
         where = given
         if not Path(given).is_file():
             raise UserError(f"--config {given}: no such file; give a JSON or YAML file, or JSON text")

@@ -24,7 +24,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, 
 def became(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     """What Python would go on as."""
     programs: list[list[str]] = []
-    monkeypatch.setattr(module.os, "execve", lambda python, words, environment: programs.append(words[1:]))
+    monkeypatch.setattr(module.os, "execv", lambda python, words: programs.append(words[1:]))
     return programs
 
 
