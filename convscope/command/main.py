@@ -68,11 +68,11 @@ def _explain(args: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _init(args: argparse.Namespace, rest: list[str]) -> int:
-    from convscope.command.look import name_from
+    from convscope.command.look import expanded, name_from
     from convscope.command.studies import init_study
 
     _check_name(args.study)
-    named = args.study or name_from(Path(args.data or args.model or "study").expanduser().resolve().stem)
+    named = args.study or name_from(expanded(args.data or args.model or "study").resolve().stem)
     text = init_study(named, args.data, args.model, _words(args.classes), args.image_size)
     path = _write(Path(f"{named}.yaml"), text, args.force)
     print(f"{path} is written; look at it, and make its figures by: convscope run {path}")
