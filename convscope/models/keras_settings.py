@@ -29,11 +29,17 @@ def with_company(inputs: Any, kernel: Any, strides: Sequence[int]) -> tuple[Any,
     """Input (N, H, W, C) and kernel (h, w, C, F) of a convolution that TensorFlow computes rightly.
 
     A single channel, a stride in the width alone and a result one place wide: TensorFlow (2.21 with oneDNN, x86-64) returns what lies
-    in memory. A second channel of zeros is nothing to the sum.
+    in memory. A second channel of zeros is nothing to the sum. It is joined on and not padded: in a graph TensorFlow takes the
+    padding of channels for one of places, and ends the process.
     """
     if len(strides) != 2 or strides[0] != 1 or strides[1] == 1 or kernel.shape[2] != 1:
         return inputs, kernel
-    return keras.ops.pad(inputs, [[0, 0]] * 3 + [[0, 1]]), keras.ops.pad(kernel, [[0, 0], [0, 0], [0, 1], [0, 0]])
+    if inputs.shape[2] is not None and inputs.shape[2] >= kernel.shape[1] + strides[1]:
+        return inputs, kernel  # at least two places wide, with padding or without
+    return (
+        keras.ops.concatenate([inputs, keras.ops.zeros_like(inputs)], axis=-1),
+        keras.ops.concatenate([kernel, keras.ops.zeros_like(kernel)], axis=2),
+    )
 
 
 def _convolution_op(self: Any, inputs: Any, kernel: Any) -> Any:

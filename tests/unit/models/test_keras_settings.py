@@ -1,5 +1,9 @@
 """What Keras does for this library, whatever it does by itself."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -61,3 +65,39 @@ def test_one_channel_to_maps_one_place_wide(size: tuple[int, int], stride: tuple
     for row, column in np.ndindex(found.shape[1:3]):
         part = x[:, row * stride[0] : row * stride[0] + 3, column * stride[1] : column * stride[1] + 3]
         np.testing.assert_allclose(found[:, row, column], np.tensordot(part, kernel, 3), rtol=1e-4, atol=1e-5)
+
+
+IN_GRAPHS = """
+import os, sys
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+import convscope.models.keras_settings, keras, numpy as np, tensorflow as tf
+keras.utils.set_random_seed(0)
+size, body = eval(sys.argv[1]), keras.layers.Conv2D
+image = keras.Input((*size, 3))
+one = body(1, 1, name="one")(image)
+narrow = body(6, 3, strides=(1, 2), activation="relu", bias_initializer="ones", name="narrow")(one)
+ends = keras.layers.Dense(2, activation="softmax")(keras.layers.GlobalAveragePooling2D()(narrow))
+model = keras.Model(image, ends)
+x = np.random.default_rng(0).normal(size=(4, *(side or 9 for side in size), 3)).astype("float32")
+maps = keras.Model(image, narrow)
+grey = (x @ model.get_layer("one").kernel.numpy()[0, 0]) + model.get_layer("one").bias.numpy()
+kernel, bias = model.get_layer("narrow").kernel.numpy(), model.get_layer("narrow").bias.numpy()
+rows, columns = grey.shape[1] - 2, (grey.shape[2] - 3) // 2 + 1
+right = np.stack([np.stack([np.tensordot(grey[:, r : r + 3, 2 * c : 2 * c + 3], kernel, 3) + bias for c in range(columns)], 1)
+                  for r in range(rows)], 1).clip(0)
+for found in (maps(x), maps.predict(x, verbose=0), tf.function(maps)(x)):
+    np.testing.assert_allclose(found, right, rtol=1e-4, atol=1e-5)
+np.testing.assert_allclose(model.predict(x, verbose=0), model(x), atol=1e-5)
+model.compile("sgd", "sparse_categorical_crossentropy")
+loss = model.fit(x, np.array([0, 1, 0, 1]), epochs=2, verbose=0).history["loss"]
+assert np.isfinite(loss).all()
+"""
+
+
+@pytest.mark.parametrize("size", ["(8, 3)", "(8, 4)", "(8, 5)", "(9, 32)", "(None, None)"])
+def test_one_channel_in_graphs_too(size: str, root: Path) -> None:
+    """In a process of its own, which TensorFlow ends where it goes wrong: predict, fit and functions, with bias and ReLU."""
+    done = subprocess.run(
+        [sys.executable, "-c", IN_GRAPHS, size], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
