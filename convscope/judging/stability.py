@@ -14,8 +14,8 @@ def max_sensitivity(
     images: np.ndarray,
     keys: Sequence[str],
     *,
-    radius: float = 0.02,
-    samples: int = 5,
+    radius: float,
+    samples: int,
     seed: int = 0,
     original: np.ndarray | None = None,
 ) -> np.ndarray:

@@ -64,6 +64,24 @@ def _trace(graph: Any, tensors: list[Any], call: Call, outer: str = "") -> list[
     return [values[id(tensor)] for tensor in graph.outputs]
 
 
+def flat_names(model: keras.Model) -> dict[int, str]:
+    """What each layer of a network is called once nested networks are opened (`flatten`): id of the layer -> its name there."""
+    names: dict[int, str] = {}
+    used = {_INPUT}
+
+    def walk(graph: Any, outer: str) -> None:
+        for node in nodes_in_order(graph):
+            inner = graph_of(node.operation)
+            if inner is not None:
+                walk(inner, node.operation.name)
+            elif id(node.operation) not in names:
+                names[id(node.operation)] = name = _free_name(node.operation.name, outer, used)
+                used.add(name)
+
+    walk(_require_functional(model), "")
+    return names
+
+
 def _require_functional(model: keras.Model) -> Any:
     graph = graph_of(model)
     if graph is None:
@@ -145,7 +163,15 @@ class _Pending:
                 config["activation"] = "linear"
             if exact:
                 config = in_float32(config)
-            self.layer = type(operation).from_config(config)
+            try:
+                self.layer = type(operation).from_config(config)
+            except ValueError as error:
+                if type(operation).__name__ != "Lambda":
+                    raise
+                raise UserError(
+                    f"layer '{operation.name}' is a Lambda, whose code is not taken over; put a layer of Keras's in its place "
+                    "(Rescaling, say), or a class of your own"
+                ) from error
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         outputs = self.layer(*args, **kwargs)

@@ -12,7 +12,7 @@ with keras_as_needed():
     from convscope.notebook.activation_maps import Activations, activations_of
     from convscope.notebook.explanations import Explanation
     from convscope.notebook.methods import explanation
-    from convscope.notebook.models import KEYWORDS, canonical
+    from convscope.notebook.models import KEYWORDS, canonical, layer_name
     from convscope.notebook.patterns import FilterPatterns, patterns_of
 
 __all__ = ["Activations", "Explanation", "FilterPatterns", "activations", "explain", "filter_patterns"]
@@ -43,7 +43,7 @@ def explain(
     Raises:
         UserError: one line, what is wrong and what to do.
     """
-    of_model, own = _parted(settings)
+    of_model, own = _parted(model, settings)
     return explanation(*canonical(model, of_model), images, method, target, own)
 
 
@@ -62,8 +62,8 @@ def activations(model: Any, images: Any, layer: Any, **settings: Any) -> Activat
     Raises:
         UserError: one line, what is wrong and what to do.
     """
-    of_model, own = _parted(settings)
-    return activations_of(*canonical(model, of_model), images, _name(layer), own)
+    of_model, own = _parted(model, settings)
+    return activations_of(*canonical(model, of_model), images, layer_name(model, layer), own)
 
 
 @keras_as_needed()
@@ -83,16 +83,12 @@ def filter_patterns(model: Any, layer: Any, filters: Any = 8, preset: str = "sha
     Raises:
         UserError: one line, what is wrong and what to do.
     """
-    of_model, own = _parted(settings)
-    return patterns_of(*canonical(model, of_model), _name(layer), filters, preset, own)
+    of_model, own = _parted(model, settings)
+    return patterns_of(*canonical(model, of_model), layer_name(model, layer), filters, preset, own)
 
 
-def _parted(settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+def _parted(model: Any, settings: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """What is said of the model, and the rest; None stands for the default everywhere."""
     given = {name: value for name, value in settings.items() if value is not None}
     of_model = {name: given.pop(name) for name in KEYWORDS if name in given}
-    return of_model, given | ({"layer": _name(given["layer"])} if "layer" in given else {})
-
-
-def _name(layer: Any) -> str:
-    return str(getattr(layer, "name", layer))
+    return of_model, given | ({"layer": layer_name(model, given["layer"])} if "layer" in given else {})

@@ -47,6 +47,8 @@ def read(images: Any, spec: ModelSpec, what: str = "images") -> Pictures:
     Raises:
         UserError: no pictures, one that cannot be read, or an array whose range is not 0..255.
     """
+    if isinstance(images, str) and not images.strip():
+        raise UserError("images: an empty path; name a picture or a folder of them")
     if isinstance(images, str | os.PathLike) and Path(images).expanduser().is_dir():
         return _folder(Path(images).expanduser(), spec, what)
     given = _listed(images, what)

@@ -88,6 +88,9 @@ def _attribution(
     background = _background(method, spec, read, others) if compares else None
     if autoencoder is not None and not isinstance(autoencoder, keras.Model):
         autoencoder = load_keras(file_of(autoencoder, "autoencoder"))
+    if autoencoder is not None and tuple(autoencoder.output_shape[1:]) != tuple(autoencoder.input_shape[1:]):
+        shapes = f"{autoencoder.input_shape[1:]} to {autoencoder.output_shape[1:]}"
+        raise UserError(f"autoencoder: it makes {shapes}; one that gives back pictures of the same shape is needed")
     if own.get("gamma") and autoencoder is None:
         raise UserError(
             f"{method}.gamma weighs an auto-encoder; give autoencoder=, a Keras model of pictures in 0..1 or its file"

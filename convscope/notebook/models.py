@@ -60,6 +60,24 @@ def canonical(model: Any, settings: dict[str, Any]) -> Canonical:
     return kept[1]
 
 
+def layer_name(model: Any, layer: Any) -> str:
+    """A layer's name in the canonical form; of a layer itself, that of this one and no other of its name.
+
+    Raises:
+        UserError: it is no layer of the model, or a network that is one of its layers.
+    """
+    if isinstance(layer, str):
+        return layer
+    if not isinstance(model, keras.Model) or not isinstance(layer, keras.Operation):
+        return str(getattr(layer, "name", layer))
+    if graphs.graph_of(layer) is not None:
+        raise UserError(f"layer '{layer.name}' is a network; name a layer inside it")
+    name = graphs.flat_names(model).get(id(layer))
+    if name is None:
+        raise UserError(f"layer '{layer.name}' is none of model '{model.name}'")
+    return name
+
+
 def layer_of_maps(network: keras.Model, layer: str) -> str:
     """The layer's name, if its output has a height and a width.
 

@@ -87,6 +87,9 @@ def patterns_of(
     if layer not in rows:
         raise UserError(f"layer '{layer}' is no convolution of model '{spec.name}'; {nearest(layer, rows)}")
     channels = wanted_filters(rows[layer].filters, complete["filters"], "filters")
+    # In a config one list goes for many layers; here it is for this one.
+    if isinstance(complete["filters"], list) and (beyond := set(complete["filters"]) - set(channels)):
+        raise UserError(f"filters: layer '{layer}' has {rows[layer].filters} filters, from 0 on, and no {min(beyond)}")
     ascent = settings_from(chosen)
     # A graphics processor takes one batch after the other.
     at_once = 1 if tf.config.list_physical_devices("GPU") else complete["threads"]

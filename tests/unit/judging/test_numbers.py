@@ -75,7 +75,7 @@ def test_max_sensitivity() -> None:
     images = rng.uniform(0, 1, (3, 4, 4, 3)).astype(np.float32)
     keys = ["a", "b", "c"]
     # A map that does not depend on the picture does not change; the picture itself changes as the noise does.
-    still = max_sensitivity(lambda x, k: np.ones((len(x), 4, 4)), images, keys)
+    still = max_sensitivity(lambda x, k: np.ones((len(x), 4, 4)), images, keys, radius=0.1, samples=2)
     np.testing.assert_array_equal(still, 0)
     found = max_sensitivity(lambda x, k: x, images, keys, radius=0.1, samples=4, seed=3)
     norm = np.linalg.norm(images.reshape(3, -1), axis=1)
@@ -87,7 +87,7 @@ def test_max_sensitivity() -> None:
     )
     more = max_sensitivity(lambda x, k: x, images, keys, radius=0.1, samples=8, seed=3)
     assert (more >= found).all()
-    assert np.isnan(max_sensitivity(lambda x, k: np.zeros((len(x), 4, 4)), images, keys)).all()
+    assert np.isnan(max_sensitivity(lambda x, k: np.zeros((len(x), 4, 4)), images, keys, radius=0.1, samples=2)).all()
 
 
 def test_seed_error() -> None:

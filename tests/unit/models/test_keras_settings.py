@@ -101,3 +101,34 @@ def test_one_channel_in_graphs_too(size: str, root: Path) -> None:
         [sys.executable, "-c", IN_GRAPHS, size], cwd=root, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+STRIDED_IN_GRAPHS = """
+import os
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+import convscope.models.keras_settings, keras, numpy as np, tensorflow as tf
+keras.utils.set_random_seed(0)
+image = keras.Input((9, 10, 3))
+few = keras.layers.Conv2D(2, 3, activation="relu")(image)
+strided = keras.layers.Conv2D(4, 1, strides=2, activation="relu", bias_initializer="ones", name="strided")(few)
+model = keras.Model(image, keras.layers.Dense(2, activation="softmax")(keras.layers.Flatten()(strided)))
+maps = keras.Model(image, [few, strided])
+x = np.random.default_rng(0).normal(size=(4, 9, 10, 3)).astype("float32")
+kernel, bias = (value.numpy() for value in model.get_layer("strided").weights)
+for before, found in (maps(x), maps.predict(x, verbose=0), tf.function(maps)(x)):
+    np.testing.assert_allclose(found, (np.asarray(before)[:, ::2, ::2] @ kernel[0, 0] + bias).clip(0), rtol=1e-4, atol=1e-5)
+model.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+slow, y = keras.models.clone_model(model), np.array([0, 1, 0, 1])
+slow.set_weights(model.get_weights())
+slow.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy", run_eagerly=True)
+losses = [one.fit(x, y, epochs=5, shuffle=False, verbose=0).history["loss"] for one in (model, slow)]
+np.testing.assert_allclose(*losses, rtol=1e-4)
+assert losses[0][-1] < losses[0][0]
+"""
+
+
+def test_strided_convolutions_of_one_pixel_in_graphs_too(root: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", STRIDED_IN_GRAPHS], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]

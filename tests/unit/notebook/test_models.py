@@ -13,6 +13,7 @@ from keras import layers
 
 import convscope
 from convscope.errors import UserError
+from convscope.models import graphs
 from tests.unit.notebook.networks import small
 
 PICTURE = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
@@ -145,6 +146,53 @@ def test_a_backbone_has_activations_and_patterns() -> None:
     assert patterns.filters.tolist() == [7]
     with pytest.raises(UserError, match="no classifier"):
         convscope.explain(backbone, PICTURE)
+
+
+def test_a_layer_itself_is_that_one_and_no_other_of_its_name() -> None:
+    image = keras.Input((16, 16, 3))
+    inner = keras.Sequential([keras.Input((14, 14, 3)), layers.Conv2D(6, 1, name="c1")], name="inner")
+    outer = layers.Conv2D(3, 3, name="c1")
+    model = keras.Model(image, layers.Dense(2)(layers.GlobalAveragePooling2D()(inner(outer(image)))))
+    for layer, channels in ((outer, 3), (inner.get_layer("c1"), 6)):
+        found = convscope.activations(model, PICTURE, layer)
+        assert found.values.shape == (1, 14, 14, channels)
+        assert convscope.filter_patterns(model, layer, size=24, steps=1, coarse_size=0).filters.tolist() == list(
+            range(channels)
+        )
+    with pytest.raises(UserError, match="layer 'c1' is none of model"):
+        convscope.activations(model, PICTURE, layers.Conv2D(3, 3, name="c1"))
+    with pytest.raises(UserError, match="layer 'inner' is a network; name a layer inside it"):
+        convscope.activations(model, PICTURE, inner)
+
+
+def test_names_of_layers_are_those_that_flattening_gives() -> None:
+    image = keras.Input((16, 16, 3))
+    block = keras.Sequential(
+        [keras.Input((16, 16, 3)), layers.Conv2D(3, 3, padding="same", name="c"), layers.ReLU(name="r")], name="b"
+    )
+    shared = layers.Conv2D(3, 3, padding="same", name="c")
+    model = keras.Model(image, shared(block(shared(layers.Dropout(0.5, name="r")(image)))))
+    flat, names = graphs.flatten(model), graphs.flat_names(model)
+    assert sorted(names.values()) == sorted(layer.name for layer in flat.layers[1:])
+    assert names[id(shared)] == "c" and names[id(block.get_layer("c"))] == "b_c"
+
+
+def test_a_lambda_is_refused_in_one_line() -> None:
+    body = [
+        layers.Lambda(lambda x: x / 255.0, name="scaled"),
+        layers.Conv2D(4, 3),
+        layers.GlobalAveragePooling2D(),
+        layers.Dense(2),
+    ]
+    with pytest.raises(UserError, match="layer 'scaled' is a Lambda"):
+        convscope.explain(keras.Sequential([keras.Input((16, 16, 3)), *body]), PICTURE)
+
+
+def test_what_is_asked_for_and_not_there_is_told() -> None:
+    with pytest.raises(UserError, match="has 8 filters, from 0 on, and no 8"):
+        convscope.filter_patterns(small(), "conv2", filters=[7, 8], size=24, steps=1, coarse_size=0)
+    with pytest.raises(UserError, match="an empty path"):
+        convscope.activations(small(), "", "conv2")
 
 
 class _Own(keras.Model):
