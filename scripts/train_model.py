@@ -15,6 +15,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.errors import UserError
     from convscope.jobs.job import say
     from convscope.models import architectures, graphs, load, training
+    from convscope.models.canonical import canonical
     from convscope.models.spec import ModelSpec
     from convscope.storage.files import read_json, write_json, write_text
     from convscope.storage.tables import read_rows
@@ -59,7 +60,7 @@ def main(args: argparse.Namespace) -> None:
         tag=tag,
     )
 
-    network, _ = graphs.canonical(model, args.name)
+    network, _ = canonical(model, args.name)
     spec = ModelSpec(
         name=args.name,
         input_size=size,

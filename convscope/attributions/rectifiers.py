@@ -12,7 +12,8 @@ from convscope.attributions.base import Attribution
 from convscope.attributions.class_scores import columns, pick
 from convscope.cams.methods import grad_cam
 from convscope.errors import UserError
-from convscope.models.graphs import default_cam_layer, flatten, nodes_in_order, split_at
+from convscope.models.cam_layer import default_cam_layer
+from convscope.models.graphs import flatten, nodes_in_order, split_at
 from convscope.models.nodes import inside_a_network
 from convscope.models.nonlinearity import has_relu, is_relu, is_relu_call
 from convscope.models.spec import ModelSpec

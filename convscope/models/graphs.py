@@ -5,23 +5,19 @@ if it were a layer, and hides its layers from everybody outside. All functions h
 the network it is given.
 """
 
-import contextlib
 import hashlib
 import json
-import re
 from collections.abc import Callable
 from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import tree
 
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError
-from convscope.models.nodes import address_of, graph_of, inside_a_network, nodes_in_order, tensor_of
+from convscope.models.nodes import graph_of, inside_a_network, nodes_in_order, tensor_of
 from convscope.models.nodes import node_of as node_of
-from convscope.models.nonlinearity import activation_name
 from convscope.models.precision import OTHER_FLOATS, in_float32
 
 _RANDOM_LAYERS = {
@@ -39,13 +35,8 @@ _RANDOM_LAYERS = {
     "SpatialDropout2D",
     "SpatialDropout3D",
 }
-# TensorFlow's rule for names inside a network.
-_SCOPE = re.compile(r"[A-Za-z0-9_.\\\\/>-]*")
 # The input of every flat network; Keras counts its own names up over the life of the process.
 _INPUT = "image"
-_POOLS = {"MaxPooling2D", "AveragePooling2D"}
-# Layers and operations that are an activation and nothing else.
-_ACTIVATION_LAYERS = {"Activation", "Softmax", "Sigmoid"}
 
 Call = Callable[[Any, str, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -197,138 +188,6 @@ def is_random(operation: Any) -> bool:
     """Whether a layer only matters in training: augmentation, dropout, noise."""
     name = type(operation).__name__
     return name.startswith("Random") or name in _RANDOM_LAYERS
-
-
-def canonical(model: keras.Model, name: str | None = None) -> tuple[keras.Model, str]:
-    """The form in which every later step takes a model: flat, no random layers, output = logits.
-
-    The input is free in size where the network allows it. Everything is float32: nothing after this step is meant for another
-    precision, and half precision would decide what is zero, and where a gradient ends.
-
-    Returns:
-        A new network with weights of its own, and the activation that was removed from the end: "sigmoid", "softmax"
-        or "linear".
-
-    Raises:
-        UserError: not one input and one output, a layer of a name that TensorFlow cannot run, or the unrolled network computes
-            something else (a network whose class does more than its graph says).
-    """
-    flat = flatten(model)
-    _require_runnable_names(flat)
-    last, activation = _final_activation(flat)
-
-    def drop(node: Any) -> bool:
-        return is_random(node.operation) or (type(node.operation).__name__ in _ACTIVATION_LAYERS and node is last)
-
-    def linear(node: Any) -> bool:
-        return node is last
-
-    shape = flat.inputs[0].shape[1:]
-    if shape[0] is not None:
-        # A network that ends in global pooling works at every size; one that flattens its maps, or gives them a shape of its
-        # own, does not build or run here, or makes one answer of parts of several images.
-        with contextlib.suppress(ValueError, TypeError, tf.errors.InvalidArgumentError, UserError):
-            free = (None, None, shape[-1])
-            result = flatten(flat, copy=True, drop=drop, linear=linear, exact=True, name=name, input_shape=free)
-            _check_same(model, result, activation)
-            if result.compute_output_shape((1, 2 * shape[0], 2 * shape[1], shape[-1]))[0] in (1, None):
-                return result, activation
-    result = flatten(flat, copy=True, drop=drop, linear=linear, exact=True, name=name)
-    _check_same(model, result, activation)
-    return result, activation
-
-
-def _require_runnable_names(flat: keras.Model) -> None:
-    for layer in flat.layers:
-        if not _SCOPE.fullmatch(layer.name):
-            raise UserError(
-                f"model '{flat.name}': TensorFlow cannot run a layer named '{layer.name}' in a graph; rename it with letters a-z, "
-                "digits and . _ - only, and save the model again"
-            )
-
-
-def _final_activation(flat: keras.Model) -> tuple[Any, str]:
-    """The call whose activation makes probabilities of logits, and that activation; None and "linear" where there is none."""
-    makers = {id(tensor): node for node in nodes_in_order(flat) for tensor in node.outputs}
-    tensor = flat.outputs[0]
-    while (node := makers.get(id(tensor))) is not None:
-        operation = node.operation
-        kind = type(operation).__name__
-        name = kind.lower() if kind in ("Softmax", "Sigmoid") else activation_name(operation)
-        # A softmax over something else than the classes is part of the network.
-        if name == "sigmoid" or (name == "softmax" and _is_over_last(operation, tensor, flat.outputs[0])):
-            return node, name
-        # Reshaping and casting after the activation, and activations that do nothing, hide it.
-        passes = (
-            is_random(operation)
-            or kind in ("Reshape", "Flatten", "Identity")
-            or (kind, name) == ("Activation", "linear")
-        )
-        if not passes or len(node.input_tensors) != 1:
-            break
-        tensor = node.input_tensors[0]
-    return None, "linear"
-
-
-def _is_over_last(operation: Any, tensor: Any, output: Any) -> bool:
-    """Whether a softmax that makes `tensor` is taken over what is the last axis of the output."""
-    inside = getattr(operation, "activation", None)
-    axis = getattr(operation if type(operation).__name__ == "Softmax" else inside, "axis", -1)
-    return axis in (-1, len(tensor.shape) - 1) and tensor.shape[-1] == output.shape[-1]
-
-
-def _check_same(model: keras.Model, result: keras.Model, activation: str) -> None:
-    shape = [size or 96 for size in graph_of(model).inputs[0].shape[1:]]  # type: ignore[union-attr]
-    pixels = np.random.default_rng(0).uniform(0, 1, (1, *shape)).astype("float32")
-    # A network may have been made of a list or a dictionary of its one input, and says so where it is given anything else.
-    given = tree.map_structure(lambda _: pixels, getattr(model, "_inputs_struct", 0))
-    expected = keras.ops.convert_to_numpy(model(given, training=False))
-    found = result(pixels, training=False)
-    if activation != "linear":
-        found = getattr(keras.ops, activation)(found)
-    found = keras.ops.convert_to_numpy(found)
-    exact = all(
-        getattr(layer, "compute_dtype", "float32") not in ("float16", "bfloat16") for layer in model._flatten_layers()
-    )
-    # Of half precision the last of 8 or 11 bits, of as many numbers as one may be the sum of.
-    close = (1e-3, 1e-4) if exact else (0.1, 0.1 * float(np.abs(found).max(initial=0.0)))
-    if expected.shape != found.shape or not np.allclose(expected, found, *close, equal_nan=True):
-        raise UserError(
-            f"model '{model.name}': its graph of layers does not compute what calling it does "
-            f"(class {type(model).__name__}); rebuild it with keras.Model(inputs, outputs) and save that"
-        )
-
-
-def default_cam_layer(model: keras.Model) -> str:
-    """Name of the layer whose output is the last feature map: what global pooling (or flattening) takes.
-
-    It comes after the activation. Where the map is flattened after a plain pooling layer (VGG), the layer before that
-    pooling is taken: its map is finer. Of a layer that is called several times it is an address (see `address_of`).
-
-    Raises:
-        UserError: the network has no feature maps.
-    """
-    flat = model if is_flat(model) else flatten(model)
-    makers = {id(tensor): node for node in nodes_in_order(flat) for tensor in node.outputs}
-    if len(flat.outputs[0].shape) == 4 and id(flat.outputs[0]) in makers:
-        return address_of(flat, flat.outputs[0])
-    found = behind = None
-    for node in nodes_in_order(flat):
-        maps = [tensor for tensor in node.input_tensors if _is_map(tensor) and id(tensor) in makers]
-        if maps and not any(_is_map(tensor) for tensor in node.outputs):
-            found, behind = maps[0], node
-    if found is None or behind is None:
-        raise UserError(
-            f"model '{model.name}' has no feature maps (no 4-D output of a layer), so no class activation map"
-        )
-    if type(makers[id(found)].operation).__name__ in _POOLS and "Global" not in type(behind.operation).__name__:
-        before = makers[id(found)].input_tensors[0]
-        found = before if id(before) in makers else found
-    return address_of(flat, found)
-
-
-def _is_map(tensor: Any) -> bool:
-    return len(tensor.shape) == 4 and tuple(tensor.shape[1:3]) != (1, 1)
 
 
 def split_at(model: keras.Model, layer_name: str) -> tuple[Callable[..., list[Any]], Callable[..., Any]]:

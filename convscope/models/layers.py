@@ -10,7 +10,7 @@ from keras import tree
 
 from convscope.models import graphs
 from convscope.models.names import CONV_TYPES, block_of
-from convscope.models.nodes import shapes_at
+from convscope.models.nodes import address_of, shapes_at
 from convscope.models.nonlinearity import has_relu, is_linear, is_relu_call
 from convscope.models.spec import ModelSpec
 
@@ -29,7 +29,7 @@ class LayerRow:
     `block` is what the name tells, else the stage: 1 at full size, one more for each halving.
     `height`, `width`, `channels` are of its output at the model's input size. `relu` is the call of the ReLU
     that its output reaches through normalisation only: another layer's name, or the address of one of its calls where it is
-    used several times (`graphs.address_of`), its own where the ReLU is inside, or empty. A leaky ReLU is none. `role` is
+    used several times (`nodes.address_of`), its own where the ReLU is inside, or empty. A leaky ReLU is none. `role` is
     "conv", "shortcut" (a 1x1 convolution that carries a block's input past the block) or "pool".
     """
 
@@ -109,12 +109,12 @@ class _Graph:
 
     def relu_after(self, node: Any) -> str:
         if has_relu(node.operation):
-            return graphs.address_of(self.flat, node.outputs[0])
+            return address_of(self.flat, node.outputs[0])
         if not is_linear(node.operation):
             return ""
         for after in self._behind(node):
             if is_relu_call(after):
-                return graphs.address_of(self.flat, after.outputs[0])
+                return address_of(self.flat, after.outputs[0])
         return ""
 
     def _behind(self, node: Any) -> Iterator[Any]:

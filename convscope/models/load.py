@@ -16,36 +16,15 @@ import keras
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError, nearest
 from convscope.models import graphs, presets
-from convscope.models.names import read_file_config
+from convscope.models.applications import import_application
+from convscope.models.canonical import canonical
+from convscope.models.heads import head_and_classes
+from convscope.models.preprocessing import preprocessing
+from convscope.models.saved import check_sum, load_file
 from convscope.models.spec import ModelSpec
-from convscope.storage.files import atomic_path, sha256_of
+from convscope.storage.files import atomic_path
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
-_SAFE_MODULES = ("keras", "keras_hub", "builtins")
-_CAFFE_MEAN = (103.939, 116.779, 123.68)
-_TORCH_MEAN, _TORCH_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-
-# How each family of keras.applications wants its pixels; the others rescale inside the network.
-_APPLICATION_MODES = {
-    "ResNet50": "caffe",
-    "ResNet101": "caffe",
-    "ResNet152": "caffe",
-    "VGG16": "caffe",
-    "VGG19": "caffe",
-    "DenseNet121": "torch",
-    "DenseNet169": "torch",
-    "DenseNet201": "torch",
-    "ResNet50V2": "tf",
-    "ResNet101V2": "tf",
-    "ResNet152V2": "tf",
-    "Xception": "tf",
-    "InceptionV3": "tf",
-    "InceptionResNetV2": "tf",
-    "MobileNet": "tf",
-    "MobileNetV2": "tf",
-    "NASNetLarge": "tf",
-    "NASNetMobile": "tf",
-}
 
 
 def load_model(keras_path: str | os.PathLike[str], spec_path: str | os.PathLike[str]) -> tuple[keras.Model, ModelSpec]:
@@ -134,28 +113,6 @@ def summary_text(model: keras.Model) -> str:
     return "\n".join("\n".join(line.rstrip() for line in text.splitlines()) for text in lines) + "\n"
 
 
-def preprocessing(mode: str | Mapping[str, float]) -> dict[str, Any]:
-    """`scale`, `offset` and `channels` of a named preprocessing: none, tf, torch, caffe, or `{scale, offset}`.
-
-    Raises:
-        UserError: an unknown name.
-    """
-    if isinstance(mode, Mapping):
-        return {"scale": (float(mode.get("scale", 1.0)),) * 3, "offset": (float(mode.get("offset", 0.0)),) * 3}
-    if mode == "none":
-        return {}
-    if mode == "tf":
-        return {"scale": (1 / 127.5,) * 3, "offset": (-1.0,) * 3}
-    if mode == "torch":
-        return {
-            "scale": tuple(1 / (255 * deviation) for deviation in _TORCH_DEVIATION),
-            "offset": tuple(-mean / deviation for mean, deviation in zip(_TORCH_MEAN, _TORCH_DEVIATION, strict=True)),
-        }
-    if mode == "caffe":
-        return {"offset": tuple(-mean for mean in _CAFFE_MEAN), "channels": "bgr"}
-    raise UserError(f"preprocessing is '{mode}'; {nearest(mode, ('none', 'tf', 'torch', 'caffe'))}")
-
-
 def import_model(name: str, settings: Mapping[str, Any]) -> tuple[keras.Model, ModelSpec]:
     """Bring a model of another origin to the canonical form.
 
@@ -166,7 +123,7 @@ def import_model(name: str, settings: Mapping[str, Any]) -> tuple[keras.Model, M
     Raises:
         UserError: it is not there, not safe, not of one picture input, or its classes do not fit.
     """
-    sources = {"preset": _import_preset, "file": _import_file, "application": _import_application}
+    sources = {"preset": _import_preset, "file": _import_file, "application": import_application}
     source = str(settings.get("source"))
     if source not in sources:
         raise UserError(f"models.{name}.source is '{source}'; {nearest(source, sources)}")
@@ -195,7 +152,7 @@ def import_network(name: str, network: keras.Model, settings: Mapping[str, Any])
 def _finish(
     name: str, settings: Mapping[str, Any], network: keras.Model, facts: dict[str, Any]
 ) -> tuple[keras.Model, ModelSpec]:
-    flat, activation = graphs.canonical(network, name)
+    flat, activation = canonical(network, name)
     _, height, width, channels = flat.inputs[0].shape
     if channels != 3:
         raise UserError(f"models.{name}: the network takes {channels} channels, not the 3 of an RGB picture")
@@ -208,7 +165,7 @@ def _finish(
         size = (height, width)
     if size is None:
         raise UserError(f"models.{name}: the network does not say its image size; set image_size")
-    head, classes = _classes(name, settings, flat, activation, facts.pop("has_head", True))
+    head, classes = head_and_classes(name, settings, flat, activation, facts.pop("has_head", True))
     spec = ModelSpec(
         name=name,
         input_size=size,
@@ -222,29 +179,6 @@ def _finish(
     return flat, spec
 
 
-def _classes(
-    name: str, settings: Mapping[str, Any], flat: keras.Model, activation: str, has_head: bool
-) -> tuple[str, tuple[str, ...]]:
-    given = tuple(settings.get("classes") or ())
-    shape = flat.outputs[0].shape
-    if not has_head or len(shape) != 2:
-        if given:
-            raise UserError(f"models.{name}.classes: the network has no classification head, so leave the classes out")
-        return "none", ()
-    units = int(shape[-1])
-    if activation == "sigmoid" and units > 1:
-        raise UserError(
-            f"models.{name}: {units} sigmoid outputs (several labels an image) are not supported; use softmax"
-        )
-    count = max(units, 2)
-    if given and len(given) != count:
-        raise UserError(f"models.{name}.classes has {len(given)} names, but the network tells {count} classes apart")
-    if len(set(given)) < len(given):
-        raise UserError(f"models.{name}.classes: every class needs a name of its own")
-    names = given or (presets.imagenet_classes() if count == 1000 else tuple(f"class_{i}" for i in range(count)))
-    return ("binary" if units == 1 else "multiclass"), names
-
-
 def _import_preset(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, Any]]:
     preset = str(settings["preset"])
     place = presets.find_preset(preset, settings.get("folder"))
@@ -256,7 +190,7 @@ def _import_preset(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, 
 
 def _import_file(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, Any]]:
     path = Path(settings["path"]).expanduser()
-    _check_sum(path, settings.get("sha256"), "path")
+    check_sum(path, settings.get("sha256"), "path")
     network = load_file(path)
     facts = {"source": f"file {path.name}", **preprocessing(settings["preprocessing"])}
     return network, facts | _own_size(network)
@@ -267,100 +201,3 @@ def _own_size(network: keras.Model) -> dict[str, Any]:
     shapes = [tensor.shape for tensor in getattr(graphs.graph_of(network), "inputs", ())]
     fixed = len(shapes) == 1 and len(shapes[0]) == 4 and None not in shapes[0][1:3]
     return {"input_size": tuple(shapes[0][1:3])} if fixed else {}
-
-
-def _check_sum(path: Path, expected: str | None, key: str) -> None:
-    if not path.is_file():
-        raise UserError(f"{key}: no file '{path}'; check the path")
-    if expected and sha256_of(path) != expected:
-        raise UserError(f"{key}: '{path}' has another SHA-256 than the config's; it is damaged or not that file")
-
-
-def load_file(path: Path) -> keras.Model:
-    """Load a `.keras` or `.h5` file without running any code from it.
-
-    Raises:
-        UserError: the file is no Keras model, or it holds Lambda layers, pickled code, or classes of unknown modules.
-    """
-    if path.suffix not in (".keras", ".h5", ".hdf5"):
-        raise UserError(f"'{path}' is not a .keras or .h5 file; save the model again with model.save('model.keras')")
-    config = read_file_config(path)
-    if config is None:
-        raise UserError(
-            f"'{path}' holds no Keras model (damaged, or weights only); save it with model.save('model.keras')"
-        )
-    _check_safe(config, path)
-    for module in sorted(_modules(config)):
-        if module == "keras_hub":
-            importlib.import_module(module)
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise UserError(f"'{path}' cannot be loaded: {reason}") from None
-
-
-def _entries(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        for inner in value.values():
-            yield from _entries(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _entries(inner)
-
-
-def _check_safe(whole: dict[str, Any], path: Path) -> None:
-    for entry in _entries(whole):
-        kind = entry.get("class_name")
-        if kind in ("Lambda", "__lambda__") or entry.get("function_type") == "lambda":
-            config = entry.get("config")
-            name = config.get("name", "") if isinstance(config, dict) else ""
-            what = f"{kind or 'lambda'} {name}".strip()
-            raise UserError(
-                f"'{path}' holds code ({what}) that would run when loaded; replace it by a layer and save again"
-            )
-    for module in sorted(_modules(whole)):
-        if module not in _SAFE_MODULES:
-            raise UserError(
-                f"'{path}' needs code of module '{module}', which no file may bring; rebuild it of Keras layers"
-            )
-
-
-def _modules(config: dict[str, Any]) -> set[str]:
-    return {
-        entry["module"].partition(".")[0]
-        for entry in _entries(config)
-        if isinstance(entry.get("module"), str) and "class_name" in entry
-    }
-
-
-def _import_application(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, Any]]:
-    name = str(settings["application"])
-    builders = {key: value for key, value in vars(keras.applications).items() if key[0].isupper() and callable(value)}
-    if name not in builders:
-        raise UserError(f"application '{name}' does not exist in keras.applications; {nearest(name, builders)}")
-    weights = str(Path(settings["weights"]).expanduser())
-    by_name = weights == "imagenet"
-    classes = len(settings.get("classes") or ()) or 1000
-    if not by_name:
-        _check_sum(Path(weights), settings.get("sha256"), "weights")
-    elif classes != 1000:
-        raise UserError(f"application {name}: the ImageNet weights have 1000 classes, the config names {classes}")
-    try:
-        if by_name:
-            network = builders[name](weights="imagenet")
-        else:
-            network = builders[name](weights=None, classes=classes)
-            network.load_weights(weights)
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        if not by_name:
-            raise UserError(f"application {name}: '{weights}' does not fit the network: {reason}") from None
-        raise UserError(
-            f"application {name}: its weights cannot be downloaded ({reason}); on a machine without network "
-            "download the file of that address by hand and set 'weights' to it"
-        ) from None
-    _, height, width, _ = network.inputs[0].shape
-    facts = {"source": f"keras.applications.{name}, weights {Path(weights).name}", "input_size": (height, width)}
-    return network, facts | preprocessing(_APPLICATION_MODES.get(name, "none"))

@@ -38,8 +38,8 @@ def _class_activation(
     network: keras.Model, spec: ModelSpec, images: Any, method: str, target: str | int, given: dict[str, Any]
 ) -> Explanation:
     from convscope.cams.mapper import ClassMapper
+    from convscope.models.cam_layer import default_cam_layer
     from convscope.models.gap_head import GapHead
-    from convscope.models.graphs import default_cam_layer
 
     own = {"score_cam": ["score_channels"], "cam": ["gap_head"]}.get(method, [])
     known_keywords(given, ["layer", "batch", *_CAM_STYLE, *own], method)

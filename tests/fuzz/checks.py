@@ -10,7 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from convscope.errors import UserError
-from convscope.models import graphs, load
+from convscope.models import graphs, load, nodes
+from convscope.models.cam_layer import default_cam_layer
 from convscope.models.folding import folded
 from tests.fuzz.activation_checks import check_activations
 from tests.fuzz.ascent_checks import check_ascent
@@ -89,7 +90,7 @@ def check_split(subject: Subject) -> None:
     network = subject.model if subject.rng.integers(4) == 0 else graph.network
     names = subject.pick([name for name, node in last.items() if _is_float_map(node.outputs[0])], 1)
     try:
-        names.append(graphs.default_cam_layer(network))
+        names.append(default_cam_layer(network))
     except UserError:
         if any(len(node.outputs[0].shape) == 4 for node in graph.nodes):
             _no_maps(graph)
@@ -121,7 +122,7 @@ def _no_maps(graph: Graph) -> None:
 def _check_last_map(graph: Graph) -> None:
     """What is behind the layer of the class activation map is no feature map, but for one plain pooling."""
     try:
-        found = graphs.tensor_of(graph.network, graphs.default_cam_layer(graph.network))
+        found = graphs.tensor_of(graph.network, default_cam_layer(graph.network))
     except UserError:
         return
     if len(graph.network.outputs[0].shape) == 4:
@@ -131,7 +132,7 @@ def _check_last_map(graph: Graph) -> None:
     taken = [t for n in graph.nodes for t in n.input_tensors if _leaves_maps(n) and len(t.shape) == 4]
     before = [t for n in graph.nodes if any(n.outputs[0] is t for t in taken) for t in n.input_tensors]
     if not any(found is tensor for tensor in (*taken, *before)):
-        raise Difference(f"'{graphs.address_of(graph.network, found)}' is not the last map")
+        raise Difference(f"'{nodes.address_of(graph.network, found)}' is not the last map")
 
 
 def _leaves_maps(node: Any) -> bool:

@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import tree
 
 from convscope.models import graphs
+from convscope.models.canonical import canonical
 from tests.fuzz.recipes import Recipe, built
 
 
@@ -58,7 +59,7 @@ class Subject:
     def canonical(self) -> tuple[keras.Model, str]:
         """The canonical form and the activation that was taken off."""
         if self._canonical is None:
-            self._canonical = graphs.canonical(self.model, "mine")
+            self._canonical = canonical(self.model, "mine")
             if len(self._canonical[0].layers) == 1:
                 raise NotValid("nothing is computed: noise and dropout alone")
         return self._canonical

@@ -10,7 +10,9 @@ import tensorflow as tf
 from keras import layers
 
 from convscope.errors import UserError
-from convscope.models import graphs
+from convscope.models import graphs, nodes
+from convscope.models.cam_layer import default_cam_layer
+from convscope.models.canonical import canonical
 
 SHARED = Path(os.environ.get("CONVSCOPE_SHARED", Path(__file__).parents[4] / "shared"))
 REAL = SHARED / "models/xception_cats_dogs"
@@ -89,7 +91,7 @@ def test_a_backbone_used_twice_keeps_sharing_its_weights() -> None:
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax", "linear"])
 def test_canonical_ends_in_logits_without_random_layers(activation: str) -> None:
     model = nested(activation, units=1 if activation == "sigmoid" else 3)
-    flat, removed = graphs.canonical(model, "mine")
+    flat, removed = canonical(model, "mine")
     assert removed == activation and flat.name == "mine"
     assert not any(graphs.is_random(layer) for layer in flat.layers)
     assert flat.inputs[0].shape == (None, None, None, 3), "global pooling frees the image size"
@@ -104,7 +106,7 @@ def test_canonical_ends_in_logits_without_random_layers(activation: str) -> None
 def test_canonical_removes_an_activation_that_is_a_layer(last: layers.Layer) -> None:
     body = [keras.Input((8, 8, 3)), layers.Conv2D(4, 3), layers.Flatten(), layers.Dense(3), last]
     model = keras.Sequential(body)
-    flat, removed = graphs.canonical(model)
+    flat, removed = canonical(model)
     assert removed == "softmax"
     assert flat.inputs[0].shape == (None, 8, 8, 3), "a flattened map fixes the image size"
     logits = flat(pictures(size=8)).numpy()
@@ -120,7 +122,7 @@ def test_a_class_that_does_more_than_its_graph_is_refused() -> None:
     inputs = keras.Input((8, 8, 3))
     outputs = layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(inputs)))
     with pytest.raises(UserError, match="does not compute what calling it does"):
-        graphs.canonical(Sly(inputs, outputs))
+        canonical(Sly(inputs, outputs))
 
 
 def test_a_model_without_a_graph_is_refused() -> None:
@@ -129,27 +131,27 @@ def test_a_model_without_a_graph_is_refused() -> None:
             return inputs
 
     with pytest.raises(UserError, match="without a graph"):
-        graphs.canonical(Own())
+        canonical(Own())
 
 
 def test_default_cam_layer_is_the_last_map_after_its_activation() -> None:
-    assert graphs.default_cam_layer(nested()) == "b_add"
+    assert default_cam_layer(nested()) == "b_add"
     inputs = keras.Input((32, 32, 3))
     x = layers.SeparableConv2D(4, 3, name="conv")(inputs)
     after = layers.Activation("relu", name="act")(layers.BatchNormalization(name="bn")(x))
     gap = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(after)))
-    assert graphs.default_cam_layer(gap) == "act"
+    assert default_cam_layer(gap) == "act"
     keeping = layers.GlobalAveragePooling2D(keepdims=True)(after)
-    assert graphs.default_cam_layer(keras.Model(inputs, layers.Flatten()(layers.Conv2D(2, 1)(keeping)))) == "act"
+    assert default_cam_layer(keras.Model(inputs, layers.Flatten()(layers.Conv2D(2, 1)(keeping)))) == "act"
     pooled = layers.MaxPooling2D(2)(after)
-    assert graphs.default_cam_layer(keras.Model(inputs, layers.Dense(2)(layers.Flatten()(pooled)))) == "act"
+    assert default_cam_layer(keras.Model(inputs, layers.Dense(2)(layers.Flatten()(pooled)))) == "act"
     gate = layers.GlobalAveragePooling2D(keepdims=True)(x)
     excited = layers.Multiply(name="gated")([x, layers.Dense(4, activation="sigmoid")(gate)])
     squeeze = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(excited)))
-    assert graphs.default_cam_layer(squeeze) == "gated", "squeeze and excite is not the head"
-    assert graphs.default_cam_layer(keras.Model(inputs, after)) == "act"
+    assert default_cam_layer(squeeze) == "gated", "squeeze and excite is not the head"
+    assert default_cam_layer(keras.Model(inputs, after)) == "act"
     with pytest.raises(UserError, match="no feature maps"):
-        graphs.default_cam_layer(dense())
+        default_cam_layer(dense())
 
 
 def dense() -> keras.Model:
@@ -244,12 +246,12 @@ def test_real_xception_flat_is_the_nested_one() -> None:
     from convscope.pictures.read import load_images
 
     model = keras_hub.models.ImageClassifier.from_preset(str(REAL))
-    flat, removed = graphs.canonical(model, "real")
+    flat, removed = canonical(model, "real")
     paths = sorted((SHARED / "data/cats_and_dogs/validation/dogs").iterdir())[:2]
     x = load_images(paths, (224, 224), "crop").astype("float32") / 127.5 - 1
     assert removed == "linear"
     np.testing.assert_allclose(flat(x, training=False), model(x, training=False), atol=1e-4)
-    layer = graphs.default_cam_layer(model)
+    layer = default_cam_layer(model)
     assert layer == "block14_sepconv2_act"
 
     # The gradient of the nested model's own Model(inputs, [A, z]) is None; through the tail it is the real one.
@@ -274,7 +276,7 @@ def test_real_xception_flat_is_the_nested_one() -> None:
 
 def answers_as_before(model: keras.Model, activation: str, size: tuple[int, int] = (8, 8)) -> keras.Model:
     """The canonical form, which must answer as the model does once the activation is back."""
-    flat, removed = graphs.canonical(model)
+    flat, removed = canonical(model)
     x = np.random.default_rng(0).uniform(0, 1, (2, *size, 3)).astype("float32")
     assert removed == activation
     logits = flat(x, training=False)
@@ -332,7 +334,7 @@ def test_a_shuffle_of_channels_that_would_mix_images_of_another_size_keeps_its_s
     inputs = keras.Input((8, 8, 4))
     groups = keras.ops.transpose(keras.ops.reshape(inputs, (-1, 8, 8, 2, 2)), (0, 1, 2, 4, 3))
     x = layers.Conv2D(4, 1)(keras.ops.reshape(groups, (-1, 8, 8, 4)))
-    flat, _ = graphs.canonical(keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x))))
+    flat, _ = canonical(keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(x))))
     assert flat.inputs[0].shape == (None, 8, 8, 4)
 
 
@@ -351,7 +353,7 @@ def test_a_name_is_the_last_call_and_an_address_any() -> None:
     first, last = (node.outputs[0] for node in graphs.nodes_in_order(model) if node.operation.name == "relu")
     assert graphs.tensor_of(model, "relu") is last and graphs.tensor_of(model, "relu@1") is first
     assert graphs.tensor_of(model, "relu@2") is last
-    assert graphs.address_of(model, first) == "relu@1" and graphs.address_of(model, last) == "relu"
+    assert nodes.address_of(model, first) == "relu@1" and nodes.address_of(model, last) == "relu"
     for wrong in ("relu@0", "relu@3", "relu@1.1", "conv@x"):
         with pytest.raises(UserError, match="has no layer"):
             graphs.tensor_of(model, wrong)
@@ -368,15 +370,15 @@ def test_every_tensor_of_a_network_has_an_address() -> None:
     first, second = keras.ops.split(layers.Conv2D(6, 3, name="conv")(inputs), 2, axis=-1)
     model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(second)))
     tensors = [tensor for node in graphs.nodes_in_order(model) for tensor in node.outputs]
-    assert all(graphs.tensor_of(model, graphs.address_of(model, tensor)) is tensor for tensor in tensors)
-    assert graphs.default_cam_layer(model) == f"{first._keras_history.operation.name}@1.1"
+    assert all(graphs.tensor_of(model, nodes.address_of(model, tensor)) is tensor for tensor in tensors)
+    assert default_cam_layer(model) == f"{first._keras_history.operation.name}@1.1"
 
 
 def test_the_last_map_may_be_that_of_an_earlier_call() -> None:
     inputs, relu = keras.Input((8, 9, 3)), layers.ReLU(name="relu")
     pooled = layers.GlobalAveragePooling2D(name="gap")(relu(layers.Conv2D(4, 3)(inputs)))
     model = keras.Model(inputs, layers.Dense(2)(relu(layers.Dense(5)(pooled))))
-    assert graphs.default_cam_layer(model) == "relu@1"
+    assert default_cam_layer(model) == "relu@1"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,11 @@ from keras import layers
 
 from convscope.errors import UserError
 from convscope.models import graphs, load
+from convscope.models.applications import APPLICATION_MODES
+from convscope.models.cam_layer import default_cam_layer
+from convscope.models.canonical import canonical
+from convscope.models.preprocessing import preprocessing
+from convscope.models.saved import load_file
 from tests.completed import model as model_part
 
 SHARED = Path(os.environ.get("CONVSCOPE_SHARED", Path(__file__).parents[4] / "shared"))
@@ -66,7 +71,7 @@ def test_a_network_in_memory_is_what_its_file_is(tmp_path: Path) -> None:
 
 
 def test_loading_draws_no_random_numbers_and_building_does_again_afterwards(tmp_path: Path) -> None:
-    network, _ = graphs.canonical(small(), "same")
+    network, _ = canonical(small(), "same")
     load.save_model(network, tmp_path / "a.keras")
     (tmp_path / "broken.keras").write_bytes((tmp_path / "a.keras").read_bytes()[:500])
     drawn = []
@@ -91,7 +96,7 @@ def test_the_same_model_gives_the_same_bytes(tmp_path: Path) -> None:
     sums = set()
     for name in ("first", "second"):
         keras.utils.set_random_seed(1)
-        network, _ = graphs.canonical(small(), "same")
+        network, _ = canonical(small(), "same")
         load.save_model(network, tmp_path / f"{name}.keras")
         sums.add(hashlib.sha256((tmp_path / f"{name}.keras").read_bytes()).hexdigest())
     assert len(sums) == 1
@@ -110,7 +115,7 @@ def test_code_in_a_file_is_refused_before_it_is_loaded(tmp_path: Path, suffix: s
     path = save(model, tmp_path / f"evil{suffix}")
     witness.unlink(missing_ok=True)
     with pytest.raises(UserError, match=r"holds code \((Lambda|__lambda__).*replace it by a layer") as caught:
-        load.load_file(path)
+        load_file(path)
     assert "\n" not in str(caught.value) and not witness.exists()
 
 
@@ -129,7 +134,7 @@ def test_classes_of_unknown_modules_are_refused(tmp_path: Path) -> None:
     path = save(small(), tmp_path / "strange.keras")
     edit_config(path, lambda config: config["config"]["layers"][1].update(module="antigravity.layers"))
     with pytest.raises(UserError, match="needs code of module 'antigravity'"):
-        load.load_file(path)
+        load_file(path)
 
 
 def test_pickled_lambda_hidden_in_an_activation_is_refused(tmp_path: Path) -> None:
@@ -137,7 +142,7 @@ def test_pickled_lambda_hidden_in_an_activation_is_refused(tmp_path: Path) -> No
     code = {"class_name": "__lambda__", "config": {"value": "4wAAAAA="}}
     edit_config(path, lambda config: config["config"]["layers"][1]["config"].update(activation=code))
     with pytest.raises(UserError, match="holds code"):
-        load.load_file(path)
+        load_file(path)
 
 
 def test_files_that_are_no_models_end_in_one_line(tmp_path: Path) -> None:
@@ -147,7 +152,7 @@ def test_files_that_are_no_models_end_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "model.pt").write_text("torch")
     for name, words in (("text.keras", "no Keras model"), ("weights.h5", "weights only"), ("model.pt", "not a .keras")):
         with pytest.raises(UserError, match=words):
-            load.load_file(tmp_path / name)
+            load_file(tmp_path / name)
     with pytest.raises(UserError, match="no file"):
         load.import_model("x", model_part("file", path=str(tmp_path / "missing.keras")))
     path = save(small(), tmp_path / "m.keras")
@@ -193,11 +198,11 @@ def test_preprocessing_is_what_keras_applications_do() -> None:
     from convscope.models.spec import ModelSpec
 
     for mode in ("tf", "torch", "caffe"):
-        spec = ModelSpec("x", (4, 4), **load.preprocessing(mode))
+        spec = ModelSpec("x", (4, 4), **preprocessing(mode))
         expected = keras.applications.imagenet_utils.preprocess_input(pixels.copy(), mode=mode)
         np.testing.assert_allclose(spec.preprocess(pixels), expected, atol=1e-4)
     with pytest.raises(UserError, match="did you mean 'caffe'"):
-        load.preprocessing("cafe")
+        preprocessing("cafe")
 
 
 def test_every_application_has_the_preprocessing_of_its_module() -> None:
@@ -214,7 +219,7 @@ def test_every_application_has_the_preprocessing_of_its_module() -> None:
     by_module |= {"efficientnet": "EfficientNetB0", "convnext": "ConvNeXtTiny", "mobilenet_v3": "MobileNetV3Small"}
     by_module |= {"inception_v3": "InceptionV3", "inception_resnet_v2": "InceptionResNetV2", "vgg19": "VGG19"}
     for module, name in by_module.items():
-        spec = ModelSpec("x", (4, 4), **load.preprocessing(load._APPLICATION_MODES.get(name, "none")))
+        spec = ModelSpec("x", (4, 4), **preprocessing(APPLICATION_MODES.get(name, "none")))
         expected = getattr(keras.applications, module).preprocess_input(pixels.copy())
         np.testing.assert_allclose(spec.preprocess(pixels), expected, atol=1e-4, err_msg=name)
 
@@ -271,4 +276,4 @@ def test_the_real_xception_is_imported_with_its_preprocessing(tmp_path: Path) ->
     load.save_model(network, tmp_path / "real.keras")
     spec.save(tmp_path / "real.json")
     again, _ = load.load_model(tmp_path / "real.keras", tmp_path / "real.json")
-    assert graphs.is_flat(again) and graphs.default_cam_layer(again) == "block14_sepconv2_act"
+    assert graphs.is_flat(again) and default_cam_layer(again) == "block14_sepconv2_act"

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from convscope.config import load_schema
+from convscope.models.canonical import canonical
 from convscope.models.names import (
     XCEPTION_FILTERS,
     XCEPTION_POOLING,
@@ -27,12 +28,12 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.mark.parametrize("architecture", load_schema()["$defs"]["train"]["properties"]["architecture"]["enum"])
 def test_foretold_layers_are_those_of_the_built_network(architecture: str, tmp_path: Path) -> None:
-    from convscope.models import architectures, graphs, layers, load
+    from convscope.models import architectures, layers, load
     from convscope.models.spec import ModelSpec
 
     size = 96
     settings = model_part(architecture=architecture, image_size=size, width=0.25)
-    network, _ = graphs.canonical(architectures.build(settings, 2))
+    network, _ = canonical(architectures.build(settings, 2))
     rows = layers.layer_table(network, ModelSpec("x", (size, size)))
     known = layers_of(settings)
     assert {(k.name, k.block, k.role, k.filters) for k in known} == {(r.name, r.block, r.role, r.filters) for r in rows}

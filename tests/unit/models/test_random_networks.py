@@ -8,7 +8,7 @@ import keras
 import pytest
 
 from convscope.attributions import rectifiers
-from convscope.models import folding, graphs, nodes
+from convscope.models import canonical, folding, graphs, nodes
 from tests.fuzz.checks import CHECKS, failures
 from tests.fuzz.generate import draw
 from tests.fuzz.recipes import Recipe, Step, build, every_step
@@ -99,9 +99,9 @@ def first_call(model: Any, name: str) -> Any:
     ("module", "name", "broken", "check"),
     [
         (nodes, "_found", first_call, "activations"),
-        (graphs, "activation_name", lambda operation: "linear", "canonical"),
+        (canonical, "activation_name", lambda operation: "linear", "canonical"),
         (rectifiers, "is_relu_call", lambda node: True, "rectifiers"),
-        (graphs, "is_random", lambda operation: type(operation).__name__ == "ReLU", "canonical"),
+        (canonical, "is_random", lambda operation: type(operation).__name__ == "ReLU", "canonical"),
         (
             graphs,
             "nodes_in_order",

@@ -9,9 +9,11 @@ import tensorflow as tf
 
 from convscope.activations.extract import ActivationModel
 from convscope.attributions.rectifiers import RectifiedNetwork
+from convscope.errors import UserError
 from convscope.filters.presets import settings_from
 from convscope.filters.run import ascend
 from convscope.models import graphs
+from convscope.models.canonical import canonical
 from convscope.models.folding import folded
 from convscope.models.layers import layer_table
 from convscope.models.spec import ModelSpec
@@ -72,7 +74,7 @@ def climbs_by_the_written_out_trunk(flat: keras.Model, layer: str) -> None:
 @pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16", "float16", "float64"])
 def test_a_network_of_any_precision_becomes_float32(dtype: str) -> None:
     model = network(dtype=dtype)
-    flat, activation = graphs.canonical(model)
+    flat, activation = canonical(model)
     assert {str(weight.dtype) for weight in flat.weights if "seed" not in weight.path} == {"float32"}
     assert {str(tensor.dtype) for node in graphs.nodes_in_order(flat) for tensor in node.outputs} == {"float32"}
     # Its own answers, but for their rounding.
@@ -89,12 +91,12 @@ def test_half_precision_hides_no_network_that_does_more_than_its_graph() -> None
             return 1 - super().call(inputs)
 
     half = network(dtype="mixed_float16")
-    with pytest.raises(graphs.UserError, match="does not compute what calling it does"):
-        graphs.canonical(Sly(half.inputs, half.outputs))
+    with pytest.raises(UserError, match="does not compute what calling it does"):
+        canonical(Sly(half.inputs, half.outputs))
 
 
 def test_names_that_begin_with_an_underscore_run_layer_by_layer() -> None:
-    flat, _ = graphs.canonical(network("_"))
+    flat, _ = canonical(network("_"))
     answers_are_keras_s(flat)
     climbs_by_the_written_out_trunk(flat, "_last")
     rectified = tf.function(RectifiedNetwork(flat, "guided").__call__)
@@ -104,7 +106,7 @@ def test_names_that_begin_with_an_underscore_run_layer_by_layer() -> None:
 
 
 def test_layers_called_by_keyword() -> None:
-    flat, _ = graphs.canonical(network(by_keyword=True))
+    flat, _ = canonical(network(by_keyword=True))
     answers_are_keras_s(flat)
     climbs_by_the_written_out_trunk(flat, "last")
 
@@ -135,5 +137,5 @@ def test_a_class_named_like_kerass_is_not_taken_for_it() -> None:
 def test_a_name_that_tensorflow_cannot_run_is_said_before_any_work(name: str) -> None:
     image = keras.Input((16, 16, 3))
     x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, name=name)(image))
-    with pytest.raises(graphs.UserError, match=f"a layer named '{name}'.*rename it"):
-        graphs.canonical(keras.Model(image, layers.Dense(2)(x)))
+    with pytest.raises(UserError, match=f"a layer named '{name}'.*rename it"):
+        canonical(keras.Model(image, layers.Dense(2)(x)))

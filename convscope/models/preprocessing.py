@@ -1,0 +1,31 @@
+"""The named preprocessings: what turns 0..255 into what a network takes. Imports nothing heavy."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from convscope.errors import UserError, nearest
+
+_CAFFE_MEAN = (103.939, 116.779, 123.68)
+_TORCH_MEAN, _TORCH_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+def preprocessing(mode: str | Mapping[str, float]) -> dict[str, Any]:
+    """`scale`, `offset` and `channels` of a named preprocessing: none, tf, torch, caffe, or `{scale, offset}`.
+
+    Raises:
+        UserError: an unknown name.
+    """
+    if isinstance(mode, Mapping):
+        return {"scale": (float(mode.get("scale", 1.0)),) * 3, "offset": (float(mode.get("offset", 0.0)),) * 3}
+    if mode == "none":
+        return {}
+    if mode == "tf":
+        return {"scale": (1 / 127.5,) * 3, "offset": (-1.0,) * 3}
+    if mode == "torch":
+        return {
+            "scale": tuple(1 / (255 * deviation) for deviation in _TORCH_DEVIATION),
+            "offset": tuple(-mean / deviation for mean, deviation in zip(_TORCH_MEAN, _TORCH_DEVIATION, strict=True)),
+        }
+    if mode == "caffe":
+        return {"offset": tuple(-mean for mean in _CAFFE_MEAN), "channels": "bgr"}
+    raise UserError(f"preprocessing is '{mode}'; {nearest(mode, ('none', 'tf', 'torch', 'caffe'))}")
