@@ -35,9 +35,9 @@ def save_random(folder: Path, seed: int, width: float = 1.0) -> None:
     so that no gradient is zero and no number denormal, which would change what is measured.
     """
     import keras
-    from convscope.models.canonical import canonical
 
     from convscope.models.architectures import build
+    from convscope.models.canonical import canonical
 
     keras.utils.set_random_seed(seed)
     settings = {"architecture": "xception", "image_size": SIZE, "augmentation": False, "dropout": 0.5, "width": width}

@@ -34,9 +34,8 @@ def main(args: argparse.Namespace) -> None:
     # Decoding starts here, and is under way while TensorFlow and the model are loaded.
     pictures = ahead(load, range(0, len(rows), batch), args.threads, depth=args.threads + 1)
 
-    from convscope.models.cam_layer import default_cam_layer
-
     from convscope.cams.mapper import ClassMapper
+    from convscope.models.cam_layer import default_cam_layer
     from convscope.models.gap_head import GapHead
     from convscope.models.load import load_model
 

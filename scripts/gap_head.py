@@ -9,9 +9,8 @@ from convscope.jobs.job import Progress, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
-    from convscope.models.cam_layer import default_cam_layer
-
     from convscope.errors import UserError
+    from convscope.models.cam_layer import default_cam_layer
     from convscope.models.gap_head import own_gap_head, train_gap_head
     from convscope.models.load import load_model
     from convscope.storage.files import write_json

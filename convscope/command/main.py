@@ -8,6 +8,9 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from convscope.config import WORKFLOW, complete
 from convscope.errors import UserError
@@ -17,7 +20,8 @@ _EPILOGUE = {
     "explain": """examples:
   convscope explain model.keras cat.jpg dog.jpg
   convscope explain Xception photos/
-  convscope explain model.h5 cat.jpg --classes cat,dog --only-write""",
+  convscope explain model.h5 cat.jpg --classes cat,dog --only-write
+  convscope explain digits.h5 seven.png --set preprocessing.scale=0.00392""",
     "init": """examples:
   convscope init --data photos/
   convscope init --data photos/ --model model.keras --study mine""",
@@ -58,7 +62,9 @@ def _explain(args: argparse.Namespace, rest: list[str]) -> int:
     from convscope.command.studies import explain_study
 
     _check_name(args.study)
-    study, text = explain_study(args.model, args.pictures, args.study, _words(args.classes), args.image_size)
+    study, text = explain_study(
+        args.model, args.pictures, args.study, _words(args.classes), args.image_size, _settings(args.set)
+    )
     path = _write(Path(f"{study}.yaml"), text, args.force)
     if args.only_write:
         print(f"{path} is written; convscope run {path} makes its figures")
@@ -73,7 +79,7 @@ def _init(args: argparse.Namespace, rest: list[str]) -> int:
 
     _check_name(args.study)
     named = args.study or name_from(expanded(args.data or args.model or "study").resolve().stem)
-    text = init_study(named, args.data, args.model, _words(args.classes), args.image_size)
+    text = init_study(named, args.data, args.model, _words(args.classes), args.image_size, _settings(args.set))
     path = _write(Path(f"{named}.yaml"), text, args.force)
     print(f"{path} is written; look at it, and make its figures by: convscope run {path}")
     return 0
@@ -182,6 +188,33 @@ def _words(text: str | None) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
+def _settings(words: Sequence[str]) -> dict[str, Any]:
+    """Keys of a model and their values in YAML: `KEY=VALUE` each, a key within another one behind a dot.
+
+    Raises:
+        UserError: there is no =, the value is no YAML, or one key is both a value and a group.
+    """
+    settings: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        *outer, last = key.strip().split(".")
+        if not equals or not last:
+            raise UserError(
+                f"--set {word}: KEY=VALUE is expected, preprocessing=tf, say; the keys are in docs/config.md"
+            )
+        try:
+            parsed = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise UserError(f"--set {word}: '{value}' is no YAML; put it in quotation marks") from None
+        inside = settings
+        for name in outer:
+            inside = inside.setdefault(name, {})
+            if not isinstance(inside, dict):
+                raise UserError(f"--set {word}: '{name}' has a value already")
+        inside[last] = parsed
+    return settings
+
+
 def _version() -> str:
     import importlib.metadata
 
@@ -211,6 +244,7 @@ def _parser() -> argparse.ArgumentParser:
         made.add_argument("--study", help="name of the study; its results go to results/STUDY/")
         made.add_argument("--classes", help="the model's classes in order: cat,dog, or a file with one a line")
         made.add_argument("--image-size", type=int, help="side of the pictures the model takes, where it does not say")
+        made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other key of the model")
         made.add_argument("--force", action="store_true", help="replace a study file that says something else")
 
     explain = command("explain", _explain, "write a study that explains what a model says of pictures, and run it")

@@ -1,8 +1,9 @@
 """The study files that `convscope explain` and `convscope init` write."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from convscope.command.look import (
@@ -20,11 +21,17 @@ from convscope.config import load_schema
 from convscope.errors import UserError
 from convscope.models.places import MODEL_SUFFIXES
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 _KEYS = "Every key, with its values, default and meaning: docs/config.md. Change what you like and run it again:"
 
 
 def explain_study(
-    model: str, pictures: Sequence[str], study: str | None = None, classes: Sequence[str] = (), size: int | None = None
+    model: str,
+    pictures: Sequence[str],
+    study: str | None = None,
+    classes: Sequence[str] = (),
+    size: int | None = None,
+    settings: Mapping[str, Any] = _NOTHING,
 ) -> tuple[str, str]:
     """A study that explains what a model says of some pictures.
 
@@ -34,6 +41,7 @@ def explain_study(
         study: its name; that of the model where absent.
         classes: names of the model's classes in the order of its outputs; the model's own, or numbers, where absent.
         size: side of the square pictures that the model takes, where it does not say.
+        settings: other keys of the model.
 
     Returns:
         (name of the study, its file's text).
@@ -41,7 +49,7 @@ def explain_study(
     Raises:
         UserError: a model or picture is not there, or names for another number of classes than the model has.
     """
-    part, name = _model(model, classes, size), _name_of(model)
+    part, name = _model(model, classes, size, settings=settings), _name_of(model)
     sets = image_sets(pictures)
     study = study or f"explain_{name}"
     remarks = [f"Why does {model} say what it says of these pictures?", "", _KEYS, f"  convscope run {study}.yaml"]
@@ -55,14 +63,19 @@ def explain_study(
 
 
 def init_study(
-    study: str, data: str | None = None, model: str | None = None, classes: Sequence[str] = (), size: int | None = None
+    study: str,
+    data: str | None = None,
+    model: str | None = None,
+    classes: Sequence[str] = (),
+    size: int | None = None,
+    settings: Mapping[str, Any] = _NOTHING,
 ) -> str:
     """A study of one's own folder and model, with what was found there filled in; a model to be trained where none is named.
 
     Args:
         study: its name.
         data: folder of class folders, or of splits of them.
-        model, classes, size: as for `explain_study`; the classes are those of the folder where the model says none.
+        model, classes, size, settings: as for `explain_study`; the classes are those of the folder where the model says none.
 
     Raises:
         UserError: neither is named, or what is named is not there.
@@ -78,7 +91,7 @@ def init_study(
         lines += ["", "datasets:", entry(images, part, f"classes: {', '.join(found)}")]
     name = _name_of(model) if model else "convnet"
     if model:
-        part = _model(model, classes, size, found)
+        part = _model(model, classes, size, found, settings)
         guessed = (
             ""
             if classes or "classes" not in part
@@ -86,7 +99,7 @@ def init_study(
         )
         lines += ["", "models:", entry(name, part, guessed)]
     else:
-        part = {"source": "train", "architecture": "convnet", "dataset": images}
+        part = {"source": "train", "architecture": "convnet", "dataset": images, **settings}
         lines += ["", "models:", entry(name, part, "also mini_xception, xception, retail")]
     if images:
         tested = next((split for split in ("test", "validation") if split in splits), splits[-1])
@@ -106,7 +119,13 @@ def _name_of(model: str) -> str:
     return name_from(path.stem if path.suffix in MODEL_SUFFIXES else path.name)
 
 
-def _model(model: str, classes: Sequence[str], size: int | None, found: Sequence[str] = ()) -> dict[str, Any]:
+def _model(
+    model: str,
+    classes: Sequence[str],
+    size: int | None,
+    found: Sequence[str] = (),
+    settings: Mapping[str, Any] = _NOTHING,
+) -> dict[str, Any]:
     """The model's entry; `found` are class names that are taken where the model has as many outputs."""
     part = model_part(model)
     outputs = outputs_of(expanded(model)) if part["source"] == "file" else None
@@ -118,9 +137,9 @@ def _model(model: str, classes: Sequence[str], size: int | None, found: Sequence
         part["classes"] = named
     if size is not None:
         part["image_size"] = size
-    elif part["source"] == "file" and takes_any_size(expanded(model)):
+    elif "image_size" not in settings and part["source"] == "file" and takes_any_size(expanded(model)):
         raise UserError(f"'{model}' takes pictures of any size; name the side by --image-size (224, say)")
-    return part
+    return {**part, **settings}
 
 
 def _methods(part: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import torch
 from captum import attr
-from convscope.models.cam_layer import default_cam_layer
 from keras import layers
 from tf_keras_vis.gradcam import Gradcam
 from tf_keras_vis.utils.model_modifiers import ExtractIntermediateLayerForGradcam
@@ -12,6 +11,7 @@ from tf_keras_vis.utils.scores import CategoricalScore
 from xplique.attributions import GradCAM
 
 from convscope.cams.mapper import ClassMapper
+from convscope.models.cam_layer import default_cam_layer
 from convscope.pictures.render import upsample
 from tests.peers.figures import Figures
 from tests.peers.networks import SIZE, SPEC, Pair, nchw, one_hot

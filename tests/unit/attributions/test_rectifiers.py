@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from convscope.models.canonical import canonical
 from keras import layers, ops
 
 from convscope.attributions.base import heat
@@ -15,6 +14,7 @@ from convscope.attributions.class_scores import ClassScores
 from convscope.attributions.rectifiers import GuidedGradCam, RectifiedGradient, RectifiedNetwork
 from convscope.cams.mapper import grad_cam
 from convscope.errors import UserError
+from convscope.models.canonical import canonical
 from convscope.models.graphs import weights_digest
 from convscope.models.spec import ModelSpec
 from convscope.pictures.render import upsample

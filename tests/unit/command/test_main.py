@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from convscope.command import main as module
 from convscope.command.main import main
@@ -155,3 +156,38 @@ def test_classes_by_any_editor_and_in_any_number(here: Path, capsys: pytest.Capt
 def test_a_study_in_json_is_read_as_snakemake_does(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "mine.json").write_text('{\n\t"study": "mine",\n\t"models": {}\n}\n')
     assert run(capsys, "check", "mine.json")[0] == 0
+
+
+def test_any_key_of_the_model_can_be_set(capsys: pytest.CaptureFixture[str], here: Path) -> None:
+    (here / "cat.png").write_bytes(b"")
+    settings = ["preprocessing.scale=0.5", "preprocessing.offset=-1", "image_size=96", "weights=imagenet"]
+    chosen = [word for setting in settings[:-1] for word in ("--set", setting)]
+    code, _, said = run(capsys, "explain", "ResNet50", "cat.png", "--only-write", *chosen)
+    assert code == 1 and "preprocessing" in said, "an application has its own"
+    assert (
+        run(capsys, "explain", "ResNet50", "cat.png", "--only-write", "--set", settings[2], "--set", settings[3])[0]
+        == 0
+    )
+    written = yaml.safe_load((here / "explain_ResNet50.yaml").read_text())["models"]["ResNet50"]
+    assert written == {"source": "application", "application": "ResNet50", "image_size": 96, "weights": "imagenet"}
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("preprocessing", "KEY=VALUE is expected"),
+        ("=tf", "KEY=VALUE is expected"),
+        ("preprocessing=[", "is no YAML"),
+        ("colour=blue", "'colour'"),
+    ],
+)
+def test_settings_that_are_none(capsys: pytest.CaptureFixture[str], here: Path, setting: str, said: str) -> None:
+    (here / "cat.png").write_bytes(b"")
+    code, _, error = run(capsys, "explain", "ResNet50", "cat.png", "--only-write", "--set", setting)
+    assert code == 1 and said in error and error.count("\n") == 1
+
+
+def test_a_key_has_a_value_or_others_inside() -> None:
+    assert module._settings(["a.b=1", "a.c=x", "d=[1, 2]"]) == {"a": {"b": 1, "c": "x"}, "d": [1, 2]}
+    with pytest.raises(module.UserError, match="'a' has a value already"):
+        module._settings(["a=1", "a.b=2"])

@@ -9,7 +9,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from convscope.models.canonical import canonical
 
 from convscope.filters import proof
 from convscope.filters.kept import KeptBatches
@@ -18,6 +17,7 @@ from convscope.filters.objectives import ChannelObjective
 from convscope.filters.presets import AscentSettings, settings_from
 from convscope.filters.run import FilterPatterns, ascend, joined
 from convscope.filters.trunk_steps import Convolution, Depthwise, Relu
+from convscope.models.canonical import canonical
 from convscope.models.spec import ModelSpec
 
 layers = keras.layers

@@ -7,7 +7,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from convscope.models.canonical import canonical
 
 from convscope.cams.mapper import METHODS, ClassMapper
 from convscope.filters import steps
@@ -15,6 +14,7 @@ from convscope.filters.objectives import ChannelObjective
 from convscope.filters.parameterisations import Pixels, filter_generator
 from convscope.filters.presets import settings_from
 from convscope.filters.run import ascend
+from convscope.models.canonical import canonical
 from convscope.models.spec import ModelSpec
 from convscope.pictures.read import load_images
 from convscope.pictures.render import standardise

@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from convscope.models.canonical import canonical
 from tensorflow.python.eager import context
 
 from convscope.filters.margins import Margins, margins_unread
@@ -14,6 +13,7 @@ from convscope.filters.objectives import ChannelObjective
 from convscope.filters.strided import Phases
 from convscope.filters.trunk import Trunk
 from convscope.filters.trunk_steps import AnyLayer
+from convscope.models.canonical import canonical
 
 layers = keras.layers
 
