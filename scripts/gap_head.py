@@ -33,7 +33,7 @@ def main(args: argparse.Namespace) -> None:
         head = train_gap_head(pooled, labels, spec)
         pooled, logits, labels = answers["test"]
         own, trained = (
-            float((spec.class_scores(scores).argmax(axis=1) == labels).mean())
+            float((spec.predicted(spec.class_scores(scores)) == labels).mean())
             for scores in (logits, head.logits(pooled))
         )
         facts |= {

@@ -17,6 +17,10 @@ def main(args: argparse.Namespace) -> None:
     size = f"{spec.input_size[0]}x{spec.input_size[1]}"
     say(f"{spec.source}: {network.count_params()} parameters, {size} pixels")
     say(f"head {spec.head}, {len(spec.classes)} classes")
+    for note in spec.notes:
+        say(note)
+    for warning in spec.warnings:
+        say(f"warning: {warning}")
     write_text(args.summary, load.summary_text(network))
     spec.save(args.spec)
     load.save_model(network, args.model)

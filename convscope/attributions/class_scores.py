@@ -65,9 +65,8 @@ class ClassScores:
     def logits(self, images: np.ndarray, batch: int = 32) -> np.ndarray:
         """Logits (N, units) float32 of images in model space, `batch` at a time."""
         parts = [self._logits(tf.constant(images[i : i + batch], tf.float32)) for i in range(0, len(images), batch)]
-        units = 1 if self.spec.head == "binary" else len(self.spec.classes)
-        return np.concatenate([part.numpy() for part in parts]) if parts else np.zeros((0, units), np.float32)
+        return np.concatenate([part.numpy() for part in parts]) if parts else np.zeros((0, self.spec.units), np.float32)
 
     def probabilities(self, images: np.ndarray, batch: int = 32) -> np.ndarray:
-        """Class probabilities (N, classes) float32, two or more columns; `[1 - p, p]` for a one-unit head."""
+        """Class probabilities (N, classes) float32, of a regression its outputs (see `ModelSpec.probabilities`)."""
         return self.spec.probabilities(self.logits(images, batch))

@@ -44,8 +44,9 @@ def explained_batch(
     """
     spec, logits = scores.spec, scores.logits(images)
     class_scores = spec.class_scores(logits)
-    found = {"probabilities": spec.probabilities(logits), "predicted": class_scores.argmax(axis=1)}
-    targets = target_classes(spec, found["predicted"], labels, wanted, "attributions")
+    predicted = spec.predicted(class_scores)
+    found: dict[str, np.ndarray] = {"probabilities": spec.probabilities(logits), "predicted": predicted}
+    targets = target_classes(spec, predicted, labels, wanted, "attributions")
     answers = [explain(images, column, keys) for column in targets.T]
     found |= {"maps": np.stack([answer.maps for answer in answers], axis=1), "targets": targets}
     found["scores"] = np.take_along_axis(class_scores, targets, axis=1)

@@ -130,7 +130,7 @@ class ClassMapper:
         """
         parts, logits = self._forward(tf.constant(images))
         logits = logits.numpy()
-        predicted = self.spec.class_scores(logits).argmax(axis=1)
+        predicted = self.spec.predicted(self.spec.class_scores(logits))
         targets = self.targets(predicted, labels, target)
         found, scores = zip(*(self._explain(parts, tf.constant(column, tf.int32)) for column in targets.T), strict=True)
         maps = {method: np.stack([part[method].numpy() for part in found], axis=1) for method in found[0]}

@@ -10,9 +10,9 @@ import tensorflow as tf
 from keras import tree
 
 from convscope.errors import UserError
+from convscope.models.final_activation import final_activation
 from convscope.models.graphs import flatten, is_random
-from convscope.models.nodes import graph_of, nodes_in_order
-from convscope.models.nonlinearity import activation_name
+from convscope.models.nodes import graph_of
 
 # TensorFlow's rule for names inside a network.
 _SCOPE = re.compile(r"[A-Za-z0-9_.\\\\/>-]*")
@@ -36,7 +36,7 @@ def canonical(model: keras.Model, name: str | None = None) -> tuple[keras.Model,
     """
     flat = flatten(model)
     _require_runnable_names(flat)
-    last, activation = _final_activation(flat)
+    last, activation = final_activation(flat)
 
     def drop(node: Any) -> bool:
         return is_random(node.operation) or (type(node.operation).__name__ in _ACTIVATION_LAYERS and node is last)
@@ -66,36 +66,6 @@ def _require_runnable_names(flat: keras.Model) -> None:
                 f"model '{flat.name}': TensorFlow cannot run a layer named '{layer.name}' in a graph; rename it with letters a-z, "
                 "digits and . _ - only, and save the model again"
             )
-
-
-def _final_activation(flat: keras.Model) -> tuple[Any, str]:
-    """The call whose activation makes probabilities of logits, and that activation; None and "linear" where there is none."""
-    makers = {id(tensor): node for node in nodes_in_order(flat) for tensor in node.outputs}
-    tensor = flat.outputs[0]
-    while (node := makers.get(id(tensor))) is not None:
-        operation = node.operation
-        kind = type(operation).__name__
-        name = kind.lower() if kind in ("Softmax", "Sigmoid") else activation_name(operation)
-        # A softmax over something else than the classes is part of the network.
-        if name == "sigmoid" or (name == "softmax" and _is_over_last(operation, tensor, flat.outputs[0])):
-            return node, name
-        # Reshaping and casting after the activation, and activations that do nothing, hide it.
-        passes = (
-            is_random(operation)
-            or kind in ("Reshape", "Flatten", "Identity")
-            or (kind, name) == ("Activation", "linear")
-        )
-        if not passes or len(node.input_tensors) != 1:
-            break
-        tensor = node.input_tensors[0]
-    return None, "linear"
-
-
-def _is_over_last(operation: Any, tensor: Any, output: Any) -> bool:
-    """Whether a softmax that makes `tensor` is taken over what is the last axis of the output."""
-    inside = getattr(operation, "activation", None)
-    axis = getattr(operation if type(operation).__name__ == "Softmax" else inside, "axis", -1)
-    return axis in (-1, len(tensor.shape) - 1) and tensor.shape[-1] == output.shape[-1]
 
 
 def _check_same(model: keras.Model, result: keras.Model, activation: str) -> None:

@@ -1,5 +1,9 @@
 """What a network's outputs mean: which kind of head they are, and the names of its classes."""
 
+import dataclasses
+import json
+import os
+import zipfile
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,26 +11,104 @@ import keras
 
 from convscope.errors import UserError
 from convscope.models import presets
+from convscope.models.head_choice import CHOICES, Choice, choose, loss_name
+from convscope.models.head_outputs import ending_of, with_scores
+from convscope.models.spec import ModelSpec
 
 
-def head_and_classes(
-    name: str, settings: Mapping[str, Any], flat: keras.Model, activation: str, has_head: bool
-) -> tuple[str, tuple[str, ...]]:
-    given = tuple(settings.get("classes") or ())
-    shape = flat.outputs[0].shape
-    if not has_head or len(shape) != 2:
-        if given:
-            raise UserError(f"models.{name}.classes: the network has no classification head, so leave the classes out")
-        return "none", ()
-    units = int(shape[-1])
-    if activation == "sigmoid" and units > 1:
-        raise UserError(
-            f"models.{name}: {units} sigmoid outputs (several labels an image) are not supported; use softmax"
-        )
-    count = max(units, 2)
+def with_head(
+    spec: ModelSpec, flat: keras.Model, removed: str, settings: Mapping[str, Any], has_head: bool = True, loss: str = ""
+) -> tuple[keras.Model, ModelSpec]:
+    """A canonical network whose outputs are scores, and its spec with head, classes and the reason for both.
+
+    Args:
+        spec: facts of the network, as yet without a head.
+        flat: the network in canonical form.
+        removed: the activation that was taken off its end: "sigmoid", "softmax" or "linear".
+        settings: the model's part of the config: `head` (see `head_choice.CHOICES`; default: auto), `classes`.
+        has_head: whether it is more than a backbone.
+        loss: what it was trained with, where its file says it (`trained_with`).
+
+    Raises:
+        UserError: head or classes do not fit the network.
+    """
+    where, given = f"models.{spec.name}", tuple(settings.get("classes") or ())
+    wanted = str(settings.get("head") or "auto")
+    if not has_head or len(flat.outputs[0].shape) != 2:
+        if given or wanted != "auto":
+            key = "classes" if given else "head"
+            raise UserError(f"{where}.{key}: the network has no classification head, so leave the {key} out")
+        return flat, spec
+    ending = ending_of(flat, removed, spec, loss)
+    choice = choose(where, wanted, ending, len(given))
+    scored = with_scores(flat, choice.scores, removed, ending.total)
+    names = _names(where, choice.head, ending.units, given)
+    doubts = [f"head: {choice.warning}"] if choice.warning else []
+    return scored, dataclasses.replace(
+        spec,
+        head=choice.head,
+        classes=names,
+        notes=(*spec.notes, _note(choice, wanted)),
+        warnings=(*spec.warnings, *doubts),
+    )
+
+
+def trained_with(path: str | os.PathLike[str]) -> str:
+    """Name of the loss that a saved model's file says it was trained with; empty where it says none."""
+    try:
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                compiled = json.loads(archive.read("config.json")).get("compile_config") or {}
+        else:
+            import h5py
+
+            with h5py.File(path, "r", locking=False) as stored:
+                text = stored.attrs["training_config"]
+            compiled = json.loads(text.decode() if isinstance(text, bytes) else text)
+        return loss_name(compiled.get("loss") or compiled.get("loss_config"))
+    except (OSError, KeyError, TypeError, AttributeError, ValueError, zipfile.BadZipFile):
+        return ""
+
+
+def loss_of(network: Any) -> str:
+    """Name of the loss that a network in memory was compiled with; empty where it was not, or with one of somebody's own."""
+    loss = getattr(network, "loss", None)
+    if isinstance(loss, keras.losses.Loss):
+        return str(type(loss).__name__)
+    return loss_name(getattr(loss, "__name__", loss)) if loss is not None else ""
+
+
+def _names(where: str, head: str, units: int, given: tuple[str, ...]) -> tuple[str, ...]:
+    count = 2 if head == "binary" else units
     if given and len(given) != count:
-        raise UserError(f"models.{name}.classes has {len(given)} names, but the network tells {count} classes apart")
+        what = f"tells {count} classes apart" if head in ("binary", "multiclass") else f"has {count} outputs"
+        raise UserError(f"{where}.classes has {len(given)} names, but the network {what}")
     if len(set(given)) < len(given):
-        raise UserError(f"models.{name}.classes: every class needs a name of its own")
-    names = given or (presets.imagenet_classes() if count == 1000 else tuple(f"class_{i}" for i in range(count)))
-    return ("binary" if units == 1 else "multiclass"), names
+        raise UserError(f"{where}.classes: every class needs a name of its own")
+    if given:
+        return given
+    if head == "regression":
+        return ("output",) if units == 1 else tuple(f"output_{i}" for i in range(units))
+    return presets.imagenet_classes() if count == 1000 else tuple(f"class_{i}" for i in range(count))
+
+
+_MEANINGS = {
+    "binary": "two classes, one score",
+    "multiclass": "classes, one of which is right",
+    "multilabel": "labels, each with a probability of its own",
+    "regression": "numbers; the score is the output itself",
+}
+_MADE = {
+    "log": "scores are logarithms of its outputs",
+    "logit": "scores are logits of its outputs",
+    "logit of tanh": "scores are log((1 + y) / (1 - y)) of its outputs y",
+}
+
+
+def _note(choice: Choice, wanted: str) -> str:
+    made = f"; {_MADE[choice.scores]}" if choice.scores in _MADE else ""
+    asked = f", head: {wanted}" if wanted != "auto" else ""
+    return f"head {choice.head} ({_MEANINGS[choice.head]}{made}): {choice.reason}{asked}"
+
+
+__all__ = ["CHOICES", "loss_of", "trained_with", "with_head"]

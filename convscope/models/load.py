@@ -1,6 +1,7 @@
 """Models of every origin in one form: a flat Keras network that ends in logits, and a `ModelSpec` beside it."""
 
 import contextlib
+import dataclasses
 import importlib
 import io
 import json
@@ -18,7 +19,7 @@ from convscope.errors import UserError, nearest
 from convscope.models import graphs, presets
 from convscope.models.applications import import_application
 from convscope.models.canonical import canonical
-from convscope.models.heads import head_and_classes
+from convscope.models.heads import loss_of, trained_with, with_head
 from convscope.models.preprocessing import preprocessing
 from convscope.models.saved import check_sum, load_file
 from convscope.models.spec import ModelSpec
@@ -145,7 +146,7 @@ def import_network(name: str, network: keras.Model, settings: Mapping[str, Any])
     Raises:
         UserError: it is not of one picture input and one output, or its classes do not fit.
     """
-    facts = {"source": "a model in memory", **preprocessing(settings["preprocessing"])}
+    facts = {"source": "a model in memory", "loss": loss_of(network), **preprocessing(settings["preprocessing"])}
     return _finish(name, settings, network, facts | _own_size(network))
 
 
@@ -165,18 +166,15 @@ def _finish(
         size = (height, width)
     if size is None:
         raise UserError(f"models.{name}: the network does not say its image size; set image_size")
-    head, classes = head_and_classes(name, settings, flat, activation, facts.pop("has_head", True))
-    spec = ModelSpec(
+    has_head, loss = facts.pop("has_head", True), facts.pop("loss", "")
+    bare = ModelSpec(
         name=name,
         input_size=size,
         resize=settings.get("resize") or facts.pop("resize", "crop"),
-        classes=classes,
-        head=head,
-        digest=graphs.network_digest(flat),
-        requires=required_modules(flat),
         **{key: value for key, value in facts.items() if key != "resize"},
     )
-    return flat, spec
+    flat, spec = with_head(bare, flat, activation, settings, has_head, loss)
+    return flat, dataclasses.replace(spec, digest=graphs.network_digest(flat), requires=required_modules(flat))
 
 
 def _import_preset(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, Any]]:
@@ -192,7 +190,7 @@ def _import_file(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, An
     path = Path(settings["path"]).expanduser()
     check_sum(path, settings.get("sha256"), "path")
     network = load_file(path)
-    facts = {"source": f"file {path.name}", **preprocessing(settings["preprocessing"])}
+    facts = {"source": f"file {path.name}", "loss": trained_with(path), **preprocessing(settings["preprocessing"])}
     return network, facts | _own_size(network)
 
 

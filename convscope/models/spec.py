@@ -13,7 +13,11 @@ from convscope.storage.files import read_json, write_json
 from convscope.storage.identity import identity
 
 RESIZES = ("crop", "stretch", "pad")
-HEADS = ("binary", "multiclass", "none")
+HEADS = ("binary", "multiclass", "multilabel", "regression", "none")
+# From which probability on a label of its own counts as there.
+THRESHOLD = 0.5
+# Facts for people, which no result depends on.
+_FOR_PEOPLE = ("name", "source", "notes", "warnings")
 CHANNELS = ("rgb", "bgr")
 
 FloatArray = npt.NDArray[np.float32]
@@ -32,11 +36,14 @@ class ModelSpec:
         scale: factor a channel, in the network's channel order, from 0..255 to model space.
         offset: added a channel, after the factor.
         channels: "rgb", or "bgr" for networks that came from Caffe.
-        classes: class names, in order of the label; empty for a network without a head.
-        head: "binary" (one logit for class 1), "multiclass" (a logit a class), "none" (a backbone).
+        classes: class names, in order of the label; of a regression, names of its outputs; empty for a network without a head.
+        head: "binary" (one logit for class 1), "multiclass" (a logit a class, one of which is right), "multilabel" (a logit a
+            class, each right or wrong on its own), "regression" (numbers), "none" (a backbone).
         source: where the model comes from, for people.
         digest: SHA-256 of the network: its architecture and its weights.
         requires: Python modules to import before the network is loaded.
+        notes: what was taken of what the model left open, and why, for people.
+        warnings: what looks wrong, for people.
     """
 
     name: str
@@ -50,6 +57,8 @@ class ModelSpec:
     source: str = ""
     digest: str = ""
     requires: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for field, value, valid in (
@@ -67,15 +76,27 @@ class ModelSpec:
             raise UserError(
                 f"model {self.name}: {len(self.classes)} class names for a classifier; name one for each output"
             )
+        if self.head in ("multilabel", "regression") and not self.classes:
+            raise UserError(f"model {self.name}: no names for its outputs; name one for each output")
+
+    @property
+    def units(self) -> int:
+        """How many numbers the network answers for an image, where it has a head."""
+        return 1 if self.head == "binary" else len(self.classes)
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether its outputs are classes, with probabilities; a regression's are numbers, a backbone's are maps."""
+        return self.head in ("binary", "multiclass", "multilabel")
 
     @property
     def identity(self) -> str:
         """Digest of all that a result of this model depends on: the network, how pictures are brought to it, its classes, its head.
 
-        Not of what it is called and where it comes from.
+        Not of what it is called, where it comes from, and what is said of it.
         """
         facts = dataclasses.asdict(self)
-        return identity(**{key: value for key, value in facts.items() if key not in ("name", "source")})
+        return identity(**{key: value for key, value in facts.items() if key not in _FOR_PEOPLE})
 
     def preprocess(self, images: npt.NDArray[Any]) -> FloatArray:
         """Bring RGB images (N, H, W, 3), values 0..255, to model space: float32, same shape."""
@@ -98,32 +119,48 @@ class ModelSpec:
         return np.ascontiguousarray(x, dtype=np.float32)
 
     def probabilities(self, logits: npt.NDArray[Any]) -> FloatArray:
-        """Class probabilities (N, classes) of logits (N, units): `[1 - p, p]` for a one-unit head, else softmax."""
+        """Class probabilities (N, classes) of logits (N, units).
+
+        `[1 - p, p]` for a one-unit head, a softmax over exclusive classes, a sigmoid of each of many labels. A regression has no
+        probabilities: what is measured of it, wherever a classifier's probability is, is the output itself.
+        """
         z = self._checked(logits)
-        if self.head == "binary":
-            # Both columns from exp(-|z|): 1 - p would be exactly 0 from logit 17 on.
-            e = np.exp(-np.abs(z[:, 0]))
+        if self.head == "regression":
+            return np.asarray(z, dtype=np.float32)
+        if self.head in ("binary", "multilabel"):
+            # Both from exp(-|z|): 1 - p would be exactly 0 from logit 17 on.
+            e = np.exp(-np.abs(z))
             large, small = 1 / (1 + e), e / (1 + e)
-            positive = z[:, 0] >= 0
-            columns = (np.where(positive, small, large), np.where(positive, large, small))
-            return np.stack(columns, axis=1).astype(np.float32)
+            p = np.where(z >= 0, large, small)
+            if self.head == "binary":
+                p = np.concatenate([np.where(z >= 0, small, large), p], axis=1)
+            return p.astype(np.float32)
         e = np.exp(z - z.max(axis=1, keepdims=True))
         return np.asarray(e / e.sum(axis=1, keepdims=True), dtype=np.float32)
 
     def class_scores(self, logits: npt.NDArray[Any]) -> FloatArray:
-        """The score (logit) of every class, (N, classes): `[-z, z]` for a one-unit head."""
+        """The score of every class, (N, classes): its logit, `[-z, z]` for a one-unit head; of a regression, every output."""
         z = self._checked(logits)
         if self.head == "binary":
             z = np.concatenate([-z, z], axis=1)
         return np.asarray(z, dtype=np.float32)
 
+    def predicted(self, scores: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """The class that each image is taken for, (N,), of the scores of every class (N, classes): that of the highest.
+
+        Of many labels, the likeliest one. Of a regression, whose outputs cannot be compared, always the first.
+        """
+        scores = np.asarray(scores)
+        if self.head == "regression":
+            return np.zeros(len(scores), np.int64)
+        return np.asarray(scores.argmax(axis=1), np.int64)
+
     def _checked(self, logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         z = np.asarray(logits, dtype=np.float64)
         if self.head == "none":
             raise UserError(f"model {self.name} has no classification head, so no class scores; use one that has")
-        units = 1 if self.head == "binary" else len(self.classes)
-        if z.ndim != 2 or z.shape[1] != units:
-            raise ValueError(f"model {self.name}: logits of shape (N, {units}) expected, got {z.shape}")
+        if z.ndim != 2 or z.shape[1] != self.units:
+            raise ValueError(f"model {self.name}: logits of shape (N, {self.units}) expected, got {z.shape}")
         return z
 
     def class_index(self, name_or_index: str | int) -> int:

@@ -77,7 +77,8 @@ def test_defaults_of_a_source_are_those_of_that_source_only() -> None:
     study["models"]["mine"] = {"source": "file", "path": "x.keras"}
     found = complete(study)
     assert found["datasets"]["photos"] == {"source": "path", "path": ".", "on_bad_image": "list"}
-    assert found["models"]["mine"] == {"source": "file", "path": "x.keras", "resize": "crop", "preprocessing": "none"}
+    settled = {"head": "auto", "resize": "crop", "preprocessing": "none"}
+    assert found["models"]["mine"] == {"source": "file", "path": "x.keras", **settled}
 
 
 # Every section, every source, and no key that has a default.

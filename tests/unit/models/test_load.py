@@ -170,9 +170,6 @@ def test_classes_and_sizes_that_do_not_fit(tmp_path: Path) -> None:
         load.import_model("x", free | {"image_size": 16, "classes": ["a", "b", "a"]})
     _, spec = load.import_model("x", free | {"image_size": 16})
     assert spec.classes == ("class_0", "class_1", "class_2") and spec.head == "multiclass"
-    labels = model_part("file", path=str(save(small(3, "sigmoid"), tmp_path / "labels.keras")), image_size=16)
-    with pytest.raises(UserError, match="several labels"):
-        load.import_model("x", labels)
     inputs = keras.Input((8, 8, 3))
     fixed = keras.Model(inputs, layers.Dense(2)(layers.Flatten()(layers.Conv2D(2, 3)(inputs))))
     settings = model_part("file", path=str(save(fixed, tmp_path / "fixed.keras")), image_size=9)

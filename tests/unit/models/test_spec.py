@@ -1,5 +1,7 @@
 """Preprocessing, probabilities and class names of a model."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -39,6 +41,34 @@ def test_binary_head_has_two_columns_and_opposite_scores() -> None:
 def test_softmax_survives_large_logits() -> None:
     p = THREE.probabilities(np.array([[1000.0, 1000.0, -1000.0]]))
     np.testing.assert_allclose(p, [[0.5, 0.5, 0.0]])
+
+
+def test_many_labels_have_a_probability_each() -> None:
+    labels = ModelSpec("labels", (4, 6), classes=("cat", "dog", "newt"), head="multilabel")
+    logits = np.array([[0.0, np.log(3), -78.0]], np.float32)
+    p = labels.probabilities(logits)
+    np.testing.assert_allclose(p[0, :2], [0.5, 0.75], rtol=1e-6)
+    assert 0 < p[0, 2] < 1e-30, "a label that is surely absent is not exactly 0"
+    np.testing.assert_array_equal(labels.class_scores(logits), logits)
+    assert labels.units == 3 and labels.predicted(logits).tolist() == [1] and labels.is_classifier
+
+
+def test_a_regression_is_its_outputs() -> None:
+    one = ModelSpec("age", (4, 6), classes=("age",), head="regression")
+    two = ModelSpec("gaze", (4, 6), classes=("yaw", "pitch"), head="regression")
+    outputs = np.array([[-3.0, 41.5], [2.0, 1.0]], np.float32)
+    for spec, values in ((one, outputs[:, :1]), (two, outputs)):
+        np.testing.assert_array_equal(spec.probabilities(values), values)
+        np.testing.assert_array_equal(spec.class_scores(values), values)
+        assert spec.predicted(values).tolist() == [0, 0] and not spec.is_classifier
+    with pytest.raises(UserError, match="name one for each output"):
+        ModelSpec("age", (4, 6), head="regression")
+
+
+def test_what_is_said_of_a_model_is_no_part_of_what_it_is() -> None:
+    said = dataclasses.replace(THREE, notes=("head: softmax",), warnings=("near chance",))
+    assert said.identity == THREE.identity
+    assert dataclasses.replace(THREE, head="multilabel").identity != THREE.identity
 
 
 def test_wrong_number_of_logits_is_an_error() -> None:

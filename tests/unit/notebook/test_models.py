@@ -214,7 +214,6 @@ def test_what_is_no_model_that_can_be_looked_into(tmp_path: Path) -> None:
         (keras.Sequential([layers.Conv2D(2, 3)]), "no weights yet"),
         (keras.Model(two, layers.Add()(two)), "2 inputs and 1 outputs"),
         (own, "is of a class of its own"),
-        (small(3, "sigmoid"), "several labels an image"),
     ):
         with pytest.raises(UserError, match=says) as caught:
             convscope.explain(model, PICTURE)
