@@ -11,15 +11,14 @@ from typing import Any
 
 from convscope.data.drawn.kinds import CLASSES as DRAWN
 from convscope.errors import BadImage, UserError, nearest
-from convscope.pictures.read import MAX_PIXELS, SUFFIXES, read_image
+from convscope.pictures.formats import is_picture_name
+from convscope.pictures.read import MAX_PIXELS, read_image
 from convscope.storage.files import sha256_of
 from convscope.storage.fingerprints import fingerprint, is_ignored
 
 __all__ = ["BadRow", "Dataset", "ImageRow", "fingerprint", "scan_dataset"]
 
 MIN_SIDE = 8
-# Pictures by name that this library cannot read: they are listed as bad, not passed over in silence.
-_FOREIGN_SUFFIXES = (".avif", ".heic", ".heif", ".jp2", ".psd", ".svg", ".tga", ".ppm", ".pgm", ".dng", ".nef", ".cr2")
 _WHOLE = "all"
 
 
@@ -142,7 +141,7 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 
 def is_picture(name: str) -> bool:
     """Whether a file is a picture by its name, readable or not."""
-    return name.lower().endswith(SUFFIXES + _FOREIGN_SUFFIXES)
+    return is_picture_name(name)
 
 
 def picture_files(folder: Path) -> list[Path]:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from convscope.errors import BadImage, UserError
+from convscope.pictures.formats import open_picture
+from convscope.pictures.read import MAX_PIXELS
 
 # In a mask of one part alone this number, white, is the part whatever its name's place in the list; beside other parts it
 # is what the Pascal VOC masks keep it for: an outline that belongs to nothing.
@@ -25,7 +27,7 @@ def read_mask(path: str | os.PathLike[str], named: bool = True, sha256: str = ""
     up to 255, or black and white.
 
     Args:
-        path: a PNG (or any other file that PIL reads).
+        path: a PNG (or a file of another format of `pictures.formats`).
         named: whether the parts have names. A mask in colours, without a palette, has no numbers; without names whatever is not
             black belongs to the object.
         sha256: first digits of what the file held when it was listed; nothing is checked where they are empty.
@@ -42,12 +44,14 @@ def read_mask(path: str | os.PathLike[str], named: bool = True, sha256: str = ""
         content = Path(path).read_bytes()
         if not hashlib.sha256(content).hexdigest().startswith(sha256):
             raise UserError(f"{path}: the mask is not the one that was listed; run again, and it is listed anew")
-        with Image.open(io.BytesIO(content)) as picture:
-            picture.load()
+        with open_picture(io.BytesIO(content), MAX_PIXELS) as picture:
             return _numbers(picture, named)
+    except (BadImage, UserError):
+        raise
     except UnidentifiedImageError:
         raise BadImage("not a picture") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
+    except Exception as error:
+        # As in `pictures.read`: decoders raise anything on damage.
         raise BadImage(" ".join(str(error).split()) or type(error).__name__) from None
 
 

@@ -7,7 +7,6 @@ import hashlib
 import io
 import os
 import struct
-import warnings
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,25 +14,17 @@ from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
+from PIL import Image, UnidentifiedImageError
 
 from convscope.errors import BadImage, UserError
+from convscope.pictures.formats import open_picture
+from convscope.pictures.window import of_listed
 
 RESIZE_CHOICES = ("crop", "stretch", "pad")
 MAX_PIXELS = 100_000_000
-# MPO, the stereo cameras' JPEG, is opened by the JPEG reader.
-FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 
 # The one filter. PIL's bilinear widens its support when shrinking, so small pictures do not alias.
 _FILTER = Image.Resampling.BILINEAR
-# Sizes are checked here against `max_pixels`, damage is an error here: PIL's warnings would only repeat both.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-
-# Named with `formats`, a reader that PIL does not load by itself is a KeyError: these two have to be imported.
-_READERS = (TiffImagePlugin, WebPImagePlugin)
-
 _ORIENTATION_TAG = 0x0112
 _ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -51,13 +42,14 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, sha25
 
     The EXIF orientation is applied, transparency is laid over white, CMYK and palettes are converted, 16-bit gray is
     scaled (not clipped), an animation gives its first frame. Colour profiles are ignored. Gray in 32-bit integers is taken
-    for 8 bits where all of it lies in 0..255, for 16 bits up to 65535, and refused beyond.
+    for 8 bits where all of it lies in 0..255, for 16 bits up to 65535, and refused beyond; a window takes any numbers.
 
     Args:
-        path: a JPEG, PNG, GIF, BMP, WEBP, TIFF or MPO file; its content counts, not its name.
+        path: a file of one of the formats of `formats.NAMES`; its content counts, not its name.
         max_pixels: larger pictures are refused by their header, before anything is decoded. PIL refuses anything
             above 178 million pixels by itself.
-        sha256: first digits of what the file held when it was listed; nothing is checked where they are empty.
+        sha256: first digits of what the file held when it was listed, perhaps with the window that it is read through (see
+            `window.listed_as`); nothing is checked where there are none.
 
     Returns:
         uint8 (H, W, 3), 0..255, RGB.
@@ -67,25 +59,19 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, sha25
         UserError: it is no longer the file that was listed.
     """
     path = Path(path)
+    digest, window = of_listed(sha256)
     try:
         with path.open("rb") as opened:
             # What is checked and what is decoded are the same bytes, whoever writes to the file meanwhile.
-            stream: IO[bytes] = io.BytesIO(opened.read()) if sha256 else opened
-            if sha256 and not hashlib.sha256(stream.getbuffer()).hexdigest().startswith(sha256):  # type: ignore[attr-defined]
+            stream: IO[bytes] = io.BytesIO(opened.read()) if digest else opened
+            if digest and not hashlib.sha256(stream.getbuffer()).hexdigest().startswith(digest):  # type: ignore[attr-defined]
                 raise UserError(f"{path}: the picture is not the one that was listed; run again, and it is listed anew")
-            if not stream.read(1):
-                raise BadImage("empty file")
-            stream.seek(0)
-            with Image.open(stream, formats=FORMATS) as picture:
-                width, height = picture.size
-                if width * height > max_pixels:
-                    raise BadImage(f"too large: {width}x{height} pixels, the limit is {max_pixels}")
-                picture.load()
+            with open_picture(stream, max_pixels, path.name, window) as picture:
                 return rgb_pixels(picture)
     except (BadImage, UserError):
         raise
     except UnidentifiedImageError:
-        raise BadImage("not a picture (JPEG, PNG, GIF, BMP, WEBP or TIFF)") from None
+        raise BadImage("damaged: what follows its first bytes is no picture") from None
     except FileNotFoundError:
         raise BadImage("no such file") from None
     except IsADirectoryError:
@@ -96,8 +82,8 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, sha25
         raise BadImage(f"too large: more pixels than PIL decodes safely, the limit is {max_pixels}") from None
     except MemoryError:
         raise BadImage("too large for the memory of this machine") from None
-    except (OSError, SyntaxError, ValueError, EOFError, LookupError, TypeError, ArithmeticError, struct.error) as error:
-        # Decoders raise nearly anything on damaged files; whatever it is, this one picture is bad and no more.
+    except Exception as error:
+        # Decoders of so many formats raise anything on damaged files; whatever it is, this one picture is bad and no more.
         reason = " ".join(str(error).split()).replace(str(path), path.name) or type(error).__name__
         raise BadImage(f"damaged: {reason}") from None
 
@@ -208,7 +194,7 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         # A PNG has no more than 16 bits, whatever PIL holds them in.
         return _from_integers(np.asarray(picture), wide=mode == "I" and picture.format != "PNG")
     if mode == "F":
-        raise BadImage("floating-point pixels, whose range is unknown")
+        raise BadImage("floating-point pixels, whose range is unknown; give the dataset window: [black, white]")
     if mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in picture.info:
         opaque = picture.convert("LA").convert("RGBA") if mode == "La" else picture.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", picture.size, (255, 255, 255, 255)), opaque).convert("RGB")
@@ -219,7 +205,7 @@ def _from_integers(values: NDArray[np.generic], wide: bool) -> Image.Image:
     # PIL's own conversion clips 16-bit gray at 255, which turns nearly everything white.
     pixels = values.astype(np.int64)
     if pixels.min() < 0 or pixels.max() > 65535:
-        raise BadImage("32-bit integer pixels, whose range is unknown")
+        raise BadImage("32-bit integer pixels, whose range is unknown; give the dataset window: [black, white]")
     # Bytes that some program kept in 32-bit integers; as 16-bit gray they would all be black.
     if not wide or pixels.max() > 255:
         pixels = (pixels + 128) // 257

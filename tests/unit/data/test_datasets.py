@@ -20,6 +20,7 @@ from convscope.data.datasets import (
 )
 from convscope.data.part_masks import list_masks
 from convscope.errors import UserError
+from convscope.pictures.formats import NAMES
 from convscope.storage.files import sha256_of
 from convscope.storage.tables import read_table, write_table
 
@@ -79,7 +80,7 @@ def test_bad_pictures_are_listed_and_do_not_count(folder):
     assert names(dataset, "train", "cats") == [f"cat.{n}" for n in (1, 3, 4, 5, 6)]
     assert names(dataset, "test", "cats") == ["cat.8", "cat.9"]
     assert dataset.bad == [
-        BadRow("test", "cats", str(folder / "cats/cat.7.png"), "not a picture (JPEG, PNG, GIF, BMP, WEBP or TIFF)"),
+        BadRow("test", "cats", str(folder / "cats/cat.7.png"), f"not a picture ({NAMES})"),
         BadRow("train", "cats", str(folder / "cats/cat.2.png"), "empty file"),
     ]
     with pytest.raises(
