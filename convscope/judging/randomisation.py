@@ -10,6 +10,7 @@ import numpy as np
 
 from convscope.judging.agreement import is_constant, rank_correlations, spearman, ssim
 from convscope.models.graphs import flatten, nodes_in_order
+from convscope.models.nodes import is_kerass
 
 SIMILARITIES = ("spearman", "spearman_abs", "ssim")
 RANKS = SIMILARITIES[:2]
@@ -21,13 +22,16 @@ ExplainModel = Callable[[keras.Model, bool], np.ndarray]
 def cascade_layers(network: keras.Model) -> list[list[str]]:
     """The layers with weights, from the output to the input, in groups of one layer with a kernel each.
 
-    What has no kernel (batch normalisation) joins the layer with a kernel below it, whose output it takes.
+    What has no kernel (batch normalisation) joins the layer with a kernel below it, whose output it takes. What was measured of
+    pictures before any training (`Normalization`) is preprocessing and stays.
     """
     groups: list[list[str]] = []
     waiting: list[str] = []
     for node in reversed(list(nodes_in_order(network))):
         layer = node.operation
-        if not getattr(layer, "weights", None) or layer.name in waiting or any(layer.name in g for g in groups):
+        if is_kerass(layer, "Normalization") or not getattr(layer, "weights", None):
+            continue
+        if layer.name in waiting or any(layer.name in g for g in groups):
             continue
         waiting.append(layer.name)
         if any(len(weight.shape) >= 2 for weight in layer.weights):

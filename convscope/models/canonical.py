@@ -2,17 +2,16 @@
 
 import contextlib
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from keras import tree
 
 from convscope.errors import UserError
+from convscope.models.comparison import check_same, trial_pictures
 from convscope.models.final_activation import final_activation
 from convscope.models.graphs import flatten, is_random
-from convscope.models.nodes import graph_of
 
 # TensorFlow's rule for names inside a network.
 _SCOPE = re.compile(r"[A-Za-z0-9_.\\\\/>-]*")
@@ -20,71 +19,69 @@ _SCOPE = re.compile(r"[A-Za-z0-9_.\\\\/>-]*")
 _ACTIVATION_LAYERS = {"Activation", "Softmax", "Sigmoid"}
 
 
-def canonical(model: keras.Model, name: str | None = None) -> tuple[keras.Model, str]:
+def canonical(
+    model: keras.Model,
+    name: str | None = None,
+    *,
+    scale: Sequence[float] | float = 1.0,
+    offset: Sequence[float] | float = 0.0,
+    size: tuple[int, int] | None = None,
+) -> tuple[keras.Model, str]:
     """The form in which every later step takes a model: flat, no random layers, output = logits.
 
     The input is free in size where the network allows it. Everything is float32: nothing after this step is meant for another
     precision, and half precision would decide what is zero, and where a gradient ends.
+
+    Args:
+        model: any functional or sequential network with one input and one output; it stays as it is.
+        name: of the new network. Default: that of `model`.
+        scale: from pixels 0..255 to what the network takes, one factor or one a channel: both are compared on such pictures.
+        offset: what is added then.
+        size: (height, width) to compare them at, where the network says none.
 
     Returns:
         A new network with weights of its own, and the activation that was removed from the end: "sigmoid", "softmax"
         or "linear".
 
     Raises:
-        UserError: not one input and one output, a layer of a name that TensorFlow cannot run, or the unrolled network computes
-            something else (a network whose class does more than its graph says).
+        UserError: not one input and one output, a layer of a name that TensorFlow cannot run, weights of whole numbers, or the
+            unrolled network computes something else (a network whose class does more than its graph says).
     """
     flat = flatten(model)
-    _require_runnable_names(flat)
+    _require_runnable(flat)
     last, activation = final_activation(flat)
 
     def drop(node: Any) -> bool:
         return is_random(node.operation) or (type(node.operation).__name__ in _ACTIVATION_LAYERS and node is last)
 
-    def linear(node: Any) -> bool:
-        return node is last
-
+    logits = flatten(flat, drop=drop, linear=lambda node: node is last, name=name)
     shape = flat.inputs[0].shape[1:]
+
+    def copy(input_shape: tuple[int | None, ...]) -> keras.Model:
+        result = flatten(logits, copy=True, exact=True, name=name, input_shape=input_shape)
+        check_same(model, logits, result, activation, trial_pictures(shape, scale, offset, size))
+        return result
+
     if shape[0] is not None:
         # A network that ends in global pooling works at every size; one that flattens its maps, or gives them a shape of its
         # own, does not build or run here, or makes one answer of parts of several images.
         with contextlib.suppress(ValueError, TypeError, tf.errors.InvalidArgumentError, UserError):
-            free = (None, None, shape[-1])
-            result = flatten(flat, copy=True, drop=drop, linear=linear, exact=True, name=name, input_shape=free)
-            _check_same(model, result, activation)
+            result = copy((None, None, shape[-1]))
             if result.compute_output_shape((1, 2 * shape[0], 2 * shape[1], shape[-1]))[0] in (1, None):
                 return result, activation
-    result = flatten(flat, copy=True, drop=drop, linear=linear, exact=True, name=name)
-    _check_same(model, result, activation)
-    return result, activation
+    return copy(shape), activation
 
 
-def _require_runnable_names(flat: keras.Model) -> None:
+def _require_runnable(flat: keras.Model) -> None:
+    for layer in flat._flatten_layers():
+        if mode := getattr(layer, "quantization_mode", None):
+            raise UserError(
+                f"model '{flat.name}': layer '{layer.name}' keeps its weights as whole numbers (quantised to {mode}), which no "
+                "gradient passes; give the model as it was before quantize()"
+            )
     for layer in flat.layers:
         if not _SCOPE.fullmatch(layer.name):
             raise UserError(
                 f"model '{flat.name}': TensorFlow cannot run a layer named '{layer.name}' in a graph; rename it with letters a-z, "
                 "digits and . _ - only, and save the model again"
             )
-
-
-def _check_same(model: keras.Model, result: keras.Model, activation: str) -> None:
-    shape = [size or 96 for size in graph_of(model).inputs[0].shape[1:]]  # type: ignore[union-attr]
-    pixels = np.random.default_rng(0).uniform(0, 1, (1, *shape)).astype("float32")
-    # A network may have been made of a list or a dictionary of its one input, and says so where it is given anything else.
-    given = tree.map_structure(lambda _: pixels, getattr(model, "_inputs_struct", 0))
-    expected = keras.ops.convert_to_numpy(model(given, training=False))
-    found = result(pixels, training=False)
-    if activation != "linear":
-        found = getattr(keras.ops, activation)(found)
-    found = keras.ops.convert_to_numpy(found)
-    exact = all(
-        getattr(layer, "compute_dtype", "float32") not in ("float16", "bfloat16") for layer in model._flatten_layers()
-    )
-    # Of half precision the last of 8 or 11 bits, of as many numbers as one may be the sum of.
-    close = (1e-3, 1e-4) if exact else (0.1, 0.1 * float(np.abs(found).max(initial=0.0)))
-    if expected.shape != found.shape or not np.allclose(expected, found, *close, equal_nan=True):
-        raise UserError(
-            f"model '{model.name}': its graph of layers does not compute what calling it does "
-            f"(class {type(model).__name__}); rebuild it with keras.Model(inputs, outputs) and save that"
-        )

@@ -16,9 +16,10 @@ from keras import tree
 
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError
+from convscope.models.layer_copies import copied, take_over
 from convscope.models.nodes import graph_of, inside_a_network, nodes_in_order, tensor_of
 from convscope.models.nodes import node_of as node_of
-from convscope.models.precision import OTHER_FLOATS, in_float32
+from convscope.models.precision import OTHER_FLOATS
 
 _RANDOM_LAYERS = {
     "ActivityRegularization",
@@ -98,7 +99,7 @@ def flatten(
     drop: Callable[[Any], bool] = lambda node: False,
     linear: Callable[[Any], bool] = lambda node: False,
     exact: bool = False,
-    input_shape: tuple[int | None, int | None, int] | None = None,
+    input_shape: tuple[int | None, ...] | None = None,
     name: str | None = None,
 ) -> keras.Model:
     """Unroll nested networks into one flat functional network that computes the same.
@@ -142,33 +143,17 @@ def flatten(
 
 
 class _Pending:
-    """A layer of the new network: the old one, or a copy that takes over the weights when a call has built it."""
+    """A layer of the new network: the old one, or a copy that takes over its state when a call has built it."""
 
     def __init__(self, operation: Any, name: str, linear: bool, copy: bool, exact: bool) -> None:
         self.original = operation
-        self.layer = operation
         self.fresh = copy or linear or name != operation.name
-        if self.fresh:
-            config = operation.get_config() | {"name": name}
-            if linear:
-                config["activation"] = "linear"
-            if exact:
-                config = in_float32(config)
-            try:
-                self.layer = type(operation).from_config(config)
-            except ValueError as error:
-                if type(operation).__name__ != "Lambda":
-                    raise
-                raise UserError(
-                    f"layer '{operation.name}' is a Lambda, whose code is not taken over; put a layer of Keras's in its place "
-                    "(Rescaling, say), or a class of your own"
-                ) from error
+        self.layer = copied(operation, name, linear=linear, exact=exact) if self.fresh else operation
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         outputs = self.layer(*args, **kwargs)
-        if self.fresh and getattr(self.original, "weights", None):
-            # A layer's own weights come before those of an activation that it has inside, a PReLU, and has no more.
-            self.layer.set_weights(self.original.get_weights()[: len(self.layer.weights)])
+        if self.fresh and isinstance(self.layer, keras.Layer):
+            take_over(self.original, self.layer)
             self.fresh = False
         return outputs
 

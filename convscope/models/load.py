@@ -153,13 +153,15 @@ def import_network(name: str, network: keras.Model, settings: Mapping[str, Any])
 def _finish(
     name: str, settings: Mapping[str, Any], network: keras.Model, facts: dict[str, Any]
 ) -> tuple[keras.Model, ModelSpec]:
-    flat, activation = canonical(network, name)
-    _, height, width, channels = flat.inputs[0].shape
-    if channels != 3:
-        raise UserError(f"models.{name}: the network takes {channels} channels, not the 3 of an RGB picture")
     wanted = settings.get("image_size")
     size = (int(wanted),) * 2 if wanted else facts.pop("input_size", None)
     facts.pop("input_size", None)
+    flat, activation = canonical(
+        network, name, scale=facts.get("scale", 1.0), offset=facts.get("offset", 0.0), size=size
+    )
+    _, height, width, channels = flat.inputs[0].shape
+    if channels != 3:
+        raise UserError(f"models.{name}: the network takes {channels} channels, not the 3 of an RGB picture")
     if height is not None:
         if wanted and (height, width) != size:
             raise UserError(f"models.{name}.image_size is {wanted}, but the network takes only {height}x{width} pixels")
