@@ -57,7 +57,6 @@ def check_study(config: dict[str, Any]) -> None:
         UserError: the first that does not: its key, its value, the nearest valid one.
     """
     _check_names(config)
-    _check_homes(config, "")
     for name, dataset in config["datasets"].items():
         _check_dataset(f"datasets.{name}", dataset)
     for name, model in config["models"].items():
@@ -138,21 +137,6 @@ def _check_names(config: dict[str, Any]) -> None:
                 )
 
 
-def _check_homes(value: Any, key: str) -> None:
-    """What begins with ~ names a user's home; where there is no such user, it was meant as a name."""
-    if isinstance(value, dict):
-        for name, part in value.items():
-            _check_homes(part, f"{key}.{name}".lstrip("."))
-    elif isinstance(value, list):
-        for part in value:
-            _check_homes(part, key)
-    elif isinstance(value, str) and value.startswith("~"):
-        try:
-            Path(value).expanduser()
-        except RuntimeError:
-            raise UserError(f"{key}: '{value}': there is no user of that name; write ./{value}") from None
-
-
 def _among(key: str, what: str, name: str, valid: Any) -> None:
     if name not in valid:
         raise UserError(f"{key}: {what} '{name}' does not exist; {nearest(name, valid)}")
@@ -186,11 +170,11 @@ def _check_model(key: str, model: dict[str, Any], datasets: dict[str, Any]) -> N
         check_weights_file(f"{key}.weights", model["weights"])
     if model["source"] == "preset":
         if model.get("folder"):
-            check_folder(f"{key}.folder", Path(model["folder"]).expanduser())
+            check_folder(f"{key}.folder", Path(model["folder"]))
         if folder := preset_folder(model):
             check_preset_folder(f"{key}.preset", folder)
         elif preset_is_a_path(model["preset"]):
-            check_preset_folder(f"{key}.preset", Path(model["preset"]).expanduser())
+            check_preset_folder(f"{key}.preset", Path(model["preset"]))
 
 
 def _check_split(key: str, dataset: str, split: str, datasets: dict[str, Any]) -> None:
@@ -214,7 +198,7 @@ def _check_image_set(key: str, settings: dict[str, Any], config: dict[str, Any])
     for url in settings.get("urls", []):
         check_address(f"{key}.urls", url)
     if "folder" in settings:
-        found = check_picture_folder(f"{key}.folder", Path(settings["folder"]).expanduser(), settings.get("classes"))
+        found = check_picture_folder(f"{key}.folder", Path(settings["folder"]), settings.get("classes"))
         for name in settings.get("classes", []):
             _check_choice(f"{key}.classes", name, found)
     if "evaluation" in settings and "dataset" not in settings:

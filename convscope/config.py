@@ -10,6 +10,7 @@ import yaml
 from jsonschema import Draft202012Validator, validators
 
 from convscope.errors import UserError, nearest
+from convscope.storage.written_paths import expanded
 
 # The compiled reader takes a tenth of the time; where PyYAML was built without it, the other reads the same.
 try:
@@ -65,7 +66,9 @@ def _joined(node: Any, parts: dict[str, Any]) -> Any:
 
 
 def complete(config: dict[str, Any], schema: dict[str, Any] | None = None) -> dict[str, Any]:
-    """A copy of the configuration, checked against the schema, with its defaults filled in.
+    """A copy of the configuration, checked against the schema, with its defaults filled in and its paths written out.
+
+    What the schema gives the `format: path` is a path: after this, nobody meets a `~` or a `$NAME` (`written_paths.expanded`).
 
     Raises:
         UserError: the first mistake, as "key.key: what is wrong; what is valid".
@@ -78,6 +81,7 @@ def complete(config: dict[str, Any], schema: dict[str, Any] | None = None) -> di
         raise UserError(_explain(errors[0], schema))
     result = copy.deepcopy(config)
     _fill(result, schema, schema)
+    _write_out(result, schema, schema, "")
     return result
 
 
@@ -131,6 +135,24 @@ def _fill(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> None:
     if isinstance(further, dict):
         for key in value.keys() - schema.get("properties", {}).keys():
             _fill(value[key], further, root)
+
+
+def _write_out(value: Any, schema: dict[str, Any], root: dict[str, Any], key: str) -> Any:
+    """A part of the config with every path in it written out; mappings and lists are changed where they stand."""
+    schema = resolved(schema, root)
+    if isinstance(value, str):
+        return expanded(key, value) if schema.get("format") == "path" else value
+    if isinstance(value, list):
+        value[:] = [_write_out(entry, schema.get("items", {}), root, key) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    if "oneOf" in schema and (chosen := _branch(value, schema["oneOf"], root)) is not None:
+        schema = resolved(schema["oneOf"][chosen], root)
+    further = schema.get("additionalProperties")
+    for name, entry in value.items():
+        part = schema.get("properties", {}).get(name, further if isinstance(further, dict) else {})
+        value[name] = _write_out(entry, part, root, f"{key}.{name}".lstrip("."))
+    return value
 
 
 def _explain(error: Any, root: dict[str, Any]) -> str:

@@ -158,7 +158,7 @@ def content_of(place, *without):
 
     `without` are what is left out below a folder.
     """
-    path = Path(place).expanduser()
+    path = Path(place)
     try:
         if path.is_file() and path.stat().st_size < 10_000_000:
             return sha256_of(path)[:16]

@@ -190,7 +190,7 @@ def dataset_path(wildcards):
     made = MADE_IN.get(dataset["source"])
     if made:
         return f"{STUDY_FOLDER}/datasets/{wildcards.dataset}/{made}"
-    return os.path.expanduser(dataset["path"])
+    return dataset["path"]
 
 
 def dataset_fingerprint(wildcards):
@@ -272,7 +272,7 @@ def masks_fingerprint(wildcards):
     dataset = config["datasets"][wildcards.dataset]
     if dataset["source"] != "path" or not dataset.get("masks"):
         return []
-    root = Path(dataset["path"]).expanduser()
+    root = Path(dataset["path"])
     places = [root / dataset["masks"], root / "parts.json"]
     return [content_of(place) for place in places if place.exists()]
 

@@ -20,6 +20,8 @@ _HEAD = """# Every key of a config
 value that is not valid is refused in one line, before any work. This page is made by `make docs` from [`schemas/`](../schemas), a file
 a section, by which configs are checked and completed. What reruns after a change of a key: [what_reruns.md](what_reruns.md).
 
+Paths are seen from the folder in which the run was started; `~`, `~user`, `$NAME` and `${{NAME}}` of the environment are put in.
+
 `<name>` stands for a name of your choice ({name}),
 `<model>` for one of `models`. A dot in a key stands for "below": `randomisation.images` of `judging.<model>` is written
 

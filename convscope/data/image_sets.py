@@ -80,9 +80,7 @@ def select_images(
     seed = int(settings.get("shuffle_seed", seed))
     settings = _with_names(settings, images)
     if "files" in settings:
-        chosen, unreadable = _readable(
-            [_Choice(path, "", -1, "") for path in dict.fromkeys(map(_home, settings["files"]))]
-        )
+        chosen, unreadable = _readable([_Choice(path, "", -1, "") for path in dict.fromkeys(settings["files"])])
     elif "folder" in settings:
         chosen, unreadable = _readable(_sampled(_from_folder(settings), settings, seed))
     elif "evaluation" in settings:
@@ -215,7 +213,7 @@ def _surest(rows: Sequence[Mapping[str, str]], settings: Mapping[str, Any]) -> l
 def _with_names(settings: Mapping[str, Any], images: Iterable[ImageRow]) -> dict[str, Any]:
     """The settings with the dataset's names for classes that are chosen by number (see `groups.class_position`)."""
     known = {row.label: row.class_ for row in images}
-    if "folder" in settings and (folder := Path(_home(settings["folder"]))).is_dir():
+    if "folder" in settings and (folder := Path(settings["folder"])).is_dir():
         known = dict(enumerate(class_folders(folder)))
     names = [known.get(label, "") for label in range(max(known, default=-1) + 1)]
 
@@ -261,7 +259,7 @@ def _belongs(row: Mapping[str, str], group: str, wanted: int) -> bool:
 
 
 def _from_folder(settings: Mapping[str, Any]) -> list[_Choice]:
-    folder = Path(_home(settings["folder"]))
+    folder = Path(settings["folder"])
     if not folder.is_dir():
         raise UserError(f"folder: no such folder: {folder}")
     classes = class_folders(folder)
@@ -277,10 +275,6 @@ def _from_folder(settings: Mapping[str, Any]) -> list[_Choice]:
         for label, name in enumerate(classes)
         for path in picture_files(folder / name)
     ]
-
-
-def _home(path: str) -> str:
-    return str(Path(path).expanduser())
 
 
 def _readable(choices: Iterable[_Choice]) -> tuple[list[_Choice], list[BadSetRow]]:

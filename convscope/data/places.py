@@ -47,7 +47,7 @@ def split_folders(dataset: Mapping[str, Any]) -> dict[str, Path]:
 
     With neither `splits` nor `images_per_class`, folders of folders are splits of classes.
     """
-    root = Path(dataset["path"]).expanduser()
+    root = Path(dataset["path"])
     if dataset.get("splits"):
         return {split: root / part for split, part in dataset["splits"].items()}
     if dataset.get("images_per_class"):
@@ -80,18 +80,14 @@ def masks_below(dataset: Mapping[str, Any]) -> str | None:
     """
     if not dataset.get("masks"):
         return None
-    root = Path(dataset["path"]).expanduser()
+    root = Path(dataset["path"])
     below = os.path.relpath(root / dataset["masks"], root)
     return None if Path(below).parts[:1] in ((), (os.pardir,)) else below
 
 
 def _masks(dataset: Mapping[str, Any]) -> Path | None:
     """The same as a path, wherever it lies."""
-    return (
-        Path(dataset["path"]).expanduser() / (masks_below(dataset) or dataset["masks"])
-        if dataset.get("masks")
-        else None
-    )
+    return Path(dataset["path"]) / (masks_below(dataset) or dataset["masks"]) if dataset.get("masks") else None
 
 
 def check_dataset_folder(key: str, dataset: Mapping[str, Any]) -> None:
@@ -101,7 +97,7 @@ def check_dataset_folder(key: str, dataset: Mapping[str, Any]) -> None:
         UserError: a folder is missing, empty or unreadable, pictures lie outside the class folders, or folders of pictures beside
             folders of folders.
     """
-    root, chosen = Path(dataset["path"]).expanduser(), dataset.get("classes")
+    root, chosen = Path(dataset["path"]), dataset.get("classes")
     is_archive = root.name.lower().endswith(_ARCHIVES)
     check_folder(
         f"{key}.path", root, f"for an archive: source: archive, url: file://{root.resolve()}" if is_archive else ""

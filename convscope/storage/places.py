@@ -35,12 +35,12 @@ def check_folder(key: str, folder: Path, if_file: str = "") -> None:
 
 
 def check_file(key: str, path: str | os.PathLike[str], if_folder: str = "") -> Path:
-    """Check that a file is there and can be read; its path, without ~.
+    """Check that a file is there and can be read; its path.
 
     Raises:
         UserError: it is not there, is a folder (`if_folder` says what to do then), or cannot be read.
     """
-    place = Path(path).expanduser()
+    place = Path(path)
     if not _exists(key, place):
         raise UserError(f"{key}: the file '{path}' does not exist; check the path")
     if place.is_dir():

@@ -232,11 +232,3 @@ def test_what_cannot_be_known_yet_is_let_through(study: dict[str, Any]) -> None:
     other = change(study, "models/big", {"source": "application", "application": "ResNet50"})
     other = change(other, "cams/big/class", "tabby")
     check_study(complete(change(other, "filters/big/layers", ["conv5_block3_3_conv"])))
-
-
-def test_a_home_that_there_is_not() -> None:
-    config = complete({"study": "s", "models": {"net": {"source": "file", "path": "~nobody_at_all/net.keras"}}})
-    with pytest.raises(
-        UserError, match=r"models\.net\.path: '~nobody_at_all/net\.keras': there is no user of that name"
-    ):
-        check_study(config)
