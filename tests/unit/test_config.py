@@ -219,8 +219,8 @@ def test_a_file_that_holds_no_study(nonsense: Any) -> None:
 # What the schemas say by; a comma in a description without quotation marks makes a word of its own.
 WORDS = {
     "$defs", "$ref", "$schema", "additionalProperties", "const", "default", "description", "enum", "exclusiveMaximum",
-    "exclusiveMinimum", "format", "items", "maxItems", "maxLength", "maxProperties", "maximum", "minItems", "minProperties", "minimum", "oneOf",
-    "pattern", "properties", "propertyNames", "required", "title", "type", "uniqueItems",
+    "exclusiveMinimum", "format", "items", "maxItems", "maxLength", "maxProperties", "maximum", "minItems", "minProperties", "minimum",
+    "oneOf", "pattern", "properties", "propertyNames", "required", "title", "type", "uniqueItems",
 }  # fmt: skip
 
 
