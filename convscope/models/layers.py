@@ -50,7 +50,7 @@ def layer_table(model: keras.Model, spec: ModelSpec) -> list[LayerRow]:
 
     A layer that is called several times is one row, that of its last call.
     """
-    flat = graphs.flatten(model, input_shape=(*spec.input_size, 3))
+    flat = graphs.flatten(model, input_shape=(*spec.input_size, spec.depth))
     graph = _Graph(flat)
     rows: list[LayerRow] = []
     last = {node.operation.name: node for node in graphs.nodes_in_order(flat)}

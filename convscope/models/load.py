@@ -19,6 +19,7 @@ from convscope.errors import UserError, nearest
 from convscope.models import graphs, presets
 from convscope.models.applications import import_application
 from convscope.models.canonical import canonical
+from convscope.models.channels import channel_facts
 from convscope.models.heads import loss_of, trained_with, with_head
 from convscope.models.preprocessing import preprocessing
 from convscope.models.saved import check_sum, load_file
@@ -138,7 +139,7 @@ def import_network(name: str, network: keras.Model, settings: Mapping[str, Any])
     Args:
         name: what the model is called.
         network: any functional or sequential network; it stays as it is.
-        settings: as of a file: `classes`, `image_size`, `resize`, `preprocessing`.
+        settings: as of a file: `classes`, `image_size`, `resize`, `preprocessing`, `channels`, `bands`, `shown_bands`.
 
     Returns:
         A flat float32 network with weights of its own that ends in logits, and its spec.
@@ -153,15 +154,14 @@ def import_network(name: str, network: keras.Model, settings: Mapping[str, Any])
 def _finish(
     name: str, settings: Mapping[str, Any], network: keras.Model, facts: dict[str, Any]
 ) -> tuple[keras.Model, ModelSpec]:
+    facts = facts | channel_facts(name, settings, _depth(network), facts)
     wanted = settings.get("image_size")
     size = (int(wanted),) * 2 if wanted else facts.pop("input_size", None)
     facts.pop("input_size", None)
     flat, activation = canonical(
         network, name, scale=facts.get("scale", 1.0), offset=facts.get("offset", 0.0), size=size
     )
-    _, height, width, channels = flat.inputs[0].shape
-    if channels != 3:
-        raise UserError(f"models.{name}: the network takes {channels} channels, not the 3 of an RGB picture")
+    _, height, width, _ = flat.inputs[0].shape
     if height is not None:
         if wanted and (height, width) != size:
             raise UserError(f"models.{name}.image_size is {wanted}, but the network takes only {height}x{width} pixels")
@@ -201,3 +201,9 @@ def _own_size(network: keras.Model) -> dict[str, Any]:
     shapes = [tensor.shape for tensor in getattr(graphs.graph_of(network), "inputs", ())]
     fixed = len(shapes) == 1 and len(shapes[0]) == 4 and None not in shapes[0][1:3]
     return {"input_size": tuple(shapes[0][1:3])} if fixed else {}
+
+
+def _depth(network: keras.Model) -> int | None:
+    """The channels of a network's picture; None where it has no such input, or does not say."""
+    shapes = [tensor.shape for tensor in getattr(graphs.graph_of(network), "inputs", ())]
+    return shapes[0][-1] if len(shapes) == 1 and len(shapes[0]) == 4 else None

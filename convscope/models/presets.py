@@ -139,22 +139,21 @@ def load_preset(place: Path) -> tuple[Any, Any | None, bool]:
 
 
 def converter_facts(converter: Any) -> dict[str, Any]:
-    """Preprocessing of a `ImageConverter`: `scale`, `offset` (3 values each), `resize`, `input_size` (or None)."""
+    """Preprocessing of a `ImageConverter`: `scale`, `offset` (one value, or one a channel), `resize`, `input_size` (or None)."""
     size = converter.image_size
     resize = "crop" if converter.crop_to_aspect_ratio else "pad" if converter.pad_to_aspect_ratio else "stretch"
     return {
-        "scale": _three(converter.scale, 1.0),
-        "offset": _three(converter.offset, 0.0),
+        "scale": _values(converter.scale, 1.0),
+        "offset": _values(converter.offset, 0.0),
         "resize": resize,
         "input_size": None if size is None or None in size else (int(size[0]), int(size[1])),
     }
 
 
-def _three(value: Any, default: float) -> tuple[float, float, float]:
-    values = [
-        float(v) for v in (value if isinstance(value, list | tuple) else [default if value is None else value] * 3)
-    ]
-    return values[0], values[1], values[2]
+def _values(value: Any, default: float) -> tuple[float, ...]:
+    return (
+        tuple(map(float, value)) if isinstance(value, list | tuple) else (float(default if value is None else value),)
+    )
 
 
 def imagenet_classes() -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from convscope.data.groups import class_position
 from convscope.errors import UserError, nearest
+from convscope.pictures.channels import Channels
 from convscope.storage.files import read_json, write_json
 from convscope.storage.identity import identity
 
@@ -18,7 +19,9 @@ HEADS = ("binary", "multiclass", "multilabel", "regression", "none")
 THRESHOLD = 0.5
 # Facts for people, which no result depends on.
 _FOR_PEOPLE = ("name", "source", "notes", "warnings")
-CHANNELS = ("rgb", "bgr")
+CHANNELS = ("rgb", "bgr", "gray", "rgba", "bands")
+# Facts that came after the first results: where they say nothing, those keep their identity.
+_LATER = ("bands", "shown_bands")
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -27,15 +30,19 @@ FloatArray = npt.NDArray[np.float32]
 class ModelSpec:
     """The facts that travel with a network, stored beside it as JSON.
 
-    *Model space* is what the network takes: `x * scale + offset`, a value a channel, in the order `channels` says.
+    *Model space* is what the network takes: `x * scale + offset`, a value a channel, in the order `channels` says. The x are pixels:
+    0 the darkest and 255 the brightest that the file's type can tell, of 8 bits as of 16, or the ends of its dataset's window. So a network of
+    0..1 has the scale 1/255, one of -1..1 the scale 1/127.5 and the offset -1, one of 0..65535 the scale 257.
 
     Attributes:
         name: name of the model in the study.
         input_size: (height, width) in pixels.
         resize: how a picture is brought to that size: "crop", "stretch" or "pad".
-        scale: factor a channel, in the network's channel order, from 0..255 to model space.
-        offset: added a channel, after the factor.
-        channels: "rgb", or "bgr" for networks that came from Caffe.
+        scale: factor a channel, in the network's channel order, from 0..255 to model space; one value stands for all.
+        offset: added a channel, after the factor; one value stands for all.
+        channels: "rgb", "bgr" for networks that came from Caffe, "gray", "rgba", or "bands".
+        bands: for "bands", which of a file's, counted from 0, in the network's order.
+        shown_bands: three of them that people see as red, green and blue, or one as gray; empty: the first.
         classes: class names, in order of the label; of a regression, names of its outputs; empty for a network without a head.
         head: "binary" (one logit for class 1), "multiclass" (a logit a class, one of which is right), "multilabel" (a logit a
             class, each right or wrong on its own), "regression" (numbers), "none" (a backbone).
@@ -49,8 +56,8 @@ class ModelSpec:
     name: str
     input_size: tuple[int, int]
     resize: str = "crop"
-    scale: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    offset: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    scale: tuple[float, ...] = (1.0,)
+    offset: tuple[float, ...] = (0.0,)
     channels: str = "rgb"
     classes: tuple[str, ...] = ()
     head: str = "none"
@@ -59,6 +66,8 @@ class ModelSpec:
     requires: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    bands: tuple[int, ...] = ()
+    shown_bands: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for field, value, valid in (
@@ -68,8 +77,18 @@ class ModelSpec:
         ):
             if value not in valid:
                 raise UserError(f"model {self.name}: {field} is '{value}'; {nearest(value, valid)}")
-        if len(self.input_size) != 2 or len(self.scale) != 3 or len(self.offset) != 3:
-            raise UserError(f"model {self.name}: input_size wants 2 numbers, scale and offset want 3 each")
+        self._check_channels()
+        for field in ("scale", "offset"):
+            values = getattr(self, field)
+            if len(values) == 1:
+                object.__setattr__(self, field, values * self.depth)
+            elif len(values) != self.depth:
+                raise UserError(
+                    f"model {self.name}: {field} has {len(values)} values, but the network takes {self.depth} channels; "
+                    "give one for each, or one for all"
+                )
+        if len(self.input_size) != 2:
+            raise UserError(f"model {self.name}: input_size wants 2 numbers")
         if self.head == "binary" and len(self.classes) != 2:
             raise UserError(f"model {self.name}: one output unit means two classes, but {len(self.classes)} are named")
         if self.head == "multiclass" and len(self.classes) < 2:
@@ -89,6 +108,31 @@ class ModelSpec:
         """Whether its outputs are classes, with probabilities; a regression's are numbers, a backbone's are maps."""
         return self.head in ("binary", "multiclass", "multilabel")
 
+    def _check_channels(self) -> None:
+        if (self.channels == "bands") != bool(self.bands):
+            raise UserError(
+                f"model {self.name}: channels is '{self.channels}', bands is {list(self.bands)}; one needs the other"
+            )
+        if self.shown_bands and not self.bands:
+            raise UserError(f"model {self.name}: shown_bands is for networks that take bands")
+        if len(set(self.bands)) < len(self.bands) or min(self.bands, default=0) < 0:
+            raise UserError(f"model {self.name}: bands is {list(self.bands)}; name different ones, the first is 0")
+        if len(self.shown_bands) not in (0, 1, 3) or not set(self.shown_bands) <= set(self.bands):
+            raise UserError(
+                f"model {self.name}: shown_bands is {list(self.shown_bands)}; name one or three of the bands {list(self.bands)}"
+            )
+
+    @property
+    def reads(self) -> Channels:
+        """What is read of each picture for this network, and how that is shown to people."""
+        kind = "rgb" if self.channels == "bgr" else self.channels
+        return Channels(kind, self.bands, self.shown_bands)
+
+    @property
+    def depth(self) -> int:
+        """Number of channels that the network takes."""
+        return self.reads.depth
+
     @property
     def identity(self) -> str:
         """Digest of all that a result of this model depends on: the network, how pictures are brought to it, its classes, its head.
@@ -96,10 +140,13 @@ class ModelSpec:
         Not of what it is called, where it comes from, and what is said of it.
         """
         facts = dataclasses.asdict(self)
-        return identity(**{key: value for key, value in facts.items() if key not in _FOR_PEOPLE})
+        ignored = (*_FOR_PEOPLE, *(key for key in _LATER if not facts[key]))
+        return identity(**{key: value for key, value in facts.items() if key not in ignored})
 
     def preprocess(self, images: npt.NDArray[Any]) -> FloatArray:
-        """Bring RGB images (N, H, W, 3), values 0..255, to model space: float32, same shape."""
+        """Bring pixels (N, H, W, depth), values 0..255, RGB or as `reads` says, to model space: float32, same shape."""
+        if images.shape[-1] != self.depth:
+            raise ValueError(f"model {self.name}: pixels of {self.depth} channels expected, got shape {images.shape}")
         # Of another order in memory, the rows below would be a copy.
         x = np.array(images, dtype=np.float32, order="C")
         if self.channels == "bgr":
@@ -111,12 +158,16 @@ class ModelSpec:
         return x
 
     def to_pixels(self, model_space: npt.NDArray[Any]) -> FloatArray:
-        """The inverse of `preprocess`: RGB values in 0..255 units (not clipped, not rounded), float32."""
+        """The inverse of `preprocess`: RGB or what `reads` says in 0..255 units (not clipped, not rounded), float32."""
         x: FloatArray = np.asarray(model_space, dtype=np.float32) - np.array(self.offset, np.float32)
         x = np.asarray(x / np.array(self.scale, np.float32), dtype=np.float32)
         if self.channels == "bgr":
             x = x[..., ::-1]
         return np.ascontiguousarray(x, dtype=np.float32)
+
+    def for_people(self, model_space: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        """Model input (N, H, W, depth) as people see it: (N, H, W, 3) uint8, RGB (see `Channels.for_people`)."""
+        return self.reads.for_people(self.to_pixels(model_space))
 
     def probabilities(self, logits: npt.NDArray[Any]) -> FloatArray:
         """Class probabilities (N, classes) of logits (N, units).
@@ -173,7 +224,10 @@ class ModelSpec:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the spec as JSON, its identity too: a reader without this library can tell whose results are whose."""
-        write_json(path, {**dataclasses.asdict(self), "identity": self.identity})
+        facts = dataclasses.asdict(self)
+        write_json(
+            path, {key: facts[key] for key in facts if key not in _LATER or facts[key]} | {"identity": self.identity}
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "ModelSpec":

@@ -13,7 +13,7 @@ from convscope.data.image_sets import image_ids, select_images
 from convscope.errors import BadImage, UserError
 from convscope.evaluation.labels import labels_for
 from convscope.models.spec import ModelSpec
-from convscope.pictures.read import fit_image, load_rows, read_image, rgb_pixels
+from convscope.pictures.read import fit_image, load_rows, pixels_of, read_image
 
 # Grey, red green blue, and those with transparency.
 _CHANNELS = (1, 3, 4)
@@ -106,7 +106,7 @@ def _pixels(one: Any, what: str) -> np.ndarray:
 
 def _opened(picture: Image.Image, what: str) -> np.ndarray:
     try:
-        return rgb_pixels(picture)
+        return pixels_of(picture)
     except (OSError, ValueError, SyntaxError) as error:  # its file is closed, or ends too early: PIL reads late
         raise UserError(f"{what}: PIL cannot read it ({error}); open the file again, or give its path") from None
 
@@ -117,7 +117,7 @@ def _from_array(array: np.ndarray, what: str) -> np.ndarray:
     if array.ndim != 3 or array.shape[-1] not in _CHANNELS or not array.size:
         raise UserError(f"{what} has the shape {array.shape}; give (H, W, 3) or a batch (N, H, W, 3), colours last")
     array = _checked(array, what)
-    return rgb_pixels(Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array))
+    return pixels_of(Image.fromarray(array[..., 0] if array.shape[-1] == 1 else array))
 
 
 def _checked(array: np.ndarray, what: str) -> np.ndarray:

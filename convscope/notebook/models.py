@@ -14,7 +14,7 @@ from convscope.models import graphs, load
 from convscope.models.spec import ModelSpec
 from convscope.notebook.settings import known_keywords, of_model
 
-KEYWORDS = ("classes", "head", "image_size", "resize", "preprocessing")
+KEYWORDS = ("classes", "head", "image_size", "resize", "preprocessing", "channels", "bands", "shown_bands")
 
 Canonical = tuple[keras.Model, ModelSpec]
 # What was made of a live model, and of which weights and settings: training goes on between two cells.

@@ -1,4 +1,4 @@
-"""Reading pictures of every kind as RGB, and fitting them to a network's input: the same pixels in every step.
+"""Reading pictures of every kind, and fitting them to a network's input: the same pixels in every step.
 
 Sizes are (height, width) everywhere in this library; only the lines that talk to PIL turn them round.
 """
@@ -10,15 +10,17 @@ import struct
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from convscope.errors import BadImage, UserError
+from convscope.pictures import bands
+from convscope.pictures.channels import RGB, Channels
 from convscope.pictures.formats import open_picture
-from convscope.pictures.window import of_listed
+from convscope.pictures.window import Window, of_listed
 
 RESIZE_CHOICES = ("crop", "stretch", "pad")
 MAX_PIXELS = 100_000_000
@@ -38,21 +40,35 @@ _ORIENTATIONS = {
 
 
 def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, sha256: str = "") -> NDArray[np.uint8]:
-    """Read a picture as RGB.
+    """Read a picture as RGB: `read_pixels` for people, and for most networks.
+
+    Returns:
+        uint8 (H, W, 3), 0..255, RGB.
+    """
+    return read_pixels(path, RGB, max_pixels, sha256).astype(np.uint8, copy=False)
+
+
+def read_pixels(
+    path: str | os.PathLike[str], channels: Channels = RGB, max_pixels: int = MAX_PIXELS, sha256: str = ""
+) -> NDArray[np.generic]:
+    """Read the channels of a picture that a network takes.
 
     The EXIF orientation is applied, transparency is laid over white, CMYK and palettes are converted, 16-bit gray is
     scaled (not clipped), an animation gives its first frame. Colour profiles are ignored. Gray in 32-bit integers is taken
-    for 8 bits where all of it lies in 0..255, for 16 bits up to 65535, and refused beyond; a window takes any numbers.
+    for 8 bits where all of it lies in 0..255, for 16 bits up to 65535, and refused beyond; a window takes any numbers. Of a TIFF of
+    more bands than PIL opens, the first three are RGB, or the first of two is gray. Gray is made of the RGB picture, ITU-R 601-2
+    luma. Bands are the file's own numbers brought to 0..255 (`bands.in_range`), and nothing else is done to them.
 
     Args:
         path: a file of one of the formats of `formats.NAMES`; its content counts, not its name.
+        channels: which.
         max_pixels: larger pictures are refused by their header, before anything is decoded. PIL refuses anything
             above 178 million pixels by itself.
         sha256: first digits of what the file held when it was listed, perhaps with the window that it is read through (see
             `window.listed_as`); nothing is checked where there are none.
 
     Returns:
-        uint8 (H, W, 3), 0..255, RGB.
+        (H, W, channels.depth), 0..255: uint8, or float32 where bands have more than 8 bits or a window.
 
     Raises:
         BadImage: the file cannot be read as a picture; the text is the reason, without the path.
@@ -66,8 +82,7 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, sha25
             stream: IO[bytes] = io.BytesIO(opened.read()) if digest else opened
             if digest and not hashlib.sha256(stream.getbuffer()).hexdigest().startswith(digest):  # type: ignore[attr-defined]
                 raise UserError(f"{path}: the picture is not the one that was listed; run again, and it is listed anew")
-            with open_picture(stream, max_pixels, path.name, window) as picture:
-                return rgb_pixels(picture)
+            return _decoded(stream, channels, max_pixels, path.name, window)
     except (BadImage, UserError):
         raise
     except UnidentifiedImageError:
@@ -88,29 +103,53 @@ def read_image(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, sha25
         raise BadImage(f"damaged: {reason}") from None
 
 
-def rgb_pixels(picture: Image.Image) -> NDArray[np.uint8]:
-    """The pixels of an open picture as `read_image` gives them: upright, without transparency, RGB.
+def _decoded(
+    stream: IO[bytes], channels: Channels, max_pixels: int, name: str, window: Window | None
+) -> NDArray[np.generic]:
+    if channels.kind == "bands" and bands.is_tiff(stream):
+        return bands.in_range(bands.chosen(bands.tiff_bands(stream, max_pixels), channels.bands), window)
+    try:
+        with open_picture(stream, max_pixels, name, None if channels.kind == "bands" else window) as picture:
+            return pixels_of(picture, channels, window)
+    except UnidentifiedImageError:
+        if not bands.is_tiff(stream):
+            raise
+        # More bands, or other numbers, than PIL knows.
+        return pixels_of(bands.as_picture(bands.tiff_bands(stream, max_pixels), window), channels)
 
-    Returns:
-        uint8 (H, W, 3), 0..255.
 
-    Raises:
-        BadImage: floating-point or 32-bit pixels whose range is unknown.
-    """
-    return np.array(_upright(_to_rgb(picture), _orientation(picture)), dtype=np.uint8)
-
-
-def fit_image(image: NDArray[np.uint8], size: tuple[int, int], resize: str = "crop") -> NDArray[np.uint8]:
-    """Resize a picture with the library's one filter (PIL bilinear, antialiased).
+def pixels_of(picture: Image.Image, channels: Channels = RGB, window: Window | None = None) -> NDArray[np.generic]:
+    """The channels of an open picture as `read_pixels` gives them.
 
     Args:
-        image: uint8 (H, W, 3).
+        picture: decoded, seen through its window already where other than bands are asked for.
+        channels: which.
+        window: of bands.
+
+    Raises:
+        BadImage: floating-point or 32-bit pixels whose range is unknown, or fewer bands than are asked for.
+    """
+    if channels.kind == "bands":
+        values = bands.in_range(bands.chosen(bands.picture_bands(picture), channels.bands), window)
+        return bands.upright(values, _orientation(picture))
+    read = _to_rgba(picture) if channels.kind == "rgba" else _to_rgb(picture)
+    if channels.kind == "gray":
+        read = read.convert("L")
+    pixels = np.array(_upright(read, _orientation(picture)), dtype=np.uint8)
+    return pixels[..., None] if channels.kind == "gray" else pixels
+
+
+def fit_image(image: NDArray[Any], size: tuple[int, int], resize: str = "crop") -> NDArray[Any]:
+    """Resize a picture with the library's one filter (PIL bilinear, antialiased), each channel by itself.
+
+    Args:
+        image: uint8 or float32 (H, W, C); a value of transparency is a channel like any other.
         size: (height, width) wanted.
         resize: "crop" cuts the centre to the wanted shape first, "stretch" ignores the shape, "pad" keeps the whole
             picture and fills up with black.
 
     Returns:
-        uint8 (height, width, 3), a new array.
+        (height, width, C) of the same type, a new array.
     """
     height, width = image.shape[:2]
     to_height, to_width = size
@@ -118,24 +157,31 @@ def fit_image(image: NDArray[np.uint8], size: tuple[int, int], resize: str = "cr
         raise ValueError(f"resize is '{resize}', not one of {', '.join(RESIZE_CHOICES)}")
     if (height, width) == (to_height, to_width):
         return image.copy()
-    picture = Image.fromarray(image)
     if resize == "stretch":
-        return np.array(picture.resize((to_width, to_height), _FILTER))
+        return _resized(image, size)
     if resize == "crop":
         # The box is not rounded to pixels: the crop and the resize are one operation.
         scale = min(height / to_height, width / to_width)
         top, left = (height - scale * to_height) / 2, (width - scale * to_width) / 2
         box = (max(left, 0.0), max(top, 0.0), min(width - left, float(width)), min(height - top, float(height)))
-        return np.array(picture.resize((to_width, to_height), _FILTER, box=box))
+        return _resized(image, size, box)
     scale = min(to_height / height, to_width / width)
     inner_height = min(max(round(height * scale), 1), to_height)
     inner_width = min(max(round(width * scale), 1), to_width)
     top, left = (to_height - inner_height) // 2, (to_width - inner_width) // 2
-    padded = np.zeros((to_height, to_width, 3), np.uint8)
-    padded[top : top + inner_height, left : left + inner_width] = np.asarray(
-        picture.resize((inner_width, inner_height), _FILTER)
-    )
+    padded = np.zeros((to_height, to_width, image.shape[2]), image.dtype)
+    padded[top : top + inner_height, left : left + inner_width] = _resized(image, (inner_height, inner_width))
     return padded
+
+
+def _resized(
+    image: NDArray[Any], size: tuple[int, int], box: tuple[float, float, float, float] | None = None
+) -> NDArray[Any]:
+    to = (size[1], size[0])
+    if image.shape[2] == 3 and image.dtype == np.uint8:
+        return np.array(Image.fromarray(image).resize(to, _FILTER, box=box))
+    planes = [Image.fromarray(np.ascontiguousarray(plane)) for plane in np.moveaxis(image, 2, 0)]
+    return np.stack([np.asarray(plane.resize(to, _FILTER, box=box)) for plane in planes], axis=-1)
 
 
 def load_images(
@@ -144,27 +190,29 @@ def load_images(
     resize: str = "crop",
     threads: int = 1,
     digests: Sequence[str] = (),
-) -> NDArray[np.uint8]:
+    channels: Channels = RGB,
+) -> NDArray[Any]:
     """Read and fit many pictures.
 
     Args:
-        paths, size, resize: as in `read_image` and `fit_image`.
+        paths, size, resize, channels: as in `read_pixels` and `fit_image`.
         threads: pictures decoded at a time.
         digests: the SHA-256 of each, or its first digits, as they were listed; none are checked where it is empty.
 
     Returns:
-        uint8 (N, height, width, 3) in the order of `paths`.
+        (N, height, width, channels.depth), 0..255, in the order of `paths`: uint8, of bands float32.
 
     Raises:
         BadImage: one of them cannot be read; the text names it.
         UserError: one of them is no longer the file that was listed.
     """
-    batch = np.zeros((len(paths), *size, 3), np.uint8)
+    kind = np.float32 if channels.kind == "bands" else np.uint8
+    batch: NDArray[Any] = np.zeros((len(paths), *size, channels.depth), kind)
 
     def load(index: int) -> None:
         try:
             listed = digests[index] if digests else ""
-            batch[index] = fit_image(read_image(paths[index], sha256=listed), size, resize)
+            batch[index] = fit_image(read_pixels(paths[index], channels, sha256=listed), size, resize)
         except BadImage as error:
             raise BadImage(f"{paths[index]}: {error}") from None
 
@@ -180,10 +228,15 @@ def load_images(
 
 
 def load_rows(
-    rows: Sequence[Mapping[str, str]], size: tuple[int, int], resize: str = "crop", threads: int = 1
-) -> NDArray[np.uint8]:
+    rows: Sequence[Mapping[str, str]],
+    size: tuple[int, int],
+    resize: str = "crop",
+    threads: int = 1,
+    channels: Channels = RGB,
+) -> NDArray[Any]:
     """The pictures of a table's rows (`path`, `sha256`), read and fitted, each checked to be the one that was listed."""
-    return load_images([row["path"] for row in rows], size, resize, threads, [row["sha256"] for row in rows])
+    paths, digests = [row["path"] for row in rows], [row["sha256"] for row in rows]
+    return load_images(paths, size, resize, threads, digests, channels)
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
@@ -199,6 +252,13 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         opaque = picture.convert("LA").convert("RGBA") if mode == "La" else picture.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", picture.size, (255, 255, 255, 255)), opaque).convert("RGB")
     return picture.convert("RGB")
+
+
+def _to_rgba(picture: Image.Image) -> Image.Image:
+    if picture.mode == "La":
+        return picture.convert("LA").convert("RGBA")
+    clear = picture.mode in ("RGBA", "RGBa", "LA", "PA") or "transparency" in picture.info
+    return picture.convert("RGBA") if clear and not picture.mode.startswith("I") else _to_rgb(picture).convert("RGBA")
 
 
 def _from_integers(values: NDArray[np.generic], wide: bool) -> Image.Image:

@@ -93,7 +93,7 @@ def test_preprocessing_of_a_converter() -> None:
     facts = presets.converter_facts(converter)
     assert facts == {
         "scale": (0.1, 0.2, 0.3),
-        "offset": (-1.0, -1.0, -1.0),
+        "offset": (-1.0,),
         "resize": "stretch",
         "input_size": (20, 30),
     }

@@ -139,3 +139,62 @@ def test_binary_head_wants_two_names() -> None:
         ModelSpec("x", (4, 4), classes=("cat",), head="binary")
     with pytest.raises(UserError, match="did you mean 'stretch'"):
         ModelSpec("x", (4, 4), resize="strech")
+
+
+def test_one_channel_four_and_bands_there_and_back() -> None:
+    pixels = np.random.default_rng(1).uniform(0, 255, (2, 4, 6, 6)).astype(np.float32)
+    gray = ModelSpec("g", (4, 6), scale=(1 / 127.5,), offset=(-1.0,), channels="gray")
+    rgba = ModelSpec("a", (4, 6), scale=(0.5, 2.0, -1.0, 1 / 255), offset=(1.0, 0.0, 3.0, 0.0), channels="rgba")
+    two = ModelSpec("b", (4, 6), scale=(257.0,), channels="bands", bands=(5, 1))
+    for spec, depth in ((gray, 1), (rgba, 4), (two, 2)):
+        given = pixels[..., :depth]
+        assert spec.depth == depth == spec.reads.depth
+        space = spec.preprocess(given)
+        assert space.dtype == np.float32
+        np.testing.assert_allclose(space, given * np.array(spec.scale) + np.array(spec.offset), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(spec.to_pixels(space), given, atol=1e-3)
+        assert spec.for_people(space).shape == (2, 4, 6, 3) and spec.for_people(space).dtype == np.uint8
+        with pytest.raises(ValueError, match=f"pixels of {depth} channels"):
+            spec.preprocess(pixels)
+    assert np.ptp(gray.for_people(gray.preprocess(pixels[..., :1])), axis=-1).max() == 0
+    assert np.asarray(two.preprocess(np.full((1, 1, 1, 2), 255))).tolist() == [[[[65535.0, 65535.0]]]]
+
+
+def test_people_see_caffe_s_colours_in_their_order() -> None:
+    spec = ModelSpec("c", (1, 1), offset=(-103.939, -116.779, -123.68), channels="bgr")
+    red = np.array([255, 0, 0], np.uint8).reshape(1, 1, 1, 3)
+    assert np.array_equal(spec.for_people(spec.preprocess(red)), red)
+
+
+def test_a_spec_of_three_channels_says_what_it_always_said(tmp_path) -> None:
+    """The digest of results that exist; one of bands counts them, and what people see of them."""
+    assert BINARY.identity == "607f9d1ce62c7d59" and BINARY.scale == (1.0, 1.0, 1.0)
+    BINARY.save(tmp_path / "model.json")
+    assert "bands" not in (tmp_path / "model.json").read_text()
+    specs = [
+        ModelSpec("b", (1, 1), channels="bands", bands=bands, shown_bands=shown)
+        for bands, shown in (((0, 1), ()), ((1, 0), ()), ((0, 1), (1,)))
+    ]
+    assert len({spec.identity for spec in specs}) == 3
+    for spec in specs:
+        spec.save(tmp_path / "b.json")
+        assert ModelSpec.load(tmp_path / "b.json") == spec
+
+
+@pytest.mark.parametrize(
+    ("facts", "says"),
+    [
+        ({"channels": "bands"}, "bands is"),
+        ({"bands": (0, 1)}, "one needs the other"),
+        ({"channels": "bands", "bands": (0, 0)}, "different ones"),
+        ({"channels": "bands", "bands": (-1, 0)}, "the first is 0"),
+        ({"channels": "bands", "bands": (0, 1), "shown_bands": (2,)}, "one or three of the bands"),
+        ({"channels": "bands", "bands": (0, 1), "shown_bands": (0, 1)}, "one or three"),
+        ({"shown_bands": (0,)}, "networks that take bands"),
+        ({"channels": "gray", "scale": (1.0, 1.0, 1.0)}, "takes 1 channels"),
+        ({"channels": "grey"}, "did you mean 'gray'"),
+    ],
+)
+def test_channels_that_do_not_fit(facts: dict, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        ModelSpec("x", (4, 4), **facts)

@@ -1,0 +1,92 @@
+"""Which channels a network takes: told by its depth, or by the config."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from convscope.errors import UserError
+from convscope.models import load
+from convscope.pictures.read import load_images
+from tests.completed import model as model_part
+
+GRAY_FILES = ("digits_gray.h5", "emotions_mini_xception_gray.hdf5", "fashion_gray.keras")
+
+
+def saved(depth: int, folder: Path) -> dict:
+    """The config's part of a small network of so many channels."""
+    keras.utils.set_random_seed(depth)
+    inputs = keras.Input((8, 9, depth))
+    maps = layers.Conv2D(4, 3, activation="relu")(inputs)
+    model = keras.Model(inputs, layers.Dense(3, "softmax")(layers.GlobalAveragePooling2D()(maps)))
+    model.save(folder / f"{depth}.keras")
+    return model_part("file", path=str(folder / f"{depth}.keras"))
+
+
+@pytest.mark.parametrize(("depth", "channels"), [(1, "gray"), (3, "rgb"), (4, "rgba")])
+def test_the_depth_tells(tmp_path: Path, depth: int, channels: str) -> None:
+    network, spec = load.import_model("x", saved(depth, tmp_path) | {"preprocessing": "tf"})
+    assert (spec.channels, spec.depth, spec.bands) == (channels, depth, ())
+    assert spec.scale == (1 / 127.5,) * depth and spec.offset == (-1.0,) * depth
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 9, depth)).astype(np.uint8)
+    original = keras.saving.load_model(tmp_path / f"{depth}.keras")
+    expected = np.asarray(original(pixels.astype(np.float32) / 127.5 - 1))
+    np.testing.assert_allclose(spec.probabilities(np.asarray(network(spec.preprocess(pixels)))), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("depth", [2, 6])
+def test_other_depths_ask_for_bands_once(tmp_path: Path, depth: int) -> None:
+    part = saved(depth, tmp_path)
+    with pytest.raises(
+        UserError, match=rf"models.x: the network takes {depth} channels; say with bands .* bands: \[0, 1"
+    ):
+        load.import_model("x", part)
+    wanted = list(range(depth))[::-1]
+    _, spec = load.import_model("x", part | {"bands": wanted, "shown_bands": [0]})
+    assert (spec.channels, spec.bands, spec.shown_bands) == ("bands", tuple(wanted), (0,))
+    assert spec.scale == (1.0,) * depth
+
+
+def test_one_value_a_channel_in_the_network_s_order(tmp_path: Path) -> None:
+    part = saved(3, tmp_path) | {"channels": "bgr", "preprocessing": {"scale": [1, 2, 3], "offset": 5}}
+    _, spec = load.import_model("x", part)
+    assert (spec.scale, spec.offset, spec.channels) == ((1.0, 2.0, 3.0), (5.0,) * 3, "bgr")
+    assert spec.preprocess(np.array([[[[1, 10, 100]]]], np.uint8)).tolist() == [[[[105.0, 25.0, 8.0]]]]
+
+
+@pytest.mark.parametrize(
+    ("depth", "more", "says"),
+    [
+        (1, {"channels": "rgb"}, "models.x.channels: rgb, 3 channels, but the network takes 1"),
+        (3, {"channels": "gray"}, "models.x.channels: gray, 1 channel, but the network takes 3"),
+        (4, {"bands": [0, 1]}, "models.x.bands: 2 bands, but the network takes 4"),
+        (4, {"channels": "bands"}, "models.x.bands: name the bands"),
+        (3, {"channels": "rgb", "bands": [0, 1, 2]}, "channels is rgb, but bands are named"),
+        (1, {"preprocessing": "caffe"}, "models.x.preprocessing: bgr, 3 channels, but the network takes 1"),
+        (3, {"preprocessing": "caffe", "channels": "rgb"}, "preprocessing caffe is for bgr"),
+        (1, {"preprocessing": "torch"}, "models.x.preprocessing: scale has 3 values, but the network takes 1 channel;"),
+        (4, {"preprocessing": {"offset": [1, 2]}}, "offset has 2 values, but the network takes 4 channels"),
+        (3, {"shown_bands": [0]}, "shown_bands is for networks that take bands"),
+    ],
+)
+def test_what_does_not_fit(tmp_path: Path, depth: int, more: dict, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        load.import_model("x", saved(depth, tmp_path) | more)
+
+
+@pytest.mark.parametrize("name", GRAY_FILES)
+def test_published_gray_networks_answer_as_the_library_that_saved_them(shared_folder: Path, name: str) -> None:
+    wild = shared_folder / "wild"
+    if not wild.is_dir():
+        pytest.skip("no public model files beside the checkout")
+    expected = json.loads((wild / "expected.json").read_text())[name]
+    values = {"scale": expected["scale"], "offset": expected["offset"]}
+    network, spec = load.import_model("x", model_part("file", path=str(wild / name), preprocessing=values))
+    assert (spec.channels, list(spec.input_size)) == ("gray", expected["size"])
+    paths = [wild / "pictures" / picture for picture in expected["pictures"]]
+    pixels = load_images(paths, spec.input_size, spec.resize, channels=spec.reads)
+    found = spec.probabilities(np.asarray(network(spec.preprocess(pixels))))
+    np.testing.assert_allclose(found, expected["outputs"], atol=1e-3)
