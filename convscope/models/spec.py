@@ -31,8 +31,8 @@ class ModelSpec:
     """The facts that travel with a network, stored beside it as JSON.
 
     *Model space* is what the network takes: `x * scale + offset`, a value a channel, in the order `channels` says. The x are pixels:
-    0 the darkest and 255 the brightest that the file's type can tell, of 8 bits as of 16, or the ends of its dataset's window. So a network of
-    0..1 has the scale 1/255, one of -1..1 the scale 1/127.5 and the offset -1, one of 0..65535 the scale 257.
+    0 the darkest and 255 the brightest that the file's type can tell, of 8 bits as of 16, or the ends of its dataset's window. So a
+    network of 0..1 has the scale 1/255, one of -1..1 the scale 1/127.5 and the offset -1, one of 0..65535 the scale 257.
 
     Attributes:
         name: name of the model in the study.

@@ -68,9 +68,9 @@ def tiff_bands(stream: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
         except ValueError as error:
             if "imagecodecs" not in str(error):
                 raise
+            kind = tifffile.COMPRESSION(file.pages.first.compression).name
             raise BadImage(
-                f"a TIFF compressed by {tifffile.COMPRESSION(file.pages.first.compression).name}, which needs the Python package imagecodecs; "
-                "install it, or save the file without compression"
+                f"a TIFF compressed by {kind}, which needs the Python package imagecodecs; install it, or save the file uncompressed"
             ) from None
         axis = next((place for place, name in enumerate(series.axes) if name in more), None)
         values = values[..., None] if axis is None else np.moveaxis(values, axis, -1)

@@ -187,7 +187,7 @@ def test_damaged_and_outsized_tiffs_are_bad_images_in_one_line(tmp_path, six):
     path.write_bytes(whole)
     with pytest.raises(BadImage, match="too large: 8x6 pixels, the limit is 47"):
         read_pixels(path, bands(0), max_pixels=47)
-    tifffile.imwrite(path, np.zeros((2, 3, 6, 8), np.uint8), metadata={"axes": "TCYX"})
+    tifffile.imwrite(path, np.zeros((2, 3, 6, 8), np.uint8), photometric="minisblack", metadata={"axes": "TCYX"})
     with pytest.raises(BadImage, match=r"a stack of 2 \(T\) x 3 \(C\)"):
         read_pixels(path, bands(0))
 
