@@ -36,7 +36,7 @@ def main(args: argparse.Namespace) -> None:
     autoencoder = load_keras(args.autoencoder) if args.autoencoder else None
     explain = explainer(args.method, network, spec, own, args.seed, settings.get("layer"), background, autoencoder)
     scores = ClassScores(network, spec)
-    labels = labels_for(rows, spec.classes)
+    labels = labels_for(whole, spec.classes)[args.first : args.first + args.count]
     progress = Progress(len(rows), f"{METHODS[args.method].title} of {spec.name}", "images")
     parts: dict[str, list[np.ndarray]] = {}
     for start in range(0, len(rows), settings["batch"]):

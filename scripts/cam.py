@@ -26,7 +26,7 @@ def main(args: argparse.Namespace) -> None:
     batch, methods = settings["batch"], settings["methods"]
     every = read_rows(args.images)
     rows = every[args.first : args.first + args.count]
-    labels = labels_for(rows, spec.classes)
+    labels = labels_for(every, spec.classes)[args.first : args.first + args.count]
 
     def load(start: int) -> tuple[int, np.ndarray]:
         return start, spec.preprocess(load_rows(rows[start : start + batch], spec.input_size, spec.resize))

@@ -18,6 +18,8 @@ def main(args: argparse.Namespace) -> None:
 
     network, spec = load_model(args.model, args.spec)
     settings = json.loads(args.settings)
+    if spec.head not in ("binary", "multiclass"):
+        args.images = None
     layer = settings["layer"] or default_cam_layer(network)
     facts: dict[str, Any] = {"model": spec.name, "model_digest": spec.identity, "layer": layer}
     head = own_gap_head(network, layer)
@@ -55,6 +57,7 @@ def _answers(
     network: Any, spec: Any, layer: str, rows: list[dict[str, str]], split: str, args: argparse.Namespace
 ) -> Any:
     """Pooled features, logits and labels of the pictures of a split whose class the model knows."""
+    import numpy as np
     import tensorflow as tf
 
     from convscope.errors import UserError
@@ -65,9 +68,12 @@ def _answers(
     from convscope.pictures.read import load_rows
     from convscope.storage.prefetch import ahead
 
-    chosen = [row for row in rows if row["split"] == split]
-    labels = labels_for(chosen, spec.classes)
-    chosen, labels = [row for row, label in zip(chosen, labels, strict=True) if label >= 0], labels[labels >= 0]
+    known = [
+        (row, label)
+        for row, label in zip(rows, labels_for(rows, spec.classes), strict=True)
+        if row["split"] == split and label >= 0
+    ]
+    chosen, labels = [row for row, _ in known], np.array([label for _, label in known], np.int64)
     if not chosen:
         raise UserError(f"cams.{spec.name}.gap_head: split '{split}' has no picture of a class that the model knows")
     flat, sources, tail = cut_at(network, layer)

@@ -24,7 +24,12 @@ _WHOLE = "all"
 
 @dataclasses.dataclass(frozen=True)
 class ImageRow:
-    """A readable picture. `label` indexes the classes; `sha256` are the first 16 digits of what the file holds."""
+    """A readable picture. `label` indexes the classes; `sha256` are the first 16 digits of what the file holds.
+
+    Of a dataset whose pictures have several labels or none, `labels` are their names with | between (`groups.labels_text`), "|"
+    for none, and `class_` and `label` are the first of them. `target` is the number to predict, with | between where there are
+    several. Both are columns of the tables alone that have them.
+    """
 
     split: str
     class_: str
@@ -33,6 +38,8 @@ class ImageRow:
     width: int
     height: int
     sha256: str
+    labels: str = ""
+    target: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

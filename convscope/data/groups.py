@@ -1,6 +1,8 @@
 """Classes, and groups of an evaluation's predictions, as the config names them. Light: the workflow asks while it plans."""
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -58,13 +60,69 @@ def _is_number(name: str) -> bool:
 
 
 def same_class(name: str, known: Iterable[str]) -> str | None:
-    """The known class that a name means: itself, else the one that differs in case or a plural s alone."""
-    known = list(known)
-    if name in known:
-        return name
-    return next((other for other in known if plain(other) == plain(name)), None)
+    """The known class that a name means: itself, else the one that differs in case or a plural s alone.
+
+    Raises:
+        UserError: several differ in that alone.
+    """
+    return same_classes([name], list(known))[0]
+
+
+def same_classes(names: Sequence[str], known: Sequence[str]) -> list[str | None]:
+    """For each of some names the known class that it means; None where it means none. The order of either counts for nothing.
+
+    A name that is known means itself: of classes A and a, "a" is the second. Only then case and a plural s are overlooked, and
+    only for classes that no other name means: "Cats" is "cat", but not beside a "cat".
+
+    Raises:
+        UserError: a name may mean several classes, or several names the same one.
+    """
+    exact = {composed(other): other for other in known}
+    found = [exact.get(composed(name)) for name in names]
+    taken = {other for other in found if other is not None}
+    alike: dict[str, list[str]] = {}
+    for other in dict.fromkeys(known):
+        if other not in taken:
+            alike.setdefault(plain(other), []).append(other)
+    for index, name in enumerate(names):
+        if found[index] is None and (others := alike.get(plain(name))):
+            if len(others) > 1:
+                raise UserError(
+                    f"class '{name}' may be {' or '.join(map(repr, others))}, which differ in case or a plural s alone; "
+                    "write it as one of them"
+                )
+            found[index] = others[0]
+    given = {name: meant for name, meant in zip(names, found, strict=True) if meant is not None}
+    for meant, times in Counter(given.values()).items():
+        if times > 1:
+            both = " and ".join(repr(name) for name, other in given.items() if other == meant)
+            raise UserError(f"classes {both} would both be '{meant}'; rename one of them")
+    return found
 
 
 def plain(name: str) -> str:
     """A class name without regard to case and to a plural s."""
-    return name.strip().lower().removesuffix("s")
+    return composed(name).strip().lower().removesuffix("s")
+
+
+def composed(name: str) -> str:
+    """A name in which an accent is part of its letter (Unicode NFC): file systems write it as a sign of its own."""
+    return unicodedata.normalize("NFC", name)
+
+
+def label_names(text: str) -> tuple[str, ...]:
+    """The labels of a picture that has several, of the cell `labels` of a table: "cat|dog"; an empty one has none."""
+    return tuple(dict.fromkeys(name for part in text.split("|") if (name := part.strip())))
+
+
+def labels_text(names: Iterable[str]) -> str:
+    """The cell `labels` of a picture: its labels with | between.
+
+    Raises:
+        UserError: a label has a | in its name.
+    """
+    names = list(names)
+    for name in names:
+        if "|" in name:
+            raise UserError(f"label '{name}' has a | in it, which stands between labels; rename it")
+    return "|".join(names)

@@ -25,7 +25,8 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 class SetRow:
     """A picture of a set. `id` is unique in the set and safe as a file name; `label` is -1 without a class.
 
-    `sha256` are the first 16 digits of what the file holds: another picture under the same name is another row.
+    `sha256` are the first 16 digits of what the file holds: another picture under the same name is another row. `labels` and
+    `target` are the dataset's (`datasets.ImageRow`). `classes` says how many classes the dataset has, where the set lacks the last.
     """
 
     id: str
@@ -33,6 +34,9 @@ class SetRow:
     class_: str
     label: int
     sha256: str
+    labels: str = ""
+    target: str = ""
+    classes: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +53,12 @@ class _Choice:
     class_: str
     label: int
     sha256: str
+    labels: str = ""
+    target: str = ""
+
+
+def _choice(row: ImageRow) -> _Choice:
+    return _Choice(row.path, row.class_, row.label, row.sha256, row.labels, row.target)
 
 
 def select_images(
@@ -86,16 +96,20 @@ def select_images(
     elif "evaluation" in settings:
         chosen, unreadable = _from_evaluation(settings, images, predictions, seed), []
     elif "dataset" in settings:
-        rows = _narrowed(images, settings)
+        narrowed = _narrowed(images, settings)
         unreadable = [BadSetRow(row.path, row.reason) for row in _narrowed_bad(bad, settings)]
-        chosen = _sampled([_Choice(r.path, r.class_, r.label, r.sha256) for r in rows], settings, seed)
+        chosen = _sampled([_choice(row) for row in narrowed], settings, seed)
     else:
         raise UserError("an image set needs one of the keys 'dataset', 'evaluation', 'files', 'folder'")
     if unreadable and settings.get("on_bad_image") == "fail":
         first = "; ".join(f"{row.path!r} ({row.reason})" for row in unreadable[:3])
         raise UserError(f"on_bad_image is 'fail' and {len(unreadable)} pictures are bad: {first}; mend or remove them")
     ids = image_ids([(row.class_, row.path) for row in chosen])
-    return [SetRow(i, r.path, r.class_, r.label, r.sha256) for i, r in zip(ids, chosen, strict=True)], unreadable
+    count = max((row.label for row in images), default=-1) + 1
+    if max((row.label for row in chosen), default=-1) + 1 >= count:
+        count = 0
+    rows = zip(ids, chosen, strict=True)
+    return [SetRow(i, r.path, r.class_, r.label, r.sha256, r.labels, r.target, count) for i, r in rows], unreadable
 
 
 def image_ids(pictures: Sequence[tuple[str, str]]) -> list[str]:
@@ -176,7 +190,9 @@ def _from_evaluation(
         hint = f"write '{group}:' and a class" if needs_class else nearest(given, GROUPS)
         raise UserError(f"group: '{given}' is not a group of predictions ({hint})")
     labels = _labels(predictions)
-    wanted = same_class(wanted, labels) or wanted
+    if wanted and wanted not in labels:
+        # One name a class: the dataset's and the model's may differ in a plural s.
+        wanted = same_class(wanted, {label: name for name, label in reversed(labels.items())}.values()) or wanted
     for name in ([wanted] if wanted else []) + list(settings.get("classes") or []):
         if predictions and name not in labels:
             raise UserError(f"there is no class '{name}' among the predictions ({nearest(name, sorted(labels))})")
@@ -192,7 +208,7 @@ def _from_evaluation(
         settings = {}
     else:
         rows = sorted(rows, key=lambda row: (int(row["label"]), row["path"]))
-    known = {row.path: _Choice(row.path, row.class_, row.label, row.sha256) for row in images}
+    known = {row.path: _choice(row) for row in images}
     # The predictions count classes as the model does; a set keeps the labels of its dataset.
     choices = [known.get(r["path"]) or _Choice(r["path"], r["class"], int(r["label"]), r["sha256"]) for r in rows]
     return _sampled(choices, settings, seed)

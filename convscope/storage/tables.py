@@ -1,7 +1,8 @@
 """CSV tables of typed rows: one format for every table of the pipeline, the same bytes for the same rows.
 
 A row is a dataclass whose fields are `str`, `int`, `float` or `bool`; the column `class`, a Python keyword, is its
-field `class_`. Plain dicts are read and written too. Any file name survives: commas, quotes, line breaks and
+field `class_`. A field with a default is a column of the tables alone in which a row differs from it. Plain dicts are read and
+written too. Any file name survives: commas, quotes, line breaks and
 bytes that are not UTF-8.
 
 A spreadsheet takes a cell that begins with = + - @ (or a tab, or a carriage return) for a formula, and runs it. Names of files
@@ -45,12 +46,18 @@ def write_table(path: str | os.PathLike[str], rows: Iterable[Any], columns: Sequ
         path: the CSV file.
         rows: dataclass instances, or mappings from column to value. None is an empty cell, booleans are
             `true`/`false`, floats have the fewest digits that read back as the same number.
-        columns: the columns in order, or the row type they are taken from. They are written even where there is no row.
+        columns: the columns in order, or the row type they are taken from. They are written even where there is no row, but
+            for those of fields with a default that every row has.
 
     Raises:
         ValueError: a row lacks a column or has one too many.
     """
-    names = columns_of(columns) if isinstance(columns, type) else list(columns)
+    if isinstance(columns, type):
+        rows, fields = list(rows), {_column(field): field.default for field in dataclasses.fields(columns)}
+        names = [name for name, default in fields.items() if _is_told(name, default, rows)]
+        rows = [{name: value for name, value in to_dict(row).items() if name in names} for row in rows]
+    else:
+        names = list(columns)
     with (
         atomic_path(path) as temporary,
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as stream,
@@ -99,6 +106,8 @@ def read_table(path: str | os.PathLike[str], row_type: type[Row]) -> list[Row]:
         for field in fields:
             name = _column(field)
             if name not in cells:
+                if field.default is not dataclasses.MISSING:
+                    continue
                 raise UserError(f"{path}: no column '{name}' ({nearest(name, cells)})")
             try:
                 values[field.name] = _value(cells[name], types[field.name])
@@ -112,6 +121,11 @@ def read_table(path: str | os.PathLike[str], row_type: type[Row]) -> list[Row]:
 def to_dict(row: Any) -> dict[str, Any]:
     """A dataclass row as a dict from column to value."""
     return {_column(field): getattr(row, field.name) for field in dataclasses.fields(row)}
+
+
+def _is_told(name: str, default: Any, rows: Sequence[Any]) -> bool:
+    field = name if name != "class" else "class_"
+    return default is dataclasses.MISSING or any(getattr(row, field) != default for row in rows)
 
 
 def _column(field: "dataclasses.Field[Any]") -> str:

@@ -104,3 +104,19 @@ def test_numbers_stay_numbers(tmp_path):
     lines = (tmp_path / "t.csv").read_text().splitlines()[1:]
     assert lines == [str(number) for number in numbers]
     assert [float(line) for line in lines][:3] == [-0.5, -3, pytest.approx(-1e-7)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Optional:
+    path: str
+    labels: str = ""
+    count: int = 0
+
+
+def test_a_column_of_defaults_is_not_written(tmp_path):
+    """So that a table of pictures with one class each is what it was before there were others."""
+    plain, told = [Optional("a"), Optional("b")], [Optional("a"), Optional("b", labels="x|y")]
+    for rows, columns in ((plain, ["path"]), (told, ["path", "labels"]), ([], ["path"])):
+        write_table(tmp_path / "t.csv", rows, Optional)
+        assert read_table(tmp_path / "t.csv", Optional) == rows
+        assert (tmp_path / "t.csv").read_text().splitlines()[0].split(",") == columns
