@@ -6,7 +6,7 @@ from pathlib import Path
 
 from convscope.jobs.job import parser, run
 
-# How a picture becomes square for a network of the project.
+# How a picture takes the shape of the input for a network of the project.
 RESIZE = "crop"
 
 
@@ -16,13 +16,14 @@ def main(args: argparse.Namespace) -> None:
     from convscope.jobs.job import say
     from convscope.models import architectures, graphs, load, training
     from convscope.models.canonical import canonical
+    from convscope.models.settings import image_size
     from convscope.models.spec import ModelSpec
     from convscope.storage.files import read_json, write_json, write_text
     from convscope.storage.tables import read_rows
 
     settings = json.loads(args.settings)
     classes = read_json(args.classes)["classes"]
-    size = (int(settings["image_size"]),) * 2
+    size = image_size(settings["image_size"])
     rows = [row for row in read_rows(args.images) if row["split"] in ("train", "validation") and int(row["label"]) >= 0]
     if len(classes) < 2:
         raise UserError(f"{args.images}: training needs at least two classes, found {len(classes)}")

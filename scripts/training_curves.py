@@ -15,7 +15,9 @@ def main(args: argparse.Namespace) -> None:
 
     spec, training = ModelSpec.load(args.spec), read_json(args.training)
     history = [{key: float(value) for key, value in row.items()} for row in read_rows(args.history)]
-    title = f"{spec.name}: {training['settings']['architecture']}, {spec.input_size[0]} px"
+    height, width = spec.input_size
+    sides = height if height == width else f"{height}x{width}"
+    title = f"{spec.name}: {training['settings']['architecture']}, {sides} px"
     draw_curves(args.curves, title, history, training["best_epoch"])
 
 

@@ -1,14 +1,21 @@
 """Networks of keras.applications, with their ImageNet weights or with those of a file."""
 
+import hashlib
+import importlib
+import io
+import re
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from keras import tree
 
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError, nearest
-from convscope.models.preprocessing import preprocessing
+from convscope.models.preprocessing import TORCH_DEVIATION, preprocessing
 from convscope.models.saved import check_sum
 
 # How each family of keras.applications wants its pixels; the others rescale inside the network.
@@ -32,6 +39,8 @@ APPLICATION_MODES = {
     "NASNetLarge": "tf",
     "NASNetMobile": "tf",
 }
+# What the MobileNetV3s were trained at, which take any size; the others say it.
+_SIDE = 224
 
 
 def import_application(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, Any]]:
@@ -52,6 +61,9 @@ def import_application(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[s
         else:
             network = builders[name](weights=None, classes=classes)
             network.load_weights(weights)
+            _as_its_weights_were(network, name, Path(weights))
+    except UserError:
+        raise
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         if not by_name:
@@ -61,5 +73,68 @@ def import_application(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[s
             "download the file of that address by hand and set 'weights' to it"
         ) from None
     _, height, width, _ = network.inputs[0].shape
-    facts = {"source": f"keras.applications.{name}, weights {Path(weights).name}", "input_size": (height, width)}
+    size = (height or _SIDE, width or _SIDE)
+    facts = {"source": f"keras.applications.{name}, weights {Path(weights).name}", "input_size": size}
     return network, facts | preprocessing(APPLICATION_MODES.get(name, "none"))
+
+
+def _as_its_weights_were(network: keras.Model, name: str, weights: Path) -> None:
+    """Give a network what the one that a weights file was saved from did to its pictures and has no weights for.
+
+    keras.applications adds a second rescaling to an EfficientNet of `weights="imagenet"` alone: its `Normalization` keeps standard
+    deviations for variances, and what is divided by their roots has to be divided once more.
+
+    Raises:
+        UserError: the file's network was built without the preprocessing inside (`include_preprocessing=False`).
+    """
+    saved, layout = _preprocessing_layers(weights)
+    if re.fullmatch("EfficientNetB[0-7]", name):
+        if _is_kerass(name, weights) or len([kind for kind in saved if kind == "rescaling"]) > 1:
+            normalisation = next(layer for layer in network.layers if isinstance(layer, keras.layers.Normalization))
+            normalisation.adapt_variance.assign(normalisation.adapt_variance * np.array(TORCH_DEVIATION, np.float32))
+            normalisation.finalize_state()
+        return
+    own = sorted(layer.__class__.__name__.lower() for layer in network._flatten_layers())
+    expected = [kind for kind in own if kind in _PREPROCESSING]
+    if layout == "Keras 3" and len(saved) < len(expected):  # what Keras itself offers is all of the older layout
+        raise UserError(
+            f"application {name}: '{weights}' is of a network built with include_preprocessing=False, whose pixels somebody else "
+            "prepares; save it whole with model.save('model.keras') and name it under source: file with its preprocessing"
+        )
+
+
+_PREPROCESSING = ("normalization", "rescaling")
+
+
+def _preprocessing_layers(weights: Path) -> tuple[list[str], str]:
+    """The kinds of preprocessing layers that a weights file lists, with weights or without, and the layout that it has.
+
+    Keras 3 writes a group a layer, called by its class, for `.weights.h5` files and `.keras` archives; older files list names.
+    """
+    import h5py
+
+    source: Any = weights
+    if zipfile.is_zipfile(weights):
+        with zipfile.ZipFile(weights) as archive:
+            source = io.BytesIO(archive.read("model.weights.h5"))
+    with h5py.File(source, "r") as file:
+        layout = "Keras 3" if "layers" in file else "older"
+        names: list[str] = []
+        if layout == "Keras 3":
+            file.visit(lambda path: names.append(path.rpartition("/")[2]))
+        else:
+            listed = file.attrs.get("layer_names", ())
+            names = [name.decode() if isinstance(name, bytes) else str(name) for name in listed]
+    found = (re.fullmatch(rf"({'|'.join(_PREPROCESSING)})(_\d+)?", name) for name in names)
+    return sorted(match[1] for match in found if match), layout
+
+
+def _is_kerass(name: str, weights: Path) -> bool:
+    """Whether a file is one of those that keras.applications downloads for this network."""
+    module = getattr(keras.applications, name).__module__
+    hashes = getattr(importlib.import_module(module), "WEIGHTS_HASHES", {})
+    known = {
+        str(value) for part in (hashes.values() if isinstance(hashes, dict) else ()) for value in tree.flatten(part)
+    }
+    content = weights.read_bytes()
+    return bool({hashlib.md5(content, usedforsecurity=False).hexdigest(), hashlib.sha256(content).hexdigest()} & known)

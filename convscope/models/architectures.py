@@ -20,6 +20,7 @@ from convscope.models.names import (
     scaled,
     xception_filters,
 )
+from convscope.models.settings import image_size
 
 CONVNET_SMALLEST = 78
 MINI_XCEPTION_SMALLEST = 32
@@ -50,10 +51,10 @@ def build(settings: Mapping[str, Any], classes: int) -> keras.Model:
     if name not in builders:
         raise UserError(f"architecture is '{name}'; {nearest(name, builders)}")
     builder, smallest = builders[name]
-    size = int(settings["image_size"])
-    if size < smallest:
+    size = image_size(settings["image_size"])
+    if min(size) < smallest:
         raise UserError(
-            f"image_size is {size}, too small for architecture {name}; at least {smallest} pixels are needed"
+            f"image_size is {min(size)}, too small for architecture {name}; at least {smallest} pixels are needed"
         )
     model = builder(
         size,
@@ -95,12 +96,12 @@ def _head(x: Any, units: int, dropout: float) -> Any:
     return layers.Dense(units, name="predictions")(x)
 
 
-def convnet(size: int, *, units: int, width: float, dropout: float, augmentation: bool) -> keras.Model:
+def convnet(size: tuple[int, int], *, units: int, width: float, dropout: float, augmentation: bool) -> keras.Model:
     """The textbook's small convnet: five 3x3 convolutions with 2x2 max-pooling between them.
 
-    Input (N, size, size, 3), values 0..255; output logits (N, units). Layers conv1..conv5, pool1..pool4.
+    Input (N, height, width, 3), values 0..255; output logits (N, units). Layers conv1..conv5, pool1..pool4.
     """
-    inputs = keras.Input((size, size, 3), name="image")
+    inputs = keras.Input((*size, 3), name="image")
     x = _augment(inputs) if augmentation else inputs
     x = layers.Rescaling(1 / 255, name="rescaling")(x)
     for number, filters in enumerate(CONVNET_FILTERS, start=1):
@@ -110,12 +111,12 @@ def convnet(size: int, *, units: int, width: float, dropout: float, augmentation
     return keras.Model(inputs, _head(x, units, dropout), name="convnet")
 
 
-def retail(size: int, *, units: int, width: float, dropout: float, augmentation: bool) -> keras.Model:
+def retail(size: tuple[int, int], *, units: int, width: float, dropout: float, augmentation: bool) -> keras.Model:
     """The network usual for 100x100 pictures of fruit: four 2x2 convolutions, each with 2x2 max-pooling, and a dense layer.
 
-    Input (N, size, size, 3), values 0..255; output logits (N, units). Layers conv1..conv4, pool1..pool4, hidden.
+    Input (N, height, width, 3), values 0..255; output logits (N, units). Layers conv1..conv4, pool1..pool4, hidden.
     """
-    inputs = keras.Input((size, size, 3), name="image")
+    inputs = keras.Input((*size, 3), name="image")
     x = _augment(inputs) if augmentation else inputs
     x = layers.Rescaling(1 / 255, name="rescaling")(x)
     for number, filters in enumerate(RETAIL_FILTERS, start=1):
@@ -128,13 +129,15 @@ def retail(size: int, *, units: int, width: float, dropout: float, augmentation:
     return keras.Model(inputs, layers.Dense(units, name="predictions")(x), name="retail")
 
 
-def mini_xception(size: int, *, units: int, width: float, dropout: float, augmentation: bool) -> keras.Model:
+def mini_xception(
+    size: tuple[int, int], *, units: int, width: float, dropout: float, augmentation: bool
+) -> keras.Model:
     """The textbook's mini-Xception: five residual blocks of two batch-normalised separable convolutions each.
 
-    Input (N, size, size, 3), values 0..255; output logits (N, units). Layers stem_conv, block<i>_sepconv<1|2>,
+    Input (N, height, width, 3), values 0..255; output logits (N, units). Layers stem_conv, block<i>_sepconv<1|2>,
     block<i>_residual_conv, block<i>_pool, block<i>_add.
     """
-    inputs = keras.Input((size, size, 3), name="image")
+    inputs = keras.Input((*size, 3), name="image")
     x = _augment(inputs) if augmentation else inputs
     x = layers.Rescaling(1 / 255, name="rescaling")(x)
     x = layers.Conv2D(scaled(32, width), 5, use_bias=False, name="stem_conv")(x)
@@ -154,10 +157,10 @@ def mini_xception(size: int, *, units: int, width: float, dropout: float, augmen
     return keras.Model(inputs, _head(x, units, dropout), name="mini_xception")
 
 
-def xception(size: int, *, units: int, width: float, dropout: float, augmentation: bool) -> keras.Model:
+def xception(size: tuple[int, int], *, units: int, width: float, dropout: float, augmentation: bool) -> keras.Model:
     """keras-hub's 14-block Xception with all filters times `width`, global average pooling and a dense head.
 
-    Input (N, size, size, 3), values -1..1; output logits (N, units). Layer names are those of `xception_41_imagenet`.
+    Input (N, height, width, 3), values -1..1; output logits (N, units). Layer names are those of `xception_41_imagenet`.
     """
     import keras_hub
 
@@ -167,6 +170,6 @@ def xception(size: int, *, units: int, width: float, dropout: float, augmentatio
         image_shape=(None, None, 3),
         name="xception_backbone",
     )
-    inputs = keras.Input((size, size, 3), name="image")
+    inputs = keras.Input((*size, 3), name="image")
     x = _augment(inputs) if augmentation else inputs
     return keras.Model(inputs, _head(backbone(x), units, dropout), name="xception")

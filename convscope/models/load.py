@@ -23,6 +23,7 @@ from convscope.models.channels import channel_facts
 from convscope.models.heads import loss_of, trained_with, with_head
 from convscope.models.preprocessing import preprocessing
 from convscope.models.saved import check_sum, load_file
+from convscope.models.settings import image_size
 from convscope.models.spec import ModelSpec
 from convscope.storage.files import atomic_path
 
@@ -155,16 +156,16 @@ def _finish(
     name: str, settings: Mapping[str, Any], network: keras.Model, facts: dict[str, Any]
 ) -> tuple[keras.Model, ModelSpec]:
     facts = facts | channel_facts(name, settings, _depth(network), facts)
-    wanted = settings.get("image_size")
-    size = (int(wanted),) * 2 if wanted else facts.pop("input_size", None)
-    facts.pop("input_size", None)
+    wanted, own = settings.get("image_size"), facts.pop("input_size", None)
+    size = image_size(wanted) if wanted else own
     flat, activation = canonical(
         network, name, scale=facts.get("scale", 1.0), offset=facts.get("offset", 0.0), size=size
     )
     _, height, width, _ = flat.inputs[0].shape
     if height is not None:
-        if wanted and (height, width) != size:
-            raise UserError(f"models.{name}.image_size is {wanted}, but the network takes only {height}x{width} pixels")
+        if wanted and size and (height, width) != size:
+            asked = f"{size[0]}x{size[1]}"
+            raise UserError(f"models.{name}.image_size is {asked}, but the network takes only {height}x{width} pixels")
         size = (height, width)
     if size is None:
         raise UserError(f"models.{name}: the network does not say its image size; set image_size")

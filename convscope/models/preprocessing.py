@@ -6,7 +6,7 @@ from typing import Any
 from convscope.errors import UserError, nearest
 
 _CAFFE_MEAN = (103.939, 116.779, 123.68)
-_TORCH_MEAN, _TORCH_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_TORCH_MEAN, TORCH_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def preprocessing(mode: str | Mapping[str, Any]) -> dict[str, Any]:
@@ -25,8 +25,8 @@ def preprocessing(mode: str | Mapping[str, Any]) -> dict[str, Any]:
         return {"scale": (1 / 127.5,), "offset": (-1.0,)}
     if mode == "torch":
         return {
-            "scale": tuple(1 / (255 * deviation) for deviation in _TORCH_DEVIATION),
-            "offset": tuple(-mean / deviation for mean, deviation in zip(_TORCH_MEAN, _TORCH_DEVIATION, strict=True)),
+            "scale": tuple(1 / (255 * deviation) for deviation in TORCH_DEVIATION),
+            "offset": tuple(-mean / deviation for mean, deviation in zip(_TORCH_MEAN, TORCH_DEVIATION, strict=True)),
         }
     if mode == "caffe":
         return {"offset": tuple(-mean for mean in _CAFFE_MEAN), "channels": "bgr"}

@@ -19,6 +19,12 @@ def model_settings(model: dict[str, Any], digest_of: Callable[[str], str]) -> di
     return used
 
 
+def image_size(value: Any) -> tuple[int, int]:
+    """(height, width) of an `image_size` of the config: the side of a square, or both."""
+    height, width = value if isinstance(value, list | tuple) else (value, value)
+    return int(height), int(width)
+
+
 def model_files(model: dict[str, Any]) -> list[str]:
     """The files and folders on this computer that a model is loaded from."""
     candidates = [model.get(key) for key in ("path", "preset", "weights")]
