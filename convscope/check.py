@@ -11,8 +11,10 @@ from convscope.data.places import (
     check_address,
     check_below,
     check_dataset_folder,
+    check_list,
     check_picture_folder,
     classes_on_disk,
+    listing_if_any,
     split_folders,
 )
 from convscope.errors import UserError, nearest
@@ -100,6 +102,8 @@ def check_study(config: dict[str, Any]) -> None:
 
 def splits_of(dataset: dict[str, Any]) -> list[str]:
     """The splits a dataset of the configuration has; ["all"] where it is not divided."""
+    if (listing := listing_if_any(dataset)) and listing.splits != ["all"]:
+        return listing.splits
     if "images_per_class" not in dataset and "splits" not in dataset and dataset.get("source") == "path":
         return list(split_folders(dataset))
     return list(dataset.get("images_per_class") or dataset.get("splits") or {"all": ""})
@@ -111,7 +115,7 @@ def classes_of(dataset: dict[str, Any]) -> list[str] | None:
         return list(DRAWN_CLASSES[dataset["source"]])
     if dataset.get("classes"):
         return list(dataset["classes"])
-    if dataset["source"] == "path":
+    if dataset["source"] in ("path", "table"):
         return classes_on_disk(dataset)
     return None
 
@@ -147,13 +151,24 @@ def _check_dataset(key: str, dataset: dict[str, Any]) -> None:
         raise UserError(f"{key}: splits and images_per_class exclude each other; keep one")
     for split, name in dataset.get("splits", {}).items():
         check_below(f"{key}.splits.{split}", name)
-    for name in dataset.get("classes", []):
+    _check_window(key, dataset)
+    for name in dataset.get("classes", []) if dataset["source"] != "table" else []:
         check_below(f"{key}.classes", name)
     if dataset["source"] == "path":
         check_dataset_folder(key, dataset)
+    if dataset["source"] == "table":
+        path = check_file(f"{key}.path", dataset["path"], "for class folders: source: path")
+        check_folder(f"{key}.folder", path.parent / dataset["folder"])
+        check_list(f"{key}.path", dataset)
     if dataset["source"] == "archive":
         check_below(f"{key}.folder", dataset["folder"])
         check_address(f"{key}.url", dataset["url"], archive=True)
+
+
+def _check_window(key: str, part: dict[str, Any]) -> None:
+    low, high = part.get("window", (0, 1))
+    if low >= high:
+        raise UserError(f"{key}.window: [{low}, {high}] goes from black to white, so the first must be the less")
 
 
 def _check_model(key: str, model: dict[str, Any], datasets: dict[str, Any]) -> None:
@@ -192,6 +207,11 @@ def _check_image_set(key: str, settings: dict[str, Any], config: dict[str, Any])
     if len(given) != 1:
         raise UserError(
             f"{key}: name one of {', '.join(_IMAGE_SOURCES)}" + (f", not {' and '.join(given)}" if given else "")
+        )
+    _check_window(key, settings)
+    if "window" in settings and "dataset" in settings:
+        raise UserError(
+            f"{key}.window: the pictures of a dataset have its window; write it in datasets.{settings['dataset']}"
         )
     for path in settings.get("files", []):
         check_file(f"{key}.files", path, "for all pictures of a folder: folder:")

@@ -24,7 +24,11 @@ from convscope.jobs.timers import cancel_timers
 from convscope.models.layer_table import read_layers, select_layers
 from convscope.storage.arguments import as_argument, as_arguments
 from convscope.storage.files import sha256_of
-from convscope.storage.fingerprints import file_digest, fingerprint
+from convscope.storage.fingerprints import (
+    file_digest,
+    fingerprint,
+    fingerprint_of_files,
+)
 from convscope.storage.identity import identity
 from convscope.storage.runs import announce_again
 from convscope.storage.tables import read_rows
@@ -171,6 +175,13 @@ def content_of(place, *without):
         stop(f"'{path}' cannot be read: {error.strerror}")
     except UserError as error:
         stop(error)
+
+
+def contents_of(files):
+    """Digest of what some of a user's files hold, however many; remembered as by `content_of`."""
+    paths = [os.path.abspath(file) for file in files]
+    kept = f".snakemake/fingerprints/{identity(files=sorted(paths))}.json"
+    return fingerprint_of_files(files, kept, threads=4)[:16]
 
 
 def job_threads(stage):

@@ -1,7 +1,7 @@
 """Datasets and image sets: drawn, downloaded, or used in place; every picture verified and listed."""
 
 from convscope.check import splits_of
-from convscope.data.places import masks_below
+from convscope.data.places import listed_files, masks_below
 from convscope.data.settings import (
     MADE_IN,
     dataset_settings,
@@ -180,6 +180,7 @@ def dataset_content(wildcards):
         "drawn_produce": rules.draw_produce.output.content,
         "archive": rules.extract.output.content,
         "path": [],
+        "table": [],
     }
     return made[source]
 
@@ -196,6 +197,8 @@ def dataset_path(wildcards):
 def dataset_fingerprint(wildcards):
     """What a user's folder holds, its part masks left out; changes with its content, not with a touch."""
     dataset = config["datasets"][wildcards.dataset]
+    if dataset["source"] == "table":
+        return contents_of(listed_files(dataset))
     if dataset["source"] != "path":
         return ""
     below = masks_below(dataset)
@@ -203,12 +206,13 @@ def dataset_fingerprint(wildcards):
 
 
 rule dataset:
-    """List every picture of a dataset with its split, class and checksum; unreadable ones with the reason."""
+    """List every picture of a dataset with its split, class and checksum; unreadable ones and what is none with the reason."""
     input:
         made=dataset_content,
     output:
         images="<study>/datasets/{dataset}/images.csv",
         bad="<study>/datasets/{dataset}/bad.csv",
+        skipped="<study>/datasets/{dataset}/skipped.csv",
         classes="<study>/datasets/{dataset}/classes.json",
     log:
         "<study>/logs/dataset/{dataset}.log",
@@ -230,7 +234,7 @@ rule dataset:
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" dataset --settings {params.settings:q} --folder {params.folder:q} --images {output.images:q} \
-            --bad {output.bad:q} --classes {output.classes:q} --threads {threads} --log {log:q}
+            --bad {output.bad:q} --skipped {output.skipped:q} --classes {output.classes:q} --threads {threads} --log {log:q}
         """
 
 
@@ -270,6 +274,9 @@ rule contact_sheet:
 def masks_fingerprint(wildcards):
     """What a user's part masks hold, and what names their parts, wherever they lie."""
     dataset = config["datasets"][wildcards.dataset]
+    if dataset["source"] == "table":
+        files = listed_files(dataset, masks=True)
+        return [contents_of([*files, Path(dataset["path"]).parent / "parts.json"])]
     if dataset["source"] != "path" or not dataset.get("masks"):
         return []
     root = Path(dataset["path"])

@@ -10,6 +10,7 @@ from convscope.jobs.job import parser, run, say
 def main(args: argparse.Namespace) -> None:
     """Scan the folder and write the tables."""
     from convscope.data.datasets import BadRow, ImageRow, scan_dataset
+    from convscope.data.folders import SkippedRow
     from convscope.storage.files import write_json
     from convscope.storage.tables import write_table
 
@@ -20,18 +21,31 @@ def main(args: argparse.Namespace) -> None:
         say(f"{split}: {count} of class {name}")
     for row in dataset.bad:
         say(f"bad: {row.path!r}: {row.reason}")
+    for other in dataset.skipped:
+        say(f"left out: {other.path!r}: {other.reason}")
+    if strangers := dataset.splits_without_a_common_class():
+        names = " and ".join(strangers)
+        say(
+            f"warning: the splits {names} have no class in common; if these folders are classes, write splits: {{all: .}}"
+        )
     if shared := dataset.shared_between_splits():
         say(f"warning: {shared} pictures are in more than one split; accuracy measured on them is too high")
     write_table(args.images, dataset.images, ImageRow)
     write_table(args.bad, dataset.bad, BadRow)
+    write_table(args.skipped, dataset.skipped, SkippedRow)
     write_json(args.classes, {"classes": dataset.classes})
 
 
 if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--settings", required=True, help="the dataset's part of the config, as JSON")
-    arguments.add_argument("--folder", type=Path, required=True, help="folder of the pictures (read only)")
+    arguments.add_argument(
+        "--folder", type=Path, required=True, help="folder of the pictures, or their list (read only)"
+    )
     arguments.add_argument("--images", type=Path, required=True, help="table of the readable pictures to write (CSV)")
     arguments.add_argument("--bad", type=Path, required=True, help="table of the bad pictures to write (CSV)")
+    arguments.add_argument(
+        "--skipped", type=Path, required=True, help="table of what lies beside the pictures to write (CSV)"
+    )
     arguments.add_argument("--classes", type=Path, required=True, help="names of the classes to write (JSON)")
     run(main, arguments)

@@ -9,20 +9,25 @@ from convscope.jobs.job import parser, run, say
 
 def main(args: argparse.Namespace) -> None:
     """Select and write both tables."""
-    from convscope.data.datasets import BadRow, ImageRow
+    from convscope.data.folders import SkippedRow
     from convscope.data.image_sets import BadSetRow, SetRow, select_images
+    from convscope.data.rows import BadRow, ImageRow
     from convscope.storage.tables import read_rows, read_table, write_table
 
+    skipped: list[SkippedRow] = []
     rows, bad = select_images(
         json.loads(args.settings),
         read_table(args.images, ImageRow) if args.images else [],
         read_table(args.bad_images, BadRow) if args.bad_images else [],
         read_rows(args.predictions) if args.predictions else [],
         args.seed,
+        skipped,
     )
     say(f"{len(rows)} pictures, {len(bad)} bad")
     for row in bad:
         say(f"bad: {row.path!r}: {row.reason}")
+    for other in skipped:
+        say(f"left out: {other.path!r}: {other.reason}")
     write_table(args.out, rows, SetRow)
     write_table(args.bad, bad, BadSetRow)
 

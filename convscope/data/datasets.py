@@ -1,78 +1,62 @@
-"""Datasets: every picture of a folder opened, described and put in a split; the bad ones listed with the reason."""
+"""Datasets: every picture of a folder or a list opened, described and put in a split; the bad ones listed with the reason."""
 
 import dataclasses
 import itertools
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from convscope.data.class_order import FILE as CLASS_INDICES
+from convscope.data.class_order import ordered
 from convscope.data.drawn.kinds import CLASSES as DRAWN
+from convscope.data.folders import (
+    SkippedRow,
+    class_folders,
+    folders_called,
+    is_picture,
+    is_picture_file,
+    natural_key,
+    picture_files,
+)
+from convscope.data.groups import composed, labels_text
+from convscope.data.listings import METADATA, Listing, listing_of
+from convscope.data.rows import BadRow, Dataset, ImageRow
 from convscope.errors import BadImage, UserError, nearest
-from convscope.pictures.formats import is_picture_name
 from convscope.pictures.read import MAX_PIXELS, read_image
+from convscope.pictures.window import listed_as
 from convscope.storage.files import sha256_of
 from convscope.storage.fingerprints import fingerprint, is_ignored
 
-__all__ = ["BadRow", "Dataset", "ImageRow", "fingerprint", "scan_dataset"]
+__all__ = [
+    "BadRow",
+    "Dataset",
+    "ImageRow",
+    "class_folders",
+    "fingerprint",
+    "is_picture",
+    "natural_key",
+    "picture_files",
+    "scan_dataset",
+]
 
 MIN_SIDE = 8
 _WHOLE = "all"
+# What this library looks for beside pictures.
+_NO_PICTURES = ("parts.json", CLASS_INDICES, *METADATA)
 
 
 @dataclasses.dataclass(frozen=True)
-class ImageRow:
-    """A readable picture. `label` indexes the classes; `sha256` are the first 16 digits of what the file holds.
+class _Item:
+    """A picture to be opened, and what is known of it before."""
 
-    Of a dataset whose pictures have several labels or none, `labels` are their names with | between (`groups.labels_text`), "|"
-    for none, and `class_` and `label` are the first of them. `target` is the number to predict, with | between where there are
-    several. Both are columns of the tables alone that have them.
-    """
-
+    path: Path
     split: str
     class_: str
     label: int
-    path: str
-    width: int
-    height: int
-    sha256: str
     labels: str = ""
     target: str = ""
-
-
-@dataclasses.dataclass(frozen=True)
-class BadRow:
-    """A file that should be a picture and is not, with the reason."""
-
-    split: str
-    class_: str
-    path: str
-    reason: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Dataset:
-    """What a folder holds: rows sorted by split, class and path."""
-
-    images: list[ImageRow]
-    bad: list[BadRow]
-    classes: list[str]
-
-    def counts(self) -> dict[tuple[str, str], int]:
-        """Readable pictures by (split, class)."""
-        result: dict[tuple[str, str], int] = {}
-        for row in self.images:
-            result[row.split, row.class_] = result.get((row.split, row.class_), 0) + 1
-        return result
-
-    def shared_between_splits(self) -> int:
-        """How many different contents occur in more than one split: a test on them flatters the model."""
-        splits: dict[str, set[str]] = {}
-        for row in self.images:
-            splits.setdefault(row.sha256, set()).add(row.split)
-        return sum(len(names) > 1 for names in splits.values())
 
 
 Checked = ImageRow | BadRow
@@ -88,41 +72,33 @@ def scan_dataset(
     """Describe every picture of a folder, used in place.
 
     Args:
-        folder: the pictures' folder, or for the source `archive` the folder of the extracted archive.
-        settings: the dataset's part of the config. Used here: `source` (path, archive, drawn_pets, drawn_produce), `folder` (below an
-            extracted archive), `splits` ({name: folder below}), `classes` (folder names in the order of the labels),
+        folder: the pictures' folder, or for the source `archive` the folder of the extracted archive, for `table` the list.
+        settings: the dataset's part of the config. Used here: `source` (path, archive, table, drawn_pets, drawn_produce), `folder`
+            (below an extracted archive; where a list's paths begin), `splits` ({name: folder below}), `classes` (folder names in the
+            order of the labels), `columns` (of a list, see `listings.read_list`),
             `images_per_class` ({split: n}: with split folders the first n of each class; without, the textbook's split:
             of each class in natural order the first n, then the next n ...; unreadable ones do not count),
-            `on_bad_image` (list or fail), `min_side` and `max_pixels` (pixels), `masks` (folder of part masks, which are no
-            class: see `part_masks`).
+            `on_bad_image` (list or fail), `min_side` and `max_pixels` (pixels), `window` ([black, white], of pictures with other
+            numbers than bytes), `masks` (folder of part masks, which are no class: see `part_masks`).
             With neither `splits` nor `images_per_class`, folders of folders are splits of classes, and plain class
-            folders make one split named "all".
+            folders make one split named "all". A folder with a Hugging Face metadata file is read as that says.
         threads: pictures decoded at a time.
         on_progress: called with (pictures done, pictures known so far).
 
     Raises:
         UserError: a folder, class or enough pictures are missing; or a picture is bad and `on_bad_image` is fail.
     """
-    root = pictures_root(Path(folder), settings)
-    masks = masks_folder(settings)
-    wanted: Mapping[str, int] | None = settings.get("images_per_class")
-    splits = _split_folders(root, settings, masks)
-    classes = _classes(root, list((splits or {_WHOLE: root}).values()), settings.get("classes"), masks)
-    check = _Checker(classes, settings)
-    batches: list[list[Checked]] = []
+    skipped: list[SkippedRow] = []
     tally = _Tally(on_progress)
     with ThreadPoolExecutor(max(threads, 1)) as pool:
-        for name in classes:
-            if splits is None:
-                batches += _consecutive(root, name, wanted or {}, check, pool, tally)
-                continue
-            for split, place in splits.items():
-                files = picture_files(place / name)
-                limit = wanted.get(split) if wanted else None
-                checked = _checked(files, split, name, limit, check, pool, tally)
-                _require(checked, limit, place / name, split)
-                batches.append(checked)
-    rows = list(itertools.chain.from_iterable(batches))
+        scan = _Scan(settings, _Checker(settings), pool, tally, skipped)
+        if listing := listing_in(folder, settings):
+            classes, truth = listing.classes, listing.truth
+            rows = scan.listed(listing)
+        else:
+            root = pictures_root(Path(folder), settings)
+            classes, truth = _classes(root, settings), "class"
+            rows = scan.folders(root, classes)
     images = sorted((r for r in rows if isinstance(r, ImageRow)), key=lambda r: (r.split, r.class_, r.path))
     bad = sorted((r for r in rows if isinstance(r, BadRow)), key=lambda r: (r.split, r.class_, r.path))
     if bad and settings.get("on_bad_image") == "fail":
@@ -130,8 +106,19 @@ def scan_dataset(
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
         raise UserError(f"on_bad_image is 'fail' and {len(bad)} pictures are bad: {first}{more}; mend or remove them")
     if not images:
-        raise UserError(f"{root}: no readable picture in the classes {', '.join(classes)} ({len(bad)} bad ones)")
-    return Dataset(images, bad, classes)
+        why = f"; the first: {bad[0].path}: {bad[0].reason}" if bad else ""
+        named = f" in the classes {', '.join(classes)}" if classes else ""
+        raise UserError(f"{folder}: no readable picture{named} ({len(bad)} bad ones{why})")
+    return Dataset(images, bad, classes, truth, sorted(skipped, key=lambda row: natural_key(row.path)))
+
+
+def listing_in(folder: str | os.PathLike[str], settings: Mapping[str, Any]) -> Listing | None:
+    """The list that says what a dataset's pictures show; None where its folders do."""
+    if settings.get("source") == "table":
+        return listing_of({**settings, "path": os.fspath(folder)})
+    if settings.get("source") in DRAWN:
+        return None
+    return listing_of({"source": "path", **settings}, pictures_root(Path(folder), settings))
 
 
 def masks_folder(settings: Mapping[str, Any]) -> str | None:
@@ -140,54 +127,26 @@ def masks_folder(settings: Mapping[str, Any]) -> str | None:
     return os.path.normpath(masks) if masks else None
 
 
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sort key that counts digits as numbers: cat.2.jpg before cat.10.jpg."""
-    pieces = re.split(r"([0-9]+)", name)
-    return [(0, int(piece), piece) if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece]
-
-
-def is_picture(name: str) -> bool:
-    """Whether a file is a picture by its name, readable or not."""
-    return is_picture_name(name)
-
-
-def picture_files(folder: Path) -> list[Path]:
-    """Files below a folder that are pictures by name (readable or not), in natural order.
-
-    Hidden files, Thumbs.db and other kinds of files are left out; folders below are searched too.
-    """
-    if not folder.is_dir():
-        return []
-    found = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not is_ignored(name)]
-        for name in names:
-            if not is_ignored(name) and is_picture(name):
-                found.append(Path(place) / name)
-    return sorted(found, key=lambda path: natural_key(path.relative_to(folder).as_posix()))
-
-
-def class_folders(root: Path) -> list[str]:
-    """Names of the visible folders directly below, in natural order."""
-    return sorted((p.name for p in root.iterdir() if p.is_dir() and not is_ignored(p.name)), key=natural_key)
-
-
 class _Checker:
     """Opens one picture and describes it. Called from several threads."""
 
-    def __init__(self, classes: Sequence[str], settings: Mapping[str, Any]) -> None:
-        self.labels = {name: index for index, name in enumerate(classes)}
+    def __init__(self, settings: Mapping[str, Any]) -> None:
         self.min_side = int(settings.get("min_side", MIN_SIDE))
         self.max_pixels = int(settings.get("max_pixels", MAX_PIXELS))
+        window = settings.get("window")
+        self.window = (float(window[0]), float(window[1])) if window else None
 
-    def __call__(self, path: Path, split: str, name: str) -> Checked:
+    def __call__(self, item: _Item) -> Checked:
         try:
-            height, width = read_image(path, self.max_pixels).shape[:2]
+            height, width = read_image(item.path, self.max_pixels, listed_as("", self.window)).shape[:2]
             if min(height, width) < self.min_side:
                 raise BadImage(f"too small: {width}x{height} pixels, the shortest side must have {self.min_side}")
         except BadImage as error:
-            return BadRow(split, name, str(path), str(error))
-        return ImageRow(split, name, self.labels[name], str(path), width, height, sha256_of(path)[:16])
+            return BadRow(item.split, item.class_, str(item.path), str(error))
+        told = listed_as(sha256_of(item.path), self.window)
+        return ImageRow(
+            item.split, item.class_, item.label, str(item.path), width, height, told, item.labels, item.target
+        )
 
 
 class _Tally:
@@ -200,54 +159,110 @@ class _Tally:
             self.on_progress(self.done, self.known)
 
 
-def _checked(
-    files: Sequence[Path],
-    split: str,
-    name: str,
-    limit: int | None,
-    check: _Checker,
-    pool: ThreadPoolExecutor,
-    tally: _Tally,
-) -> list[Checked]:
-    """Check files in order until `limit` readable ones are found (None: all)."""
-    left = iter(files)
-    result: list[Checked] = []
-    missing = len(files) if limit is None else limit
-    while missing > 0 and (batch := list(itertools.islice(left, missing))):
-        tally.known += len(batch)
-        for row in pool.map(lambda path: check(path, split, name), batch):
-            result.append(row)
-            missing -= isinstance(row, ImageRow) or limit is None
-            tally.step()
-    return result
+@dataclasses.dataclass(frozen=True)
+class _Scan:
+    """Opening the pictures of one dataset."""
 
+    settings: Mapping[str, Any]
+    check: _Checker
+    pool: ThreadPoolExecutor
+    tally: _Tally
+    skipped: list[SkippedRow]
 
-def _consecutive(
-    root: Path, name: str, wanted: Mapping[str, int], check: _Checker, pool: ThreadPoolExecutor, tally: _Tally
-) -> Iterator[list[Checked]]:
-    """The textbook's split: the first n readable pictures of a class, the next n, the next n."""
-    files = picture_files(root / name)
-    found = len(files)
-    limits: Mapping[str, int | None] = wanted or {_WHOLE: None}
-    for split, limit in limits.items():
-        checked = _checked(files, split, name, limit, check, pool, tally)
-        if limit is not None and _readable(checked) < limit:
-            total = sum(wanted.values())
+    @property
+    def wanted(self) -> Mapping[str, int]:
+        return self.settings.get("images_per_class") or {}
+
+    def folders(self, root: Path, classes: Sequence[str]) -> list[Checked]:
+        """The pictures of class folders, in splits by folder or one after another."""
+        masks = masks_folder(self.settings)
+        splits = _split_folders(root, self.settings, masks)
+        rows: list[Checked] = []
+        for label, name in enumerate(classes):
+            for split, place in (splits or {"": root}).items():
+                found = [path for folder in folders_called(place, name) for path in picture_files(folder, self.skipped)]
+                items = [_Item(path, split, name, label) for path in found]
+                rows += (
+                    self._first(items, split, place / name) if splits else self._consecutive(items, name, root / name)
+                )
+        self._beside(root, splits, classes, masks)
+        return rows
+
+    def listed(self, listing: Listing) -> list[Checked]:
+        """The pictures of a list."""
+        index = {name: label for label, name in enumerate(listing.classes)}
+        rows: list[Checked] = []
+        groups: dict[tuple[str, str], list[_Item]] = {}
+        in_splits = listing.splits != [_WHOLE]
+        for entry in listing.entries:
+            if entry.fault:
+                rows.append(BadRow(entry.split, entry.class_, entry.path, entry.fault))
+                continue
+            names = sorted(entry.labels, key=index.__getitem__)
+            labels = labels_text(names) or "|" if listing.truth == "labels" else ""
+            first = next(iter(names), entry.class_)
+            item = _Item(Path(entry.path), entry.split, first, index.get(first, -1), labels, entry.target)
+            groups.setdefault((entry.class_, entry.split if in_splits else ""), []).append(item)
+        for (name, split), items in groups.items():
+            place = Path(name or "the list")
+            rows += self._first(items, split, place) if in_splits else self._consecutive(items, name, place)
+        return rows
+
+    def _beside(self, root: Path, splits: Mapping[str, Path] | None, classes: Sequence[str], masks: str | None) -> None:
+        """What lies beside the class folders, and beside the splits."""
+        if self.settings.get("source") in DRAWN:
+            return
+        known = {os.path.normpath(place) for place in (splits or {}).values()}
+        known |= {os.path.normpath(root / masks)} if masks else set()
+        for place in dict.fromkeys([root, *(splits or {}).values()]):
+            for path in sorted(place.iterdir()):
+                named = place != root or not splits or place in splits.values()
+                if is_ignored(path.name) or os.path.normpath(path) in known or path.name in _NO_PICTURES:
+                    continue
+                if path.is_dir() and named and composed(path.name) in {Path(name).parts[0] for name in classes}:
+                    continue
+                what = "a folder" if path.is_dir() else "a picture" if is_picture_file(path) else "a file"
+                self.skipped.append(SkippedRow(str(path), f"{what} beside the class folders"))
+
+    def _first(self, items: Sequence[_Item], split: str, place: Path) -> list[Checked]:
+        """Of each split and class the first so many, or all."""
+        limit = self.wanted.get(split) if self.wanted else None
+        checked = self._checked(items, limit)
+        found = _readable(checked)
+        if limit is not None and found < limit:
             raise UserError(
-                f"images_per_class: {split} wants {limit} more of class '{name}' and {root / name} has "
-                f"{_readable(checked)} left ({found} pictures for {total} in all); ask for fewer or add pictures"
+                f"images_per_class: {split} wants {limit} of class '{place.name}' and {place} has {found} readable ones; "
+                "ask for fewer or add pictures"
             )
-        files = files[len(checked) :]
-        yield checked
+        return checked
 
+    def _consecutive(self, items: Sequence[_Item], name: str, place: Path) -> Iterator[Checked]:
+        """The textbook's split: the first n readable pictures of a class, the next n, the next n."""
+        found = len(items)
+        limits: Mapping[str, int | None] = self.wanted or {_WHOLE: None}
+        for split, limit in limits.items():
+            checked = self._checked([dataclasses.replace(item, split=split) for item in items], limit)
+            if limit is not None and _readable(checked) < limit:
+                total = sum(self.wanted.values())
+                raise UserError(
+                    f"images_per_class: {split} wants {limit} more of class '{name}' and {place} has "
+                    f"{_readable(checked)} left ({found} pictures for {total} in all); ask for fewer or add pictures"
+                )
+            items = items[len(checked) :]
+            yield from checked
 
-def _require(checked: Iterable[Checked], limit: int | None, place: Path, split: str) -> None:
-    found = _readable(checked)
-    if limit is not None and found < limit:
-        raise UserError(
-            f"images_per_class: {split} wants {limit} of class '{place.name}' and {place} has {found} readable ones; "
-            "ask for fewer or add pictures"
-        )
+    def _checked(self, items: Sequence[_Item], limit: int | None) -> list[Checked]:
+        """Check pictures in order until `limit` readable ones are found (None: all)."""
+        left = iter(items)
+        result: list[Checked] = []
+        missing = len(items) if limit is None else limit
+        while missing > 0 and (batch := list(itertools.islice(left, missing))):
+            self.tally.known += len(batch)
+            for row in self.pool.map(self.check, batch):
+                result.append(row)
+                missing -= isinstance(row, ImageRow) or limit is None
+                self.tally.step()
+        return result
 
 
 def _readable(checked: Iterable[Checked]) -> int:
@@ -266,14 +281,14 @@ def pictures_root(folder: Path, settings: Mapping[str, Any]) -> Path:
         return folder
     inside = settings.get("folder")
     if inside:
-        root = folder / inside
-        if not root.is_dir():
+        roots = folders_called(folder, inside)
+        if not roots:
             raise UserError(
                 f"folder: the archive holds no folder '{inside}' ({nearest(inside, class_folders(folder))})"
             )
-        return root
-    while len(names := class_folders(folder)) == 1 and class_folders(folder / names[0]):
-        folder = folder / names[0]
+        return roots[0]
+    while len(names := class_folders(folder)) == 1 and class_folders(below := folders_called(folder, names[0])[0]):
+        folder = below
     return folder
 
 
@@ -283,29 +298,26 @@ def _split_folders(root: Path, settings: Mapping[str, Any], masks: str | None) -
     below = [name for name in class_folders(root) if name != masks]
     if named:
         for split, name in named.items():
-            if not (root / name).is_dir():
+            if not folders_called(root, name):
                 raise UserError(f"splits: {split}: no folder '{name}' in {root} ({nearest(name, below)})")
-        return {split: root / name for split, name in named.items()}
-    nested = [name for name in below if class_folders(root / name)]
+        return {split: folders_called(root, name)[0] for split, name in named.items()}
+    places = {name: folders_called(root, name)[0] for name in below}
+    nested = {name: place for name, place in places.items() if class_folders(place)}
     if settings.get("source") in DRAWN:
-        return {name: root / name for name in nested}
-    if settings.get("images_per_class") or not nested:
-        return None
-    return {name: root / name for name in nested}
+        return nested
+    return None if settings.get("images_per_class") or not nested else nested
 
 
-def _classes(root: Path, places: Sequence[Path], listed: Sequence[str] | None, masks: str | None) -> list[str]:
-    present: list[str] = []
-    for place in places:
-        present += [
-            name for name in class_folders(place) if name not in present and place / name != root / (masks or "")
-        ]
+def _classes(root: Path, settings: Mapping[str, Any]) -> list[str]:
+    """The classes of class folders, in the order of their labels."""
+    masks, listed = masks_folder(settings), settings.get("classes")
+    places = list((_split_folders(root, settings, masks) or {_WHOLE: root}).values())
     if listed:
         for place in places:
             for name in listed:
-                if not (place / name).is_dir():
+                if not folders_called(place, name):
                     raise UserError(f"classes: no folder '{name}' in {place} ({nearest(name, class_folders(place))})")
-        return list(listed)
-    if not present:
+    present = {name for place in places for name in class_folders(place) if place / name != root / (masks or "")}
+    if not present and not listed:
         raise UserError(f"{root}: no class folders; expected one folder of pictures for each class")
-    return sorted(present, key=natural_key)
+    return ordered(present, listed, root)

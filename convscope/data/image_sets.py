@@ -9,11 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from convscope.data.datasets import BadRow, ImageRow, class_folders, natural_key, picture_files
-from convscope.data.groups import GROUPS, class_position, group_text, same_class
+from convscope.data.class_order import ordered
+from convscope.data.folders import SkippedRow, class_folders, folders_called, picture_files
+from convscope.data.groups import GROUPS, class_position, composed, group_text, same_class
+from convscope.data.rows import BadRow, ImageRow
 from convscope.data.sampling import sample
 from convscope.errors import BadImage, UserError, nearest
 from convscope.pictures.read import read_image
+from convscope.pictures.window import Window, listed_as
 from convscope.storage.files import sha256_of
 
 _MOST_CONFIDENT = 24
@@ -25,8 +28,9 @@ _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 class SetRow:
     """A picture of a set. `id` is unique in the set and safe as a file name; `label` is -1 without a class.
 
-    `sha256` are the first 16 digits of what the file holds: another picture under the same name is another row. `labels` and
-    `target` are the dataset's (`datasets.ImageRow`). `classes` says how many classes the dataset has, where the set lacks the last.
+    `sha256` are the first 16 digits of what the file holds, and its window: another picture under the same name is another row.
+    `labels` and `target` are the dataset's (`rows.ImageRow`). `classes` says how many classes the dataset has, where the set lacks
+    the last.
     """
 
     id: str
@@ -67,6 +71,7 @@ def select_images(
     bad: Sequence[BadRow] = (),
     predictions: Sequence[Mapping[str, str]] = (),
     seed: int = 0,
+    skipped: list[SkippedRow] | None = None,
 ) -> tuple[list[SetRow], list[BadSetRow]]:
     """Choose the pictures of a set.
 
@@ -75,10 +80,12 @@ def select_images(
             {dataset, split?, classes?, per_class?, limit?, shuffle_seed?};
             {evaluation, dataset, split, group, classes?, per_class?, limit?, shuffle_seed?}, `group` one of `GROUPS`;
             {files: [...]}; {folder: DIR, classes?, per_class?, limit?, shuffle_seed?}.
-            `on_bad_image: fail` stops at a bad picture in every form. Classes may be numbers, see `groups.class_position`.
+            `on_bad_image: fail` stops at a bad picture in every form, `window` is [black, white] of files and folders (a dataset
+            has its own). Classes may be numbers, see `groups.class_position`.
         images, bad: the dataset's tables, for the first two forms.
         predictions: rows of the evaluation's predictions.csv, for the second.
         seed: used where there is no `shuffle_seed`.
+        skipped: gets what lies in a folder and is no picture.
 
     Returns:
         (pictures, bad pictures). Fewer than all are chosen by a seeded permutation, evenly over the classes, and listed
@@ -89,10 +96,12 @@ def select_images(
     """
     seed = int(settings.get("shuffle_seed", seed))
     settings = _with_names(settings, images)
+    window = (float(settings["window"][0]), float(settings["window"][1])) if settings.get("window") else None
     if "files" in settings:
-        chosen, unreadable = _readable([_Choice(path, "", -1, "") for path in dict.fromkeys(settings["files"])])
+        files = [_Choice(path, "", -1, "") for path in dict.fromkeys(settings["files"])]
+        chosen, unreadable = _readable(files, window)
     elif "folder" in settings:
-        chosen, unreadable = _readable(_sampled(_from_folder(settings), settings, seed))
+        chosen, unreadable = _readable(_sampled(_from_folder(settings, skipped), settings, seed), window)
     elif "evaluation" in settings:
         chosen, unreadable = _from_evaluation(settings, images, predictions, seed), []
     elif "dataset" in settings:
@@ -138,7 +147,7 @@ def image_ids(pictures: Sequence[tuple[str, str]]) -> list[str]:
 
 def _digest(path: str) -> str:
     # Split, class and file name: enough to tell pictures apart, and the same on another disk.
-    return hashlib.sha256("/".join(Path(path).parts[-3:]).encode(errors="surrogateescape")).hexdigest()[:8]
+    return hashlib.sha256(composed("/".join(Path(path).parts[-3:])).encode(errors="surrogateescape")).hexdigest()[:8]
 
 
 def _slug(text: str) -> str:
@@ -169,7 +178,7 @@ def _narrowed_bad(bad: Iterable[BadRow], settings: Mapping[str, Any]) -> list[Ba
 def _check_classes(settings: Mapping[str, Any], present: Iterable[str]) -> None:
     known = sorted(present)
     for name in settings.get("classes") or []:
-        if name not in known:
+        if composed(name) not in known:
             raise UserError(f"classes: there is no class '{name}' ({nearest(name, known)})")
 
 
@@ -230,12 +239,12 @@ def _with_names(settings: Mapping[str, Any], images: Iterable[ImageRow]) -> dict
     """The settings with the dataset's names for classes that are chosen by number (see `groups.class_position`)."""
     known = {row.label: row.class_ for row in images}
     if "folder" in settings and (folder := Path(settings["folder"])).is_dir():
-        known = dict(enumerate(class_folders(folder)))
+        known = dict(enumerate(ordered(class_folders(folder), None, folder)))
     names = [known.get(label, "") for label in range(max(known, default=-1) + 1)]
 
     def name(wanted: str | int) -> str:
         numbered = isinstance(wanted, int) or wanted.isdecimal()
-        return names[class_position(wanted, names, "classes")] if numbered and names else str(wanted)
+        return names[class_position(wanted, names, "classes")] if numbered and names else composed(str(wanted))
 
     result = dict(settings)
     if settings.get("classes"):
@@ -274,7 +283,7 @@ def _belongs(row: Mapping[str, str], group: str, wanted: int) -> bool:
     return predicted == wanted != true
 
 
-def _from_folder(settings: Mapping[str, Any]) -> list[_Choice]:
+def _from_folder(settings: Mapping[str, Any], skipped: list[SkippedRow] | None) -> list[_Choice]:
     folder = Path(settings["folder"])
     if not folder.is_dir():
         raise UserError(f"folder: no such folder: {folder}")
@@ -282,24 +291,25 @@ def _from_folder(settings: Mapping[str, Any]) -> list[_Choice]:
     if not classes:
         if settings.get("classes"):
             raise UserError(f"classes: {folder} has no class folders")
-        return [_Choice(str(path), "", -1, "") for path in picture_files(folder)]
+        return [_Choice(str(path), "", -1, "") for path in picture_files(folder, skipped)]
     _check_classes(settings, classes)
     # The labels of a folder of its own follow its class names; models are matched by name, not by number.
-    classes = list(settings.get("classes") or sorted(classes, key=natural_key))
+    classes = ordered(classes, settings.get("classes"), folder)
     return [
         _Choice(str(path), name, label, "")
         for label, name in enumerate(classes)
-        for path in picture_files(folder / name)
+        for place in folders_called(folder, name)
+        for path in picture_files(place, skipped)
     ]
 
 
-def _readable(choices: Iterable[_Choice]) -> tuple[list[_Choice], list[BadSetRow]]:
+def _readable(choices: Iterable[_Choice], window: Window | None) -> tuple[list[_Choice], list[BadSetRow]]:
     good: list[_Choice] = []
     bad: list[BadSetRow] = []
     for choice in choices:
         try:
-            read_image(choice.path)
-            good.append(dataclasses.replace(choice, sha256=sha256_of(choice.path)[:16]))
+            read_image(choice.path, sha256=listed_as("", window))
+            good.append(dataclasses.replace(choice, sha256=listed_as(sha256_of(choice.path), window)))
         except BadImage as error:
             bad.append(BadSetRow(choice.path, str(error)))
     return good, bad

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from convscope.data.datasets import ImageRow, masks_folder, pictures_root
+from convscope.data.datasets import ImageRow, listing_in, masks_folder, pictures_root
 from convscope.data.masks import check_mask, read_mask
 from convscope.errors import BadImage
 from convscope.storage.files import read_json, sha256_of
@@ -32,21 +32,19 @@ def list_masks(
     Args:
         folder: the pictures' folder, or that of the extracted archive.
         settings: the dataset's part of the config; its `masks` is a folder laid out like the pictures (a JPEG's mask is a PNG of the
-            same stem), relative to them or absolute. Its parts.json, or the one beside the pictures, lists the names.
+            same stem), relative to them or absolute. Its parts.json, or the one beside the pictures, lists the names. A list of
+            pictures may name each one's mask; then the parts.json lies beside it.
         images: the readable pictures.
 
     Returns:
         A row for each picture that has a mask, in the order of the pictures, with the reason where it cannot be used; and the
         names, empty where nothing names them.
     """
-    masks = masks_folder(settings)
-    if masks is None:
-        return [], []
-    root = pictures_root(folder, settings)
-    rows, parts = [], _parts(root, masks)
+    rows, images = [], list(images)
+    places, parts = _places(folder, settings, images)
     for image in images:
-        mask = (root / masks / Path(image.path).relative_to(root)).with_suffix(".png")
-        if mask.is_file():
+        mask = places.get(image.path)
+        if mask is not None and mask.is_file():
             try:
                 sha256 = sha256_of(mask)[:16]
             except OSError:
@@ -55,6 +53,23 @@ def list_masks(
                 MaskRow(image.path, str(mask), sha256, _reason(mask, sha256, (image.height, image.width), parts))
             )
     return rows, parts
+
+
+def _places(folder: Path, settings: Mapping[str, Any], images: Iterable[ImageRow]) -> tuple[dict[str, Path], list[str]]:
+    """Where the mask of each picture lies, if anywhere, and the names of the masks' values."""
+    if (listing := listing_in(folder, settings)) and any(entry.mask for entry in listing.entries):
+        place = folder if folder.is_dir() else folder.parent
+        return {entry.path: Path(entry.mask) for entry in listing.entries if entry.mask}, _parts(place, ".")
+    masks = masks_folder(settings)
+    if masks is None:
+        return {}, []
+    root = pictures_root(folder, settings)
+    there = {
+        image.path: (root / masks / Path(image.path).relative_to(root)).with_suffix(".png")
+        for image in images
+        if Path(image.path).is_relative_to(root)
+    }
+    return there, _parts(root, masks)
 
 
 def _reason(mask: Path, sha256: str, size: tuple[int, int], parts: list[str]) -> str:

@@ -6,7 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from convscope.errors import UserError
+from convscope.data.class_order import FILE, class_indices, ordered
+from convscope.data.folders import folders_called, is_picture, is_picture_file
+from convscope.data.groups import composed
+from convscope.data.listings import Listing, listing_of, metadata_files
+from convscope.errors import UserError, nearest
 from convscope.storage.addresses import fault_of_address, local_file
 from convscope.storage.fingerprints import is_ignored
 from convscope.storage.places import (
@@ -45,11 +49,13 @@ def check_address(key: str, url: str, archive: bool = False) -> None:
 def split_folders(dataset: Mapping[str, Any]) -> dict[str, Path]:
     """The folder of each split of a dataset on disk, as `datasets.scan_dataset` will see them; {"all": root} for one split.
 
-    With neither `splits` nor `images_per_class`, folders of folders are splits of classes.
+    With neither `splits` nor `images_per_class`, folders of folders are splits of classes. A list says the splits of its pictures.
     """
     root = Path(dataset["path"])
+    if listing := listing_if_any(dataset):
+        return dict.fromkeys(listing.splits, root)
     if dataset.get("splits"):
-        return {split: root / part for split, part in dataset["splits"].items()}
+        return {split: below(root, part) for split, part in dataset["splits"].items()}
     if dataset.get("images_per_class"):
         return {"all": root}
     masks = _masks(dataset)
@@ -60,17 +66,37 @@ def split_folders(dataset: Mapping[str, Any]) -> dict[str, Path]:
     return {name: root / name for name in nested} or {"all": root}
 
 
-def classes_on_disk(dataset: Mapping[str, Any]) -> list[str] | None:
-    """The class folders of a dataset on disk, in the order of their labels; None where they cannot be seen."""
-    from convscope.data.datasets import natural_key
+def listing_if_any(dataset: Mapping[str, Any]) -> Listing | None:
+    """A dataset's list, a CSV or a metadata file in its folders; None where its folders tell the classes, or it cannot be read."""
+    try:
+        return listing_of(dataset) if dataset.get("source") in ("table", "path") else None
+    except (UserError, OSError):
+        return None  # told where the dataset is checked
 
+
+def listed_files(dataset: Mapping[str, Any], masks: bool = False) -> list[str]:
+    """The pictures, or the part masks, of a dataset's list, and the list itself: all that a change is noticed in."""
+    listing = listing_if_any(dataset)
+    if listing is None:
+        return []
+    path = Path(dataset["path"])
+    files = [entry.mask if masks else entry.path for entry in listing.entries if not entry.fault]
+    beside = path if path.is_dir() else path.parent
+    tables = [str(table) for table, _ in metadata_files(path, dataset.get("splits"))] if path.is_dir() else [str(path)]
+    return [*tables, str(beside / FILE), *filter(None, files)]
+
+
+def classes_on_disk(dataset: Mapping[str, Any]) -> list[str] | None:
+    """The classes of a dataset on disk, in the order of their labels; None where they cannot be seen."""
+    if listing := listing_if_any(dataset):
+        return listing.classes
     try:
         places = split_folders(dataset).values()
         masks = _masks(dataset)
-        found = {name for place in places for name in folders_in(place) if place / name != masks}
-    except OSError:
+        found = {composed(name) for place in places for name in folders_in(place) if place / name != masks}
+        return ordered(found, None, Path(dataset["path"]))
+    except (OSError, UserError):
         return None
-    return sorted(found, key=natural_key)
 
 
 def masks_below(dataset: Mapping[str, Any]) -> str | None:
@@ -85,19 +111,24 @@ def masks_below(dataset: Mapping[str, Any]) -> str | None:
     return None if Path(below).parts[:1] in ((), (os.pardir,)) else below
 
 
+def below(place: Path, name: str) -> Path:
+    """A folder below another, however its name's accents are written; by the name itself where there is none."""
+    return next(iter(folders_called(place, name)), place / name) if place.is_dir() else place / name
+
+
 def _masks(dataset: Mapping[str, Any]) -> Path | None:
     """The same as a path, wherever it lies."""
     return Path(dataset["path"]) / (masks_below(dataset) or dataset["masks"]) if dataset.get("masks") else None
 
 
 def check_dataset_folder(key: str, dataset: Mapping[str, Any]) -> None:
-    """Check that a folder of pictures is laid out in classes, and that each class has a picture by name.
+    """Check that a folder of pictures is laid out in classes, and that each class has a picture; or has a list that can be read.
 
     Raises:
         UserError: a folder is missing, empty or unreadable, pictures lie outside the class folders, or folders of pictures beside
             folders of folders.
     """
-    root, chosen = Path(dataset["path"]), dataset.get("classes")
+    root, chosen = Path(dataset["path"]), [composed(name) for name in dataset.get("classes") or []]
     is_archive = root.name.lower().endswith(_ARCHIVES)
     check_folder(
         f"{key}.path", root, f"for an archive: source: archive, url: file://{root.resolve()}" if is_archive else ""
@@ -106,19 +137,24 @@ def check_dataset_folder(key: str, dataset: Mapping[str, Any]) -> None:
         check_folder(f"{key}.masks", masks)
         _check_parts(f"{key}.masks", [masks / "parts.json", root / "parts.json"])
     for split, part in (dataset.get("splits") or {}).items():
-        check_folder(f"{key}.splits.{split}", root / part)
+        check_folder(f"{key}.splits.{split}", below(root, part))
+    if metadata_files(root, dataset.get("splits")):
+        check_list(f"{key}.path", dataset)
+        return
+    check_order(f"{key}.path", root)
     places = split_folders(dataset)
     if not dataset.get("splits") and "all" not in places:
         _check_nested(f"{key}.path", root, places, masks)
     filled: dict[str, bool] = {}
     for place in places.values():
-        for name in chosen or []:
-            check_folder(f"{key}.classes", place / name)
+        for name in chosen:
+            check_folder(f"{key}.classes", below(place, name))
         present = [name for name in listed(f"{key}.path", place)[0] if place / name != masks]
         if not chosen:
             check_no_loose_pictures(f"{key}.path", place, present)
         for name in chosen or present:
-            filled[name] = filled.get(name, False) or has_picture(f"{key}.path", place / name, without=masks)
+            found = has_picture(f"{key}.path", below(place, name), without=masks)
+            filled[composed(name)] = filled.get(composed(name), False) or found
     if not any(filled.values()):
         raise UserError(f"{key}.path: no class folder of '{root}' holds a picture; check the path")
     for name, has_any in filled.items():
@@ -127,6 +163,48 @@ def check_dataset_folder(key: str, dataset: Mapping[str, Any]) -> None:
                 f"{key}.path: the class folder '{name}' of '{root}' holds no picture; add some, or name the classes without it by "
                 "classes:"
             )
+
+
+def check_list(key: str, dataset: Mapping[str, Any]) -> None:
+    """Check that a list of pictures can be read, knows the classes and splits that are asked for, and that a picture of it is there.
+
+    Raises:
+        UserError: it cannot, does not, or there is none.
+    """
+    try:
+        listing = listing_of({**dataset, "classes": None})
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from None
+    assert listing is not None  # noqa: S101
+    names = {entry.class_ for entry in listing.entries} | {name for entry in listing.entries for name in entry.labels}
+    for name in dataset.get("classes") or []:
+        if composed(name) not in names:
+            raise UserError(
+                f"{key.rpartition('.')[0]}.classes: the list has no class '{name}'; {nearest(name, names - {''})}"
+            )
+    for split in dataset.get("images_per_class") or {}:
+        if listing.splits != ["all"] and split not in listing.splits:
+            owner = key.rpartition(".")[0]
+            raise UserError(
+                f"{owner}.images_per_class: the list has no split '{split}'; {nearest(split, listing.splits)}"
+            )
+    sound = [entry for entry in listing.entries if not entry.fault]
+    if not sound:
+        fault = listing.entries[0].fault
+        raise UserError(f"{key}: no row of the list counts; the first: {listing.entries[0].path}: {fault}")
+    if not any(is_file(Path(entry.path)) for entry in sound):
+        raise UserError(
+            f"{key}: no picture of the list is there; the first would be '{sound[0].path}'; name the folder that the list's paths "
+            "begin in by folder:"
+        )
+
+
+def check_order(key: str, folder: Path) -> None:
+    """Check that a class_indices.json, where one lies in a folder, says an order."""
+    try:
+        class_indices(folder)
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from None
 
 
 def _check_parts(key: str, places: list[Path]) -> None:
@@ -179,8 +257,6 @@ def check_no_loose_pictures(key: str, folder: Path, classes: Iterable[str], reme
     Raises:
         UserError: pictures beside the folders, or no class folders at all.
     """
-    from convscope.data.datasets import is_picture
-
     loose = [name for name in listed(key, folder)[1] if is_picture(name)]
     names = list(classes)
     if loose and names:
@@ -204,9 +280,8 @@ def check_picture_folder(key: str, folder: Path, classes: Iterable[str] | None) 
         UserError: it is missing, unreadable or empty, or pictures lie beside the class folders and no classes are chosen.
     """
     check_folder(key, folder, "for single pictures: files:")
-    from convscope.data.datasets import natural_key
-
-    names = sorted(listed(key, folder)[0], key=natural_key)
+    check_order(key, folder)
+    names = ordered({composed(name) for name in listed(key, folder)[0]}, None, folder)
     if names and not classes:
         check_no_loose_pictures(key, folder, names)
     if not has_picture(key, folder):
@@ -215,13 +290,11 @@ def check_picture_folder(key: str, folder: Path, classes: Iterable[str] | None) 
 
 
 def has_picture(key: str, folder: Path, without: Path | None = None) -> bool:
-    """Whether there is a picture, by name, anywhere below a folder, the folder `without` left out. It looks no further than the first.
+    """Whether there is a picture anywhere below a folder, the folder `without` left out. It looks no further than the first.
 
     Raises:
         UserError: a folder below cannot be read.
     """
-    from convscope.data.datasets import is_picture
-
     folders, seen = [folder], {os.path.realpath(folder)}
     while folders:
         place, below = folders.pop(), []
@@ -229,7 +302,7 @@ def has_picture(key: str, folder: Path, without: Path | None = None) -> bool:
             for name, is_folder in entries(place):
                 if is_folder:
                     below.append(name)
-                elif is_picture(name):
+                elif is_picture_file(place / name):
                     return True
         except OSError as error:
             raise unreadable(key, place, error) from None

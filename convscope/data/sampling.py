@@ -6,6 +6,8 @@ from collections.abc import Callable, Hashable, Sequence
 from pathlib import PurePath
 from typing import TypeVar
 
+from convscope.data.groups import composed
+
 Item = TypeVar("Item")
 
 
@@ -14,7 +16,8 @@ def shuffle_key(path: str, seed: int) -> bytes:
 
     Other pictures do not matter: a dataset that grows keeps most of its sample.
     """
-    return hashlib.sha256(f"{seed}/{'/'.join(PurePath(path).parts[-2:])}".encode(errors="surrogateescape")).digest()
+    name = composed("/".join(PurePath(path).parts[-2:]))
+    return hashlib.sha256(f"{seed}/{name}".encode(errors="surrogateescape")).digest()
 
 
 def sample(

@@ -28,7 +28,7 @@ def dataset_settings(dataset: dict[str, Any]) -> dict[str, Any]:
 
 def masks_settings(dataset: dict[str, Any]) -> dict[str, Any]:
     """What the list of a dataset's part masks depends on, beside its pictures."""
-    return {key: dataset[key] for key in ("source", "folder", "masks") if key in dataset}
+    return {key: dataset[key] for key in ("source", "folder", "masks", "columns", "splits") if key in dataset}
 
 
 def image_set_settings(part: dict[str, Any], downloaded: Sequence[str] = ()) -> dict[str, Any]:

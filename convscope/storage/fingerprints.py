@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -25,6 +25,8 @@ IGNORED_NAMES = (
 # is hashed again the next time. Whole seconds tell a file system with a coarse clock.
 _FINE_TICK = 100_000_000
 _COARSE_TICK = 2_000_000_000
+# The size and times of a file that is not there, or of a link that leads nowhere.
+_NOWHERE = (-1, 0, 0)
 
 
 def is_ignored(name: str) -> bool:
@@ -57,13 +59,44 @@ def fingerprint(
     root = Path(folder)
     if not root.is_dir():
         raise UserError(f"{root}: no such folder")
-    known = _read_cache(cache_file)
-    now = time.time_ns()
     try:
         found, folders = _files(root, frozenset(os.path.normpath(name) for name in without))
     except OSError as error:
         raise UserError(f"the folder '{error.filename}' cannot be read: {error.strerror}") from None
-    files = dict(sorted(found))
+    digest = _digest_of(root, dict(sorted(found)), cache_file, threads)
+    # A folder is a class or a split without a file of its own, too: empty, or a link to a folder that was looked into before.
+    for name, first in sorted(folders.items()):
+        encoded = os.fsencode(f"{name}/")
+        digest.update(len(encoded).to_bytes(4, "big") + encoded + hashlib.sha256(os.fsencode(first)).digest())
+    return digest.hexdigest()
+
+
+def fingerprint_of_files(
+    files: Iterable[str | os.PathLike[str]], cache_file: str | os.PathLike[str] | None = None, threads: int = 1
+) -> str:
+    """Hash the names and contents of some files, in whatever order they are named; one that is not there has a state of its own.
+
+    Args:
+        files, cache_file, threads: as for `fingerprint`.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    found = {}
+    for file in sorted({os.fspath(file) for file in files}):
+        try:
+            status = Path(file).stat()
+            found[file] = (status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+        except (OSError, ValueError):
+            found[file] = _NOWHERE
+    return _digest_of(Path(), found, cache_file, threads).hexdigest()
+
+
+def _digest_of(
+    root: Path, files: dict[str, tuple[int, int, int]], cache_file: str | os.PathLike[str] | None, threads: int
+) -> "hashlib._Hash":
+    """Hash of the names and contents of files with their size and times; what is known by those is not read."""
+    known, now = _read_cache(cache_file), time.time_ns()
     stale = [name for name, state in files.items() if known.get(name, ("",))[1:] != state]
     fresh: dict[str, str] = {}
     if stale:
@@ -77,13 +110,9 @@ def fingerprint(
         digest.update(len(encoded).to_bytes(4, "big") + encoded + bytes.fromhex(content))
         if _is_settled(state, now):
             kept[name] = (content, *state)
-    # A folder is a class or a split without a file of its own, too: empty, or a link to a folder that was looked into before.
-    for name, first in sorted(folders.items()):
-        encoded = os.fsencode(f"{name}/")
-        digest.update(len(encoded).to_bytes(4, "big") + encoded + hashlib.sha256(os.fsencode(first)).digest())
     if cache_file is not None and kept != known:
         _write_cache(Path(cache_file), kept)
-    return digest.hexdigest()
+    return digest
 
 
 def file_digest(path: str | os.PathLike[str], cache_file: str | os.PathLike[str]) -> str:
@@ -116,7 +145,7 @@ def _is_settled(state: tuple[int, int, int], now: int) -> bool:
 def _content(path: Path) -> str:
     try:
         return sha256_of(path)
-    except OSError:
+    except (OSError, ValueError):
         return "0" * 64  # unreadable: a state of its own, which ends when the file becomes readable
 
 
@@ -145,6 +174,8 @@ def _files(root: Path, without: Collection[str]) -> tuple[list[tuple[str, tuple[
                 elif entry.is_file():
                     status = entry.stat()
                     found.append((name, (status.st_size, status.st_mtime_ns, status.st_ctime_ns)))
+                elif entry.is_symlink():
+                    found.append((name, _NOWHERE))  # listed as a picture that is not there
     return found, paths
 
 

@@ -89,6 +89,7 @@ LEAST: dict[str, Any] = {
         "produce": {"source": "drawn_produce", "images_per_class": {"train": 1}},
         "folder": {"source": "path", "path": "."},
         "archive": {"source": "archive", "url": "file:///pictures.zip"},
+        "table": {"source": "table", "path": "list.csv"},
     },
     "models": completed.LEAST,
     "evaluations": {"train": ["pets/train"]},

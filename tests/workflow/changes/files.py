@@ -103,6 +103,26 @@ def write_json(path: str, value: object) -> Act:
     return act
 
 
+def write_csv(path: str, *rows: str) -> Act:
+    """Another list under the same name."""
+
+    def act(project: Project) -> None:
+        _file(path)(project).write_text("\n".join(rows) + "\n")
+
+    return act
+
+
+def link(target: str, path: str) -> Act:
+    """A link to a folder of the user's, which perhaps led elsewhere before."""
+
+    def act(project: Project) -> None:
+        place = _file(path)(project)
+        place.unlink(missing_ok=True)
+        place.symlink_to(_file(target)(project))
+
+    return act
+
+
 def another_version(library: str) -> Act:
     """As after an upgrade: the library says another version than when the study was made."""
 
@@ -138,6 +158,7 @@ _JUDGED = "judge, judge_controls, judging_report, pages"
 _DAY = f"dataset, contact_sheet, masks, image_set, {_MAPS}{_JUDGED}"
 _MASKS = f"masks, {_JUDGED}"
 _SHOWN = "image_set, gather_activations, channel_sheets, pages"
+_LISTED = "dataset, contact_sheet, pages"
 _COMPUTED = "import_model, layers, activations, gather_activations, channel_sheets, pages"
 _IMPORTED = "import_model, layers, pages"
 _ROWS: list[tuple[str, str, Act, str]] = [
@@ -179,6 +200,17 @@ _ROWS: list[tuple[str, str, Act, str]] = [
         f"download, extract, dataset, contact_sheet, {_SHOWN}",
     ),
     ("an archive on this computer: touched", "data", touch("served/pack.zip"), ""),
+    ("a folder linked into a dataset", "data", link("flock/a", "photos/day/a/far"), _DAY),
+    ("class_indices.json: added", "data", write_json("photos/class_indices.json", {"b": 0, "a": 1}), _DAY),
+    (
+        "metadata.csv: added",
+        "data",
+        write_csv("photos/day/metadata.csv", "file_name,label", "a/0.png,a", "a/2.png,b", "b/1.png,b", "b/3.png,a"),
+        _DAY,
+    ),
+    ("a list: changed", "data", write_csv("list.csv", "path,class", "herd/a/0.png,x", "herd/b/1.png,z"), _LISTED),
+    ("a list: touched", "data", touch("list.csv"), ""),
+    ("class_indices.json beside a list: added", "data", write_json("class_indices.json", {"y": 0, "x": 1}), _LISTED),
     ("a model's file: replaced", "imported", copy("other.keras", "net.keras"), _IMPORTED),
     ("a model's file: touched", "imported", touch("net.keras"), ""),
     ("an application's weights: replaced", "imported", copy("app2.weights.h5", "app.weights.h5"), _IMPORTED),

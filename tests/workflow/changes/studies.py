@@ -17,6 +17,7 @@ data:
     photos: {source: path, path: user/photos, masks: masks, splits: {day: day, night: night}}
     herd: {source: path, path: user/herd, masks: ../herd_masks, images_per_class: {some: 1, rest: 1}}
     packed: {source: archive, url: "file://{here}/user/served/pack.zip", folder: pack/all}
+    sheet: {source: table, path: user/list.csv}
   models: {net: {source: file, path: user/net.keras, image_size: 32, classes: [a, b]}}
   image_sets:
     day: {dataset: photos, split: day, per_class: 2}

@@ -68,6 +68,18 @@ def write_pictures(user: Path) -> None:
         _save(picture(50 + number), user / "album" / f"{number}.png")
     for number in range(2):
         _save(picture(60 + number), user / "served" / f"photo{number}.png")
+    rows = [
+        f"{n}.png,{'xy'[n % 2]},{n % 2},{n // 2},{'yx'[n % 2]},{n // 2},../herd_masks/{'ab'[n % 2]}/{n}.png"
+        for n in range(4)
+    ]
+    listed = "\n".join(
+        ["path,class,x,y,other,half,outline", *(f"herd/{'ab'[n % 2]}/{row}" for n, row in enumerate(rows)), ""]
+    )
+    (user / "list.csv").write_text(listed.replace("../herd_masks", "herd_masks"))
+    (user / "other.csv").write_text(listed.replace("herd/", "flock/"))
+    (user / "deeper").mkdir()
+    for name in ("herd", "flock"):
+        (user / "deeper" / name).symlink_to(Path("..") / name)
     write_archive(user / "served" / "pack.zip", 70)
     write_archive(user / "served" / "other.zip", 80)
 

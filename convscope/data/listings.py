@@ -1,0 +1,359 @@
+"""Lists of pictures: a CSV of paths and labels, and the metadata files of Hugging Face's image folders.
+
+A row says what its picture shows in one of three ways: a class; many labels, `a|b` in one column or a column of 0 and 1 for each;
+or a number, or several. Imports nothing heavy: the workflow asks for splits and classes while it plans.
+"""
+
+import csv
+import functools
+import io
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from convscope.data.class_order import class_indices, ordered
+from convscope.data.groups import composed
+from convscope.errors import UserError, nearest
+
+METADATA = ("metadata.csv", "metadata.jsonl")
+# What people call the columns, in small letters; of several, the first that is there.
+_NAMES = {
+    "path": (
+        "path",
+        "file_name",
+        "filename",
+        "file",
+        "filepath",
+        "file_path",
+        "image_path",
+        "image",
+        "img",
+        "image_file",
+    ),
+    "class": ("class", "label", "class_name", "category"),
+    "labels": ("labels", "tags", "classes"),
+    "target": ("target", "value", "number"),
+    "split": ("split", "subset", "set", "partition", "fold"),
+    "mask": ("mask", "mask_path", "segmentation"),
+}
+_TRUTH = ("class", "labels", "target")
+_WHOLE = "all"
+Record = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A picture of a list. `labels` are those of many, `target` a number as it is written (several with | between).
+
+    `fault` says why the row cannot count.
+    """
+
+    path: str
+    split: str
+    class_: str = ""
+    labels: tuple[str, ...] = ()
+    target: str = ""
+    mask: str = ""
+    fault: str = ""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list of pictures. `truth` is what a row says: "class", "labels" or "target"; `classes` are in the order of their labels."""
+
+    truth: str
+    classes: list[str]
+    entries: list[Entry]
+    splits: list[str] = field(default_factory=list)
+
+
+def listing_of(dataset: Mapping[str, Any], root: Path | None = None) -> Listing | None:
+    """The list of a dataset of the config; None where its folders tell the classes.
+
+    Args:
+        dataset: its part of the config. Used: `source`, `path`, `folder`, `columns`, `classes`, `splits`.
+        root: the pictures' folder of an extracted archive, instead of `path`.
+
+    Raises:
+        UserError: a list that cannot be read, or says nothing of a picture's class.
+    """
+    if dataset["source"] == "table":
+        path = Path(dataset["path"])
+        return read_list(
+            ((path, ""),),
+            path.parent / (dataset.get("folder") or "."),
+            dataset.get("columns", {}),
+            dataset.get("classes"),
+        )
+    root = Path(dataset["path"]) if root is None else root
+    tables = metadata_files(root, dataset.get("splits"))
+    return read_list(tables, None, {}, dataset.get("classes"), root) if tables else None
+
+
+def metadata_files(root: Path, splits: Mapping[str, str] | None = None) -> tuple[tuple[Path, str], ...]:
+    """Each metadata file of a Hugging Face image folder that names files and says what they show, with its split ("" for none)."""
+    places = [(root / below, split) for split, below in splits.items()] if splits else [(root, "")]
+    found = [(place / name, split) for place, split in places for name in METADATA if _tells(place / name)]
+    if found or splits or not root.is_dir():
+        return tuple(found)
+    below = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
+    return tuple((root / one / name, one) for one in below for name in METADATA if _tells(root / one / name))
+
+
+def _tells(table: Path) -> bool:
+    """Whether a file is a list with the column file_name and one that says what a picture shows."""
+    if not table.is_file():
+        return False
+    try:
+        names = {name.lower() for name in next(iter(_records(table)), {})}
+    except UserError:
+        return False
+    return "file_name" in names and any(known in names for truth in _TRUTH for known in _NAMES[truth])
+
+
+def read_list(
+    tables: Sequence[tuple[Path, str]],
+    folder: Path | None,
+    columns: Mapping[str, Any],
+    classes: Sequence[str] | None = None,
+    root: Path | None = None,
+) -> Listing:
+    """Read lists of pictures as one.
+
+    Args:
+        tables: each file, CSV or JSON lines, with the split that its pictures are in ("": as its rows say).
+        folder: where the pictures' paths begin (None: at the list itself).
+        columns: which column is what, where its name does not tell: `path`, `class`, `labels` (one, or a list of columns of 0 and
+            1), `target` (one, or a list), `split`, `mask`.
+        classes: in the order of their labels; rows of others are left out. None: as `class_order.ordered` has it.
+        root: where a class_indices.json may lie (None: beside the first list).
+    """
+    truth, entries = "", []
+    for table, split in tables:
+        kind, found = _entries(table, split, folder or table.parent, columns)
+        if truth and kind != truth:
+            raise UserError(
+                f"{table}: says a {kind} of each picture, and '{tables[0][0]}' a {truth}; a dataset has one of them"
+            )
+        truth = kind
+        entries += found
+    home = root or tables[0][0].parent
+    entries = _by_number(entries, home) if truth == "class" else entries
+    names = {entry.class_ for entry in entries if entry.class_} | {name for entry in entries for name in entry.labels}
+    order = [] if truth == "target" else ordered(names, classes, home)
+    if classes and truth == "class":
+        entries = [entry for entry in entries if entry.fault or entry.class_ in order]
+    if classes and truth == "labels":
+        entries = [_with(entry, labels=tuple(name for name in entry.labels if name in order)) for entry in entries]
+    splits = list(dict.fromkeys(entry.split for entry in entries))
+    return Listing(truth, order, _once(entries), splits)
+
+
+def _entries(table: Path, split: str, folder: Path, columns: Mapping[str, Any]) -> tuple[str, list[Entry]]:
+    records = _records(table)
+    if not records:
+        raise UserError(f"{table}: no row in it")
+    known = list(dict.fromkeys(name for record in records for name in record))
+    wanted = {
+        what: _column(table, what, columns.get(what), known)
+        for what in _NAMES
+        if not isinstance(columns.get(what), list)
+    }
+    if wanted["path"] is None:
+        raise UserError(f"{table}: no column of paths (such as path or file_name); name it by columns: {{path: ...}}")
+    truth, many = _truth(table, wanted, columns, known, records)
+    entries = []
+    for number, record in enumerate(records, start=1):
+        place = record.get(wanted["path"], "").strip()
+        told = record.get(wanted["split"], "").strip() if wanted["split"] else ""
+        entry = Entry(
+            str(folder / _slashes(place)) if place else f"{table}, row {number}",
+            split or told or _split_of(place) or _WHOLE,
+            mask=_mask(folder, record.get(wanted["mask"] or "", "")),
+            fault="" if place else "no path in its row",
+        )
+        column = wanted.get(truth) or wanted.get("target")
+        entries.append(_with_truth(entry, truth, record, column, many))
+    # Where some lie in folders that are called like splits, and others do not, the folders are none.
+    if not split and not wanted["split"] and any(not _split_of(record.get(wanted["path"], "")) for record in records):
+        entries = [_with(entry, split=_WHOLE) for entry in entries]
+    return truth, entries
+
+
+def _truth(
+    table: Path, wanted: Record | Mapping[str, Any], columns: Mapping[str, Any], known: list[str], records: list[Record]
+) -> tuple[str, list[str]]:
+    """What a row says of its picture, and the columns of 0 and 1 where it says it by those."""
+    chosen = [what for what in _TRUTH if columns.get(what)]
+    if len(chosen) > 1:
+        raise UserError(f"{table}: columns: names both {' and '.join(chosen)}; a dataset has one of them")
+    if chosen and isinstance(columns[chosen[0]], list):
+        for name in columns[chosen[0]]:
+            _column(table, chosen[0], name, known)
+        return chosen[0], list(columns[chosen[0]])
+    if chosen:
+        return chosen[0], []
+    for what in _TRUTH:
+        # "target" is a number to some and a class, perhaps 0 or 1, to others: what stands there tells.
+        if name := wanted.get(what):
+            whole = [
+                re.fullmatch(r"-?[0-9]+", record.get(name, "")) or not _are_numbers(record.get(name, ""))
+                for record in records
+            ]
+            return "class" if name.lower() == "target" and all(whole) else what, []
+    taken = {wanted["path"], wanted["split"], wanted["mask"]}
+    many = [name for name in known if name not in taken and all(r.get(name) in _BOTH for r in records)]
+    if len(many) > 1:
+        return "labels", many
+    raise UserError(
+        f"{table}: no column says what a picture shows (class or label, labels, target, or a column of 0 and 1 for each label); it "
+        f"has {', '.join(known[:8])}; name one by columns: {{class: ...}}"
+    )
+
+
+_BOTH = ("0", "1", "0.0", "1.0", "False", "True", "false", "true")
+
+
+def _with_truth(entry: Entry, truth: str, record: Record, column: str | None, many: list[str]) -> Entry:
+    if entry.fault:
+        return entry
+    if many and truth == "target":
+        text = "|".join(record.get(name, "").strip() for name in many)
+        return _with(entry, target=text, fault="" if _are_numbers(text) else f"its numbers are '{text}'")
+    if many:
+        wrong = next((name for name in many if record.get(name) not in _BOTH), "")
+        if wrong:
+            return _with(entry, fault=f"{wrong} is '{record.get(wrong, '')}', not 0 or 1")
+        return _with(entry, labels=tuple(composed(name) for name in many if record[name] in _BOTH[1::2]))
+    text = record.get(column or "", "").strip()
+    if truth == "labels":
+        return _with(entry, labels=tuple(dict.fromkeys(composed(n.strip()) for n in text.split("|") if n.strip())))
+    if truth == "target":
+        return _with(
+            entry,
+            target=text,
+            fault="" if _are_numbers(text) else f"its number is '{text}'" if text else "no number in its row",
+        )
+    return _with(entry, class_=composed(text), fault="" if text else "no class in its row")
+
+
+def _are_numbers(text: str) -> bool:
+    try:
+        return all(math.isfinite(float(part)) for part in text.split("|"))
+    except ValueError:
+        return False
+
+
+def _by_number(entries: list[Entry], home: Path) -> list[Entry]:
+    """Classes that are written as numbers, by the names that a class_indices.json gives these."""
+    labels = class_indices(home)
+    names = {entry.class_ for entry in entries if entry.class_}
+    if not labels or not all(re.fullmatch("[0-9]{1,6}", name) and int(name) < len(labels) for name in names):
+        return entries
+    return [_with(entry, class_=labels[int(entry.class_)][-1]) if entry.class_ else entry for entry in entries]
+
+
+def _once(entries: Iterable[Entry]) -> list[Entry]:
+    """Entries without those that say the same again; what says another thing of the same picture is a fault."""
+    known: dict[tuple[str, str], Entry] = {}
+    result = []
+    for entry in entries:
+        first = known.setdefault((entry.path, entry.split), entry)
+        if first is entry:
+            result.append(entry)
+        elif (first.class_, first.labels, first.target) != (entry.class_, entry.labels, entry.target):
+            said = entry.class_ or "|".join(entry.labels) or entry.target
+            result.append(
+                _with(entry, fault=f"listed twice, and the second time as '{said}'; many labels go into one row, a|b")
+            )
+    return result
+
+
+def _with(entry: Entry, **changes: Any) -> Entry:
+    return Entry(**{**entry.__dict__, **changes})
+
+
+def _column(table: Path, what: str, wanted: str | None, known: Sequence[str]) -> str | None:
+    """The column that is meant: the one that the config names, or one that is called as people call it."""
+    if wanted is not None:
+        if wanted not in known:
+            raise UserError(f"{table}: no column '{wanted}' ({nearest(wanted, known)})")
+        return wanted
+    lower = {name.strip().lower(): name for name in reversed(known)}
+    return next((lower[name] for name in _NAMES[what] if name in lower), None)
+
+
+def _split_of(path: str) -> str:
+    """The split that a path begins with, as Hugging Face's folders are laid out; "" for none."""
+    first = _slashes(path).removeprefix("./").split("/")[0]
+    return first if "/" in _slashes(path) and first.lower() in _SPLITS else ""
+
+
+_SPLITS = ("train", "training", "validation", "valid", "val", "dev", "test", "testing")
+
+
+def _slashes(path: str) -> str:
+    """A path as a list from another system may have it."""
+    return path.replace("\\", "/") if os.sep == "/" else path
+
+
+def _mask(folder: Path, path: str) -> str:
+    return str(folder / _slashes(path.strip())) if path.strip() else ""
+
+
+def _records(table: Path) -> list[Record]:
+    """The rows of a list as texts by column; read once as long as the file stays the same."""
+    try:
+        state = table.stat()
+    except OSError as error:
+        raise UserError(f"{table}: the list cannot be read: {error.strerror}") from None
+    return _read(table, state.st_mtime_ns, state.st_size)
+
+
+@functools.lru_cache(maxsize=16)
+def _read(table: Path, time: int, size: int) -> list[Record]:
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{table}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+    except OSError as error:
+        raise UserError(f"{table}: the list cannot be read: {error.strerror}") from None
+    if table.suffix.lower() in (".jsonl", ".json", ".ndjson"):
+        return _json_lines(table, text)
+    first = text.split("\n", 1)[0]
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)
+    try:
+        names = [name.strip() for name in next(lines, [])]
+        if len(set(names)) < len(names):
+            raise UserError(f"{table}: two columns have one name: {', '.join(names)}")
+        return [dict(zip(names, cells, strict=False)) for cells in lines if cells]
+    except csv.Error as error:
+        raise UserError(f"{table}: line {lines.line_num}: {error}") from None
+
+
+def _json_lines(table: Path, text: str) -> list[Record]:
+    rows = []
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError):
+            row = None
+        if not isinstance(row, dict):
+            raise UserError(
+                f'{table}: line {number} is no JSON object such as {{"file_name": "a.png", "label": "cat"}}'
+            )
+        rows.append({str(name): _text(value) for name, value in row.items()})
+    return rows
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, list):
+        return "|".join(map(_text, value))
+    return "" if value is None or isinstance(value, dict) else str(value)

@@ -1,0 +1,73 @@
+"""The rows of a dataset's tables: its pictures, and those that cannot be read."""
+
+import dataclasses
+
+from convscope.data.folders import SkippedRow
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageRow:
+    """A readable picture. `label` indexes the classes; `sha256` are the first 16 digits of what the file holds, and the window that
+    it is read through, if any (`pictures.window.listed_as`).
+
+    Of a dataset whose pictures have several labels or none, `labels` are their names with | between (`groups.labels_text`), "|"
+    for none, and `class_` and `label` are the first of them. `target` is the number to predict, with | between where there are
+    several. Both are columns of the tables alone that have them.
+    """
+
+    split: str
+    class_: str
+    label: int
+    path: str
+    width: int
+    height: int
+    sha256: str
+    labels: str = ""
+    target: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class BadRow:
+    """A file that should be a picture and is not, with the reason."""
+
+    split: str
+    class_: str
+    path: str
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """What a folder or a list holds: rows sorted by split, class and path; `truth` is what they say: "class", "labels", "target".
+
+    `skipped` is what lies among the pictures and is none of them.
+    """
+
+    images: list[ImageRow]
+    bad: list[BadRow]
+    classes: list[str]
+    truth: str = "class"
+    skipped: list[SkippedRow] = dataclasses.field(default_factory=list)
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Readable pictures by (split, class)."""
+        result: dict[tuple[str, str], int] = {}
+        for row in self.images:
+            result[row.split, row.class_] = result.get((row.split, row.class_), 0) + 1
+        return result
+
+    def shared_between_splits(self) -> int:
+        """How many different contents occur in more than one split: a test on them flatters the model."""
+        splits: dict[str, set[str]] = {}
+        for row in self.images:
+            splits.setdefault(row.sha256, set()).add(row.split)
+        return sum(len(names) > 1 for names in splits.values())
+
+    def splits_without_a_common_class(self) -> list[str]:
+        """Two splits that share no class, as the folders of classes with folders in them would; [] where there are none."""
+        classes: dict[str, set[str]] = {}
+        for row in self.images:
+            classes.setdefault(row.split, set()).add(row.class_)
+        names = sorted(classes)
+        pairs = ([one, two] for one in names for two in names[:1] if one != two and not classes[one] & classes[two])
+        return sorted(next(pairs, []))
