@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from convscope.config import load_schema
-from convscope.data.datasets import is_picture, picture_files
+from convscope.data.folders import folders_called, is_picture_file, picture_files
 from convscope.data.places import classes_on_disk, split_folders
 from convscope.errors import UserError, nearest
 from convscope.models.names import read_file_config
@@ -149,8 +149,8 @@ def image_sets(words: Sequence[str]) -> dict[str, dict[str, Any]]:
             sets[_free(name_from(path.resolve().name), sets)] = {"folder": word}
         elif not path.exists():
             raise UserError(f"the picture '{word}' does not exist; check the path")
-        elif not is_picture(path.name):
-            raise UserError(f"'{word}' is no picture by its name (.jpg, .png ...), nor a folder of pictures")
+        elif not is_picture_file(path):
+            raise UserError(f"'{word}' is no picture, by its name or by its content, nor a folder of pictures")
         else:
             files.append(word)
     return {**({_free("pictures", sets): {"files": files}} if files else {}), **sets}
@@ -190,7 +190,8 @@ def dataset_part(folder: str, to_train: bool = False) -> tuple[dict[str, Any], l
             splits = list(part["splits"])
     elif to_train:
         # Some may turn out to be unreadable.
-        fewest = min(int(0.9 * len(picture_files(root / name))) for name in classes)
+        found = [[path for place in folders_called(root, name) for path in picture_files(place)] for name in classes]
+        fewest = min(int(0.9 * len(files)) for files in found)
         if fewest < _FEWEST:
             raise UserError(
                 f"a class of '{folder}' has too few pictures; training needs at least {_FEWEST + 2} of each"

@@ -15,13 +15,13 @@ from convscope.storage.files import read_json, sha256_of
 class MaskRow:
     """A picture that has a part mask: its path, the mask's, and the first 16 digits of what the mask's file holds.
 
-    `reason` is empty, or says why the mask cannot be right and is not used.
+    `reason` is empty, or says why the mask cannot be right and is not used; a table has it in any case, as its readers ask for it.
     """
 
     path: str
     mask: str
     sha256: str
-    reason: str = ""
+    reason: str
 
 
 def list_masks(

@@ -1,5 +1,6 @@
 """Where the classes of a dataset meet the classes of a model."""
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -9,13 +10,15 @@ from convscope.data.groups import label_names, same_classes
 from convscope.errors import UserError, nearest
 from convscope.models.spec import ModelSpec
 
+_WORDNET = re.compile("n[0-9]{8}")
+
 
 def label_map(spec: ModelSpec, dataset_classes: Sequence[str]) -> list[int]:
     """For each class of a data set, in label order, its index among the model's classes.
 
     Classes are matched by name, without regard to case and to a plural s where that leaves no doubt ("Cats" is "cat", see
     `groups.same_classes`). Where no name fits but there are as many as the model has, the order counts: class 0 of the one is class 0
-    of the other.
+    of the other. A WordNet number ("n02123045") is the ImageNet class of that number.
 
     Raises:
         UserError: some names fit and others do not; none does, and the numbers differ or the order is in doubt; or a name may mean
@@ -98,7 +101,15 @@ def _labels(row: Mapping[str, str]) -> tuple[str, ...]:
 
 def _by_name(classes: Sequence[str], names: Sequence[str]) -> list[int | None]:
     index = {name: position for position, name in enumerate(classes)}
-    return [None if known is None else index[known] for known in same_classes(names, classes)]
+    spoken = [_spoken(name) if name not in index and _WORDNET.fullmatch(name) else name for name in names]
+    return [None if known is None else index[known] for known in same_classes(spoken, classes)]
+
+
+def _spoken(number: str) -> str:
+    """ImageNet's class name of a WordNet number, by which its folders are called; the number where ImageNet has no such class."""
+    from convscope.models.presets import imagenet_numbers  # keras-hub, for these folders alone
+
+    return imagenet_numbers().get(number, number)
 
 
 def target_classes(

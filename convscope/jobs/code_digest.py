@@ -4,6 +4,7 @@ import ast
 import functools
 import hashlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import sys
@@ -14,7 +15,13 @@ from convscope.storage.files import sha256_of, write_text
 
 PACKAGES = ("convscope", "scripts")
 # What a library is called where it is installed, where that is not what its users import.
-_INSTALLED_AS = {"PIL": "pillow", "skimage": "scikit-image", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+_INSTALLED_AS = {
+    "PIL": "pillow",
+    "pillow_jxl": "pillow-jxl-plugin",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
 # They bring files from elsewhere: what the files hold counts, not how they came.
 _FETCH = frozenset({"huggingface_hub", "kagglehub", "requests", "urllib3"})
 # What computes for a library without being imported beside it.
@@ -46,6 +53,8 @@ def _version_of(library: str) -> str:
     try:
         return importlib.metadata.version(_INSTALLED_AS.get(library, library))
     except importlib.metadata.PackageNotFoundError:
+        if importlib.util.find_spec(library) is None:
+            return ""  # to look through all that is installed takes a second
         found = importlib.metadata.packages_distributions().get(library, [])
         return importlib.metadata.version(found[0]) if found else ""
 

@@ -158,11 +158,15 @@ def _values(value: Any, default: float) -> tuple[float, ...]:
 
 def imagenet_classes() -> tuple[str, ...]:
     """The 1,000 ImageNet class names in order; the two names that occur twice get their WordNet number."""
+    return tuple(imagenet_numbers().values()) or tuple(f"class_{index}" for index in range(1000))
+
+
+def imagenet_numbers() -> dict[str, str]:
+    """WordNet number ("n02123045") -> ImageNet's class name, in the order of the labels; empty where keras-hub has moved its list."""
     try:
         from keras_hub.src.utils.imagenet.imagenet_utils import IMAGENET_NAMES
     except ImportError:
-        return tuple(f"class_{index}" for index in range(1000))
-    names = [IMAGENET_NAMES[index][1] for index in range(1000)]
-    return tuple(
-        f"{name}_{IMAGENET_NAMES[index][0]}" if names.count(name) > 1 else name for index, name in enumerate(names)
-    )
+        return {}
+    words = [IMAGENET_NAMES[index] for index in range(1000)]
+    names = [name for _, name in words]
+    return {number: f"{name}_{number}" if names.count(name) > 1 else name for number, name in words}

@@ -130,7 +130,7 @@ def test_words_that_stand_for_nothing(here: Path, word: str, said: str) -> None:
 def test_pictures_that_are_none(here: Path) -> None:
     with pytest.raises(UserError, match=r"'gone\.png' does not exist"):
         image_sets(["gone.png"])
-    with pytest.raises(UserError, match="no picture by its name"):
+    with pytest.raises(UserError, match="no picture, by its name or by its content"):
         image_sets(["old.h5"])
     (here / "other" / "photos").mkdir(parents=True)
     assert list(image_sets(["photos", "other/photos", "a cat.png"])) == ["pictures", "photos", "photos_2"]

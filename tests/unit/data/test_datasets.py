@@ -18,11 +18,11 @@ from convscope.data.datasets import (
     picture_files,
     scan_dataset,
 )
-from convscope.data.part_masks import list_masks
+from convscope.data.part_masks import MaskRow, list_masks
 from convscope.errors import UserError
 from convscope.pictures.formats import NAMES
 from convscope.storage.files import sha256_of
-from convscope.storage.tables import read_table, write_table
+from convscope.storage.tables import read_rows, read_table, write_table
 
 
 def draw(path: Path, level: int = 100, size: tuple[int, int] = (12, 10)) -> Path:
@@ -218,6 +218,11 @@ def test_masks_that_cannot_be_right_are_listed_with_the_reason(tmp_path):
     assert not rows[0].reason
     for row, reason in zip(rows[1:], reasons, strict=True):
         assert reason in row.reason
+
+
+def test_a_table_of_masks_has_a_reason_for_each_though_none_is_bad(tmp_path):
+    write_table(tmp_path / "masks.csv", [MaskRow("a.png", "m.png", "0" * 16, "")], MaskRow)
+    assert read_rows(tmp_path / "masks.csv")[0]["reason"] == ""
 
 
 def test_any_number_of_threads_gives_the_same_table(folder):

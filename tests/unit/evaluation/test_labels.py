@@ -88,3 +88,16 @@ def test_many_labels_a_picture() -> None:
     assert labels_text(["cat", "dog"]) == "cat|dog"
     with pytest.raises(UserError, match=r"has a \|"):
         labels_text(["cat|dog"])
+
+
+def test_a_wordnet_number_is_the_imagenet_class_of_that_number() -> None:
+    from convscope.models.presets import imagenet_classes, imagenet_numbers
+
+    everything = model(*imagenet_classes())
+    assert label_map(everything, ["n02123045", "n01440764", "n15075141"]) == [281, 0, 999]
+    assert label_map(everything, ["n02012849", "n03126707"]) == [134, 517], "the bird and the machine are both a crane"
+    assert label_map(everything, list(imagenet_numbers())) == list(range(1000))
+    assert label_map(model("tench", "tabby"), ["n02123045", "n01440764"]) == [1, 0]
+    assert label_map(model("n02123045", "n01440764"), ["n01440764", "n02123045"]) == [1, 0]
+    with pytest.raises(UserError, match="has no class 'n99999999'"):
+        label_map(everything, ["n02123045", "n99999999"])

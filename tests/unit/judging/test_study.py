@@ -179,7 +179,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             Image.fromarray(pixels).save(path)
         digest = sha256_of(paths[0])[:16]
         rows.append({"id": f"i{index}", "path": str(paths[0]), "class": "cat", "label": 0, "sha256": digest})
-        masks.append(MaskRow(str(paths[0]), str(paths[1]), sha256_of(paths[1])[:16]))
+        masks.append(MaskRow(str(paths[0]), str(paths[1]), sha256_of(paths[1])[:16], ""))
     write_table(place / "images.csv", rows, ["id", "path", "class", "label", "sha256"])
     write_table(place / "masks.csv", masks, MaskRow)
     images = spec.preprocess(load_images([row["path"] for row in rows], spec.input_size))
