@@ -20,7 +20,8 @@ from convscope.data.places import (
 from convscope.errors import UserError, nearest
 from convscope.filters.presets import for_preset, preset_names, settings_from
 from convscope.judging.selection import check_judging
-from convscope.models.names import layers_of
+from convscope.models.end_choice import check_saved_ends
+from convscope.models.names import layers_of, read_file_config
 from convscope.models.places import (
     check_model_file,
     check_preset_folder,
@@ -181,6 +182,7 @@ def _check_model(key: str, model: dict[str, Any], datasets: dict[str, Any]) -> N
                 )
     if model["source"] == "file":
         check_model_file(f"{key}.path", model["path"])
+        check_saved_ends(read_file_config(Path(model["path"])) or {}, model, key)
     if model["source"] == "application" and model["weights"] != "imagenet":
         check_weights_file(f"{key}.weights", model["weights"])
     if model["source"] == "preset":

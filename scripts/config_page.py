@@ -130,7 +130,7 @@ def _of_type(name: str, part: Part, root: Part) -> str:
             limits = [f"{part['minimum']} to {part['maximum']}"]
         return " ".join([name, ", ".join(limits)]).strip()
     if name == "array":
-        count = f"{part['minItems']} " if part.get("minItems") == part.get("maxItems") else ""
+        count = f"{part['minItems']} " if "minItems" in part and part["minItems"] == part.get("maxItems") else ""
         return f"list of {count}{_several(part['items'], root)}"
     further = part.get("additionalProperties")
     if name == "object" and isinstance(further, dict):

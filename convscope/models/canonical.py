@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from convscope.errors import UserError
 from convscope.models.comparison import check_same, trial_pictures
+from convscope.models.end_choice import no_picture
 from convscope.models.final_activation import final_activation
 from convscope.models.graphs import flatten, is_random
 
@@ -49,30 +50,49 @@ def canonical(
     """
     flat = flatten(model)
     _require_runnable(flat)
+    source = flat.inputs[0]
     last, activation = final_activation(flat)
 
     def drop(node: Any) -> bool:
         return is_random(node.operation) or (type(node.operation).__name__ in _ACTIVATION_LAYERS and node is last)
 
-    logits = flatten(flat, drop=drop, linear=lambda node: node is last, name=name)
-    shape = flat.inputs[0].shape[1:]
+    with _said_in_one_line(model):
+        logits = flatten(flat, drop=drop, linear=lambda node: node is last, name=name)
+    shape, whole = source.shape[1:], "float" not in source.dtype
 
     def copy(input_shape: tuple[int | None, ...]) -> keras.Model:
         result = flatten(logits, copy=True, exact=True, name=name, input_shape=input_shape)
-        check_same(model, logits, result, activation, trial_pictures(shape, scale, offset, size))
+        check_same(model, logits, result, activation, trial_pictures(shape, scale, offset, size, whole))
         return result
 
     if shape[0] is not None:
         # A network that ends in global pooling works at every size; one that flattens its maps, or gives them a shape of its
         # own, does not build or run here, or makes one answer of parts of several images.
-        with contextlib.suppress(ValueError, TypeError, tf.errors.InvalidArgumentError, UserError):
+        with contextlib.suppress(Exception):
             result = copy((None, None, shape[-1]))
             if result.compute_output_shape((1, 2 * shape[0], 2 * shape[1], shape[-1]))[0] in (1, None):
                 return result, activation
-    return copy(shape), activation
+    with _said_in_one_line(model):
+        return copy(shape), activation
+
+
+@contextlib.contextmanager
+def _said_in_one_line(model: keras.Model) -> Iterator[None]:
+    """What Keras says where layers do not fit together without those that are random (a crop in training alone)."""
+    try:
+        yield
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:150]
+        raise UserError(
+            f"model '{model.name}' does not fit together outside of training ({reason}); where a layer is random, put one that does "
+            "the same always in its place (CenterCrop for RandomCrop)"
+        ) from error
 
 
 def _require_runnable(flat: keras.Model) -> None:
+    source = flat.inputs[0]
+    if len(source.shape) != 4:
+        raise UserError(f"model '{flat.name}': {no_picture(source.name, source.shape[1:])}")
     for layer in flat._flatten_layers():
         if mode := getattr(layer, "quantization_mode", None):
             raise UserError(

@@ -22,6 +22,7 @@ def trial_pictures(
     scale: Sequence[float] | float = 1.0,
     offset: Sequence[float] | float = 0.0,
     size: tuple[int, int] | None = None,
+    whole: bool = False,
 ) -> Iterator[np.ndarray]:
     """Pictures to compare two networks on: noise and smooth colours in the range that a network is meant for, noise in 0..1.
 
@@ -30,6 +31,7 @@ def trial_pictures(
         scale: factor from pixels 0..255 to model space, one or one a channel.
         offset: added then.
         size: (height, width) where the input says none.
+        whole: of whole numbers from 0 on, for a network that takes no others.
 
     Returns:
         Arrays (1, H, W, C) float32 in model space; the first two are whole numbers 0..255 before the factor.
@@ -42,8 +44,10 @@ def trial_pictures(
     smooth = 127.5 + 127.5 * np.sin(np.pi * 2 * (y * waves[0] + x * waves[1]) + rng.uniform(0, 6, channels))
     factor, added = (_a_channel(values, channels) for values in (scale, offset))
     for pixels in (rng.uniform(0, 255, (height, width, channels)), smooth):
-        yield (np.rint(pixels) * factor + added)[None].astype(np.float32)
-    yield rng.uniform(0, 1, (1, height, width, channels)).astype(np.float32)
+        picture = np.rint(pixels) * factor + added
+        yield (np.maximum(np.rint(picture), 0) if whole else picture)[None].astype(np.float32)
+    if not whole:
+        yield rng.uniform(0, 1, (1, height, width, channels)).astype(np.float32)
 
 
 def _a_channel(values: Sequence[float] | float, channels: int) -> np.ndarray:
@@ -71,26 +75,25 @@ def check_same(
     for pixels in pictures:
         answer, different = _side_by_side(logits, result, pixels)
         if different is not None:
-            raise UserError(
-                f"model '{model.name}': the copy of its layer '{different.name}' ({type(different).__name__}) computes something "
-                "else: the layer keeps something that neither its settings nor its weights say; put a layer of Keras's in its place"
-            )
-        expected = model(_as_asked(model, pixels), training=False)
+            raise UserError(f"model '{model.name}': {different}")
+        (expected,) = tree.flatten(
+            model(_as_asked(model, pixels), training=False)
+        )  # which may be alone in a dictionary
         found = answer if activation == "linear" else getattr(keras.ops, activation)(answer)
-        if not _close(expected, found, half):
+        if not close(expected, found, half):
             raise UserError(
                 f"model '{model.name}': its graph of layers does not compute what calling it does "
-                f"(class {_own_call(model)}); rebuild it with keras.Model(inputs, outputs) and save that"
+                f"(class {own_call(model)}); rebuild it with keras.Model(inputs, outputs) and save that"
             )
         # Each layer answers as its original: what is left is how they are joined. Of half precision, errors add up.
-        if not half and not _close(answer, result(pixels, training=False), half, 1e-3):
+        if not half and not close(answer, result(pixels, training=False), half, 1e-3):
             raise UserError(
                 f"model '{model.name}': its layers cannot be joined anew; rebuild it with keras.Model(inputs, outputs)"
             )
 
 
-def _side_by_side(first: keras.Model, second: keras.Model, pixels: np.ndarray) -> tuple[Any, Any | None]:
-    """The first network's answer, and its first layer whose counterpart answers otherwise to the same inputs (None: none)."""
+def _side_by_side(first: keras.Model, second: keras.Model, pixels: np.ndarray) -> tuple[Any, str | None]:
+    """The first network's answer, and what is wrong with its first layer whose counterpart answers otherwise to the same inputs."""
     calls = list(zip(nodes_in_order(first), nodes_in_order(second), strict=True))
     left = Counter(id(tensor) for node, _ in calls for tensor in node.input_tensors)
     left[id(first.outputs[0])] += 1
@@ -102,14 +105,25 @@ def _side_by_side(first: keras.Model, second: keras.Model, pixels: np.ndarray) -
         }
         expected, found = _run(own, values), _run(other, given)
         half = any(getattr(value, "dtype", None) in _HALF for value in expected) or _is_half(own.operation)
-        if not all(_close(a, b, half) for a, b in zip(expected, found, strict=True)):
-            return None, own.operation
+        if not all(close(a, b, half) for a, b in zip(expected, found, strict=True)):
+            same = all(close(a, b, half) for a, b in zip(expected, _run(own, values), strict=True))
+            return None, _told(own.operation, same)
         values.update(zip(map(id, own.outputs), expected, strict=True))
         for tensor in own.input_tensors:
             left[id(tensor)] -= 1
             if not left[id(tensor)]:
                 values.pop(id(tensor), None)
     return values[id(first.outputs[0])], None
+
+
+def _told(layer: Any, same: bool) -> str:
+    named = f"layer '{layer.name}' ({type(layer).__name__})"
+    if not same:
+        return f"its {named} answers the same picture otherwise each time; let it be random in training alone"
+    return (
+        f"the copy of its {named} computes something else: the layer keeps something that neither its settings nor its weights say; "
+        "put a layer of Keras's in its place"
+    )
 
 
 def _is_half(operation: Any) -> bool:
@@ -124,7 +138,7 @@ def _run(node: Any, values: dict[int, Any]) -> list[Any]:
         return list(tree.flatten(node.operation(*args, **kwargs)))
 
 
-def _close(expected: Any, found: Any, half: bool, tolerance: float = _FLOAT_TOLERANCE) -> bool:
+def close(expected: Any, found: Any, half: bool, tolerance: float = _FLOAT_TOLERANCE) -> bool:
     """Whether two answers are the same but for rounding, which is measured by the largest of their numbers."""
     a, b = (
         keras.ops.convert_to_numpy(keras.ops.cast(value, "float32")).astype(np.float64) for value in (expected, found)
@@ -143,7 +157,7 @@ def _as_asked(model: keras.Model, pixels: np.ndarray) -> Any:
     return tree.map_structure(lambda _: pixels, getattr(model, "_inputs_struct", 0))
 
 
-def _own_call(model: keras.Model) -> str:
+def own_call(model: keras.Model) -> str:
     """The class, of a network or of one inside it, that answers by a method of somebody's own."""
     networks = [layer for layer in model._flatten_layers() if graph_of(layer) is not None]
     roots = [type(network).call.__module__.partition(".")[0] for network in networks]

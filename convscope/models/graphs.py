@@ -6,8 +6,10 @@ the network it is given.
 """
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import keras
@@ -17,9 +19,8 @@ from keras import tree
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError
 from convscope.models.layer_copies import copied, take_over
-from convscope.models.nodes import graph_of, inside_a_network, nodes_in_order, tensor_of
+from convscope.models.nodes import graph_of, inside_a_network, is_kerass, nodes_in_order, tensor_of
 from convscope.models.nodes import node_of as node_of
-from convscope.models.precision import OTHER_FLOATS
 
 _RANDOM_LAYERS = {
     "ActivityRegularization",
@@ -66,12 +67,28 @@ def flat_names(model: keras.Model) -> dict[int, str]:
             inner = graph_of(node.operation)
             if inner is not None:
                 walk(inner, node.operation.name)
-            elif id(node.operation) not in names:
-                names[id(node.operation)] = name = _free_name(node.operation.name, outer, used)
-                used.add(name)
+            for layer in _chain(node.operation) if inner is None else ():
+                if id(layer) not in names:
+                    names[id(layer)] = name = _free_name(layer.name, outer, used)
+                    used.add(name)
 
     walk(_require_functional(model), "")
     return names
+
+
+def _chain(operation: Any) -> list[Any]:
+    """The layers of a pipeline of preprocessing, one behind the other; any other operation alone."""
+    return (
+        [part for layer in operation.layers for part in _chain(layer)]
+        if is_kerass(operation, "Pipeline")
+        else [operation]
+    )
+
+
+def _trains_unasked(operation: Any) -> bool:
+    """Whether a layer does what it does in training where nobody says which mode is meant, as those that prepare pictures do."""
+    asked = inspect.signature(operation.call).parameters.get("training")
+    return asked is not None and asked.default is True
 
 
 def _require_functional(model: keras.Model) -> Any:
@@ -110,7 +127,8 @@ def flatten(
             layers have the same name: the later one is then a copy, named after the network it came from.
         drop: calls to leave out (one input, output of the same shape).
         linear: calls of layers whose activation is replaced by the linear one, on a copy.
-        exact: with `copy`, let every layer compute and keep its weights in float32, whatever its own precision is.
+        exact: with `copy`, let every layer compute and keep its weights in float32, whatever its own precision is; the input is of
+            float32 too, also where pictures of whole numbers were taken.
         input_shape: (height, width, channels) of the new input; `None` sizes are free. Default: that of `model`.
         name: of the new network. Default: that of `model`.
 
@@ -119,17 +137,25 @@ def flatten(
     """
     graph = _require_functional(model)
     source = graph.inputs[0]
-    dtype = "float32" if exact and source.dtype in OTHER_FLOATS else source.dtype
+    # Whole numbers too: what changes a picture by less than one, or asks for its gradient, works on floats.
+    dtype = "float32" if exact else source.dtype
     new_input = keras.Input(shape=input_shape or source.shape[1:], dtype=dtype, name=_INPUT)
     used = {_INPUT}
     made: dict[tuple[int, bool], Any] = {}
 
     def call(node: Any, outer: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         operation = node.operation
+        if (chain := _chain(operation)) != [operation]:
+            values = args[0] if args else kwargs["inputs"]
+            for layer in chain:
+                values = call(SimpleNamespace(operation=layer), outer, (values,), {})
+            return values
         if drop(node):
             return args[0] if args else next(iter(kwargs.values()))
         # Whoever fixed the mode when building (`backbone(x, training=False)`) meant training; here it is inference.
         kwargs = {key: value for key, value in kwargs.items() if key != "training"}
+        if exact and _trains_unasked(operation):
+            kwargs["training"] = False
         # Of a layer that is called several times, one call alone may lose its activation.
         key = (id(operation), bool(linear(node)))
         if key not in made:

@@ -20,6 +20,7 @@ from convscope.models import graphs, presets
 from convscope.models.applications import import_application
 from convscope.models.canonical import canonical
 from convscope.models.channels import channel_facts
+from convscope.models.ends import with_one_end
 from convscope.models.heads import loss_of, trained_with, with_head
 from convscope.models.preprocessing import preprocessing
 from convscope.models.saved import check_sum, load_file
@@ -149,14 +150,15 @@ def import_network(name: str, network: keras.Model, settings: Mapping[str, Any])
         UserError: it is not of one picture input and one output, or its classes do not fit.
     """
     facts = {"source": "a model in memory", "loss": loss_of(network), **preprocessing(settings["preprocessing"])}
-    return _finish(name, settings, network, facts | _own_size(network))
+    return _finish(name, settings, network, facts)
 
 
 def _finish(
     name: str, settings: Mapping[str, Any], network: keras.Model, facts: dict[str, Any]
 ) -> tuple[keras.Model, ModelSpec]:
-    facts = facts | channel_facts(name, settings, _depth(network), facts)
-    wanted, own = settings.get("image_size"), facts.pop("input_size", None)
+    network = with_one_end(network, settings.get("inputs"), settings.get("output"), f"models.{name}")
+    facts |= channel_facts(name, settings, _depth(network), facts)
+    wanted, own = settings.get("image_size"), facts.pop("input_size", None) or _own_size(network)
     size = image_size(wanted) if wanted else own
     flat, activation = canonical(
         network, name, scale=facts.get("scale", 1.0), offset=facts.get("offset", 0.0), size=size
@@ -194,14 +196,14 @@ def _import_file(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, An
     check_sum(path, settings.get("sha256"), "path")
     network = load_file(path)
     facts = {"source": f"file {path.name}", "loss": trained_with(path), **preprocessing(settings["preprocessing"])}
-    return network, facts | _own_size(network)
+    return network, facts
 
 
-def _own_size(network: keras.Model) -> dict[str, Any]:
+def _own_size(network: keras.Model) -> tuple[int, int] | None:
     """The input size that a network was built for; where its form allows any, the canonical one does not say it."""
     shapes = [tensor.shape for tensor in getattr(graphs.graph_of(network), "inputs", ())]
     fixed = len(shapes) == 1 and len(shapes[0]) == 4 and None not in shapes[0][1:3]
-    return {"input_size": tuple(shapes[0][1:3])} if fixed else {}
+    return tuple(shapes[0][1:3]) if fixed else None
 
 
 def _depth(network: keras.Model) -> int | None:

@@ -100,7 +100,7 @@ def layers_of(settings: Mapping[str, Any]) -> list[Layer] | None:
         return _trained(str(settings["architecture"]), float(settings["width"]))
     if source == "preset":
         return _preset(str(settings["preset"]), settings.get("folder"))
-    if source == "file":
+    if source == "file" and settings.get("output") is None:
         return _file(Path(settings["path"]))
     return None
 

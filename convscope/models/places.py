@@ -77,7 +77,7 @@ def has_no_classifier(model: Mapping[str, Any]) -> bool:
     if model["source"] == "preset" and (folder := preset_folder(model)):
         task = read_json_config(folder / "task.json") or {}
         return not str(task.get("class_name", "")).endswith("ImageClassifier")
-    if model["source"] == "file":
+    if model["source"] == "file" and model.get("output") is None:
         return ends_in_maps(read_file_config(Path(model["path"]).expanduser()) or {})
     return False
 

@@ -14,7 +14,10 @@ from convscope.models import graphs, load
 from convscope.models.spec import ModelSpec
 from convscope.notebook.settings import known_keywords, of_model
 
-KEYWORDS = ("classes", "head", "image_size", "resize", "preprocessing", "channels", "bands", "shown_bands")
+KEYWORDS = (
+    *("classes", "head", "image_size", "resize", "preprocessing", "channels", "bands", "shown_bands"),
+    *("inputs", "output"),
+)
 
 Canonical = tuple[keras.Model, ModelSpec]
 # What was made of a live model, and of which weights and settings: training goes on between two cells.

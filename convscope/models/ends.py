@@ -1,0 +1,134 @@
+"""One picture in, one answer out: which of a network's inputs and outputs are meant, and what the other inputs are fixed at."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops, tree
+
+from convscope.errors import UserError
+from convscope.models.comparison import close, own_call, trial_pictures
+from convscope.models.end_choice import chosen_output, in_words, picture_input, told_apart
+from convscope.models.nodes import graph_of, nodes_in_order
+
+
+def with_one_end(
+    model: keras.Model, inputs: Mapping[str, Any] | None = None, output: str | int | None = None, where: str = "model"
+) -> keras.Model:
+    """A network of one picture and one answer made of one that has more of either; its layers are shared.
+
+    Args:
+        model: a functional or sequential network; it stays as it is.
+        inputs: what every input but the picture is fixed at, by its name: a number for all of it, or a list of its shape. They become
+            constants of the graph, the same for every picture.
+        output: the name of the output meant, its key where the network answers a dictionary, or its place, from 0.
+        where: what to name in messages, "models.net".
+
+    Returns:
+        The model itself where it has one input and one output.
+
+    Raises:
+        UserError: there are several and it is not said which, a name that is none, values of another shape, no picture among the
+            inputs, or a class that does more than its graph says.
+    """
+    graph = graph_of(model)
+    if graph is None:
+        return model  # what is wrong with it is said by who unrolls it
+    _require_channels_last(model, where)
+    given, names = dict(inputs or {}), _names(model, graph.inputs, "_inputs_struct")
+    answers = _names(model, graph.outputs, "_outputs_struct")
+    picture = picture_input(names, [tensor.shape[1:] for tensor in graph.inputs], given, where)
+    chosen = chosen_output(answers, [tensor.shape[1:] for tensor in graph.outputs], output, where)
+    if len(graph.inputs) == len(graph.outputs) == 1:
+        return model
+    source = graph.inputs[picture]
+    image = keras.Input(source.shape[1:], dtype=source.dtype, name=names[picture])
+    values = {
+        names[index]: _constant(given[names[index]], tensor, f"{where}.inputs.{names[index]}")
+        for index, tensor in enumerate(graph.inputs)
+        if index != picture
+    }
+    tensors = [
+        image if index == picture else _as_tensor(values[name], graph.inputs[index].dtype, image, name)
+        for index, name in enumerate(names)
+    ]
+    found = _run(graph, tensors)[chosen]
+    result = keras.Model(image, found, name=model.name)
+    _check(model, result, [values.get(name) for name in names], picture, chosen)
+    return result
+
+
+def _require_channels_last(model: keras.Model, where: str) -> None:
+    for layer in model._flatten_layers():
+        if getattr(layer, "data_format", None) == "channels_first":
+            raise UserError(
+                f"{where}: layer '{layer.name}' takes colours first (data_format='channels_first'); build the "
+                "network again with data_format='channels_last' and give it the same weights"
+            )
+
+
+def _names(model: keras.Model, tensors: list[Any], structure: str) -> list[str]:
+    """The names of a network's inputs or outputs: the keys of a dictionary, else those of the layers that make them."""
+    struct = getattr(model, structure, None)
+    if isinstance(struct, dict) and len(struct) == len(tensors):
+        order = {id(tensor): key for key, tensor in struct.items()}
+        if all(id(tensor) in order for tensor in tensors):
+            return [str(order[id(tensor)]) for tensor in tensors]
+    return told_apart([str(tensor._keras_history.operation.name) for tensor in tensors])
+
+
+def _constant(value: Any, tensor: Any, where: str) -> np.ndarray:
+    """The value of a fixed input, of the shape of one picture's."""
+    shape = tuple(tensor.shape[1:])
+    try:
+        array = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        raise UserError(f"{where}: a number or a list of numbers is wanted, {in_words(shape)} of them") from None
+    if array.ndim == 0:
+        if None in shape:
+            raise UserError(f"{where}: the input takes {in_words(shape)} numbers; give a list that says how many")
+        array = np.full(shape, array)
+    fits = array.ndim == len(shape) and all(want in (None, have) for want, have in zip(shape, array.shape, strict=True))
+    if not fits or not np.isfinite(array).all():
+        raise UserError(
+            f"{where}: a number, or a list of {in_words(shape)} numbers is wanted; this one is {array.shape}"
+        )
+    return array
+
+
+def _as_tensor(value: np.ndarray, dtype: str, image: Any, name: str) -> Any:
+    """A constant as a tensor of the graph, once for each picture of a batch; no gradient passes from it to the picture."""
+    zero = _called(ops.zeros_like(_called(ops.mean(image, axis=(1, 2, 3)), f"{name}_batch")), f"{name}_zeros")
+    spread = _called(ops.reshape(zero, (-1, *(1,) * value.ndim)), f"{name}_shape")
+    whole = _called(ops.add(spread, value.astype(np.float32)), f"{name}_fixed")
+    return whole if whole.dtype == dtype else _called(ops.cast(whole, dtype), f"{name}_cast")
+
+
+def _called(tensor: Any, name: str) -> Any:
+    # Keras counts the names of operations up over the life of the process; a result's identity has them in it.
+    tensor._keras_history.operation.name = name
+    return tensor
+
+
+def _run(graph: Any, tensors: list[Any]) -> list[Any]:
+    values = dict(zip(map(id, graph.inputs), tensors, strict=True))
+    for node in nodes_in_order(graph):
+        args, kwargs = node.arguments.fill_in(values)
+        values.update(zip(map(id, node.outputs), tree.flatten(node.operation(*args, **kwargs)), strict=True))
+    return [values[id(tensor)] for tensor in graph.outputs]
+
+
+def _check(model: keras.Model, result: keras.Model, values: list[Any], picture: int, chosen: int) -> None:
+    """The network itself, called with the fixed inputs, answers what its graph says."""
+    source = result.inputs[0]
+    pixels = next(iter(trial_pictures(source.shape[1:])))
+    flat = [pixels if index == picture else value[None].astype(np.float32) for index, value in enumerate(values)]
+    flat = [ops.cast(value, tensor.dtype) for value, tensor in zip(flat, graph_of(model).inputs, strict=True)]  # type: ignore[union-attr]
+    given = tree.pack_sequence_as(model._inputs_struct, flat)
+    expected = tree.flatten(model(given, training=False))
+    if len(expected) <= chosen or not close(expected[chosen], result(flat[picture], training=False), half=False):
+        raise UserError(
+            f"model '{model.name}': its graph of layers does not compute what calling it does (class {own_call(model)}); "
+            "rebuild it with keras.Model(inputs, outputs) and save that"
+        )
