@@ -95,6 +95,8 @@ def scan_dataset(
         if listing := listing_in(folder, settings):
             classes, truth = listing.classes, listing.truth
             rows = scan.listed(listing)
+            if settings.get("source") != "table":
+                scan.unlisted(listing, pictures_root(Path(folder), settings))
         else:
             root = pictures_root(Path(folder), settings)
             classes, truth = _classes(root, settings), "class"
@@ -207,6 +209,14 @@ class _Scan:
             place = Path(name or "the list")
             rows += self._first(items, split, place) if in_splits else self._consecutive(items, name, place)
         return rows
+
+    def unlisted(self, listing: Listing, root: Path) -> None:
+        """What lies in a Hugging Face folder and is not in its lists."""
+        named = {os.path.normpath(entry.path) for entry in listing.entries}
+        others: list[SkippedRow] = []
+        found = [path for path in picture_files(root, others) if os.path.normpath(path) not in named]
+        self.skipped.extend(SkippedRow(str(path), "a picture that the list does not name") for path in found)
+        self.skipped.extend(row for row in others if Path(row.path).name not in _NO_PICTURES)
 
     def _beside(self, root: Path, splits: Mapping[str, Path] | None, classes: Sequence[str], masks: str | None) -> None:
         """What lies beside the class folders, and beside the splits."""

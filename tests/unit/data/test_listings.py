@@ -155,6 +155,13 @@ def test_hugging_faces_folders(tmp_path: Path) -> None:
     wanted = [(s, c, label, str(label)) for s in ("test", "train") for label, c in enumerate(("cat", "dog"))]
     dataset = scan_dataset(tmp_path / "a", {"source": "path"})
     assert told(dataset) == wanted and dataset.classes == ["cat", "dog"]
+    draw(tmp_path / "a/test/more.png")
+    (tmp_path / "a/README.md").write_text("x")
+    skipped = scan_dataset(tmp_path / "a", {"source": "path"}).skipped
+    assert {Path(row.path).name: row.reason for row in skipped} == {
+        "more.png": "a picture that the list does not name",
+        "README.md": "not a picture, by its name and by its content",
+    }
     part = {"source": "path", "path": str(tmp_path / "a")}
     assert splits_of(part) == ["test", "train"] and classes_of(part) == ["cat", "dog"]
     named = scan_dataset(tmp_path / "a", {"source": "path", "splits": {"learn": "train"}})
