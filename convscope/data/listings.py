@@ -14,11 +14,12 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from convscope.data.class_order import class_indices, ordered
+from convscope.data.class_order import FILE, class_indices, ordered
 from convscope.data.groups import composed
 from convscope.errors import UserError, nearest
+from convscope.storage.fingerprints import is_ignored
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 # What people call the columns, in small letters; of several, the first that is there.
@@ -46,8 +47,7 @@ _WHOLE = "all"
 Record = dict[str, str]
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """A picture of a list. `labels` are those of many, `target` a number as it is written (several with | between).
 
     `fault` says why the row cannot count.
@@ -101,7 +101,7 @@ def metadata_files(root: Path, splits: Mapping[str, str] | None = None) -> tuple
     found = [(place / name, split) for place, split in places for name in METADATA if _tells(place / name)]
     if found or splits or not root.is_dir():
         return tuple(found)
-    below = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not entry.name.startswith("."))
+    below = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not is_ignored(entry.name))
     return tuple((root / one / name, one) for one in below for name in METADATA if _tells(root / one / name))
 
 
@@ -110,8 +110,10 @@ def _tells(table: Path) -> bool:
     if not table.is_file():
         return False
     try:
-        names = {name.lower() for name in next(iter(_records(table)), {})}
-    except UserError:
+        with table.open(encoding="utf-8-sig") as stream:
+            first = next((line for line in stream if line.strip()), "")
+        names = {name.strip().lower() for name in (json.loads(first) if table.suffix == ".jsonl" else _header(first))}
+    except (OSError, ValueError, TypeError, RecursionError, csv.Error):
         return False
     return "file_name" in names and any(known in names for truth in _TRUTH for known in _NAMES[truth])
 
@@ -133,7 +135,17 @@ def read_list(
         classes: in the order of their labels; rows of others are left out. None: as `class_order.ordered` has it.
         root: where a class_indices.json may lie (None: beside the first list).
     """
-    truth, entries = "", []
+    home = root or tables[0][0].parent
+    asked = [[(str(table), split) for table, split in tables], folder and str(folder), columns, classes, str(home)]
+    return _listing(json.dumps(asked), tuple(_state(path) for path in (*(table for table, _ in tables), home / FILE)))
+
+
+@functools.lru_cache(maxsize=16)
+def _listing(asked: str, states: tuple[tuple[int, int], ...]) -> Listing:
+    """What `read_list` gives, by its arguments and the states of the files: while it plans, the workflow asks often."""
+    named, begin, columns, classes, place = json.loads(asked)
+    tables, home, folder = [(Path(table), split) for table, split in named], Path(place), begin and Path(begin)
+    truth, entries = "", list[Entry]()
     for table, split in tables:
         kind, found = _entries(table, split, folder or table.parent, columns)
         if truth and kind != truth:
@@ -141,15 +153,15 @@ def read_list(
                 f"{table}: says a {kind} of each picture, and '{tables[0][0]}' a {truth}; a dataset has one of them"
             )
         truth = kind
-        entries += found
-    home = root or tables[0][0].parent
+        # A folder from anywhere: its list names what lies in it, where a change is noticed, and nothing else of this computer.
+        entries += found if folder else [_within(entry, table.parent) for entry in found]
     entries = _by_number(entries, home) if truth == "class" else entries
     names = {entry.class_ for entry in entries if entry.class_} | {name for entry in entries for name in entry.labels}
     order = [] if truth == "target" else ordered(names, classes, home)
     if classes and truth == "class":
         entries = [entry for entry in entries if entry.fault or entry.class_ in order]
     if classes and truth == "labels":
-        entries = [_with(entry, labels=tuple(name for name in entry.labels if name in order)) for entry in entries]
+        entries = [entry._replace(labels=tuple(name for name in entry.labels if name in order)) for entry in entries]
     splits = list(dict.fromkeys(entry.split for entry in entries))
     return Listing(truth, order, _once(entries), splits)
 
@@ -181,7 +193,7 @@ def _entries(table: Path, split: str, folder: Path, columns: Mapping[str, Any]) 
         entries.append(_with_truth(entry, truth, record, column, many))
     # Where some lie in folders that are called like splits, and others do not, the folders are none.
     if not split and not wanted["split"] and any(not _split_of(record.get(wanted["path"], "")) for record in records):
-        entries = [_with(entry, split=_WHOLE) for entry in entries]
+        entries = [entry._replace(split=_WHOLE) for entry in entries]
     return truth, entries
 
 
@@ -224,22 +236,19 @@ def _with_truth(entry: Entry, truth: str, record: Record, column: str | None, ma
         return entry
     if many and truth == "target":
         text = "|".join(record.get(name, "").strip() for name in many)
-        return _with(entry, target=text, fault="" if _are_numbers(text) else f"its numbers are '{text}'")
+        return entry._replace(target=text, fault="" if _are_numbers(text) else f"its numbers are '{text}'")
     if many:
         wrong = next((name for name in many if record.get(name) not in _BOTH), "")
         if wrong:
-            return _with(entry, fault=f"{wrong} is '{record.get(wrong, '')}', not 0 or 1")
-        return _with(entry, labels=tuple(composed(name) for name in many if record[name] in _BOTH[1::2]))
+            return entry._replace(fault=f"{wrong} is '{record.get(wrong, '')}', not 0 or 1")
+        return entry._replace(labels=tuple(composed(name) for name in many if record[name] in _BOTH[1::2]))
     text = record.get(column or "", "").strip()
     if truth == "labels":
-        return _with(entry, labels=tuple(dict.fromkeys(composed(n.strip()) for n in text.split("|") if n.strip())))
+        return entry._replace(labels=tuple(dict.fromkeys(composed(n.strip()) for n in text.split("|") if n.strip())))
     if truth == "target":
-        return _with(
-            entry,
-            target=text,
-            fault="" if _are_numbers(text) else f"its number is '{text}'" if text else "no number in its row",
-        )
-    return _with(entry, class_=composed(text), fault="" if text else "no class in its row")
+        fault = f"its number is '{text}'" if text else "no number in its row"
+        return entry._replace(target=text, fault="" if _are_numbers(text) else fault)
+    return entry._replace(class_=composed(text), fault="" if text else "no class in its row")
 
 
 def _are_numbers(text: str) -> bool:
@@ -255,7 +264,7 @@ def _by_number(entries: list[Entry], home: Path) -> list[Entry]:
     names = {entry.class_ for entry in entries if entry.class_}
     if not labels or not all(re.fullmatch("[0-9]{1,6}", name) and int(name) < len(labels) for name in names):
         return entries
-    return [_with(entry, class_=labels[int(entry.class_)][-1]) if entry.class_ else entry for entry in entries]
+    return [entry._replace(class_=labels[int(entry.class_)][-1]) if entry.class_ else entry for entry in entries]
 
 
 def _once(entries: Iterable[Entry]) -> list[Entry]:
@@ -269,13 +278,18 @@ def _once(entries: Iterable[Entry]) -> list[Entry]:
         elif (first.class_, first.labels, first.target) != (entry.class_, entry.labels, entry.target):
             said = entry.class_ or "|".join(entry.labels) or entry.target
             result.append(
-                _with(entry, fault=f"listed twice, and the second time as '{said}'; many labels go into one row, a|b")
+                entry._replace(fault=f"listed twice, and the second time as '{said}'; many labels go into one row, a|b")
             )
     return result
 
 
-def _with(entry: Entry, **changes: Any) -> Entry:
-    return Entry(**{**entry.__dict__, **changes})
+def _within(entry: Entry, folder: Path) -> Entry:
+    """An entry whose files lie below a folder, by their names; else with that as its fault."""
+    for path in filter(None, (entry.path, entry.mask)):
+        inside = Path(path).is_relative_to(folder) and ".." not in Path(path).relative_to(folder).parts
+        if not inside and not entry.fault:
+            return entry._replace(fault="leads out of the folder of its list")
+    return entry
 
 
 def _column(table: Path, what: str, wanted: str | None, known: Sequence[str]) -> str | None:
@@ -306,17 +320,17 @@ def _mask(folder: Path, path: str) -> str:
     return str(folder / _slashes(path.strip())) if path.strip() else ""
 
 
-def _records(table: Path) -> list[Record]:
-    """The rows of a list as texts by column; read once as long as the file stays the same."""
+def _state(path: Path) -> tuple[int, int]:
+    """What changes with a file; (0, 0) where there is none."""
     try:
-        state = table.stat()
-    except OSError as error:
-        raise UserError(f"{table}: the list cannot be read: {error.strerror}") from None
-    return _read(table, state.st_mtime_ns, state.st_size)
+        status = path.stat()
+    except (OSError, ValueError):
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
 
 
-@functools.lru_cache(maxsize=16)
-def _read(table: Path, time: int, size: int) -> list[Record]:
+def _records(table: Path) -> list[Record]:
+    """The rows of a list as texts by column."""
     try:
         text = table.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
@@ -325,8 +339,7 @@ def _read(table: Path, time: int, size: int) -> list[Record]:
         raise UserError(f"{table}: the list cannot be read: {error.strerror}") from None
     if table.suffix.lower() in (".jsonl", ".json", ".ndjson"):
         return _json_lines(table, text)
-    first = text.split("\n", 1)[0]
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count), strict=True)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
     try:
         names = [name.strip() for name in next(lines, [])]
         if len(set(names)) < len(names):
@@ -334,6 +347,15 @@ def _read(table: Path, time: int, size: int) -> list[Record]:
         return [dict(zip(names, cells, strict=False)) for cells in lines if cells]
     except csv.Error as error:
         raise UserError(f"{table}: line {lines.line_num}: {error}") from None
+
+
+def _delimiter(text: str) -> str:
+    """What parts the cells of a CSV: whichever of the usual signs is the most frequent in its first line."""
+    return max(",;\t", key=text.split("\n", 1)[0].count)
+
+
+def _header(line: str) -> list[str]:
+    return next(csv.reader([line], delimiter=_delimiter(line)), [])
 
 
 def _json_lines(table: Path, text: str) -> list[Record]:

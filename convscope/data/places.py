@@ -193,10 +193,10 @@ def check_list(key: str, dataset: Mapping[str, Any]) -> None:
         fault = listing.entries[0].fault
         raise UserError(f"{key}: no row of the list counts; the first: {listing.entries[0].path}: {fault}")
     if not any(is_file(Path(entry.path)) for entry in sound):
-        raise UserError(
-            f"{key}: no picture of the list is there; the first would be '{sound[0].path}'; name the folder that the list's paths "
-            "begin in by folder:"
+        remedy = (
+            "name the folder that the list's paths begin in by folder:" if dataset["source"] == "table" else "check it"
         )
+        raise UserError(f"{key}: no picture of the list is there; the first would be '{sound[0].path}'; {remedy}")
 
 
 def check_order(key: str, folder: Path) -> None:

@@ -177,6 +177,23 @@ def test_hugging_faces_folders(tmp_path: Path) -> None:
     assert [row.labels for row in scan_dataset(tmp_path / "b", {"source": "path"}).images] == ["|", "a|b"]
 
 
+@pytest.mark.parametrize("place", ["../secret.png", "/{here}/secret.png", "in/../../secret.png", "..\\secret.png"])
+def test_a_folders_list_leads_nowhere_else(tmp_path: Path, place: str) -> None:
+    draw(tmp_path / "secret.png")
+    draw(tmp_path / "photos/0.png")
+    away = place.format(here=str(tmp_path).strip("/"))
+    rows = [
+        {"file_name": "0.png", "label": "a"},
+        {"file_name": away, "label": "a"},
+        {"file_name": "0.png", "label": "a"},
+    ]
+    (tmp_path / "photos/metadata.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    for settings in ({"source": "path"}, {"source": "archive"}):
+        dataset = scan_dataset(tmp_path / "photos", settings)
+        assert [Path(row.path).name for row in dataset.images] == ["0.png"]
+        assert [row.reason for row in dataset.bad] == ["leads out of the folder of its list"]
+
+
 def test_metadata_without_labels_leaves_the_folders_to_say_them(tmp_path: Path) -> None:
     draw(tmp_path / "cat/0.png")
     draw(tmp_path / "dog/0.png")
