@@ -7,37 +7,83 @@ import keras
 from convscope.errors import UserError
 from convscope.models.graphs import flatten, is_flat
 from convscope.models.nodes import address_of, nodes_in_order
+from convscope.models.tokens import calls_after, grid_of, is_alike, is_tokens, last_tokens
 
 _POOLS = {"MaxPooling2D", "AveragePooling2D"}
+_SHAPING = {"Reshape", "Permute", "Transpose", "Flatten", "Identity", "Dropout"}
 
 
 def default_cam_layer(model: keras.Model) -> str:
     """Name of the layer whose output is the last feature map: what global pooling (or flattening) takes.
 
     It comes after the activation. Where the map is flattened after a plain pooling layer (VGG), the layer before that
-    pooling is taken: its map is finer. Of a layer that is called several times it is an address (see `address_of`).
+    pooling is taken: its map is finer. Where a transformer's blocks come behind, it is the layer whose tokens all goes through last
+    (`tokens.last_tokens`). Of a layer that is called several times it is an address (see `address_of`).
 
     Raises:
         UserError: the network has no feature maps.
     """
     flat = model if is_flat(model) else flatten(model)
+    found = _last_map(flat)
+    tokens = last_tokens(flat, found)
+    if tokens is None or (found is not None and not _adds_something(flat, found, tokens)):
+        if found is None:
+            raise UserError(
+                f"model '{model.name}' has no feature maps (no 4-D output of a layer, no tokens of the picture's patches through "
+                "which its answer comes), so no class activation map"
+            )
+        return address_of(flat, found)
+    try:
+        grid_of(flat, tokens)
+    except UserError:
+        if found is None:
+            raise
+        tokens = found
+    return address_of(flat, tokens)
+
+
+def _last_map(flat: keras.Model) -> Any | None:
     makers = {id(tensor): node for node in nodes_in_order(flat) for tensor in node.outputs}
     if len(flat.outputs[0].shape) == 4 and id(flat.outputs[0]) in makers:
-        return address_of(flat, flat.outputs[0])
+        return flat.outputs[0]
+    mixed = _behind_tokens(flat)
     found = behind = None
     for node in nodes_in_order(flat):
-        maps = [tensor for tensor in node.input_tensors if _is_map(tensor) and id(tensor) in makers]
-        if maps and not any(_is_map(tensor) for tensor in node.outputs):
+        maps = [tensor for tensor in node.input_tensors if id(tensor) in makers and _is_map(tensor, mixed)]
+        if maps and not any(_is_map(tensor, mixed) for tensor in node.outputs):
             found, behind = maps[0], node
     if found is None or behind is None:
-        raise UserError(
-            f"model '{model.name}' has no feature maps (no 4-D output of a layer), so no class activation map"
-        )
+        return None
     if type(makers[id(found)].operation).__name__ in _POOLS and "Global" not in type(behind.operation).__name__:
         before = makers[id(found)].input_tensors[0]
         found = before if id(before) in makers else found
-    return address_of(flat, found)
+    return found
 
 
-def _is_map(tensor: Any) -> bool:
-    return len(tensor.shape) == 4 and tuple(tensor.shape[1:3]) != (1, 1)
+def _is_map(tensor: Any, mixed: set[int]) -> bool:
+    return len(tensor.shape) == 4 and tuple(tensor.shape[1:3]) != (1, 1) and id(tensor) not in mixed
+
+
+def _behind_tokens(flat: keras.Model) -> set[int]:
+    """Tensors made of tokens, until they have the picture's shape again: four axes may as well be heads and scores of attention."""
+    behind: set[int] = set()
+    for node in nodes_in_order(flat):
+        if any(id(tensor) in behind or is_tokens(tensor) for tensor in node.input_tensors):
+            behind.update(id(tensor) for tensor in node.outputs if not _is_like_the_picture(flat, tensor))
+    return behind
+
+
+def _is_like_the_picture(flat: keras.Model, tensor: Any) -> bool:
+    sizes = (*tensor.shape[1:3], *flat.inputs[0].shape[1:3])
+    return len(tensor.shape) == 4 and (None in sizes or is_alike(*sizes))
+
+
+def _adds_something(flat: keras.Model, found: Any, tokens: Any) -> bool:
+    """Whether tokens are more than a feature map of another shape."""
+    between = {id(tokens)}
+    for node in reversed(calls_after(flat, found)):
+        if any(id(tensor) in between for tensor in node.outputs):
+            if type(node.operation).__name__ not in _SHAPING:
+                return True
+            between.update(map(id, node.input_tensors))
+    return False

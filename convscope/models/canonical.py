@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from convscope.errors import UserError
@@ -13,6 +14,8 @@ from convscope.models.comparison import check_same, trial_pictures
 from convscope.models.end_choice import no_picture
 from convscope.models.final_activation import final_activation
 from convscope.models.graphs import flatten, is_random
+from convscope.models.nodes import nodes_in_order, run_calls
+from convscope.models.tokens import is_tokens
 
 # TensorFlow's rule for names inside a network.
 _SCOPE = re.compile(r"[A-Za-z0-9_.\\\\/>-]*")
@@ -56,24 +59,50 @@ def canonical(
     def drop(node: Any) -> bool:
         return is_random(node.operation) or (type(node.operation).__name__ in _ACTIVATION_LAYERS and node is last)
 
+    def unrolled(*, opened: bool) -> keras.Model:
+        return flatten(flat, drop=drop, linear=lambda node: node is last, name=name, opened=opened)
+
     with _said_in_one_line(model):
-        logits = flatten(flat, drop=drop, linear=lambda node: node is last, name=name)
+        plain, opened = unrolled(opened=False), unrolled(opened=True)
     shape, whole = source.shape[1:], "float" not in source.dtype
 
-    def copy(input_shape: tuple[int | None, ...]) -> keras.Model:
-        result = flatten(logits, copy=True, exact=True, name=name, input_shape=input_shape)
-        check_same(model, logits, result, activation, trial_pictures(shape, scale, offset, size, whole))
-        return result
+    def copied(logits: keras.Model) -> keras.Model:
+        def copy(input_shape: tuple[int | None, ...]) -> keras.Model:
+            result = flatten(logits, copy=True, exact=True, name=name, input_shape=input_shape)
+            check_same(model, logits, result, activation, trial_pictures(shape, scale, offset, size, whole))
+            return result
 
-    if shape[0] is not None:
-        # A network that ends in global pooling works at every size; one that flattens its maps, or gives them a shape of its
-        # own, does not build or run here, or makes one answer of parts of several images.
+        if shape[0] is not None and not _has_tokens(logits):
+            # A network that ends in global pooling works at every size; one that flattens its maps, or gives them a shape of its
+            # own, does not build or run here, or makes one answer of parts of several images.
+            with contextlib.suppress(Exception):
+                result = copy((None, None, shape[-1]))
+                larger = result.compute_output_shape((1, 2 * shape[0], 2 * shape[1], shape[-1]))
+                elsewhere = trial_pictures((None, None, shape[-1]), scale, offset, (shape[0] + 8, shape[1] + 16), whole)
+                if larger[0] in (1, None) and (logits is plain or _same(plain, result, next(elsewhere))):
+                    return result
+        return copy(shape)
+
+    if len(list(nodes_in_order(opened))) > len(list(nodes_in_order(plain))):
+        # Whatever is not the same with its layers opened is taken with them as they are.
         with contextlib.suppress(Exception):
-            result = copy((None, None, shape[-1]))
-            if result.compute_output_shape((1, 2 * shape[0], 2 * shape[1], shape[-1]))[0] in (1, None):
-                return result, activation
+            return copied(opened), activation
     with _said_in_one_line(model):
-        return copy(shape), activation
+        return copied(plain), activation
+
+
+def _has_tokens(network: keras.Model) -> bool:
+    """Whether the picture's size decides what a network's layers mean: positions of tokens."""
+    return any(is_tokens(tensor) for node in nodes_in_order(network) for tensor in node.outputs)
+
+
+def _same(plain: keras.Model, result: keras.Model, image: np.ndarray) -> bool:
+    """Whether a network with its layers opened answers as they do at another size: sizes read while opening are none of its own."""
+    values = {id(plain.inputs[0]): keras.ops.cast(image, plain.inputs[0].dtype)}
+    run_calls(nodes_in_order(plain), values)
+    expected = keras.ops.convert_to_numpy(values[id(plain.outputs[0])]).astype(np.float32)
+    found = keras.ops.convert_to_numpy(result(image, training=False))
+    return bool(np.allclose(expected, found, rtol=0, atol=1e-4 * np.abs(expected).max(initial=1e-6)))
 
 
 @contextlib.contextmanager

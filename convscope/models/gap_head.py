@@ -10,8 +10,10 @@ import numpy as np
 
 from convscope.errors import UserError
 from convscope.models.graphs import flatten, is_flat, is_random, nodes_in_order, tensor_of
+from convscope.models.nodes import is_kerass
 from convscope.models.nonlinearity import is_linear
 from convscope.models.spec import ModelSpec
+from convscope.models.tokens import grid_of, is_tokens
 from convscope.storage import store
 
 
@@ -67,7 +69,7 @@ def own_gap_head(network: keras.Model, layer: str) -> GapHead | None:
             return None
         operation, tensor = takers[0].operation, takers[0].outputs[0]
         kind = type(operation).__name__
-        if kind == "GlobalAveragePooling2D" and not pooled:
+        if not pooled and (kind == "GlobalAveragePooling2D" or _pools_patches(flat, takers[0])):
             pooled = True
         elif kind == "Dense" and pooled and dense is None and is_linear(operation):
             dense = operation
@@ -78,6 +80,19 @@ def own_gap_head(network: keras.Model, layer: str) -> GapHead | None:
     kernel = np.asarray(dense.kernel, np.float32)
     bias = np.asarray(dense.bias, np.float32) if dense.use_bias else np.zeros(kernel.shape[1], np.float32)
     return GapHead(kernel, bias, own=True)
+
+
+def _pools_patches(flat: keras.Model, node: Any) -> bool:
+    """Whether a call is the mean of the tokens of a picture's patches, and of no others."""
+    operation = node.operation
+    mean = is_kerass(operation, "Mean") and operation.axis in (1, (1,), [1]) and not operation.keepdims
+    if not (mean or is_kerass(operation, "GlobalAveragePooling1D")) or not is_tokens(node.input_tensors[0]):
+        return False
+    try:
+        grid = grid_of(flat, node.input_tensors[0])
+    except UserError:
+        return False
+    return not grid.before + grid.after
 
 
 def pooled_features(

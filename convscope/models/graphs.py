@@ -18,15 +18,18 @@ from keras import tree
 
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError
+from convscope.models import tokens
 from convscope.models.layer_copies import copied, take_over
 from convscope.models.nodes import graph_of, inside_a_network, is_kerass, nodes_in_order, tensor_of
 from convscope.models.nodes import node_of as node_of
+from convscope.models.opened import inside_of
 
 _RANDOM_LAYERS = {
     "ActivityRegularization",
     "AlphaDropout",
     "AugMix",
     "CutMix",
+    "DropPath",
     "Dropout",
     "GaussianDropout",
     "GaussianNoise",
@@ -36,6 +39,7 @@ _RANDOM_LAYERS = {
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "StochasticDepth",
 }
 # The input of every flat network; Keras counts its own names up over the life of the process.
 _INPUT = "image"
@@ -43,18 +47,28 @@ _INPUT = "image"
 Call = Callable[[Any, str, tuple[Any, ...], dict[str, Any]], Any]
 
 
-def _trace(graph: Any, tensors: list[Any], call: Call, outer: str = "") -> list[Any]:
-    """Run a network on new tensors, opening nested ones: `call(node, outer name, args, kwargs)` for each call."""
+def _trace(graph: Any, tensors: list[Any], call: Call, outer: str = "", *, opened: bool = False) -> list[Any]:
+    """Run a network on new tensors, opening nested ones: `call(node, outer name, args, kwargs)` for each call.
+
+    With `opened`, layers made of layers are opened as well; names of what is inside then begin with theirs (outer name and "_").
+    """
     values = dict(zip(map(id, graph.inputs), tensors, strict=True))
     for node in nodes_in_order(graph):
         args, kwargs = node.arguments.fill_in(values)
-        inner = graph_of(node.operation)
-        if inner is None:
-            outputs = tree.flatten(call(node, outer, args, kwargs))
+        operation, inner = node.operation, graph_of(node.operation)
+        around = outer + getattr(graph, "outer", {}).get(id(operation), "")
+        inside = inside_of(operation, args, kwargs) if opened and inner is None else None
+        if inner is not None:
+            given, name = tree.flatten(args[0] if args else kwargs["inputs"]), operation.name
+            outputs = _trace(inner, given, call, name, opened=opened)
+        elif inside is not None:
+            given = [value for value in tree.flatten((args, kwargs)) if isinstance(value, keras.KerasTensor)]
+            name = f"{_joined(around, operation.name) if around.endswith('_') else operation.name}_"
+            outputs = _trace(inside, given, call, name, opened=opened)
         else:
-            outputs = _trace(inner, tree.flatten(args[0] if args else kwargs["inputs"]), call, node.operation.name)
+            outputs = tree.flatten(call(node, around, args, kwargs))
         values.update(zip(map(id, node.outputs), outputs, strict=True))
-    return [values[id(tensor)] for tensor in graph.outputs]
+    return [values.get(id(tensor), tensor) for tensor in graph.outputs]
 
 
 def flat_names(model: keras.Model) -> dict[int, str]:
@@ -116,6 +130,7 @@ def flatten(
     drop: Callable[[Any], bool] = lambda node: False,
     linear: Callable[[Any], bool] = lambda node: False,
     exact: bool = False,
+    opened: bool = False,
     input_shape: tuple[int | None, ...] | None = None,
     name: str | None = None,
 ) -> keras.Model:
@@ -129,6 +144,7 @@ def flatten(
         linear: calls of layers whose activation is replaced by the linear one, on a copy.
         exact: with `copy`, let every layer compute and keep its weights in float32, whatever its own precision is; the input is of
             float32 too, also where pictures of whole numbers were taken.
+        opened: open layers that are made of layers too, where Keras can trace what they do (`opened.inside_of`).
         input_shape: (height, width, channels) of the new input; `None` sizes are free. Default: that of `model`.
         name: of the new network. Default: that of `model`.
 
@@ -164,7 +180,7 @@ def flatten(
             made[key] = _Pending(operation, name, key[1], copy, copy and exact)
         return made[key](args, kwargs)
 
-    outputs = _trace(graph, [new_input], call)
+    outputs = _trace(graph, [new_input], call, opened=opened)
     return keras.Model(new_input, outputs[0], name=name or model.name)
 
 
@@ -184,7 +200,15 @@ class _Pending:
         return outputs
 
 
+def _joined(outer: str, name: str) -> str:
+    """The name of what is inside a layer, `outer` before it; what both say is said once."""
+    starts = [0, *(place + 1 for place, letter in enumerate(outer) if letter == "_")]
+    return next((outer[:at] + name for at in starts if at < len(outer) and name.startswith(outer[at:])), outer + name)
+
+
 def _free_name(name: str, outer: str, used: set[str]) -> str:
+    if outer.endswith("_"):
+        name, outer = _joined(outer, name), ""
     candidate = name
     if candidate in used and outer:
         candidate = f"{outer}_{name}"
@@ -206,7 +230,8 @@ def split_at(model: keras.Model, layer_name: str) -> tuple[Callable[..., list[An
 
     Args:
         model: functional network; nested ones are opened. Its layers and weights are shared, not copied.
-        layer_name: the layer whose output A is the cut.
+        layer_name: the layer whose output A is the cut. Of one that makes tokens (N, L, C), A are those of the picture's patches
+            on their grid, (N, rows, columns, C); those of the class and the like are the first of `side`.
 
     Returns:
         `head`: `head(images)`, (N, H, W, C) in model space -> list `[A, *side]`, in inference mode. `side` are the
@@ -231,10 +256,11 @@ def cut_at(model: keras.Model, layer_name: str) -> tuple[keras.Model, list[Any],
     """What `split_at` is made of: the flat network, the tensors `[A, *side]` of its graph, and the tail behind them.
 
     Raises:
-        UserError: there is no such layer.
+        UserError: there is no such layer, or it makes neither feature maps nor tokens of a picture's patches.
     """
     flat = model if is_flat(model) else flatten(model)
     cut = tensor_of(flat, layer_name)
+    grid = tokens.grid_of(flat, cut) if len(cut.shape) != 4 else None
     behind = {id(cut)}
     steps = []
     side: list[Any] = []
@@ -250,10 +276,16 @@ def cut_at(model: keras.Model, layer_name: str) -> tuple[keras.Model, list[Any],
     target = flat.outputs[0]
     if id(target) not in behind:  # of a split, a part that only training would need
         side.append(target)
-    sources = [cut, *side]
+    own = [cut]
+    if grid is not None:
+        maps, others = tokens.grid_tensors(cut, grid, _free_name("tokens", "", {layer.name for layer in flat.layers}))
+        own = [maps, *others]
+        flat = keras.Model(flat.inputs[0], [target, *own], name=flat.name)
+    sources = [*own, *side]
 
     def tail(*tensors: Any) -> Any:
-        values = dict(zip(map(id, sources), tensors, strict=True))
+        values = dict(zip(map(id, side), tensors[len(own) :], strict=True))
+        values[id(cut)] = tensors[0] if grid is None else tokens.joined(tensors[0], tensors[1 : len(own)], grid)
         with inside_a_network():
             for node in steps:
                 args, kwargs = node.arguments.fill_in(values)

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from convscope.errors import UserError
+from convscope.models.layer_settings import another, settings_of
 from convscope.models.precision import in_float32
 
 
@@ -22,12 +23,12 @@ def copied(operation: Any, name: str, *, linear: bool = False, exact: bool = Fal
         UserError: it is a Lambda, or its settings do not say how to make another one.
     """
     try:
-        config = operation.get_config() | {"name": name}
+        config = settings_of(operation) | {"name": name}
         if linear:
             config["activation"] = "linear"
         if exact:
             config = in_float32(config)
-        return type(operation).from_config(config)
+        return another(operation, config)
     except Exception as error:
         if type(operation).__name__ == "Lambda":
             raise UserError(

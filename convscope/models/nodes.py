@@ -1,7 +1,7 @@
 """The calls of layers in a functional network, and which of them a layer's name stands for."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import keras
@@ -41,6 +41,21 @@ def nodes_in_order(graph: Any) -> Iterator[Any]:
         for node in graph._nodes_by_depth[depth]:
             if not node.is_input:
                 yield node
+
+
+def run_calls(nodes: Iterable[Any], values: dict[int, Any]) -> None:
+    """Run calls of a network in inference mode, one after the other.
+
+    Args:
+        nodes: in the order of the network.
+        values: by the id of a tensor of the graph what it is; what the calls make is put in.
+    """
+    with inside_a_network():
+        for node in nodes:
+            args, kwargs = node.arguments.fill_in(values)
+            if getattr(node.operation, "_call_has_training_arg", False):
+                kwargs = {**kwargs, "training": False}
+            values.update(zip(map(id, node.outputs), tree.flatten(node.operation(*args, **kwargs)), strict=True))
 
 
 def shapes_at(model: keras.Model, height: int, width: int) -> list[tuple[int, ...]]:

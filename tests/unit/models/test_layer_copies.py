@@ -97,13 +97,13 @@ def test_settings_that_make_no_second_layer_are_said_in_one_line() -> None:
     class Shy(layers.Layer):
         def __init__(self, factor: float, **settings: Any) -> None:
             super().__init__(**settings)
-            self.factor = factor
+            self._kept = factor
 
         def get_config(self) -> dict[str, Any]:
             return {"name": self.name}
 
         def call(self, inputs: Any) -> Any:
-            return inputs * self.factor
+            return inputs * self._kept
 
     with pytest.raises(UserError, match=r"layer 'shy': no second one.*get_config of class Shy") as caught:
         canonical(classifier(Shy(2.0, name="shy")))

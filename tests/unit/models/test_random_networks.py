@@ -8,7 +8,7 @@ import keras
 import pytest
 
 from convscope.attributions import rectifiers
-from convscope.models import canonical, folding, graphs, nodes
+from convscope.models import canonical, final_activation, folding, graphs, nodes
 from tests.fuzz.checks import CHECKS, failures
 from tests.fuzz.generate import draw
 from tests.fuzz.recipes import Recipe, Step, build, every_step
@@ -99,7 +99,7 @@ def first_call(model: Any, name: str) -> Any:
     ("module", "name", "broken", "check"),
     [
         (nodes, "_found", first_call, "activations"),
-        (canonical, "activation_name", lambda operation: "linear", "canonical"),
+        (final_activation, "activation_name", lambda operation: "linear", "canonical"),
         (rectifiers, "is_relu_call", lambda node: True, "rectifiers"),
         (canonical, "is_random", lambda operation: type(operation).__name__ == "ReLU", "canonical"),
         (
