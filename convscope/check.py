@@ -30,6 +30,7 @@ from convscope.models.places import (
     preset_folder,
     preset_is_a_path,
 )
+from convscope.models.settings import classes_beside
 from convscope.storage.addresses import downloads_of
 from convscope.storage.places import check_file, check_folder, looking_once
 
@@ -125,7 +126,7 @@ def classes_of_model(model: dict[str, Any], datasets: dict[str, Any]) -> list[st
     """The classes of a model as far as they are known before it is there."""
     if model["source"] == "train":
         return classes_of(datasets[model["dataset"]])
-    return model.get("classes")
+    return model.get("classes") or classes_beside(model)
 
 
 def _check_names(config: dict[str, Any]) -> None:
@@ -183,6 +184,10 @@ def _check_model(key: str, model: dict[str, Any], datasets: dict[str, Any]) -> N
     if model["source"] == "file":
         check_model_file(f"{key}.path", model["path"])
         check_saved_ends(read_file_config(Path(model["path"])) or {}, model, key)
+    try:
+        classes_beside(model)
+    except UserError as error:
+        raise UserError(f"{key}: {error}") from None
     if model["source"] == "application" and model["weights"] != "imagenet":
         check_weights_file(f"{key}.weights", model["weights"])
     if model["source"] == "preset":

@@ -132,7 +132,12 @@ def import_model(name: str, settings: Mapping[str, Any]) -> tuple[keras.Model, M
     if source not in sources:
         raise UserError(f"models.{name}.source is '{source}'; {nearest(source, sources)}")
     network, facts = sources[source](settings)
-    return _finish(name, settings, network, facts)
+    try:
+        return _finish(name, settings, network, facts)
+    except UserError as error:
+        if "classes_from" in settings and f"models.{name}.classes" in str(error):
+            raise UserError(f"{error}; the names are those of {settings['classes_from']} beside the file") from None
+        raise
 
 
 def import_network(name: str, network: keras.Model, settings: Mapping[str, Any]) -> tuple[keras.Model, ModelSpec]:

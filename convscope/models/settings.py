@@ -4,9 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from convscope.data.class_order import FILE, class_indices
+
 
 def model_settings(model: dict[str, Any], digest_of: Callable[[str], str]) -> dict[str, Any]:
-    """A model's part of the config; a checksum that is the file's own changes nothing.
+    """A model's part of the config, with the classes that lie beside its file; a checksum that is the file's own changes nothing.
 
     Args:
         model: the part.
@@ -16,7 +18,23 @@ def model_settings(model: dict[str, Any], digest_of: Callable[[str], str]) -> di
     file = used.get("path") or used.get("weights", "")
     if file and Path(file).expanduser().is_file() and used.get("sha256", "").startswith(digest_of(file)):
         used.pop("sha256", None)
+    if names := classes_beside(used):
+        used |= {"classes": names, "classes_from": FILE}
     return used
+
+
+def classes_beside(model: dict[str, Any]) -> list[str] | None:
+    """The classes that a class_indices.json beside a model's file names, in order; None where there is none, or the config names them.
+
+    Raises:
+        UserError: it says no order.
+    """
+    file = model.get("path") or (model.get("weights", "") if model.get("weights") != "imagenet" else "")
+    if not file or model.get("classes"):
+        return None
+    place = Path(file).expanduser()
+    labels = class_indices(place if place.is_dir() else place.parent)
+    return [names[-1] for names in labels] if labels else None
 
 
 def image_size(value: Any) -> tuple[int, int]:
