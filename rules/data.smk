@@ -328,6 +328,7 @@ def image_set_sources(wildcards):
         sources["predictions"] = (
             f"{STUDY}/evaluation/{part['evaluation']}/{split}/predictions.csv"
         )
+        sources["model"] = f"{STUDY}/models/{part['evaluation']}/model.json"
     return sources
 
 
@@ -374,7 +375,7 @@ checkpoint image_set:
         fingerprint=image_set_fingerprint,
         tables=lambda w, input: " ".join(
             option(name.replace("_", "-"), input.get(name))
-            for name in ("images", "bad_images", "predictions")
+            for name in ("images", "bad_images", "predictions", "model")
         ),
         seed=SEED,
     shell:

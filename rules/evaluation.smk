@@ -4,13 +4,14 @@ from convscope.storage.addresses import dataset_and_split
 
 
 rule evaluate:
-    """Predict every image of a split; write the table of predictions and the metrics."""
+    """Predict every image of a split; write the table of predictions, the scores of all classes and the metrics."""
     input:
         model="<study>/models/{model}/model.keras",
         spec="<study>/models/{model}/model.json",
         images="<study>/datasets/{dataset}/images.csv",
     output:
         predictions="<study>/evaluation/{model}/{dataset}.{split}/predictions.csv",
+        scores="<study>/evaluation/{model}/{dataset}.{split}/scores.h5",
         metrics="<study>/evaluation/{model}/{dataset}.{split}/metrics.json",
     log:
         "<study>/logs/evaluate/{model}.{dataset}.{split}.log",
@@ -28,8 +29,8 @@ rule evaluate:
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" evaluate --model {input.model:q} --spec {input.spec:q} --images {input.images:q} \
-            --split {wildcards.split} --predictions {output.predictions:q} --metrics {output.metrics:q} \
-            --threads {threads} --log {log:q}
+            --split {wildcards.split} --predictions {output.predictions:q} --scores {output.scores:q} \
+            --metrics {output.metrics:q} --threads {threads} --log {log:q}
         """
 
 
@@ -46,6 +47,7 @@ rule classifier_report:
     """Draw the report of a classifier: confusion, ROC curves, calibration, its most confident errors."""
     input:
         predictions=rules.evaluate.output.predictions,
+        scores=rules.evaluate.output.scores,
         spec="<study>/models/{model}/model.json",
     output:
         classes="<study>/evaluation/{model}/{dataset}.{split}/classes.csv",
@@ -97,8 +99,8 @@ rule classifier_report:
         code=code("classifier_report"),
     shell:
         r"""
-        python "$CONVSCOPE_SCRIPTS" classifier_report --predictions {input.predictions:q} --spec {input.spec:q} \
-            --title {wildcards.dataset}/{wildcards.split} --classes {output.classes:q} --roc-table {output.roc_table:q} \
+        python "$CONVSCOPE_SCRIPTS" classifier_report --predictions {input.predictions:q} --scores {input.scores:q} \
+            --spec {input.spec:q} --title {wildcards.dataset}/{wildcards.split} --classes {output.classes:q} --roc-table {output.roc_table:q} \
             --calibration-table {output.calibration_table:q} --confusion {output.confusion:q} \
             --confusion-shares {output.confusion_shares:q} --roc {output.roc:q} --calibration {output.calibration:q} \
             --errors {output.errors:q} --thumbnails {output.thumbnails:q} \

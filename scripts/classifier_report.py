@@ -2,6 +2,7 @@
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from convscope.jobs.job import parser, run
 
@@ -9,33 +10,38 @@ from convscope.jobs.job import parser, run
 def main(args: argparse.Namespace) -> None:
     """Write every table and figure of the report into the folder of the evaluation."""
     from convscope.evaluation import figures as pictures
-    from convscope.evaluation import report as report
+    from convscope.evaluation import label_report, number_report, report
     from convscope.jobs.job import Progress, say
     from convscope.models.spec import ModelSpec
+    from convscope.storage import store
     from convscope.storage.files import write_json
     from convscope.storage.tables import read_rows, write_table
 
     spec = ModelSpec.load(args.spec)
+    of: Any = {"multilabel": label_report, "regression": number_report}.get(spec.head, report)
     rows = read_rows(args.predictions)
-    found = report.read_predictions(rows, spec.classes)
     title = f"{spec.name} on {args.title}"
-    write_table(args.classes, report.class_rows(found), report.CLASS_COLUMNS)
-    write_table(args.roc_table, report.roc_rows(found), report.ROC_COLUMNS)
-    write_table(args.calibration_table, report.calibration_rows(found), report.CALIBRATION_COLUMNS)
-    report.draw_confusion(found, title, args.confusion, normalised=False)
-    report.draw_confusion(found, title, args.confusion_shares, normalised=True)
-    report.draw_roc(found, title, args.roc)
-    report.draw_calibration(found, title, args.calibration)
-    pictures.draw_errors(found, args.errors)
+    with store.open_file(args.scores) as file:
+        found = of.read_predictions(rows, spec.classes, file["scores"])
+        write_table(args.classes, of.class_rows(found), of.CLASS_COLUMNS)
+        write_table(args.roc_table, of.roc_rows(found), of.ROC_COLUMNS)
+        write_table(args.calibration_table, of.calibration_rows(found), of.CALIBRATION_COLUMNS)
+        of.draw_confusion(found, title, args.confusion, normalised=False)
+        of.draw_confusion(found, title, args.confusion_shares, normalised=True)
+        of.draw_roc(found, title, args.roc)
+        of.draw_calibration(found, title, args.calibration)
+        pictures.draw_errors(found, of.worst(found, pictures.ERRORS_SHOWN), args.errors)
     predicted = [(row["path"], row["sha256"]) for row in rows]
     progress = Progress(min(len(predicted), pictures.MOST_THUMBNAILS), "small views", "images")
     write_json(args.thumbnails_geometry, pictures.draw_thumbnails(predicted, args.thumbnails, progress.step))
-    say(f"{len(found)} labelled images, {int((~found.correct).sum())} errors")
+    errors = "" if spec.head == "regression" else f", {int((~found.correct).sum())} errors"
+    say(f"{len(found)} labelled images{errors}")
 
 
 if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--predictions", type=Path, required=True, help="the table of predictions (.csv)")
+    arguments.add_argument("--scores", type=Path, required=True, help="the scores of all classes (.h5)")
     arguments.add_argument("--spec", type=Path, required=True, help="facts of the model (.json)")
     arguments.add_argument("--title", required=True, help="what it was tested on, for the figures")
     for name, text in (

@@ -1,19 +1,29 @@
-"""Test a model on a split of a data set: the table of all predictions, and the numbers."""
+"""Test a model on a split of a data set: the table of all predictions, the scores of all classes, and the numbers."""
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from convscope.jobs.job import parser, run
 
 
 def main(args: argparse.Namespace) -> None:
-    """Predict every picture of the split and write table and metrics."""
+    """Predict every picture of the split and write tables and metrics."""
+    import dataclasses
+
+    import numpy as np
+
     from convscope.errors import UserError, nearest
     from convscope.evaluation import predict
-    from convscope.evaluation.labels import label_map
-    from convscope.evaluation.metrics import metrics
+    from convscope.evaluation.doubts import doubts
+    from convscope.evaluation.numbers import numbers_of
+    from convscope.evaluation.rows import prediction_columns, prediction_rows
+    from convscope.evaluation.scores import Scores, ScoreWriter
+    from convscope.evaluation.truths import truths_of
     from convscope.jobs.job import Progress, say
     from convscope.models import load
+    from convscope.storage import store
     from convscope.storage.files import write_json
     from convscope.storage.tables import read_rows, write_table
 
@@ -28,33 +38,54 @@ def main(args: argparse.Namespace) -> None:
         raise UserError(
             f"{args.images}: no split '{args.split}'; {nearest(args.split, sorted({row['split'] for row in table}))}"
         )
-    names = {int(row["label"]): row["class"] for row in table if int(row["label"]) >= 0}
-    index_of = dict(zip(sorted(names), label_map(spec, [names[i] for i in sorted(names)]), strict=True))
-    labels = [index_of.get(int(row["label"]), -1) for row in rows]
-    paths = [row["path"] for row in rows]
+    truths = truths_of(spec, table, rows)
+    paths, digests = [row["path"] for row in rows], [row["sha256"] for row in rows]
     progress = Progress(len(rows), f"evaluating {spec.name}", "images")
-    digests = [row["sha256"] for row in rows]
-    logits, bad = predict.predict(
-        network,
-        spec,
-        paths,
-        batch_size=args.batch,
-        threads=args.threads,
-        digests=digests,
-        after_batch=progress.step,
-    )
-    unreadable = {path for path, _ in bad}
-    for path, reason in bad:
-        say(f"bad: {path}: {reason}")
-    keep = [i for i, path in enumerate(paths) if path not in unreadable]
-    kept = ([paths[i] for i in keep], [rows[i]["class"] for i in keep], [labels[i] for i in keep], logits[keep])
-    predicted = predict.prediction_rows(spec, *kept, [digests[i] for i in keep])
-    write_table(args.predictions, predicted, predict.prediction_columns(spec))
-    known = [i for i in keep if labels[i] >= 0]
-    numbers = metrics(spec, [labels[i] for i in known], logits[known])
-    facts = {"model": spec.name, "model_digest": spec.identity, "split": args.split, "unreadable": len(bad)}
-    write_json(args.metrics, numbers | facts)
-    say(f"accuracy {numbers['accuracy']} of {numbers['images']} images, {len(bad)} unreadable")
+    keep: list[int] = []
+    answers: list[tuple[float, float]] = []
+    facts = {"model": spec.name, "model_digest": spec.identity, "split": args.split}
+    with store.create(args.scores, **facts, head=spec.head, classes=list(spec.classes)) as file:
+        writer = ScoreWriter(file, len(rows), len(spec.classes))
+
+        def written() -> Iterator[dict[str, Any]]:
+            found = predict.predict(network, spec, paths, batch_size=args.batch, threads=args.threads, digests=digests)
+            for batch in found:
+                for path, reason in batch.bad:
+                    say(f"bad: {path}: {reason}")
+                places = np.array(batch.places, int)
+                some = dataclasses.replace(
+                    truths,
+                    classes=[truths.classes[i] for i in places],
+                    labels=truths.labels[places],
+                    many=None if truths.many is None else truths.many[places],
+                    numbers=None if truths.numbers is None else truths.numbers[places],
+                )
+                scores = spec.class_scores(batch.logits)
+                writer.add(scores)
+                keep.extend(batch.places)
+                of = [paths[i] for i in places], some, batch.logits, [digests[i] for i in places]
+                chances = spec.probabilities(batch.logits)
+                for best, p, score in zip(spec.predicted(scores), chances, scores, strict=True):
+                    answers.append(
+                        (float(score[0]), float(p[0])) if spec.head == "regression" else (int(best), float(p[best]))
+                    )
+                yield from prediction_rows(spec, *of)
+                progress.step(len(places) + len(batch.bad))
+
+        write_table(args.predictions, written(), prediction_columns(spec))
+        writer.close()
+        kept = np.array(keep, int)
+        numbers = numbers_of(spec, truths, kept, Scores(file["scores"]))
+    predicted, confidence = np.array(answers).reshape(-1, 2).T
+    warnings = doubts(spec, numbers, predicted if spec.head == "regression" else predicted.astype(int), confidence)
+    for warning in warnings:
+        say(f"warning: {warning}")
+    numbers |= {"warnings": warnings} if warnings else {}
+    numbers |= {"head": spec.head} if spec.head in ("multilabel", "regression") else {}
+    bad = len(rows) - len(keep)
+    write_json(args.metrics, numbers | facts | {"unreadable": bad})
+    shown = next(key for key in ("accuracy", "mae") if key in numbers)
+    say(f"{shown} {numbers[shown]} of {numbers['images']} images, {bad} unreadable")
 
 
 if __name__ == "__main__":
@@ -65,5 +96,6 @@ if __name__ == "__main__":
     arguments.add_argument("--split", required=True, help="the split to test on")
     arguments.add_argument("--batch", type=int, default=32, help="images a forward pass (default: 32)")
     arguments.add_argument("--predictions", type=Path, required=True, help="output: one row an image (.csv)")
+    arguments.add_argument("--scores", type=Path, required=True, help="output: the scores of all classes (.h5)")
     arguments.add_argument("--metrics", type=Path, required=True, help="output: the numbers (.json)")
     run(main, arguments)

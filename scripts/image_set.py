@@ -12,6 +12,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.data.folders import SkippedRow
     from convscope.data.image_sets import BadSetRow, SetRow, select_images
     from convscope.data.rows import BadRow, ImageRow
+    from convscope.storage.files import read_json
     from convscope.storage.tables import read_rows, read_table, write_table
 
     skipped: list[SkippedRow] = []
@@ -22,6 +23,7 @@ def main(args: argparse.Namespace) -> None:
         read_rows(args.predictions) if args.predictions else [],
         args.seed,
         skipped,
+        read_json(args.model)["classes"] if args.model else (),
     )
     say(f"{len(rows)} pictures, {len(bad)} bad")
     for row in bad:
@@ -38,6 +40,7 @@ if __name__ == "__main__":
     arguments.add_argument("--images", type=Path, help="the dataset's table of pictures (CSV)")
     arguments.add_argument("--bad-images", type=Path, help="the dataset's table of bad pictures (CSV)")
     arguments.add_argument("--predictions", type=Path, help="the evaluation's predictions (CSV)")
+    arguments.add_argument("--model", type=Path, help="the facts of the evaluated model (JSON)")
     arguments.add_argument("--out", type=Path, required=True, help="table of the set to write (CSV)")
     arguments.add_argument("--bad", type=Path, required=True, help="table of its bad pictures to write (CSV)")
     run(main, arguments)

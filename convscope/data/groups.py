@@ -16,6 +16,7 @@ GROUPS = (
     "true_positives:<class>",
     "false_negatives:<class>",
     "false_positives:<class>",
+    "most_wrong",
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from convscope.data.class_order import ordered
 from convscope.data.folders import SkippedRow, class_folders, folders_called, picture_files
-from convscope.data.groups import GROUPS, class_position, composed, group_text, same_class
+from convscope.data.groups import GROUPS, class_position, composed, group_text, label_names, same_class
 from convscope.data.rows import BadRow, ImageRow
 from convscope.data.sampling import sample
 from convscope.errors import BadImage, UserError, nearest
@@ -72,6 +72,7 @@ def select_images(
     predictions: Sequence[Mapping[str, str]] = (),
     seed: int = 0,
     skipped: list[SkippedRow] | None = None,
+    known: Sequence[str] = (),
 ) -> tuple[list[SetRow], list[BadSetRow]]:
     """Choose the pictures of a set.
 
@@ -86,6 +87,7 @@ def select_images(
         predictions: rows of the evaluation's predictions.csv, for the second.
         seed: used where there is no `shuffle_seed`.
         skipped: gets what lies in a folder and is no picture.
+        known: the classes of the evaluated model, in its order.
 
     Returns:
         (pictures, bad pictures). Fewer than all are chosen by a seeded permutation, evenly over the classes, and listed
@@ -103,7 +105,7 @@ def select_images(
     elif "folder" in settings:
         chosen, unreadable = _readable(_sampled(_from_folder(settings, skipped), settings, seed), window)
     elif "evaluation" in settings:
-        chosen, unreadable = _from_evaluation(settings, images, predictions, seed), []
+        chosen, unreadable = _from_evaluation(settings, images, predictions, seed, known), []
     elif "dataset" in settings:
         narrowed = _narrowed(images, settings)
         unreadable = [BadSetRow(row.path, row.reason) for row in _narrowed_bad(bad, settings)]
@@ -189,7 +191,11 @@ def _sampled(rows: Sequence[_Choice], settings: Mapping[str, Any], seed: int) ->
 
 
 def _from_evaluation(
-    settings: Mapping[str, Any], images: Iterable[ImageRow], predictions: Sequence[Mapping[str, str]], seed: int
+    settings: Mapping[str, Any],
+    images: Iterable[ImageRow],
+    predictions: Sequence[Mapping[str, str]],
+    seed: int,
+    classes: Sequence[str],
 ) -> list[_Choice]:
     given = group_text(settings.get("group", "errors"))
     group, _, wanted = given.partition(":")
@@ -198,7 +204,8 @@ def _from_evaluation(
     if group not in kinds or needs_class != bool(wanted):
         hint = f"write '{group}:' and a class" if needs_class else nearest(given, GROUPS)
         raise UserError(f"group: '{given}' is not a group of predictions ({hint})")
-    labels = _labels(predictions)
+    _check_group(group, predictions)
+    labels = _labels(predictions, classes)
     if wanted and wanted not in labels:
         # One name a class: the dataset's and the model's may differ in a plural s.
         wanted = same_class(wanted, {label: name for name, label in reversed(labels.items())}.values()) or wanted
@@ -209,10 +216,12 @@ def _from_evaluation(
     rows = [
         row
         for row in predictions
-        if _belongs(row, group, labels.get(wanted, -1)) and (not of_class or int(row["label"]) in of_class)
+        if _belongs(row, group, labels.get(wanted, -1), wanted) and (not of_class or _is_of(row, of_class, labels))
     ]
-    if group == "most_confident_errors":
-        rows = sorted(rows, key=lambda row: (-float(row["confidence"]), row["path"]))
+    if group in ("most_confident_errors", "most_wrong"):
+        # Of many labels, and of numbers, the size of the error.
+        by = "error" if "error" in (predictions[0] if predictions else {}) else "confidence"
+        rows = sorted(rows, key=lambda row: (-float(row[by]), row["path"]))
         rows = _surest(rows, settings)
         settings = {}
     else:
@@ -255,19 +264,34 @@ def _with_names(settings: Mapping[str, Any], images: Iterable[ImageRow]) -> dict
     return result
 
 
-def _labels(predictions: Sequence[Mapping[str, str]]) -> dict[str, int]:
+def _labels(predictions: Sequence[Mapping[str, str]], classes: Sequence[str]) -> dict[str, int]:
     """The model's label of every class name, be it the dataset's ("cats") or the model's own ("cat")."""
-    own = [name.removeprefix("p_") for name in (predictions[0] if predictions else {}) if name.startswith("p_")]
+    first = predictions[0] if predictions else {}
+    own = list(classes) or [name.removeprefix("p_") for name in first if name.startswith("p_")]
     labels = {name: label for label, name in enumerate(own)}
+    if "error" in first:
+        return labels
     for row in predictions:
         labels.setdefault(row["class"], int(row["label"]))
         labels.setdefault(row["predicted"], int(row["predicted_label"]))
     return labels
 
 
-def _belongs(row: Mapping[str, str], group: str, wanted: int) -> bool:
+def _check_group(group: str, predictions: Sequence[Mapping[str, str]]) -> None:
+    first = predictions[0] if predictions else {}
+    if "error" in first and "labels" not in first and group not in ("all", "most_wrong"):
+        raise UserError(f"group: '{group}' is of classes, and the model predicts numbers; take most_wrong or all")
+    if first and "error" not in first and group == "most_wrong":
+        raise UserError(
+            "group: 'most_wrong' is of models of numbers or of many labels; of classes there is most_confident_errors"
+        )
+
+
+def _belongs(row: Mapping[str, str], group: str, wanted: int, name: str) -> bool:
     if group == "all":
         return True
+    if "error" in row:
+        return _belongs_by_error(row, group, name)
     # By number: the dataset's "cats" may well be the model's "cat".
     true, predicted = int(row["label"]), int(row["predicted_label"])
     if true < 0:
@@ -281,6 +305,24 @@ def _belongs(row: Mapping[str, str], group: str, wanted: int) -> bool:
     if group == "false_negatives":
         return true == wanted != predicted
     return predicted == wanted != true
+
+
+def _belongs_by_error(row: Mapping[str, str], group: str, name: str) -> bool:
+    """The same of a picture with many labels, or with a number."""
+    if not row["error"]:
+        return False  # nothing is known of it
+    if group == "most_wrong":
+        return True
+    if group in ("correct", "errors", "most_confident_errors"):
+        return (row["correct"] == "true") == (group == "correct")
+    there, seen = name in label_names(row["labels"]), name in label_names(row["predicted_labels"])
+    return {"true_positives": (True, True), "false_negatives": (True, False)}.get(group, (False, True)) == (there, seen)
+
+
+def _is_of(row: Mapping[str, str], wanted: set[int], labels: Mapping[str, int]) -> bool:
+    if "labels" in row:
+        return any(labels[name] in wanted for name in label_names(row["labels"]))
+    return int(row["label"]) in wanted
 
 
 def _from_folder(settings: Mapping[str, Any], skipped: list[SkippedRow] | None) -> list[_Choice]:

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from PIL import Image
 
 from convscope.errors import BadImage
-from convscope.evaluation.report import Predictions, most_confident_errors
 from convscope.pictures.contact_sheets import contact_sheet
 from convscope.pictures.read import fit_image, read_image
 from convscope.storage.files import atomic_path
@@ -25,14 +24,16 @@ _PAPER = 238
 Pictures = npt.NDArray[np.uint8]
 
 
-def draw_errors(found: Predictions, path: Path, count: int = ERRORS_SHOWN) -> None:
-    """Draw the most confident errors as a PNG sheet: what each is, what it was taken for, and how surely."""
-    chosen = most_confident_errors(found, count)
-    pictures = [_picture(found.paths[i], found.digests[i], None) for i in chosen]
-    captions = [
-        f"{found.classes[found.truth[i]]}, taken for\n{found.classes[found.predicted[i]]} ({found.confidence[i]:.1%})"
-        for i in chosen
-    ]
+def draw_errors(found: Any, worst: Sequence[tuple[int, str]], path: Path) -> None:
+    """Draw the worst predictions as a PNG sheet.
+
+    Args:
+        found: predictions with `paths` and `digests`.
+        worst: position and caption of each.
+        path: the PNG.
+    """
+    pictures = [_picture(found.paths[i], found.digests[i], None) for i, _ in worst]
+    captions = [caption for _, caption in worst]
     sheet = contact_sheet(pictures, 6, _CELL, captions, margin=8)
     with atomic_path(path) as temporary:
         Image.fromarray(sheet).save(temporary, format="PNG")

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from convscope.data.datasets import natural_key
+from convscope.data.folders import natural_key
 from convscope.data.groups import label_names, same_classes
 from convscope.errors import UserError, nearest
 from convscope.models.spec import ModelSpec

@@ -1,7 +1,8 @@
 """The classifier's report: tables and figures made from a table of predictions. No Keras, no network."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from convscope.errors import UserError
-from convscope.evaluation.metrics import calibration, calibration_error, class_auc, log_odds, one_hot, roc_curves
+from convscope.evaluation.metrics import calibration, calibration_error
+from convscope.evaluation.roc import class_auc, roc_curves
+from convscope.evaluation.scores import LogOdds, Scores, confusion_of
 
 Array = npt.NDArray[Any]
 CLASS_COLUMNS = ("class", "precision", "recall", "f1", "support", "predicted", "roc_auc")
@@ -21,15 +24,16 @@ ROC_COLUMNS = ("curve", "false_positive_rate", "true_positive_rate")
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """Labelled predictions: `truth` and `predicted` class indices (N,), `scores` and `probabilities` (N, classes)."""
+    """Labelled predictions: `truth` and `predicted` class indices (N,), `confidence` the probability of the predicted class (N,),
+    `scores` (N, classes), in a file where there are many."""
 
     classes: tuple[str, ...]
     paths: tuple[str, ...]
     digests: tuple[str, ...]
     truth: npt.NDArray[np.int64]
     predicted: npt.NDArray[np.int64]
-    scores: npt.NDArray[np.float64]
-    probabilities: npt.NDArray[np.float64]
+    confidence: npt.NDArray[np.float64]
+    scores: Scores
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -40,37 +44,52 @@ class Predictions:
         return self.truth == self.predicted
 
     @property
-    def confidence(self) -> npt.NDArray[np.float64]:
-        """Probability of the predicted class, (N,)."""
-        return self.probabilities[np.arange(len(self)), self.predicted]
-
-    @property
     def confusion(self) -> npt.NDArray[np.int64]:
         """Counts (classes, classes); rows: truth, columns: prediction."""
-        counts = np.zeros((len(self.classes),) * 2, np.int64)
-        np.add.at(counts, (self.truth, self.predicted), 1)
-        return counts
+        return confusion_of(self.truth, self.predicted, len(self.classes))
+
+    @functools.cached_property
+    def curves(self) -> dict[str, tuple[Array, Array]]:
+        """ROC curves by name (see `roc.roc_curves`)."""
+        return roc_curves(self.truth, LogOdds(self.scores)) if len(self) else {}
 
 
-def read_predictions(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> Predictions:
+def read_predictions(rows: Sequence[Mapping[str, str]], classes: Sequence[str], scores: Any) -> Predictions:
     """The labelled rows of a predictions.csv; pictures of unknown class can be neither right nor wrong and are left out.
 
+    Args:
+        rows: of the table.
+        classes: of the model.
+        scores: (N, classes), a row each: an array, or the dataset of an open file.
+
     Raises:
-        UserError: the table belongs to a model of other classes.
+        UserError: the scores belong to other rows, or to a model of other classes.
     """
-    absent = [name for name in classes if rows and f"score_{name}" not in rows[0]]
-    if absent:
-        raise UserError(f"predictions.csv: no column 'score_{absent[0]}'; delete the file and run again")
-    rows = [row for row in rows if int(row["label"]) >= 0]
+    check_scores(rows, classes, scores)
+    known = np.array([int(row["label"]) >= 0 for row in rows], bool)
+    rows = [row for row, is_known in zip(rows, known, strict=True) if is_known]
     return Predictions(
         tuple(classes),
         tuple(row["path"] for row in rows),
         tuple(row["sha256"] for row in rows),
         np.array([int(row["label"]) for row in rows], np.int64),
         np.array([int(row["predicted_label"]) for row in rows], np.int64),
-        np.array([[float(row[f"score_{c}"]) for c in classes] for row in rows], float).reshape(len(rows), len(classes)),
-        np.array([[float(row[f"p_{c}"]) for c in classes] for row in rows], float).reshape(len(rows), len(classes)),
+        np.array([float(row["confidence"]) for row in rows], float),
+        Scores(scores, known),
     )
+
+
+def check_scores(rows: Sequence[Any], classes: Sequence[str], scores: Any) -> None:
+    """Check that scores are of a table's rows and of a model's classes.
+
+    Raises:
+        UserError: they are not.
+    """
+    if tuple(scores.shape) != (len(rows), len(classes)):
+        raise UserError(
+            f"scores.h5: {scores.shape[0]} pictures of {scores.shape[1]} classes, but predictions.csv has {len(rows)} rows "
+            f"and the model {len(classes)} classes; delete both and run again"
+        )
 
 
 def class_rows(found: Predictions) -> list[dict[str, Any]]:
@@ -81,10 +100,9 @@ def class_rows(found: Predictions) -> list[dict[str, Any]]:
     if not len(found):
         return []
     numbers = precision_recall_fscore_support(found.truth, found.predicted, labels=every, zero_division=0)
-    positive, ranks = one_hot(found.truth, len(every)), log_odds(found.scores)
     rows = []
-    for c, name in enumerate(found.classes):
-        auc = class_auc(positive[:, c], ranks[:, c])
+    for c, ranks in LogOdds(found.scores).columns():
+        name, auc = found.classes[c], class_auc(found.truth == c, ranks)
         values = [_short(value[c]) for value in numbers[:3]]
         taken = int((found.predicted == c).sum())
         row = (name, *values, int(numbers[3][c]), taken, None if auc is None else _short(auc))
@@ -92,19 +110,26 @@ def class_rows(found: Predictions) -> list[dict[str, Any]]:
     return rows
 
 
-def roc_rows(found: Predictions) -> list[dict[str, Any]]:
+def roc_rows(found: Predictions) -> Iterator[dict[str, Any]]:
     """The points of every ROC curve, evenly thinned where there are more than a thousand."""
-    return [
-        dict(zip(ROC_COLUMNS, (_curve_name(found, name), _short(x), _short(y)), strict=True))
-        for name, (fpr, tpr) in _curves(found).items()
-        for x, y in zip(_thinned(fpr), _thinned(tpr), strict=True)
-    ]
+    for name, (fpr, tpr) in found.curves.items():
+        for x, y in zip(_thinned(fpr), _thinned(tpr), strict=True):
+            yield dict(zip(ROC_COLUMNS, (_curve_name(found, name), _short(x), _short(y)), strict=True))
 
 
 def calibration_rows(found: Predictions) -> list[dict[str, Any]]:
     """The bins of the reliability diagram; see `metrics.calibration`."""
     rows = calibration(found.confidence, found.correct)
     return [{key: _short(value) if isinstance(value, float) else value for key, value in row.items()} for row in rows]
+
+
+def worst(found: Predictions, count: int) -> list[tuple[int, str]]:
+    """The most confident errors: position, and what each is, what it was taken for, and how surely."""
+    names = found.classes
+    return [
+        (i, f"{names[found.truth[i]]}, taken for\n{names[found.predicted[i]]} ({found.confidence[i]:.1%})")
+        for i in most_confident_errors(found, count)
+    ]
 
 
 def most_confident_errors(found: Predictions, count: int) -> list[int]:
@@ -160,10 +185,11 @@ def draw_roc(found: Predictions, title: str, path: Path) -> None:
     """Draw the ROC curves as PNG: micro and macro average, and every class against the rest, the worst class first."""
     from convscope.pictures.plots import new_figure, save_figure
 
-    figure, axis = new_figure(7.4, 5.0)
-    curves = {name: (fpr, tpr, float(np.trapezoid(tpr, fpr))) for name, (fpr, tpr) in _curves(found).items()}
+    curves = {name: (fpr, tpr, float(np.trapezoid(tpr, fpr))) for name, (fpr, tpr) in found.curves.items()}
     classes = sorted((name for name in curves if name.isdigit()), key=lambda name: (curves[name][2], int(name)))
     colours = _colours(len(found.classes))
+    # The legend stands beside the curves, a line a class.
+    figure, axis = new_figure(7.4, max(5.0, 0.17 * min(len(classes), _MOST_CLASSES) + 1.2))
     for name in classes[:_MOST_CLASSES]:
         fpr, tpr, area = curves[name]
         label = f"{found.classes[int(name)]}: {area:.3f}"
@@ -183,34 +209,10 @@ def draw_roc(found: Predictions, title: str, path: Path) -> None:
 
 def draw_calibration(found: Predictions, title: str, path: Path) -> None:
     """Draw the reliability diagram as PNG: accuracy by confidence, the gap to the diagonal, and how many images a bin."""
-    from convscope.pictures.plots import new_figure, save_figure
+    from convscope.evaluation.reliability import draw_reliability
 
     rows = calibration(found.confidence, found.correct)
-    filled = [row for row in rows if row["images"]]
-    middles = np.array([(row["low"] + row["high"]) / 2 for row in filled])
-    width = 1 / len(rows)
-    figure, (axis, counts) = new_figure(5.2, 6.0, rows=2)
-    axis.get_gridspec().set_height_ratios([3, 1])
-    accuracy = np.array([row["accuracy"] for row in filled])
-    confidence = np.array([row["confidence"] for row in filled])
-    low, high = np.minimum(accuracy, confidence), np.maximum(accuracy, confidence)
-    axis.bar(middles, accuracy, width * 0.92, color="#1f6feb", label="accuracy")
-    axis.bar(middles, high - low, width * 0.92, low, color="#d1242f22", edgecolor="#d1242f", hatch="//", label="gap")
-    axis.plot([0, 1], [0, 1], ":", lw=1.2, color="#1b1b1a", label="calibrated")
-    error = calibration_error(rows)
-    axis.set(ylabel="accuracy", title=title, xlim=(0, 1), ylim=(0, 1.02))
-    axis.legend(frameon=False, loc="upper left", title=None if error is None else f"calibration error {error:.3f}")
-    counts.bar(middles, [row["images"] for row in filled], width * 0.92, color="#8a8f98")
-    counts.set(xlabel="confidence (probability of the predicted class)", ylabel="images", xlim=(0, 1))
-    for part in (axis, counts):
-        part.spines[["top", "right"]].set_visible(False)
-        part.grid(alpha=0.25)
-        part.set_axisbelow(True)
-    save_figure(figure, path)
-
-
-def _curves(found: Predictions) -> dict[str, tuple[Array, Array]]:
-    return roc_curves(found.truth, log_odds(found.scores)) if len(found) else {}
+    draw_reliability(rows, calibration_error(rows), title, path)
 
 
 def _thinned(values: Array) -> Array:

@@ -67,6 +67,28 @@ def _words(key: str) -> str:
     return str(key).replace("_", " ").replace("relus", "ReLUs")
 
 
+# The figures of a report have the same names whatever a model's outputs are: what each is of labels, and of numbers.
+_OF_OTHER_HEADS = {
+    "multilabel": {
+        "confusion": "right and wrong of every label",
+        "confusion_normalised": "right and wrong of every label, shares",
+        "roc": "ROC and precision by recall",
+        "most_confident_errors": "surest wrong labels",
+    },
+    "regression": {
+        "confusion": "prediction by truth",
+        "confusion_normalised": "error by truth",
+        "roc": "share of images by error",
+        "calibration": "mean truth by prediction",
+        "most_confident_errors": "most wrong",
+    },
+}
+
+
+def _figure_words(stem: str, head: str) -> str:
+    return _OF_OTHER_HEADS.get(head, {}).get(stem, _words(stem))
+
+
 def page_templates() -> Environment:
     """The templates of all pages."""
     # Everything is escaped: names of files, classes and models are data, whatever they look like.
@@ -78,7 +100,14 @@ def page_templates() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(percent=_percent, value=_value, words=_words, slug=slug, preprocessing=_preprocessing)
+    environment.filters.update(
+        percent=_percent,
+        value=_value,
+        words=_words,
+        figure_words=_figure_words,
+        slug=slug,
+        preprocessing=_preprocessing,
+    )
     environment.filters["method_title"] = title_of
     return environment
 

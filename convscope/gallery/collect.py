@@ -22,7 +22,11 @@ from convscope.gallery.unfinished import Unfinished
 from convscope.models.layer_table import CONVOLUTIONS, select_layers
 from convscope.storage.files import whole_files
 
-_SHOWN_ELSEWHERE = frozenset({"accuracy", "images", "model", "model_digest", "split"})
+_SHOWN_ELSEWHERE = frozenset({"accuracy", "images", "model", "model_digest", "split", "head", "warnings"})
+_HEADLINES = {
+    "multilabel": ("average_precision", "mean average precision"),
+    "regression": ("mae", "mean absolute error"),
+}
 
 
 def collect(results: Path, config: Mapping[str, Any], unfinished: Unfinished | None = None) -> Study:
@@ -283,7 +287,8 @@ def _evaluation(folder: Path) -> Evaluation:
     metrics = read_object(folder / "metrics.json")
     confusion: dict[str, dict[str, int]] = {}
     right, judged = 0, 0
-    for row in rows:
+    head = str(metrics.get("head", ""))
+    for row in [] if head == "regression" else rows:
         # `predicted` is the class's name beside `class`, or its index where `predicted_label` holds the name.
         answer = class_name(row)
         by_answer = confusion.setdefault(row["class"] or "unknown", {})
@@ -292,15 +297,21 @@ def _evaluation(folder: Path) -> Evaluation:
         judged += correct is not None
         right += correct is True
     accuracy = number(metrics.get("accuracy"))
+    accuracy = accuracy if accuracy is not None or not judged else right / judged
+    key, words = _HEADLINES.get(head, ("", ""))
+    headline = (number(metrics.get(key)), words) if key else (accuracy, "accuracy")
     return Evaluation(
         dataset=dataset,
         split=split,
         images=len(rows) or int(number(metrics.get("images")) or 0),
-        accuracy=accuracy if accuracy is not None or not judged else right / judged,
+        accuracy=accuracy,
         metrics={key: entry for key, entry in scalars(metrics).items() if key not in _SHOWN_ELSEWHERE},
-        confusion=confusion,
+        confusion={} if head else confusion,
         figures=tuple(whole_files(folder, "*.png")),
         files=_files(folder / "predictions.csv", folder / "metrics.json"),
+        head=head,
+        headline=headline,
+        warnings=tuple(str(text) for text in metrics.get("warnings", [])),
     )
 
 

@@ -35,7 +35,9 @@ class Dataset:
 class Evaluation:
     """A model judged on one split: `metrics` are single values, `confusion[truth][predicted]` counts images.
 
-    `reported`: whether there is a report of these predictions, with its figures, thumbnails and numbers of every class.
+    `reported`: whether there is a report of these predictions, with its figures, thumbnails and numbers of every class. `head` is
+    that of a model of many labels or of numbers, "" of classes; `headline` the number that stands for all, and what it is.
+    `warnings` say what looks wrong.
     """
 
     dataset: str
@@ -47,6 +49,9 @@ class Evaluation:
     figures: tuple[Path, ...]
     files: tuple[Path, ...]
     reported: bool = True
+    head: str = ""
+    headline: tuple[float | None, str] = (None, "accuracy")
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@
   const chips = [...bar.querySelectorAll(".chip")];
   const choices = [...bar.querySelectorAll("select")];
   const heads = [...table.querySelectorAll("th[data-sort]")];
-  const numeric = new Set(["confidence", "of_truth"]);
+  const numeric = new Set(["confidence", "of_truth", "error"]);
   const words = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
 
   function read() {

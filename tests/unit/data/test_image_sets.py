@@ -88,6 +88,62 @@ def group(name, **more):
     )[0]
 
 
+def test_groups_of_many_labels_are_of_each_label() -> None:
+    told = [
+        ("a", "cat|dog", "cat|dog", "0.1"),
+        ("b", "cat", "", "0.9"),
+        ("c", "", "dog", "0.7"),
+        ("d", "dog", "dog|cat", "0.6"),
+    ]
+    rows = [
+        {
+            "path": path, "class": "", "label": "-1", "predicted": "cat", "predicted_label": "0", "confidence": "0.5", "sha256": "",
+            "labels": there, "predicted_labels": seen, "error": error,
+            "correct": "true" if set(there.split("|")) == set(seen.split("|")) else "false",
+        }
+        for path, there, seen, error in told
+    ]  # fmt: skip
+
+    def of(name: str, **more: object) -> list[str]:
+        settings = {"evaluation": "m", "dataset": "d", "split": "test", "group": name, **more}
+        return [row.path for row in select_images(settings, predictions=rows, known=("cat", "dog"))[0]]
+
+    assert of("correct") == ["a"] and of("errors") == ["b", "c", "d"] and of("most_wrong") == ["b", "c", "d", "a"]
+    assert of("most_confident_errors") == ["b", "c", "d"] and of("most_wrong", limit=2) == ["b", "c"]
+    assert (of("true_positives:cat"), of("false_negatives:cat"), of("false_positives:cat")) == (["a"], ["b"], ["d"])
+    assert of("all", classes=["dog"]) == ["a", "d"] and of("false_positives:Dogs") == ["c"]
+
+
+def test_groups_of_numbers() -> None:
+    told = [("a", "0.5"), ("b", "12"), ("c", ""), ("d", "3")]
+    rows = [
+        {"path": path, "class": "30", "label": "-1", "predicted": "31", "predicted_label": "0", "correct": "", "confidence": "",
+         "sha256": "", "error": error}
+        for path, error in told
+    ]  # fmt: skip
+
+    def of(name: str) -> list[str]:
+        settings = {"evaluation": "m", "dataset": "d", "split": "test", "group": name}
+        return [row.path for row in select_images(settings, predictions=rows, known=("age",))[0]]
+
+    assert of("most_wrong") == ["b", "d", "a"], "of the third nothing is known"
+    assert of("all") == ["a", "b", "c", "d"]
+    with pytest.raises(UserError, match="'errors' is of classes, and the model predicts numbers"):
+        of("errors")
+    with pytest.raises(UserError, match="there is most_confident_errors"):
+        group("most_wrong")
+
+
+def test_a_class_that_is_never_predicted_is_still_known() -> None:
+    settings = {"evaluation": "m", "dataset": "d", "split": "test", "group": "false_positives:owl"}
+    assert select_images(settings, IMAGES, (), predictions(), known=(*CLASSES, "owl"))[0] == []
+
+
+def test_a_set_says_how_many_classes_there_are_where_it_lacks_the_last() -> None:
+    few = choose({"dataset": "d", "split": "test", "classes": ["cat", "dog"]})[0]
+    assert {row.classes for row in few} == {3} and {row.classes for row in choose({"dataset": "d"})[0]} == {0}
+
+
 def test_groups_of_an_evaluation():
     assert len(group("all")) == 90 and len(group("correct")) == 81
     assert [r.id for r in group("errors")] == [f"{c}_{n}" for c in CLASSES for n in (13, 23, 3)]

@@ -9,6 +9,7 @@ from convscope.errors import UserError
 from convscope.evaluation import predict
 from convscope.evaluation.labels import label_map
 from convscope.evaluation.metrics import metrics
+from convscope.evaluation.rows import Truths, prediction_columns, prediction_rows
 from convscope.models.spec import ModelSpec
 
 BINARY = ModelSpec("pets", (8, 12), classes=("cat", "dog"), head="binary")
@@ -50,11 +51,10 @@ def test_numbers_of_three_classes() -> None:
 
 
 def test_rows_have_two_columns_for_a_binary_head() -> None:
-    rows = predict.prediction_rows(
-        BINARY, ["x.png", "y.png"], ["dog", ""], [1, -1], np.array([[-1.0], [2.0]]), ["ab", "cd"]
-    )
+    truths = Truths(["dog", ""], np.array([1, -1]))
+    rows = list(prediction_rows(BINARY, ["x.png", "y.png"], truths, np.array([[-1.0], [2.0]]), ["ab", "cd"]))
     assert [row["sha256"] for row in rows] == ["ab", "cd"]
-    assert list(rows[0]) == predict.prediction_columns(BINARY)
+    assert set(rows[0]) == set(prediction_columns(BINARY))
     assert (rows[0]["predicted"], rows[0]["correct"], rows[0]["score_cat"], rows[0]["score_dog"]) == (
         "cat",
         False,
@@ -86,10 +86,8 @@ def test_predict_pads_batches_and_lists_bad_pictures(tmp_path) -> None:
         paths.append(str(path))
     bad = tmp_path / "bad.png"
     bad.write_bytes(b"no picture")
-    done: list[int] = []
-    logits, unreadable = predict.predict(
-        model, BINARY, [*paths[:2], str(bad), *paths[2:]], batch_size=4, after_batch=done.append
-    )
-    np.testing.assert_allclose(logits[[0, 1, 3, 4, 5], 0], [10, 20, 30, 40, 50])
-    assert np.isnan(logits[2]).all() and unreadable[0][0] == str(bad) and str(bad) not in unreadable[0][1]
-    assert done == [4, 2]
+    every = [*paths[:2], str(bad), *paths[2:]]
+    first, second = predict.predict(model, BINARY, every, batch_size=4)
+    assert (first.places, second.places) == ([0, 1, 3], [4, 5])
+    np.testing.assert_allclose([*first.logits[:, 0], *second.logits[:, 0]], [10, 20, 30, 40, 50])
+    assert first.bad[0][0] == str(bad) and str(bad) not in first.bad[0][1] and not second.bad

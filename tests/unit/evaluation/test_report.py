@@ -11,8 +11,10 @@ from sklearn.metrics import roc_auc_score
 from convscope.errors import UserError
 from convscope.evaluation import report as report
 from convscope.evaluation.figures import THUMBNAIL, draw_errors, draw_thumbnails
-from convscope.evaluation.metrics import calibration, calibration_error, log_odds, metrics, roc_curves
-from convscope.evaluation.predict import prediction_columns, prediction_rows
+from convscope.evaluation.metrics import calibration, calibration_error, metrics
+from convscope.evaluation.roc import roc_curves
+from convscope.evaluation.rows import Truths, prediction_columns, prediction_rows
+from convscope.evaluation.scores import LogOdds, Scores, log_odds
 from convscope.gallery.predictions import prediction_table
 from convscope.models.spec import ModelSpec
 from convscope.storage.tables import read_rows, write_table
@@ -35,9 +37,9 @@ def answers() -> tuple[np.ndarray, np.ndarray]:
 def predictions(tmp_path: Path, spec: ModelSpec, labels: np.ndarray, logits: np.ndarray) -> report.Predictions:
     paths = [f"pictures/{k}.png" for k in range(len(labels))]
     names = [spec.classes[label] if label >= 0 else "" for label in labels]
-    rows = prediction_rows(spec, paths, names, labels.tolist(), logits, [""] * len(paths))
+    rows = prediction_rows(spec, paths, Truths(names, labels), logits, [""] * len(paths))
     write_table(tmp_path / "predictions.csv", rows, prediction_columns(spec))
-    return report.read_predictions(read_rows(tmp_path / "predictions.csv"), spec.classes)
+    return report.read_predictions(read_rows(tmp_path / "predictions.csv"), spec.classes, spec.class_scores(logits))
 
 
 def test_accuracy_is_held_against_always_guessing_the_most_frequent_class() -> None:
@@ -78,7 +80,7 @@ def test_areas_agree_with_scikit_learn_and_with_the_curves(answers) -> None:
     truth = labels[:, None] == np.arange(4)
     for c, name in enumerate(FRUIT.classes):
         assert found["classes"][name]["roc_auc"] == pytest.approx(roc_auc_score(truth[:, c], ranks[:, c]))
-    curves = roc_curves(labels, ranks)
+    curves = roc_curves(labels, LogOdds(Scores(logits)))
     areas = {name: np.trapezoid(tpr, fpr) for name, (fpr, tpr) in curves.items()}
     assert areas["micro"] == pytest.approx(found["roc_auc_micro"])
     assert areas["macro"] == pytest.approx(found["roc_auc_macro"], abs=1e-12), "no area lost where a curve steps"
@@ -159,8 +161,8 @@ def test_tables_follow_the_predictions(tmp_path: Path, answers) -> None:
 
 def test_another_models_table_is_refused(tmp_path: Path) -> None:
     predictions(tmp_path, PETS, np.array([0]), np.array([[1.0]]))
-    with pytest.raises(UserError, match="score_apple"):
-        report.read_predictions(read_rows(tmp_path / "predictions.csv"), FRUIT.classes)
+    with pytest.raises(UserError, match=r"1 pictures of 2 classes, but .* the model 4 classes"):
+        report.read_predictions(read_rows(tmp_path / "predictions.csv"), FRUIT.classes, np.zeros((1, 2)))
 
 
 @pytest.mark.parametrize("unlabelled", [False, True])
@@ -173,7 +175,7 @@ def test_figures_are_drawn_twice_the_same(tmp_path: Path, answers, unlabelled: b
         lambda path: report.draw_confusion(found, "t", path, normalised=True),
         lambda path: report.draw_roc(found, "t", path),
         lambda path: report.draw_calibration(found, "t", path),
-        lambda path: draw_errors(found, path, 4),
+        lambda path: draw_errors(found, report.worst(found, 4), path),
     ):
         draw(first)
         draw(again)

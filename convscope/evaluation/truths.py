@@ -1,0 +1,61 @@
+"""What a dataset says of its pictures, as a model counts classes, labels or numbers."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from convscope.errors import UserError
+from convscope.evaluation.labels import label_map, label_matrix
+from convscope.evaluation.rows import Truths
+from convscope.models.spec import ModelSpec
+
+Rows = Sequence[Mapping[str, str]]
+
+
+def truths_of(spec: ModelSpec, table: Rows, rows: Rows) -> Truths:
+    """What is known of some pictures of a dataset.
+
+    Of a model of many labels, the cell `labels` counts, or the one class of each picture; of a regression, the cell `target`, or
+    class names that are numbers (folders called 20, 21, 22 ...).
+
+    Args:
+        spec: the model.
+        table: the dataset's whole table of pictures: its names settle which class is which.
+        rows: those of it that are predicted.
+
+    Raises:
+        UserError: the classes do not fit (see `label_map`), or the numbers do not.
+    """
+    classes = [row["class"] for row in rows]
+    unknown = np.full(len(rows), -1, np.int64)
+    if spec.head == "regression":
+        return Truths(classes, unknown, numbers=_numbers(spec, rows))
+    if spec.head == "multilabel":
+        many = label_matrix(rows, spec.classes)
+        return Truths(classes, np.where(many.any(axis=1), many.argmax(axis=1), -1), many=many)
+    names = {int(row["label"]): row["class"] for row in table if int(row["label"]) >= 0}
+    index_of = dict(zip(sorted(names), label_map(spec, [names[i] for i in sorted(names)]), strict=True))
+    return Truths(classes, np.array([index_of.get(int(row["label"]), -1) for row in rows], np.int64))
+
+
+def _numbers(spec: ModelSpec, rows: Rows) -> np.ndarray:
+    told = any(row.get("target") for row in rows)
+    found = np.full((len(rows), spec.units), np.nan)
+    for index, row in enumerate(rows):
+        text = row.get("target", "") if told else row["class"]
+        try:
+            values = [float(part) for part in text.split("|")] if text else []
+        except ValueError:
+            if told:
+                raise UserError(
+                    f"{row['path']}: target '{text}' is no number; write it with a point, such as 36.5"
+                ) from None
+            continue
+        if values and len(values) != spec.units:
+            raise UserError(
+                f"{row['path']}: {len(values)} numbers as target, but model '{spec.name}' has {spec.units} outputs; "
+                "write one for each, with | between"
+            )
+        if values:
+            found[index] = values
+    return found
