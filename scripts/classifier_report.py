@@ -10,7 +10,7 @@ from convscope.jobs.job import parser, run
 def main(args: argparse.Namespace) -> None:
     """Write every table and figure of the report into the folder of the evaluation."""
     from convscope.evaluation import figures as pictures
-    from convscope.evaluation import label_report, number_report, report
+    from convscope.evaluation import of_labels, of_numbers, report
     from convscope.jobs.job import Progress, say
     from convscope.models.spec import ModelSpec
     from convscope.storage import store
@@ -18,7 +18,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.storage.tables import read_rows, write_table
 
     spec = ModelSpec.load(args.spec)
-    of: Any = {"multilabel": label_report, "regression": number_report}.get(spec.head, report)
+    of: Any = {"multilabel": of_labels, "regression": of_numbers}.get(spec.head, report)
     rows = read_rows(args.predictions)
     title = f"{spec.name} on {args.title}"
     with store.open_file(args.scores) as file:

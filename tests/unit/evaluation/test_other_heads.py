@@ -8,7 +8,7 @@ from PIL import Image
 from sklearn import metrics as sk
 
 from convscope.errors import UserError
-from convscope.evaluation import label_report, number_report
+from convscope.evaluation import of_labels, of_numbers
 from convscope.evaluation.doubts import doubts
 from convscope.evaluation.figures import draw_errors
 from convscope.evaluation.label_metrics import best_threshold, label_metrics
@@ -107,27 +107,27 @@ def test_report_of_labels(tmp_path: Path, labelled: tuple[np.ndarray, np.ndarray
     rows = written(tmp_path, LABELS, Truths([""] * 200, np.full(200, -1), many=truth), logits)
     one = rows[int(np.flatnonzero(truth.sum(axis=1) == 2)[0])]
     assert one["labels"].count("|") == 1 and set(one) == set(prediction_columns(LABELS))
-    found = label_report.read_predictions(rows, LABELS.classes, logits)
+    found = of_labels.read_predictions(rows, LABELS.classes, logits)
     np.testing.assert_array_equal(found.truth, truth)
     np.testing.assert_array_equal(found.correct, ((logits >= 0) == truth).all(axis=1))
     numbers = numbers_of(LABELS, Truths([], np.full(200, -1), many=truth), np.arange(200), Scores(logits))
-    assert [row["average_precision"] for row in label_report.class_rows(found)] == [
+    assert [row["average_precision"] for row in of_labels.class_rows(found)] == [
         pytest.approx(of["average_precision"], abs=1e-5) for of in numbers["labels"].values()
     ]
-    bins = label_report.calibration_rows(found)
+    bins = of_labels.calibration_rows(found)
     assert sum(row["images"] for row in bins) == 600
     p = 1 / (1 + np.exp(-logits))
     last = (p > 14 / 15).ravel()
     assert bins[-1]["accuracy"] == pytest.approx(truth.ravel()[last].mean(), abs=1e-5)
-    place, caption = label_report.worst(found, 1)[0]
+    place, caption = of_labels.worst(found, 1)[0]
     gaps = np.abs(truth - p) * ((logits >= 0) != truth)
     assert place == gaps.max(axis=1).argmax() and LABELS.classes[gaps[place].argmax()] in caption
-    drawn(tmp_path, label_report, found)
-    nothing = label_report.read_predictions([], LABELS.classes, np.zeros((0, 3)))
-    assert label_report.class_rows(nothing) == []
+    drawn(tmp_path, of_labels, found)
+    nothing = of_labels.read_predictions([], LABELS.classes, np.zeros((0, 3)))
+    assert of_labels.class_rows(nothing) == []
     for name in ("confusion", "roc", "calibration"):
         options = {"normalised": True} if name == "confusion" else {}
-        getattr(label_report, f"draw_{name}")(nothing, "t", tmp_path / "none.png", **options)
+        getattr(of_labels, f"draw_{name}")(nothing, "t", tmp_path / "none.png", **options)
 
 
 @pytest.mark.parametrize("spec", [AGE, GAZE])
@@ -139,25 +139,25 @@ def test_report_of_numbers(tmp_path: Path, spec: ModelSpec) -> None:
     outputs[7] = 3
     rows = written(tmp_path, spec, Truths([""] * 60, np.full(60, -1), numbers=truth), outputs)
     assert rows[7]["error"] == rows[7]["class"] == "" and rows[0]["correct"] == ""
-    found = number_report.read_predictions(rows, spec.classes, outputs)
+    found = of_numbers.read_predictions(rows, spec.classes, outputs)
     assert len(found) == 59
     known = np.delete(np.arange(60), 7)
     np.testing.assert_allclose(found.error, np.linalg.norm(outputs - truth, axis=1)[known], rtol=1e-5)
-    assert [row["mae"] for row in number_report.class_rows(found)] == [
+    assert [row["mae"] for row in of_numbers.class_rows(found)] == [
         pytest.approx(np.abs(outputs - truth)[known, c].mean(), rel=1e-4) for c in range(spec.units)
     ]
-    curve = [row for row in number_report.roc_rows(found) if row["output"] == spec.classes[0]]
+    curve = [row for row in of_numbers.roc_rows(found) if row["output"] == spec.classes[0]]
     for row in curve[1::10]:
         within = (np.abs(outputs - truth)[known, 0] <= row["tolerance"] * (1 + 1e-5)).mean()
         assert row["share_within"] == pytest.approx(within, abs=1e-5)
-    bins = number_report.calibration_rows(found)
+    bins = of_numbers.calibration_rows(found)
     assert sum(row["images"] for row in bins) == 59 * spec.units
-    assert number_report.worst(found, 1)[0][0] == found.error.argmax()
-    drawn(tmp_path, number_report, found)
-    nothing = number_report.read_predictions([], spec.classes, np.zeros((0, spec.units)))
+    assert of_numbers.worst(found, 1)[0][0] == found.error.argmax()
+    drawn(tmp_path, of_numbers, found)
+    nothing = of_numbers.read_predictions([], spec.classes, np.zeros((0, spec.units)))
     for name in ("confusion", "roc", "calibration"):
         options = {"normalised": True} if name == "confusion" else {}
-        getattr(number_report, f"draw_{name}")(nothing, "t", tmp_path / "none.png", **options)
+        getattr(of_numbers, f"draw_{name}")(nothing, "t", tmp_path / "none.png", **options)
 
 
 def test_where_numbers_and_labels_come_from() -> None:
