@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from convscope.data.groups import composed
-from convscope.pictures.formats import HEAD, format_of, is_picture_name
+from convscope.pictures.kinds import HEAD, format_of, is_picture_name
 from convscope.storage.fingerprints import is_ignored
 
 

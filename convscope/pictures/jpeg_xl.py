@@ -7,15 +7,9 @@ from PIL import Image
 
 from convscope.errors import BadImage
 
-_CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"
 _CODESTREAM = b"\xff\x0a"
 # Width by height, where the header gives a shape instead of a width (ISO/IEC 18181-1, "SizeHeader").
 _RATIOS = ((1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
-
-
-def is_jpeg_xl(head: bytes) -> bool:
-    """Whether a file is a JPEG XL by its first bytes, in its container or without."""
-    return head.startswith((_CONTAINER, _CODESTREAM))
 
 
 def size_of(content: bytes) -> tuple[int, int]:

@@ -60,7 +60,7 @@ def read_pixels(
     luma. Bands are the file's own numbers brought to 0..255 (`bands.in_range`), and nothing else is done to them.
 
     Args:
-        path: a file of one of the formats of `formats.NAMES`; its content counts, not its name.
+        path: a file of one of the formats of `kinds.NAMES`; its content counts, not its name.
         channels: which.
         max_pixels: larger pictures are refused by their header, before anything is decoded. PIL refuses anything
             above 178 million pixels by itself.

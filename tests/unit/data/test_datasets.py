@@ -20,7 +20,7 @@ from convscope.data.datasets import (
 )
 from convscope.data.part_masks import MaskRow, list_masks
 from convscope.errors import UserError
-from convscope.pictures.formats import NAMES
+from convscope.pictures.kinds import NAMES
 from convscope.storage.files import sha256_of
 from convscope.storage.tables import read_rows, read_table, write_table
 

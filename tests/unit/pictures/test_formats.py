@@ -3,6 +3,7 @@
 import io
 import struct
 import sys
+import zlib
 
 import numpy as np
 import pillow_heif
@@ -11,8 +12,9 @@ import pytest
 from PIL import Image
 
 from convscope.errors import BadImage
-from convscope.pictures.formats import HEAD, format_of, open_picture
+from convscope.pictures.formats import open_picture
 from convscope.pictures.jpeg_xl import size_of
+from convscope.pictures.kinds import HEAD, format_of
 from convscope.pictures.read import read_image
 from convscope.pictures.window import listed_as
 
@@ -210,6 +212,16 @@ def test_a_window_never_works_on_half_of_sixteen_bits(tmp_path):
         + struct.pack("<6H", 0, 100, 200, 300, 4000, 65535)
     )
     (tmp_path / "a.tif").write_bytes(content)
-    assert read_image(tmp_path / "a.tif").shape == (1, 2, 3)
+    assert read_image(tmp_path / "a.tif").tolist() == [[[0, 0, 0], [1, 15, 255]]]
+    assert windowed(tmp_path / "a.tif", 0, 4095).tolist() == [[[0, 6, 12], [19, 249, 255]]]
+    colours = np.array([[[0, 100, 200], [300, 4000, 65535]]], np.uint16)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in colours)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0))
+    content = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(BadImage, match="16 bits for each of several channels"):
-        windowed(tmp_path / "a.tif", 0, 4095)
+        windowed(tmp_path / "a.png", 0, 4095)
