@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import Progress, parser, run
+from convscope.jobs.job import Progress, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -35,6 +35,8 @@ def main(args: argparse.Namespace) -> None:
         background = load([whole[index] for index in background_places(len(whole))])
     autoencoder = load_keras(args.autoencoder) if args.autoencoder else None
     explain = explainer(args.method, network, spec, own, args.seed, settings.get("layer"), background, autoencoder)
+    if line := getattr(explain, "said", ""):
+        say(line)
     scores = ClassScores(network, spec)
     labels = labels_for(whole, spec.classes)[args.first : args.first + args.count]
     progress = Progress(len(rows), f"{METHODS[args.method].title} of {spec.name}", "images")

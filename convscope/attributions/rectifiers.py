@@ -1,5 +1,6 @@
 """Attributions that change how the gradient passes back through the ReLUs: guided backprop, the deconvnet, Guided Grad-CAM."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ from convscope.errors import UserError
 from convscope.models.cam_layer import default_cam_layer
 from convscope.models.graphs import flatten, nodes_in_order, split_at
 from convscope.models.nodes import inside_a_network
-from convscope.models.nonlinearity import has_relu, is_relu, is_relu_call
+from convscope.models.nonlinearity import has_relu, is_relu, is_relu_call, other_rectifier
 from convscope.models.spec import ModelSpec
 from convscope.pictures.render import upsample
 
@@ -50,7 +51,9 @@ class RectifiedNetwork:
     """A network whose ReLUs pass gradients back by another rule: the same numbers forward. The given one stays as it is.
 
     Reached are `ReLU` layers, `Activation("relu")`, `activation="relu"` inside other layers, `keras.ops.relu` and the like,
-    also in nested models: the graph is unrolled and run call by call. A leaky ReLU is none: its gradient stays the plain one.
+    also in nested models: the graph is unrolled and run call by call. A ReLU with a ceiling (ReLU6) passes nothing above it. What
+    passes something below zero has no side that is shut: of leaky ReLU, PReLU, ELU, SiLU, hard-swish and GELU the gradient stays
+    the plain one, and a network of such alone has the plain gradient (`patched` is 0, and `said` tells it).
 
     Args:
         network: functional network.
@@ -58,10 +61,10 @@ class RectifiedNetwork:
 
     Attributes:
         patched: number of ReLUs that follow the rule.
+        others: how often which activation of another kind keeps its own gradient.
 
     Raises:
-        UserError: the network has no ReLU, or a layer of a class of its own hides some: the result would silently be the plain
-            gradient there.
+        UserError: a layer of a class of its own hides ReLUs: the result would silently be the plain gradient there.
     """
 
     def __init__(self, network: keras.Model, rule: str) -> None:
@@ -79,10 +82,15 @@ class RectifiedNetwork:
             )
         self._rule = rule
         self.patched = sum(1 for node in _nodes(self._graph) if self._activation_of(node) is not None)
+        self.others = Counter(filter(None, map(other_rectifier, (*_nodes(self._graph),))))
+
+    def said(self) -> str:
+        """One line on what the rule reaches: "guided: 49 ReLUs", "guided: no ReLU (gelu: 12), so the plain gradient"."""
+        kept = ", ".join(f"{name}: {count}" for name, count in sorted(self.others.items()))
         if not self.patched:
-            raise UserError(
-                f"model '{network.name}' has no ReLU, so {rule} gradients would be the plain ones; use saliency or smoothgrad"
-            )
+            return f"{self._rule}: no ReLU{f' ({kept})' if kept else ''}, so this is the plain gradient"
+        ends = f"; {kept} keep their own gradient" if kept else ""
+        return f"{self._rule}: {self.patched} ReLU{'s' if self.patched > 1 else ''}{ends}"
 
     def _activation_of(self, node: Any) -> Callable[[Any], Any] | None:
         if node.operation.name in self._inner:
@@ -136,7 +144,8 @@ class RectifiedGradient:
         rule: "guided" or "deconvnet" (see `rectified`).
 
     Attributes:
-        patched: number of ReLUs that follow the rule, also the fact `patched_relus` (N,).
+        patched: number of ReLUs that follow the rule, also the fact `patched_relus` (N,); 0: the map is the plain gradient.
+        said: what the rule reaches, in one line for the log.
     """
 
     signed = False
@@ -144,7 +153,7 @@ class RectifiedGradient:
     def __init__(self, network: keras.Model, spec: ModelSpec, rule: str) -> None:
         self.name = "guided_backprop" if rule == "guided" else rule
         self._network, self._spec = RectifiedNetwork(network, rule), spec
-        self.patched = self._network.patched
+        self.patched, self.said = self._network.patched, self._network.said()
         self._gradient = tf.function(self._differentiate, reduce_retracing=True)
 
     def _differentiate(self, images: Any, targets: Any) -> Any:
@@ -202,7 +211,7 @@ class GuidedGradCam:
 
     def __init__(self, network: keras.Model, spec: ModelSpec, layer: str | None = None) -> None:
         self._cam, self._guided = GradCam(network, spec, layer), RectifiedGradient(network, spec, "guided")
-        self.layer, self.patched = self._cam.layer, self._guided.patched
+        self.layer, self.patched, self.said = self._cam.layer, self._guided.patched, self._guided.said
 
     def __call__(self, images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> Attribution:
         guided = self._guided(images, targets, keys)

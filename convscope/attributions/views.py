@@ -52,7 +52,7 @@ def views(
 
 
 def remark(method: str, fact: Callable[[str], np.ndarray], classes: list[str]) -> str:
-    """What a caption adds about one map: what a contrastive change led to; that LIME had nothing to choose from.
+    """What a caption adds about one map: what a contrastive change led to; that LIME had nothing to choose from, and no ReLU a rule.
 
     Args:
         method: a name of the attribution methods.
@@ -64,6 +64,8 @@ def remark(method: str, fact: Callable[[str], np.ndarray], classes: list[str]) -
     """
     if method == "lime" and int(fact("segment_count")) < 2:
         return "the picture is one segment: nothing to compare"
+    if method in ("guided_backprop", "guided_gradcam", "deconvnet") and int(fact("patched_relus")) < 1:
+        return "no ReLU to guide by: the plain gradient"
     if method in ("pertinent_negative", "pertinent_positive"):
         if not bool(fact("success")):
             return "no such change found"

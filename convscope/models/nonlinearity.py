@@ -4,11 +4,18 @@ from typing import Any
 
 import keras
 import numpy as np
+from keras.src.utils.naming import to_snake_case
 
 from convscope.models.nodes import is_kerass
 
 _RELU_OPERATIONS = ("Relu", "Relu6")
 _RELU_FUNCTIONS = ("relu", "relu6")
+# What makes negative numbers small, or turns them round, and lets some of them through: no ReLU, whatever its name.
+_SMOOTH = (
+    "celu", "elu", "gelu", "glu", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu", "log_sigmoid", "mish", "prelu", "selu",
+    "silu", "soft_shrink", "softplus", "softsign", "sparse_plus", "squareplus", "swish", "tanh", "tanh_shrink",
+)  # fmt: skip
+_SAME = {"swish": "silu", "hard_swish": "hard_silu"}
 
 
 def activation_name(operation: Any) -> str:
@@ -58,6 +65,18 @@ def is_relu_call(node: Any) -> bool:
         return False
     given = (*node.arguments.args, *node.arguments.kwargs.values())
     return any(isinstance(value, (int, float, np.number)) and value == 0 for value in given)
+
+
+def other_rectifier(node: Any) -> str:
+    """Which activation a call is, or ends in, that is none of the ReLUs and no gate (sigmoid, softmax): "gelu", "silu"; or ""."""
+    operation = node.operation
+    inside = activation_name(operation)
+    kind = to_snake_case(type(operation).__name__)
+    if kind == "leaky_re_lu" or (is_kerass(operation, "ReLU") and operation.negative_slope):
+        kind = "leaky_relu"
+    kind = {"leakyrelu": "leaky_relu", "p_re_lu": "prelu"}.get(kind, kind)
+    name = next((each for each in ({"leakyrelu": "leaky_relu"}.get(inside, inside), kind) if each in _SMOOTH), "")
+    return _SAME.get(name, name)
 
 
 def is_plain_relu(operation: Any) -> bool:

@@ -46,7 +46,7 @@ def _class_activation(
     head = given.pop("gap_head", None)
     settings = of_stage("cams", {"images": ["images"], "methods": [method], "class": target, **given})
     _check_colours(settings, method)
-    layer = layer_of_maps(network, settings.get("layer") or default_cam_layer(network))
+    layer = layer_of_maps(network, settings.get("layer") or default_cam_layer(network), tokens=True)
     head = head if head is None or isinstance(head, GapHead) else GapHead.load(file_of(head, "gap_head"))
     mapper = ClassMapper(network, spec, layer, [method], head, settings.get("score_channels"))
     read = _read(images, spec, target)
@@ -83,7 +83,7 @@ def _attribution(
     own = settings.get(method, {})
     _check_colours(settings, method)
     if "layer" in settings:
-        layer_of_maps(network, settings["layer"])
+        layer_of_maps(network, settings["layer"], tokens=True)
     read = _read(images, spec, target)
     background = _background(method, spec, read, others) if compares else None
     if autoencoder is not None and not isinstance(autoencoder, keras.Model):

@@ -12,6 +12,7 @@ import keras
 from convscope.errors import UserError
 from convscope.models import graphs, load
 from convscope.models.spec import ModelSpec
+from convscope.models.tokens import is_tokens
 from convscope.notebook.settings import known_keywords, of_model
 
 KEYWORDS = (
@@ -81,13 +82,14 @@ def layer_name(model: Any, layer: Any) -> str:
     return name
 
 
-def layer_of_maps(network: keras.Model, layer: str) -> str:
-    """The layer's name, if its output has a height and a width.
+def layer_of_maps(network: keras.Model, layer: str, *, tokens: bool = False) -> str:
+    """The layer's name, if its output has a height and a width, or with `tokens` those of a transformer's patches.
 
     Raises:
         UserError: it has none, or there is no such layer.
     """
-    if len(graphs.tensor_of(network, layer).shape) != 4:
+    output = graphs.tensor_of(network, layer)
+    if len(output.shape) != 4 and not (tokens and is_tokens(output)):
         raise UserError(f"layer '{layer}' answers no maps (its output has no height and width); name a layer before it")
     return layer
 

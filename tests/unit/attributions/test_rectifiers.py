@@ -143,9 +143,34 @@ def test_a_ceiling_lets_nothing_through() -> None:
     assert found.maps.ravel().tolist() == [0, 1, 0]
 
 
-def test_a_network_without_a_relu_is_refused() -> None:
-    with pytest.raises(UserError, match=r"model 'net' has no ReLU.*use saliency"):
-        RectifiedNetwork(small(lambda x: layers.Activation("gelu")(x)), "guided")
+@pytest.mark.parametrize("rule", ["guided", "deconvnet"])
+@pytest.mark.parametrize(
+    ("act", "kept"),
+    [
+        (lambda x: layers.Activation("gelu")(x), "gelu: 2"),
+        (lambda x: ops.silu(x), "silu: 2"),
+        (lambda x: layers.Activation("hard_swish")(x), "hard_silu: 2"),
+        (lambda x: layers.LeakyReLU(negative_slope=0.1)(x), "leaky_relu: 2"),
+        (lambda x: layers.PReLU(shared_axes=[1, 2])(x), "prelu: 2"),
+        (lambda x: layers.Conv2D(2, 1, activation="elu")(x), "elu: 2"),
+    ],
+)
+def test_a_network_without_a_relu_has_the_plain_gradient_and_says_so(act: Any, kept: str, rule: str) -> None:
+    model, images = small(act), photos()
+    explain = RectifiedGradient(model, SPEC, rule)
+    assert explain.said == f"{rule}: no ReLU ({kept}), so this is the plain gradient"
+    found = explain(images, np.zeros(3, int), ["a"] * 3)
+    assert found.facts["patched_relus"].tolist() == [0, 0, 0]
+    with tf.GradientTape() as tape:
+        x = tf.constant(images)
+        tape.watch(x)
+        total = tf.reduce_sum(model(x, training=False)[:, 0])
+    np.testing.assert_allclose(found.maps, tape.gradient(total, x), rtol=1e-5, atol=1e-6)
+
+
+def test_what_a_rule_reaches_is_counted_by_kind() -> None:
+    model = small(lambda x: layers.ReLU(6.0)(x), lambda x: layers.Activation("gelu")(layers.Activation("gelu")(x)))
+    assert RectifiedNetwork(model, "guided").said() == "guided: 1 ReLU; gelu: 2 keep their own gradient"
 
 
 @keras.saving.register_keras_serializable("tests")
@@ -216,5 +241,4 @@ def test_a_leaky_relu_keeps_its_plain_gradient_in_every_form(rule: str) -> None:
     first, *others = [each(images, np.zeros(3, int), ["a"] * 3).maps for each in found]
     for other in others:
         np.testing.assert_allclose(other, first, atol=1e-6)
-    with pytest.raises(UserError, match="has no ReLU"):
-        RectifiedNetwork(with_activation(layers.LeakyReLU()), rule)
+    assert not RectifiedNetwork(with_activation(layers.LeakyReLU()), rule).patched
