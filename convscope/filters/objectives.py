@@ -1,5 +1,6 @@
 """What an ascent maximises."""
 
+import contextlib
 import copy
 from typing import Any, NamedTuple
 
@@ -13,7 +14,7 @@ from convscope.filters.keras_graph import KerasTrunk
 from convscope.filters.layer_maps import LayerByKeras, is_number_by_number, own_channels
 from convscope.filters.margins import NONE, Margins, margins_unread
 from convscope.filters.trunk import Trunk
-from convscope.models.graphs import node_of
+from convscope.models.graphs import flatten, node_of
 from convscope.models.nodes import inside_a_network, shapes_at
 
 
@@ -39,6 +40,21 @@ class Measured(NamedTuple):
     at_maps: Any
     unread: Margins
     size: Any = None
+
+
+def _with_free_size(network: keras.Model, node: Any) -> keras.Model:
+    """What a call takes and makes, for images of any size where what is below it allows that.
+
+    A network that flattens its maps takes one size, and its convolutions take any. Of this call, not of the layer: another call of it
+    has maps of another size.
+    """
+    source, tensors = network.inputs[0], [node.input_tensors[0], node.outputs[0]]
+    if source.shape[1] is not None:
+        with contextlib.suppress(ValueError, TypeError):
+            free = flatten(keras.Model(source, tensors[1]), input_shape=(None, None, source.shape[-1]))
+            call = node_of(free, node.operation.name)
+            return keras.Model(free.inputs[0], [call.input_tensors[0], call.outputs[0]])
+    return keras.Model(source, tensors)
 
 
 class ChannelObjective:
@@ -80,8 +96,7 @@ class ChannelObjective:
         self.activation = getattr(layer, "activation", None) or keras.activations.linear
         self.gated = self.activation is not keras.activations.linear
         self._layer = layer
-        # Of this call, not of the layer: another call of it has maps of another size.
-        self._shapes = keras.Model(network.inputs[0], [node.input_tensors[0], result])
+        self._shapes = _with_free_size(network, node)
         self._known_sizes: dict[int, Any] = {}
         self.filters = int(result.shape[-1])
         self._own = None if by_keras else own_channels(layer, dtype)

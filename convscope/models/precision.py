@@ -17,6 +17,8 @@ def in_float32(config: Any) -> Any:
 
 def _compute_dtype(policy: Any) -> str:
     """What a `dtype` in a configuration computes in: a name, or a serialised policy of a name. Empty: neither."""
+    if isinstance(policy, dict) and policy.get("class_name") == "DTypePolicyMap":
+        return OTHER_FLOATS[0]  # one a layer; which ones they are makes no difference here
     if isinstance(policy, dict) and policy.get("class_name") == "DTypePolicy":
         policy = policy["config"]["name"]
     return policy.removeprefix("mixed_") if isinstance(policy, str) else ""

@@ -11,6 +11,7 @@ from convscope.filters.parameterisations import Pixels, filter_generator
 from convscope.filters.presets import AscentSettings, settings_from
 from convscope.filters.run import ascend
 from convscope.filters.steps import normalised_step, per_sample_norm
+from convscope.models.graphs import flatten
 from convscope.models.spec import ModelSpec
 
 
@@ -154,3 +155,27 @@ def test_settings_scale_with_the_size() -> None:
     half = settings_from({"preset": "textbook", "size": 100})
     assert (half.step_length, half.crop) == (5.0, 12)
     assert settings_from({"preset": "textbook", "size": 100, "crop": 3}).crop == 3
+
+
+@pytest.mark.parametrize("by_keras", [False, True])
+@pytest.mark.parametrize("shape", [(24, 40), (32, 32)], ids=str)
+def test_a_network_that_flattens_its_maps_climbs_at_any_size(shape: tuple[int, int], by_keras: bool) -> None:
+    """It takes pictures of one size; its convolutions do not, and are asked as those of a network without the flattening are."""
+    keras.utils.set_random_seed(5)
+    layers = [
+        keras.layers.Conv2D(4, 3, activation="relu"),
+        keras.layers.MaxPooling2D(),
+        keras.layers.Conv2D(4, 3, name="last"),
+    ]
+    free = keras.Sequential([keras.Input((None, None, 3)), *layers])
+    flattened = keras.Sequential([keras.Input((*shape, 3)), *layers, keras.layers.Flatten(), keras.layers.Dense(2)])
+    image = np.random.default_rng(0).normal(size=(1, 48, 48, 3)).astype(np.float32)
+    answers = []
+    for network in (free, flattened):
+        objective = ChannelObjective(flatten(network), "last", border=2, by_keras=by_keras)
+        assert objective.map_size(48) == (21, 21)
+        answers.append(objective.value_and_gradient(tf.constant(image), tf.constant([1]), tf.constant([False])))
+    for expected, found in zip(*answers, strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-7)
+    with pytest.raises(UserError, match="feature map is empty for a 6x6 image"):
+        objective.map_size(6)

@@ -139,3 +139,38 @@ def test_a_name_that_tensorflow_cannot_run_is_said_before_any_work(name: str) ->
     x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, name=name)(image))
     with pytest.raises(UserError, match=f"a layer named '{name}'.*rename it"):
         canonical(keras.Model(image, layers.Dense(2)(x)))
+
+
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
+def test_rounding_that_a_softmax_makes_large_is_no_difference(dtype: str) -> None:
+    """An attention over pixels 0..255: the last bit of half precision decides which place wins."""
+    keras.utils.set_random_seed(0)
+    image = keras.Input((16, 16, 3))
+    x = layers.Reshape((256, 3))(image)
+    x = layers.MultiHeadAttention(2, 4, dtype=dtype, name="attention")(x, x)
+    model = keras.Model(image, layers.Dense(3, dtype=dtype)(layers.GlobalAveragePooling1D(dtype=dtype)(x)))
+    flat, _ = canonical(model)
+    assert {str(weight.dtype) for weight in flat.weights if "seed" not in weight.path} == {"float32"}
+    assert {str(tensor.dtype) for node in graphs.nodes_in_order(flat) for tensor in node.outputs} == {"float32"}
+
+
+def test_a_map_of_precisions_inside_a_layer_becomes_float32() -> None:
+    class Outer(layers.Layer):
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(**settings)
+            self.inner = layers.Dense(3, dtype=self.dtype_policy)
+
+        def build(self, shape: Any) -> None:
+            self.inner.build(shape)
+
+        def call(self, inputs: Any) -> Any:
+            return self.inner(inputs)
+
+        def get_config(self) -> dict[str, Any]:
+            return {"name": self.name, "dtype": keras.dtype_policies.serialize(self.dtype_policy)}
+
+    policies = keras.dtype_policies.DTypePolicyMap(default_policy="mixed_float16")
+    image = keras.Input((16, 16, 3))
+    x = layers.GlobalAveragePooling2D()(Outer(dtype=policies)(image))
+    flat, _ = canonical(keras.Model(image, layers.Dense(2)(x)))
+    assert {layer.compute_dtype for layer in flat._flatten_layers() if hasattr(layer, "compute_dtype")} == {"float32"}
