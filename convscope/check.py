@@ -182,7 +182,7 @@ def _check_model(key: str, model: dict[str, Any], datasets: dict[str, Any]) -> N
                     f"{key}.dataset: training needs a split '{split}', which datasets.{model['dataset']} does not have"
                 )
     if model["source"] == "file":
-        check_model_file(f"{key}.path", model["path"])
+        check_model_file(key, model["path"], model.get("code"))
         check_saved_ends(read_file_config(Path(model["path"])) or {}, model, key)
     try:
         classes_beside(model)

@@ -16,7 +16,7 @@ from keras import tree
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError, nearest
 from convscope.models.preprocessing import TORCH_DEVIATION, preprocessing
-from convscope.models.saved import check_sum
+from convscope.models.saved import check_sum, load_weights
 
 # How each family of keras.applications wants its pixels; the others rescale inside the network.
 APPLICATION_MODES = {
@@ -60,7 +60,7 @@ def import_application(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[s
             network = builders[name](weights="imagenet")
         else:
             network = builders[name](weights=None, classes=classes)
-            network.load_weights(weights)
+            load_weights(network, Path(weights))
             _as_its_weights_were(network, name, Path(weights))
     except UserError:
         raise

@@ -16,16 +16,17 @@ import keras
 
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError, nearest
-from convscope.models import graphs, presets
+from convscope.models import graphs, own_code, presets
 from convscope.models.applications import import_application
 from convscope.models.canonical import canonical
 from convscope.models.channels import channel_facts
 from convscope.models.ends import with_one_end
 from convscope.models.heads import loss_of, trained_with, with_head
 from convscope.models.preprocessing import preprocessing
-from convscope.models.saved import check_sum, load_file
+from convscope.models.saved import check_sum, load_stored
 from convscope.models.settings import image_size
 from convscope.models.spec import ModelSpec
+from convscope.models.stored import stored
 from convscope.storage.files import atomic_path
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -43,7 +44,8 @@ def load_model(keras_path: str | os.PathLike[str], spec_path: str | os.PathLike[
             importlib.import_module(module)
         except ImportError:
             raise UserError(f"model '{spec.name}' needs the Python module '{module}'; install it") from None
-    return load_keras(keras_path), spec
+    with keras.saving.custom_object_scope(own_code.own_objects(spec.code)):
+        return load_keras(keras_path), spec
 
 
 def load_keras(path: str | os.PathLike[str]) -> keras.Model:
@@ -76,9 +78,9 @@ def _zeros(initializer: Any, shape: tuple[int, ...], dtype: Any = None) -> Any:
 
 
 def required_modules(model: keras.Model) -> tuple[str, ...]:
-    """Python modules outside Keras that define layers of the model."""
+    """Python modules outside Keras that define layers of the model; the user's own code is none of them, see `ModelSpec.code`."""
     roots = {type(layer).__module__.partition(".")[0] for layer in model.layers}
-    return tuple(sorted(roots - {"keras"}))
+    return tuple(sorted(root for root in roots - {"keras"} if not root.startswith(own_code.PREFIX)))
 
 
 def save_model(model: keras.Model, path: str | os.PathLike[str]) -> None:
@@ -154,7 +156,11 @@ def import_network(name: str, network: keras.Model, settings: Mapping[str, Any])
     Raises:
         UserError: it is not of one picture input and one output, or its classes do not fit.
     """
-    facts = {"source": "a model in memory", "loss": loss_of(network), **preprocessing(settings["preprocessing"])}
+    facts = {
+        "source": "a model in memory",
+        "loss": loss_of(network),
+        **preprocessing(settings.get("preprocessing") or "none"),
+    }
     return _finish(name, settings, network, facts)
 
 
@@ -199,9 +205,22 @@ def _import_preset(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, 
 def _import_file(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, Any]]:
     path = Path(settings["path"]).expanduser()
     check_sum(path, settings.get("sha256"), "path")
-    network = load_file(path)
-    facts = {"source": f"file {path.name}", "loss": trained_with(path), **preprocessing(settings["preprocessing"])}
-    return network, facts
+    found = stored(path)
+    code = own_code.text_of(Path(settings["code"])) if settings.get("code") else ""
+    own = own_code.own_objects(code, Path(settings.get("code", "")).name)
+    network = load_stored(found, own, _wanted_shape(settings))
+    mode = settings.get("preprocessing") or ("tf" if found.of_teachable_machine else "none")
+    return network, {"source": f"file {path.name}", "loss": trained_with(path), "code": code, **preprocessing(mode)}
+
+
+def _wanted_shape(settings: Mapping[str, Any]) -> tuple[int | None, ...] | None:
+    """(height, width, channels) of the pictures that a config asks for; None where it leaves the size open."""
+    if not settings.get("image_size"):
+        return None
+    height, width = image_size(settings["image_size"])
+    kind = settings.get("channels", "rgb")
+    depth = len(settings.get("bands") or ()) or {"gray": 1, "rgba": 4}.get(kind, 3)
+    return height, width, depth
 
 
 def _own_size(network: keras.Model) -> tuple[int, int] | None:

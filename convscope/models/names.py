@@ -6,11 +6,12 @@ No TensorFlow here: the workflow asks this while it plans.
 import dataclasses
 import json
 import re
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from convscope.models.keras2 import modern
+from convscope.models.stored import stored_or_none
 from convscope.storage.places import is_file
 
 # The 41-layer Xception (Chollet, 1610.02357): filters of each block's convolutions, and which blocks halve the size.
@@ -42,6 +43,8 @@ _SHAPELESS = (
 )
 POOL_TYPES = ("MaxPooling2D", "AveragePooling2D")
 _XCEPTION_PRESETS = ("xception_41_imagenet",)
+# What the config of a network has that says its layers.
+_SAYS_LAYERS = {"layers", "backbone", "stackwise_conv_filters"}
 _BLOCK = re.compile(r"^(conv\d+_block\d+|(?:block|stage|group|layer)_?\d+[a-z]?)(?=_|$)")
 
 
@@ -180,21 +183,22 @@ def read_json_config(path: Path) -> dict[str, Any] | None:
 
 
 def read_file_config(path: Path) -> dict[str, Any] | None:
-    """The config inside a `.keras` or `.h5` file; None where there is none or the file is no such file."""
+    """The config of the network in a file or folder (`stored`), as Keras 3 calls things; None where there is none."""
+    found = stored_or_none(path)
+    if found is None or found.config is None:
+        return None
+    if not found.old:
+        return found.config
     try:
-        if path.suffix == ".keras":
-            with zipfile.ZipFile(path) as archive:
-                return dict(json.loads(archive.read("config.json")))
-        import h5py
-
-        with h5py.File(path, "r", locking=False) as stored:
-            config = stored.attrs["model_config"]
-        return dict(json.loads(config.decode() if isinstance(config, bytes) else config))
-    except (OSError, KeyError, TypeError, AttributeError, ValueError, zipfile.BadZipFile):
+        return modern(found.config)
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError):  # a config that no Keras wrote
         return None
 
 
 def _from_config(config: Mapping[str, Any]) -> list[Layer] | None:
+    kind, inner = config.get("class_name"), config.get("config")
+    if kind not in ("Functional", "Sequential") and not (isinstance(inner, Mapping) and _SAYS_LAYERS & inner.keys()):
+        return None  # of a class of somebody's own: what is in it only its code tells
     try:
         layers = list(_walk(config))
     except (_Unknown, AttributeError, KeyError, TypeError):  # the last three: a config that no Keras wrote

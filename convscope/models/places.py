@@ -7,33 +7,45 @@ from typing import Any
 
 from convscope.errors import UserError
 from convscope.models.names import ends_in_maps, read_file_config, read_json_config
+from convscope.models.safe import check_network
+from convscope.models.stored import stored
 from convscope.storage.places import check_file, check_folder, is_file, listed, start_of
 
 MODEL_SUFFIXES = (".keras", ".h5", ".hdf5")
 _HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
 
 
-def check_model_file(key: str, path: str) -> None:
-    """Check that a file is a model that Keras saved, without loading it.
+def check_model_file(key: str, path: str, code: str | None = None) -> None:
+    """Check that what lies at a path is a network that Keras saved, without loading it.
+
+    Args:
+        key: of the model's part of the config, for the message.
+        path: a file or folder.
+        code: the Python file of the user's own layers, if the config names one.
 
     Raises:
-        UserError: it is not there, a folder, of another kind, damaged, or weights alone.
+        UserError: it is not there, of another kind, damaged, weights alone, or brings code.
     """
-    folder = Path(path).expanduser()
-    hint = "a model is a .keras or .h5 file"
-    if is_file(folder / "saved_model.pb"):
-        hint = "it is a SavedModel; save the model again with model.save('model.keras')"
-    elif is_file(folder / "config.json"):
-        hint = "if it is a keras-hub preset: source: preset, preset: and the folder"
-    place = check_file(key, path, hint)
-    if place.suffix not in MODEL_SUFFIXES:
-        raise UserError(
-            f"{key}: '{path}' is not a .keras or .h5 file; save the model again with model.save('model.keras')"
-        )
-    if read_file_config(place) is None:
-        raise UserError(
-            f"{key}: '{path}' holds no Keras model (damaged, or weights only); save it with model.save('model.keras')"
-        )
+    place = Path(path).expanduser()
+    if _is_folder(place):
+        listed(f"{key}.path", place)
+    else:
+        check_file(f"{key}.path", path)
+    if code is not None:
+        start = start_of(f"{key}.code", check_file(f"{key}.code", code, "name the Python file in it"), 100_000)
+        if b"\0" in start:
+            raise UserError(f"{key}.code: '{code}' is no Python file; name the file of your own layers")
+    try:
+        check_network(stored(place), None if code is not None else {})
+    except UserError as error:
+        raise UserError(f"{key}.path: {error}") from None
+
+
+def _is_folder(place: Path) -> bool:
+    try:
+        return place.is_dir()
+    except OSError:
+        return False
 
 
 def check_weights_file(key: str, path: str) -> None:

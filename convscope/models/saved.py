@@ -1,7 +1,10 @@
 """Networks that somebody saved in a file: loaded without running anything from it."""
 
+import contextlib
 import importlib
-from collections.abc import Iterator
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,73 +12,121 @@ import keras
 
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError
-from convscope.models.names import read_file_config
+from convscope.models.keras2_build import build, first_line
+from convscope.models.keras2_weights import load_checkpoint, load_hdf5, load_zip
+from convscope.models.own_code import traced
+from convscope.models.safe import Own, check_network, modules_of
+from convscope.models.stored import Stored, stored
 from convscope.storage.files import sha256_of
-
-_SAFE_MODULES = ("keras", "keras_hub", "builtins")
 
 
 def check_sum(path: Path, expected: str | None, key: str) -> None:
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"{key}: no file '{path}'; check the path")
+    if expected and path.is_dir():
+        raise UserError(f"{key}: '{path}' is a folder, and sha256 is of a file; leave it out")
     if expected and sha256_of(path) != expected:
         raise UserError(f"{key}: '{path}' has another SHA-256 than the config's; it is damaged or not that file")
 
 
-def load_file(path: Path) -> keras.Model:
-    """Load a `.keras` or `.h5` file without running any code from it.
+def load_file(path: Path, own: Own | None = None, shape: tuple[int | None, ...] | None = None) -> keras.Model:
+    """Load what lies at a path (see `load_stored`)."""
+    return load_stored(stored(path), own, shape)
+
+
+def load_stored(found: Stored, own: Own | None = None, shape: tuple[int | None, ...] | None = None) -> keras.Model:
+    """Load a network without running any code from its file.
+
+    Args:
+        found: what `stored` found.
+        own: the user's own classes and functions, by name (`own_code.objects`).
+        shape: (height, width, channels) of a picture, for networks whose file does not say it.
+
+    Returns:
+        The network; one of Keras 1 or 2 is built of Keras 3's layers, one of the user's class is traced.
 
     Raises:
-        UserError: the file is no Keras model, or it holds Lambda layers, pickled code, or classes of unknown modules.
+        UserError: it is no Keras model, or it holds Lambda layers, pickled code, or classes of unknown modules, or what Keras 3 has
+            no counterpart for.
     """
-    if path.suffix not in (".keras", ".h5", ".hdf5"):
-        raise UserError(f"'{path}' is not a .keras or .h5 file; save the model again with model.save('model.keras')")
-    config = read_file_config(path)
-    if config is None:
-        raise UserError(
-            f"'{path}' holds no Keras model (damaged, or weights only); save it with model.save('model.keras')"
-        )
-    _check_safe(config, path)
-    for module in sorted(_modules(config)):
+    own = own or {}
+    check_network(found, own)
+    network = _built(found, own, shape) if found.old else _loaded(found, own)
+    return traced(network, own, shape or _shape_of(found.config or {}), str(found.path))
+
+
+def _built(found: Stored, own: Own, shape: tuple[int | None, ...] | None) -> keras.Model:
+    config = found.config
+    try:
+        assert config is not None  # noqa: S101
+        network, root = build(config, own, shape)
+        if found.kind == "savedmodel":
+            load_checkpoint(str(found.path / "variables" / "variables"), root)
+        else:
+            with found.hdf5() as opened:
+                if found.kind == "keras":
+                    load_zip(opened, root)
+                else:
+                    load_hdf5(opened, root, found.version)
+        return network
+    except UserError as error:
+        text = str(error)
+        raise UserError(text if text.startswith("'") else f"'{found.path}' (saved by {found.writer}): {text}") from None
+    except Exception as error:  # a config that no Keras wrote
+        raise UserError(f"'{found.path}' (saved by {found.writer}) cannot be loaded: {first_line(error)}") from None
+
+
+def _loaded(found: Stored, own: Own) -> keras.Model:
+    for module in sorted(modules_of(found.config or {})):
         if module == "keras_hub":
             importlib.import_module(module)
-    try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise UserError(f"'{path}' cannot be loaded: {reason}") from None
+    if found.kind == "hdf5":
+        with found.hdf5():
+            pass  # looks for links that lead elsewhere; in its own format Keras does
+    with _with_suffix(found) as path:
+        try:
+            with keras.saving.custom_object_scope(dict(own)):
+                return keras.saving.load_model(path, compile=False, safe_mode=True)
+        except Exception as error:
+            raise UserError(f"'{found.path}' (saved by {found.writer}) cannot be loaded: {first_line(error)}") from None
 
 
-def _entries(value: Any) -> Iterator[dict[str, Any]]:
-    if isinstance(value, dict):
-        yield value
-        for inner in value.values():
-            yield from _entries(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _entries(inner)
+def load_weights(network: keras.Model, path: Path) -> None:
+    """Fill a network from a file of weights, or of a whole model, of any Keras; its content counts, not its name.
+
+    Raises:
+        Exception: what Keras says of weights that do not fit.
+    """
+    suffix = ".keras"
+    if not zipfile.is_zipfile(path):
+        with Stored(path, "hdf5", None).hdf5() as opened:
+            old = "layer_names" in opened.attrs or "model_weights" in opened or "layer_names0" in opened.attrs
+        suffix = ".h5" if old else ".weights.h5"
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder) / f"model{suffix}"
+        place.symlink_to(path.resolve())
+        network.load_weights(place)
 
 
-def _check_safe(whole: dict[str, Any], path: Path) -> None:
-    for entry in _entries(whole):
-        kind = entry.get("class_name")
-        if kind in ("Lambda", "__lambda__") or entry.get("function_type") == "lambda":
-            config = entry.get("config")
-            name = config.get("name", "") if isinstance(config, dict) else ""
-            what = f"{kind or 'lambda'} {name}".strip()
-            raise UserError(
-                f"'{path}' holds code ({what}) that would run when loaded; replace it by a layer and save again"
-            )
-    for module in sorted(_modules(whole)):
-        if module not in _SAFE_MODULES:
-            raise UserError(
-                f"'{path}' needs code of module '{module}', which no file may bring; rebuild it of Keras layers"
-            )
+@contextlib.contextmanager
+def _with_suffix(found: Stored) -> Iterator[Path]:
+    """A path of the file under the suffix that Keras goes by."""
+    suffix = ".keras" if found.kind == "keras" else ".h5"
+    if found.path.suffix == suffix and not found.member:
+        yield found.path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"model{suffix}"
+        if found.member and not found.path.is_dir():
+            with found.hdf5() as opened:
+                path.write_bytes(opened.id.get_file_image())
+        else:
+            path.symlink_to((found.path / found.member).resolve())
+        yield path
 
 
-def _modules(config: dict[str, Any]) -> set[str]:
-    return {
-        entry["module"].partition(".")[0]
-        for entry in _entries(config)
-        if isinstance(entry.get("module"), str) and "class_name" in entry
-    }
+def _shape_of(config: Mapping[str, Any]) -> tuple[int | None, ...] | None:
+    """(height, width, channels) that a network of a class of its own was built for."""
+    built = config.get("build_config")
+    shape = built.get("input_shape") if isinstance(built, Mapping) else None
+    return tuple(shape[1:]) if isinstance(shape, list | tuple) and len(shape) == 4 else None

@@ -21,7 +21,7 @@ THRESHOLD = 0.5
 _FOR_PEOPLE = ("name", "source", "notes", "warnings")
 CHANNELS = ("rgb", "bgr", "gray", "rgba", "bands")
 # Facts that came after the first results: where they say nothing, those keep their identity.
-_LATER = ("bands", "shown_bands")
+_LATER = ("bands", "shown_bands", "code")
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -49,6 +49,8 @@ class ModelSpec:
         source: where the model comes from, for people.
         digest: SHA-256 of the network: its architecture and its weights.
         requires: Python modules to import before the network is loaded.
+        code: text of the user's own Python file with layers of the network, imported before that; from the config, never from the
+            model's file.
         notes: what was taken of what the model left open, and why, for people.
         warnings: what looks wrong, for people.
     """
@@ -68,6 +70,7 @@ class ModelSpec:
     warnings: tuple[str, ...] = ()
     bands: tuple[int, ...] = ()
     shown_bands: tuple[int, ...] = ()
+    code: str = ""
 
     def __post_init__(self) -> None:
         for field, value, valid in (

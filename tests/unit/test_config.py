@@ -77,7 +77,7 @@ def test_defaults_of_a_source_are_those_of_that_source_only() -> None:
     study["models"]["mine"] = {"source": "file", "path": "x.keras"}
     found = complete(study)
     assert found["datasets"]["photos"] == {"source": "path", "path": ".", "on_bad_image": "list"}
-    settled = {"head": "auto", "resize": "crop", "preprocessing": "none"}
+    settled = {"head": "auto", "resize": "crop"}
     assert found["models"]["mine"] == {"source": "file", "path": "x.keras", **settled}
 
 

@@ -48,7 +48,10 @@ def test_every_key_has_a_row_with_a_value_and_a_meaning() -> None:
             "### models: train",
             "| `width` | number > 0, ≤ 2 | `1.0` | Factor on the number of filters of every layer. |",
         ),
-        ("### models: file", "| `preprocessing` | `none`, `tf`, `torch`, `caffe` or mapping | `none` | "),
+        (
+            "### models: file",
+            "| `preprocessing` | `none`, `tf`, `torch`, `caffe` or mapping | none; tf of Teachable Machine | ",
+        ),
         ("## filters", "| `filters` | `all`, integer ≥ 1 or list of integers ≥ 0 | `64` | "),
         ("## attributions", "| `occlusion.fill` | list of 3 numbers 0 to 255 | mid-grey | "),
         ("## attributions", "| `pertinent_positive` | mapping, as `pertinent_negative` | | "),

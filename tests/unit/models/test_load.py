@@ -150,7 +150,7 @@ def test_files_that_are_no_models_end_in_one_line(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "weights.h5", "w") as file:
         file["kernel"] = np.zeros(3)
     (tmp_path / "model.pt").write_text("torch")
-    for name, words in (("text.keras", "no Keras model"), ("weights.h5", "weights only"), ("model.pt", "not a .keras")):
+    for name, words in (("text.keras", "not a .keras"), ("weights.h5", "weights only"), ("model.pt", "not a .keras")):
         with pytest.raises(UserError, match=words):
             load_file(tmp_path / name)
     with pytest.raises(UserError, match="no file"):

@@ -20,6 +20,7 @@ OTHER = {
     "head": "multiclass",
     "digest": "ac",
     "requires": ("keras_hub",),
+    "code": "import keras",
 }
 
 
@@ -40,12 +41,17 @@ def test_what_is_no_plain_value_is_refused() -> None:
 
 
 def test_a_models_identity_is_all_but_its_name_and_origin() -> None:
-    same = {"name": "other", "source": "preset b"}
-    assert {field.name for field in dataclasses.fields(ModelSpec)} == {*OTHER, *same}
-    assert dataclasses.replace(SPEC, name="other", source="preset b").identity == SPEC.identity
+    same = {"name": "other", "source": "preset b", "notes": ("so",), "warnings": ("odd",)}
+    of_bands = [
+        {"channels": "bands", "bands": (2, 1, 0)},
+        {"channels": "bands", "bands": (2, 1, 0), "shown_bands": (0, 1, 2)},
+    ]
+    assert {field.name for field in dataclasses.fields(ModelSpec)} == {*OTHER, *same, *of_bands[-1]}
+    assert dataclasses.replace(SPEC, **same).identity == SPEC.identity
     assert len(SPEC.identity) == 16
-    changed = [dataclasses.replace(SPEC, **{key: value}).identity for key, value in OTHER.items()]
-    assert len({SPEC.identity, *changed}) == len(OTHER) + 1
+    changes = [*({key: value} for key, value in OTHER.items()), *of_bands]
+    changed = [dataclasses.replace(SPEC, **change).identity for change in changes]
+    assert len({SPEC.identity, *changed}) == len(changes) + 1
 
 
 def test_pictures_are_told_apart_by_name_content_and_order() -> None:

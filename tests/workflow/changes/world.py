@@ -89,6 +89,7 @@ def write_models(user: Path) -> None:
     write_network(user / "net.keras", 1)
     write_network(user / "other.keras", 2)
     write_network(user / "plain.keras", 3, pooled=False)
+    (user / "layers.py").write_text("import keras\n\n\nclass Mine(keras.layers.Layer):\n    pass\n", encoding="utf-8")
 
 
 def write_network(path: Path, seed: int, pooled: bool = True) -> None:

@@ -1,0 +1,105 @@
+"""What no file may bring: code of its own. Nothing heavy here: files are looked at before any work is done."""
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from convscope.errors import UserError
+from convscope.models.stored import Stored
+from convscope.models.weights_only import fitting_networks
+
+Own = Mapping[str, Any]  # the user's own classes and functions, by name
+_SAFE_MODULES = ("keras", "keras_hub", "builtins")
+# Files of Keras 2 name these, and none of it is imported: their layers are built of Keras 3's.
+_OLD_MODULES = (*_SAFE_MODULES, "tensorflow", "tf_keras")
+_NETWORKS = ("Functional", "Model", "Sequential")
+
+
+def own_class(entry: Mapping[str, Any], own: Own) -> Any:
+    """The user's class for a layer of a file: of its registered name or class, for a Lambda of the layer's name; None without one."""
+    if not isinstance(entry.get("config"), Mapping | list):
+        return None
+    kind, registered = str(entry.get("class_name") or ""), str(entry.get("registered_name") or "")
+    if kind == "Lambda":
+        kind = registered = str(entry["config"].get("name", "")) if isinstance(entry["config"], Mapping) else ""
+    for name in (registered, kind, kind.rpartition(">")[2]):
+        if inspect.isclass(found := own.get(name)):
+            return found
+    return None
+
+
+def check_network(found: Stored, own: Own | None) -> None:
+    """Check that a file holds a network, and that loading it runs nothing of it.
+
+    Args:
+        found: what the file is.
+        own: the user's classes, by name; None where they are named but not imported yet, so that only what needs none is checked.
+
+    Raises:
+        UserError: weights alone, Lambda layers, pickled code, or classes that neither Keras nor the user has.
+    """
+    if found.config is None:
+        raise UserError(_without_network(found))
+    kind = found.config.get("class_name")
+    if not isinstance(kind, str) or not isinstance(found.config.get("config"), dict | list):
+        raise UserError(f"'{found.path}' holds no Keras model: its config names no network; get it again")
+    if own is None:
+        return
+    _check_safe(found.config, found, own)
+    if found.old and kind not in _NETWORKS and own_class(found.config, own) is None:
+        raise UserError(
+            f"'{found.path}' ({found.writer}) is a network of the class {kind}, which is not in the file; name the Python file of "
+            "that class (code: my_layers.py)"
+        )
+
+
+def _without_network(found: Stored) -> str:
+    if found.kind == "savedmodel":
+        return (
+            f"'{found.path}' is a SavedModel that does not say what layers it was made of, and its graph is not run; where it was "
+            "made, type: model.save('model.keras')"
+        )
+    with found.hdf5() as opened:
+        return f"'{found.path}' {fitting_networks(opened)}"
+
+
+def _entries(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        yield value
+        for inner in value.values():
+            yield from _entries(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _entries(inner)
+
+
+def _check_safe(whole: dict[str, Any], found: Stored, own: Mapping[str, Any]) -> None:
+    for entry in _entries(whole):
+        kind = entry.get("class_name")
+        if kind in ("Lambda", "__lambda__") or entry.get("function_type") == "lambda":
+            config = entry.get("config")
+            name = str(config.get("name", "")) if isinstance(config, dict) else ""
+            if kind == "Lambda" and found.old and own_class(entry, own) is not None:
+                continue
+            what = f"{kind or 'lambda'} {name}".strip()
+            instead = "replace it by a layer and save again"
+            if kind == "Lambda" and found.old and name.isidentifier():
+                instead += f", or write the class {name}(keras.layers.Layer) in a file of your own and name that (code: my_layers.py)"
+            raise UserError(f"'{found.path}' holds code ({what}) that would run when loaded; {instead}")
+    known = _OLD_MODULES if found.old else _SAFE_MODULES
+    for entry in _entries(whole):
+        module = _module_of(entry)
+        if module is not None and module not in known and own_class({"config": {}, **entry}, own) is None:
+            raise UserError(
+                f"'{found.path}' needs code of module '{module}', which no file may bring; rebuild it of Keras layers, or name the "
+                "file of your own that has it (code: my_layers.py)"
+            )
+
+
+def _module_of(entry: Mapping[str, Any]) -> str | None:
+    module = entry.get("module")
+    return module.partition(".")[0] if isinstance(module, str) and "class_name" in entry else None
+
+
+def modules_of(config: dict[str, Any]) -> set[str]:
+    return {module for entry in _entries(config) if (module := _module_of(entry)) is not None}

@@ -1,0 +1,283 @@
+"""What a file or folder is that holds a network: by its content, not its name. Nothing heavy here, and nothing of it is run."""
+
+import contextlib
+import dataclasses
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from convscope.errors import UserError
+from convscope.models.keras2 import is_old
+from convscope.storage.places import is_file
+
+_HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
+_JSON_BYTES = 100_000_000
+_NETWORK_BYTES = 8_000_000_000
+# Weights hardly pack: what becomes a hundred times as large was made to fill a disk or a memory.
+_PACKED = 100
+
+
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """A network in a file or folder.
+
+    Attributes:
+        path: the file or folder.
+        kind: "keras" (the zip of Keras 2.12 and later), "hdf5" (with or without a config) or "savedmodel".
+        config: as it is in the file; None where there is none: weights alone, or no network of Keras's.
+        version: of the Keras that wrote it; None where it does not say.
+        member: of a zip around a file: its name in it; of a folder, the file's name in that; else "".
+        classes: class names of a labels.txt beside it, in the order of the outputs.
+    """
+
+    path: Path
+    kind: str
+    config: dict[str, Any] | None
+    version: str | None = None
+    member: str = ""
+    classes: tuple[str, ...] = ()
+
+    @property
+    def old(self) -> bool:
+        """Whether Keras 1 or 2 wrote it."""
+        return self.kind == "savedmodel" or is_old(self.version)
+
+    @property
+    def writer(self) -> str:
+        """Which Keras wrote it, for people."""
+        return f"Keras {self.version}" if self.version else "a Keras that does not say its version"
+
+    @property
+    def of_teachable_machine(self) -> bool:
+        """Whether it is what Google's Teachable Machine hands out: its pixels are -1..1."""
+        return bool(self.member) and bool(self.classes)
+
+    @contextlib.contextmanager
+    def hdf5(self) -> Iterator[Any]:
+        """The HDF5 file of its weights, open to read; nothing in it leads to another file.
+
+        Raises:
+            UserError: it is damaged, larger than a network can be, or leads elsewhere.
+        """
+        import h5py
+
+        source: Any = self.path / self.member if self.path.is_dir() else self.path
+        if not self.path.is_dir() and (self.kind == "keras" or self.member):
+            source = io.BytesIO(_member(self.path, self.member or "model.weights.h5", _NETWORK_BYTES))
+        try:
+            with h5py.File(source, "r", **({} if isinstance(source, io.BytesIO) else {"locking": False})) as opened:
+                _check_links(opened, self.path)
+                yield opened
+        except OSError as error:
+            raise UserError(
+                f"'{self.path}' cannot be read as HDF5 ({str(error)[:100]}); it is damaged, get it again"
+            ) from None
+
+
+def stored(path: Path) -> Stored:
+    """What lies at a path.
+
+    Raises:
+        UserError: nothing that holds a network of Keras's; what it is, and what to do.
+    """
+    if path.is_dir():
+        return _folder(path)
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(512)
+    except OSError as error:
+        raise UserError(f"'{path}' cannot be read: {error.strerror}") from None
+    if start.startswith(_HDF5):
+        return _of_hdf5(Stored(path, "hdf5", None))
+    if start.startswith(_ZIP) or zipfile.is_zipfile(path):
+        return _of_zip(path)
+    raise UserError(f"'{path}' {_stranger(path, start)}")
+
+
+def stored_or_none(path: Path) -> Stored | None:
+    """What lies at a path; None where `stored` refuses."""
+    try:
+        return stored(path)
+    except UserError:
+        return None
+
+
+def _of_hdf5(found: Stored) -> Stored:
+    import h5py
+
+    try:
+        with found.hdf5() as opened:
+            config = opened.attrs.get("model_config")
+            version = opened.attrs.get("keras_version")
+            if version is None and isinstance(opened.get("model_weights"), h5py.Group):
+                version = opened["model_weights"].attrs.get("keras_version")
+            try:
+                network = json.loads(_text(config)) if config is not None else None
+            except ValueError:
+                network = None
+    except (KeyError, RuntimeError, TypeError, AttributeError, ValueError):
+        raise UserError(f"'{found.path}' holds no Keras model (damaged); get it again") from None
+    version = None if version is None else _text(version)
+    if config is not None and not isinstance(network, dict):
+        raise UserError(f"'{found.path}' holds no Keras model: its config is damaged; get it again")
+    return dataclasses.replace(found, config=network, version=version)
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _check_links(opened: Any, path: Path) -> None:
+    import h5py
+
+    def leads_away(name: str, link: Any) -> str | None:
+        return name if isinstance(link, h5py.ExternalLink) else None
+
+    def lies_elsewhere(name: str, item: Any) -> str | None:
+        return name if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual) else None
+
+    name = opened.visititems_links(leads_away) or opened.visititems(lies_elsewhere)
+    if name is not None:
+        raise UserError(
+            f"'{path}' takes '{name[:80]}' from another file, which no file may; save it again with model.save"
+        )
+
+
+def _of_zip(path: Path) -> Stored:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile):
+        raise UserError(f"'{path}' is a damaged zip file; get it again") from None
+    by_end = {name.rpartition("/")[2]: name for name in reversed(names) if not name.startswith("__MACOSX/")}
+    if "config.json" in names:
+        config = _json_of(path, "config.json")
+        metadata = _json_of(path, "metadata.json") if "metadata.json" in names else {}
+        return Stored(path, "keras", config, str(metadata.get("keras_version") or "") or None)
+    if "keras_model.h5" in by_end:
+        labels = _member(path, by_end["labels.txt"], 1_000_000) if "labels.txt" in by_end else b""
+        found = Stored(path, "hdf5", None, member=by_end["keras_model.h5"], classes=labels_in(labels))
+        return _of_hdf5(found)
+    raise UserError(f"'{path}' {_strange_zip(names, by_end)}")
+
+
+def _json_of(path: Path, name: str) -> dict[str, Any]:
+    try:
+        value = json.loads(_member(path, name, _JSON_BYTES))
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise UserError(f"'{path}' holds no Keras model: its {name} is damaged; get it again")
+    return value
+
+
+def _member(path: Path, name: str, limit: int) -> bytes:
+    """The content of a member of a zip; never more than a limit, nor much more than the zip itself."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            about = archive.getinfo(name)
+            if about.file_size > min(limit, max(10_000_000, _PACKED * path.stat().st_size)):
+                raise UserError(
+                    f"'{path}': '{name}' would be {about.file_size} bytes, more than a network's can be; it is not taken"
+                )
+            return archive.read(about)
+    except KeyError:
+        raise UserError(f"'{path}' holds no '{name}'; it is not whole, get it again") from None
+    except (OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+        raise UserError(f"'{path}': '{name}' cannot be read ({str(error)[:80]}); it is damaged, get it again") from None
+
+
+def labels_in(content: bytes) -> tuple[str, ...]:
+    """Class names of a labels.txt, one a line; Teachable Machine writes a number before each."""
+    lines = [line.strip() for line in content.decode("utf-8", "replace").splitlines() if line.strip()]
+    numbered = [re.fullmatch(r"(\d+)[ \t]+(.+)", line) for line in lines]
+    if all(found and int(found[1]) == place for place, found in enumerate(numbered)):
+        return tuple(found[2].strip() for found in numbered if found)
+    return tuple(lines)
+
+
+def _folder(path: Path) -> Stored:
+    from convscope.models.saved_model_config import config_of_saved_model
+
+    if is_file(path / "saved_model.pb"):
+        config, version = config_of_saved_model(path)
+        return Stored(path, "savedmodel", config, version, classes=_labels_beside(path))
+    if is_file(path / "keras_model.h5"):
+        return _of_hdf5(Stored(path, "hdf5", None, member="keras_model.h5", classes=_labels_beside(path)))
+    if is_file(path / "model.savedmodel" / "saved_model.pb"):
+        config, version = config_of_saved_model(path / "model.savedmodel")
+        return Stored(path / "model.savedmodel", "savedmodel", config, version, "saved_model.pb", _labels_beside(path))
+    hint = "a model is a .keras or .h5 file, a SavedModel folder, or what Teachable Machine hands out"
+    if is_file(path / "config.json"):
+        hint = "if it is a keras-hub preset: source: preset, preset: and the folder"
+    elif is_file(path / "model.json"):
+        hint = "it is a model for the browser (TensorFlow.js); of Teachable Machine choose the export Tensorflow, Keras"
+    raise UserError(f"'{path}' is a folder, not a file; {hint}")
+
+
+def _labels_beside(path: Path) -> tuple[str, ...]:
+    place = path / "labels.txt"
+    try:
+        with place.open("rb") as stream:
+            return labels_in(stream.read(1_000_000))
+    except OSError:
+        return ()
+
+
+def _strange_zip(names: list[str], by_end: dict[str, str]) -> str:
+    """What a zip is that holds no network of Keras's, and what to do."""
+    teachable = "of Teachable Machine choose Export Model, Tensorflow, Keras, and name the zip that it downloads"
+    if "model.json" in by_end:
+        return f"is a model for the browser (TensorFlow.js); {teachable}"
+    if any(name.endswith(".tflite") for name in names):
+        return f"holds a model for phones (TensorFlow Lite), whose gradients are gone; {teachable}"
+    if "saved_model.pb" in by_end:
+        return "is a SavedModel within a zip; unpack it and name the folder with saved_model.pb"
+    if "data.pkl" in by_end:
+        return f"is a PyTorch file, {_TORCH}"
+    if any(name.endswith(".npy") for name in names):
+        return "holds arrays of NumPy without a network; save the whole model with model.save('model.keras')"
+    if any(re.search(r"\.(keras|h5|hdf5)$", name) for name in names):
+        return "is a zip around a model; unpack it and name the .keras or .h5 file in it"
+    return "is a zip without a Keras model (damaged, or another thing); save the model with model.save('model.keras')"
+
+
+_TORCH = "which only PyTorch can run; rebuild the network in Keras, or take the same one from keras.applications or keras-hub"
+
+
+def _stranger(path: Path, start: bytes) -> str:
+    """What a file is that holds no network of Keras's, and what to do."""
+    again = "save the model in Keras with model.save('model.keras')"
+    text = start.lstrip().lower()
+    if start[4:8] == b"TFL3":
+        return f"is a model for phones (TensorFlow Lite), whose gradients are gone; take the model that it was made of, or {again}"
+    if start.startswith(b"version https://git-lfs"):
+        return "is a note of Git LFS that stands for the file; in its repository type: git lfs pull"
+    if text.startswith((b"<!doctype", b"<html")):
+        return "is a page of the web, not a model; download the file itself"
+    if start.startswith(b"\x80") or start.startswith((b"PTMF", b"(dp0", b"\x93PICKLE")):
+        kind = (
+            "is a PyTorch file"
+            if path.suffix in (".pt", ".pth", ".bin", ".ckpt") or b"torch" in start
+            else "is a Python pickle"
+        )
+        return f"{kind}, which runs code when it is opened, so it is not; rebuild the network in Keras and {again}"
+    if start[:1] == b"\x08" and (b"onnx" in start.lower() or b"pytorch" in start.lower() or path.suffix == ".onnx"):
+        return f"is an ONNX file, which Keras cannot open; {again}"
+    if start[8:10] in (b'{"', b"{ ") and int.from_bytes(start[:8], "little") < 100_000_000:
+        return f"holds weights alone (safetensors); {again}"
+    if text.startswith(b"{"):
+        return "holds an architecture or settings alone (JSON), without weights; save the whole model with model.save('model.keras')"
+    if path.name == "saved_model.pb":
+        return "is the graph of a SavedModel; name the folder that it lies in"
+    if path.suffix == ".pb":
+        return f"is a frozen graph of TensorFlow's, which Keras cannot take apart; {again}"
+    if start.startswith((b"\x1f\x8b", b"7z\xbc\xaf", b"Rar!", b"BZh", b"\xfd7zXZ")) or start[257:262] == b"ustar":
+        return "is a packed archive; unpack it and name the model in it"
+    if not start:
+        return "is empty; get it again"
+    return f"is not a .keras or .h5 file (it is damaged, or of another program); {again}"
