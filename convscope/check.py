@@ -286,6 +286,8 @@ def _check_attributions(key: str, settings: dict[str, Any], name: str, config: d
 
 def _check_method(key: str, method: str, own: dict[str, Any], name: str, config: dict[str, Any]) -> None:
     """What can be said of one method's settings, and of the method on this model, before anything runs."""
+    if method.startswith("pertinent_") and config["models"][name].get("head") == "regression":
+        raise UserError(f"{key}.methods: {method} needs classes, and model '{name}' predicts numbers; leave it out")
     if method == "deep_shap":
         separable = [layer.name for layer in layers_of(config["models"][name]) or [] if "sepconv" in layer.name]
         if separable:

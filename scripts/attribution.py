@@ -15,6 +15,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.attributions.names import METHODS, needs_background
     from convscope.attributions.registry import explainer
     from convscope.evaluation.labels import labels_for
+    from convscope.evaluation.truths import told
     from convscope.models.load import load_keras, load_model
     from convscope.pictures.read import load_rows
     from convscope.storage import store
@@ -62,6 +63,8 @@ def main(args: argparse.Namespace) -> None:
         "seed": args.seed,
         "settings": {**METHODS[args.method].settings, **own},
     }
+    if (truths := told(spec, rows)) is not None:
+        attributes["head"] = spec.head
     if METHODS[args.method].layer:
         attributes["layer"] = str(getattr(explain, "layer", settings.get("layer", "")))
     arrays = {name: np.concatenate(values) for name, values in parts.items()} or _nothing(spec)
@@ -69,6 +72,8 @@ def main(args: argparse.Namespace) -> None:
         for column in ("id", "path", "class", "sha256"):
             store.write_array(file, column, [row[column] for row in rows], ("image",), dtype=store.TEXT)
         store.write_array(file, "label", labels, ("image",))
+        if truths is not None:
+            store.write_array(file, "truth", truths, ("image",), dtype=store.TEXT)
         store.write_array(file, "predicted", arrays.pop("predicted"), ("image",))
         store.write_array(file, "probabilities", arrays.pop("probabilities"), ("image", "class"))
         maps = arrays.pop("maps")

@@ -14,6 +14,7 @@ def main(args: argparse.Namespace) -> None:
 
     from convscope.cams.store import write_maps
     from convscope.evaluation.labels import labels_for
+    from convscope.evaluation.truths import told
     from convscope.models.spec import ModelSpec
     from convscope.pictures.read import load_rows
     from convscope.storage import store
@@ -60,12 +61,16 @@ def main(args: argparse.Namespace) -> None:
         "input_size": spec.input_size,
         "resize": spec.resize,
     }
+    if (truths := told(spec, rows)) is not None:
+        attributes["head"] = spec.head
     if head:
         attributes["gap_head"] = "the model's own" if head.own else "trained on frozen features"
     with store.create(args.out, **attributes) as file:
         for column in ("id", "path", "class", "sha256"):
             store.write_array(file, column, [row[column] for row in rows], ("image",), dtype=store.TEXT)
         store.write_array(file, "label", labels, ("image",))
+        if truths is not None:
+            store.write_array(file, "truth", truths, ("image",), dtype=store.TEXT)
         write_maps(file, parts(), len(rows), methods, len(spec.classes))
 
 

@@ -18,12 +18,15 @@ def main(args: argparse.Namespace) -> None:
 
     network, spec = load_model(args.model, args.spec)
     settings = json.loads(args.settings)
-    if spec.head not in ("binary", "multiclass"):
-        args.images = None
     layer = settings["layer"] or default_cam_layer(network)
     facts: dict[str, Any] = {"model": spec.name, "model_digest": spec.identity, "layer": layer}
     head = own_gap_head(network, layer)
     if head is None:
+        if spec.head not in ("binary", "multiclass"):
+            raise UserError(
+                f"cams.{spec.name}.methods: 'cam' needs a head of global average pooling and one dense layer, and the model has "
+                f"none behind '{layer}'; one is trained for exclusive classes alone, so leave 'cam' out"
+            )
         if args.images is None:
             raise UserError(
                 f"cams.{spec.name}.methods: 'cam' needs a head of global average pooling and one dense layer, and the model "

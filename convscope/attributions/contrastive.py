@@ -16,7 +16,7 @@ from convscope.attributions.base import Attribution
 from convscope.attributions.batches import BATCH, fill_colour
 from convscope.attributions.class_scores import columns, pick
 from convscope.errors import UserError
-from convscope.models.spec import ModelSpec
+from convscope.models.spec import THRESHOLD, ModelSpec
 
 # What c is multiplied by as long as no success was seen.
 _GROWTH = 10.0
@@ -198,9 +198,13 @@ class Search:
         spec = self.scores.spec
         # Half of [-z, z]: the difference of the two is then the log-odds z.
         all_scores = columns(logits, spec) / (2.0 if spec.head == "binary" else 1.0)
-        if self.of_probabilities:
+        if self.of_probabilities and spec.head != "multilabel":
             all_scores = tf.nn.softmax(all_scores)
         own = pick(all_scores, targets)
+        if spec.head == "multilabel":
+            # A label is there or not, whatever the others are: it is ahead of its own absence.
+            ahead = 2 * tf.sigmoid(own) - 1 if self.of_probabilities else own
+            return -ahead if self.positive else ahead
         others = all_scores - 1e9 * tf.one_hot(targets, all_scores.shape[1])
         ahead = own - tf.reduce_max(others, axis=1)
         return -ahead if self.positive else ahead
@@ -243,6 +247,10 @@ class Contrastive:
 
     def __init__(self, scores: Any, settings: dict[str, Any], positive: bool, autoencoder: Any = None) -> None:
         self.name = "pertinent_positive" if positive else "pertinent_negative"
+        if not scores.spec.is_classifier:
+            raise UserError(
+                f"{self.name} changes a picture until its class is another; model '{scores.spec.name}' predicts numbers: leave it out"
+            )
         self.scores, self.positive = scores, positive
         for key in ("iterations", "searches", "learning_rate", "constant"):
             if settings[key] <= 0:
@@ -274,13 +282,13 @@ class Contrastive:
         spec = self.scores.spec
         pictures = np.clip(spec.to_pixels(images) / 255, 0, 1).astype(np.float32)
         found = self._search(pictures, targets, self.neutral)
-        before = self.scores.probabilities(images, BATCH).argmax(axis=1)
-        delta = np.where((before == targets)[:, None, None, None], found.delta, 0).astype(np.float32)
+        of_target = self._taken_for(self.scores.probabilities(images, BATCH), targets)
+        delta = np.where(of_target[:, None, None, None], found.delta, 0).astype(np.float32)
         base = np.broadcast_to(self.neutral, pictures.shape) if self.positive else pictures
         after = self.scores.probabilities(spec.preprocess((base + delta) * 255), BATCH)
         new_class = after.argmax(axis=1)
-        as_wanted = (new_class == targets) if self.positive else (new_class != targets)
-        success = found.success & (before == targets) & as_wanted
+        as_wanted = self._taken_for(after, targets) == self.positive
+        success = found.success & of_target & as_wanted
         return Attribution(
             delta,
             {
@@ -295,3 +303,9 @@ class Contrastive:
                 "iterations": found.iterations,
             },
         )
+
+    def _taken_for(self, chances: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Whether each picture is taken for its target: bool (N,). Of many labels, whether that is predicted."""
+        if self.scores.spec.head == "multilabel":
+            return np.asarray(chances[np.arange(len(targets)), targets] >= THRESHOLD)
+        return np.asarray(chances.argmax(axis=1) == targets)

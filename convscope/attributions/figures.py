@@ -13,7 +13,7 @@ from convscope.attributions.base import heat
 from convscope.attributions.names import METHODS
 from convscope.attributions.views import VIEWS, remark, views
 from convscope.errors import BadImage
-from convscope.pictures.captions import explained
+from convscope.pictures.captions import answer, explained
 from convscope.pictures.contact_sheets import contact_sheet
 from convscope.pictures.read import fit_image, read_image
 from convscope.pictures.render import colormap, save_jpeg, save_png
@@ -117,6 +117,8 @@ class MapFile:
         self.size: tuple[int, int] = tuple(json.loads(file.attrs["input_size"]))
         self.ids, self.paths, self.digests = (store.read_text(file[name]) for name in ("id", "path", "sha256"))
         self.count = len(self.ids)
+        self.head = str(file.attrs.get("head", ""))
+        self._truths = store.read_text(file["truth"]) if "truth" in file else [""] * self.count
         self._top: float | None = None
         if style.scale == "set":
             tops = [self._own_top(i, t) for i in range(self.count) for t in range(len(file["targets"][i]))]
@@ -153,20 +155,12 @@ class MapFile:
     def prediction(self, index: int) -> dict[str, Any]:
         """What is known of an image: truth, prediction, probabilities."""
         predicted, label = int(self._file["predicted"][index]), int(self._file["label"][index])
-        return {
-            "id": self.ids[index],
-            "path": self.paths[index],
-            "class": self.classes[label] if label >= 0 else "",
-            "label": label,
-            "predicted": self.classes[predicted],
-            "predicted_label": predicted,
-            "confidence": round(float(self._file["probabilities"][index, predicted]), 4),
-            "correct": predicted == label if label >= 0 else None,
-            "sha256": self.digests[index],
-        }
+        value = float(self._file["probabilities"][index, predicted])
+        about = answer(self.head, self.classes, predicted, value, label, self._truths[index])
+        return {"id": self.ids[index], "path": self.paths[index], **about, "sha256": self.digests[index]}
 
     def probabilities(self, index: int) -> dict[str, float]:
-        """Probability of each class of an image, in the model's order."""
+        """Probability of each class of an image, in the model's order; of numbers, each output."""
         return dict(zip(self.classes, self._file["probabilities"][index].tolist(), strict=True))
 
     def photo(self, index: int) -> np.ndarray:

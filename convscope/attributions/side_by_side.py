@@ -52,7 +52,7 @@ def side_by_side(
     Args:
         photo: (H, W, 3) uint8.
         about: its `id`, `class` ("" unknown), `predicted`, `confidence` (0..1) and `correct` (None unknown).
-        probabilities: class -> 0..1; the most probable ones are shown.
+        probabilities: class -> 0..1; the most probable ones are shown. Where the confidence is None they are numbers.
         rows: the maps (see `rows_of`).
         style: of the maps, for the legend.
         signed: whether some maps have a sign, so that their colours need a legend.
@@ -128,7 +128,12 @@ def _describe(
         top += _LINE + 3
     top += _MARGIN
     likely = sorted(probabilities.items(), key=lambda entry: -entry[1])[:_CLASSES]
+    is_number = about["confidence"] is None
     for name, share in sorted(likely, key=lambda entry: list(probabilities).index(entry[0])):
+        if is_number:
+            pen.text((_MARGIN, top), f"{name}  {share:.4g}", _INK, 12, _CELL)
+            top += _LINE + 3
+            continue
         pen.text((_MARGIN, top), f"{name}  {share:.1%}", _INK, 12, _CELL)
         pen.bar((_MARGIN, top + _LINE - 3), _CELL, share)
         top += _LINE + 3

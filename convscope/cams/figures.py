@@ -11,7 +11,7 @@ import numpy as np
 
 from convscope.cams.names import CLASS_FREE, METHODS
 from convscope.errors import BadImage
-from convscope.pictures.captions import explained
+from convscope.pictures.captions import answer, explained
 from convscope.pictures.contact_sheets import contact_sheet
 from convscope.pictures.read import fit_image, read_image
 from convscope.pictures.render import colormap, laid_over, overlay, save_jpeg, save_png, upsample
@@ -30,9 +30,8 @@ class _Entry:
     identity: str
     path: str
     sha256: str
-    label: int
-    predicted: int
-    confidence: float
+    about: dict[str, Any]
+    value: float
     targets: np.ndarray
     scores: np.ndarray
     maps: np.ndarray
@@ -86,6 +85,7 @@ class CamFigures:
     def __init__(self, file: h5py.File, method: str, cmap: str, scale: str) -> None:
         self._file, self._cmap = file, cmap
         self._classes = json.loads(file.attrs["classes"])
+        self._model_head = str(file.attrs.get("head", ""))
         self._size = tuple(json.loads(file.attrs["input_size"]))
         self._resize = str(file.attrs["resize"])
         self._facts = {key: str(file.attrs[key]) for key in ("model", "layer", "class")} | {"method": METHODS[method]}
@@ -123,17 +123,25 @@ class CamFigures:
     def _entries(self) -> Iterator[_Entry]:
         file = self._file
         ids, paths, digests = (store.read_text(file[name]) for name in ("id", "path", "sha256"))
+        truths = store.read_text(file["truth"]) if "truth" in file else [""] * len(ids)
         names = ("label", "predicted", "probabilities", "targets", "scores", "maps", "empty")
         for start in range(0, self.count, _BLOCK):
             block = {name: file[name][start : start + _BLOCK] for name in names}
             for i, predicted in enumerate(map(int, block["predicted"])):
+                value = float(block["probabilities"][i, predicted])
                 yield _Entry(
                     ids[start + i],
                     paths[start + i],
                     digests[start + i],
-                    int(block["label"][i]),
-                    predicted,
-                    float(block["probabilities"][i, predicted]),
+                    answer(
+                        self._model_head,
+                        self._classes,
+                        predicted,
+                        value,
+                        int(block["label"][i]),
+                        truths[start + i],
+                    ),
+                    value,
                     *(block[name][i, : self._targets] for name in ("targets", "scores", "maps", "empty")),
                 )
 
@@ -145,7 +153,6 @@ class CamFigures:
         photo = fit_image(picture, self._size, self._resize)
         thumbnail = Path("photos") / f"{entry.identity}.jpg"
         save_jpeg(folder / thumbnail, photo)
-        truth = self._classes[entry.label] if entry.label >= 0 else ""
         result = _Drawn([], [], [])
         for target, score, heatmap, empty in zip(entry.targets, entry.scores, entry.maps, entry.empty, strict=True):
             top = 0.0 if empty else self._top or float(heatmap.max())
@@ -157,12 +164,7 @@ class CamFigures:
             row = {
                 "id": entry.identity,
                 "path": entry.path,
-                "class": truth,
-                "label": entry.label,
-                "predicted": self._classes[entry.predicted],
-                "predicted_label": entry.predicted,
-                "confidence": round(entry.confidence, 4),
-                "correct": entry.predicted == entry.label if entry.label >= 0 else None,
+                **entry.about,
                 "target": shown_class,
                 "score": None if self._class_free else round(float(score), 4),
                 "empty": bool(empty),
@@ -170,7 +172,8 @@ class CamFigures:
                 "overlay": str(Path(folder.name) / name),
                 "sha256": entry.sha256,
             }
-            caption = explained(self._classes[entry.predicted], entry.confidence, truth, shown_class, bool(empty))
+            about, sure = entry.about, None if entry.about["confidence"] is None else entry.value
+            caption = explained(about["predicted"], sure, about["class"], shown_class, bool(empty))
             result.rows.append(row)
             result.cells.append(np.concatenate([photo, hot, shown], axis=1))
             result.captions.append(caption)

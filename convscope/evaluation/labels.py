@@ -76,11 +76,11 @@ def labels_for(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> np.
     return np.asarray([-1 if label is None else label for label in found], np.int64)
 
 
-def label_matrix(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> np.ndarray:
+def label_matrix(rows: Sequence[Mapping[str, str]], classes: Sequence[str], strict: bool = True) -> np.ndarray:
     """Which labels of a model each picture has, bool (N, classes): those of its cell `labels`, or its one class.
 
     Raises:
-        UserError: a label of the dataset that the model does not know, or a name that may mean several.
+        UserError: a label of the dataset that the model does not know (where `strict`), or a name that may mean several.
     """
     given = [_labels(row) for row in rows]
     names = list(dict.fromkeys(name for labels in given for name in labels))
@@ -89,6 +89,8 @@ def label_matrix(rows: Sequence[Mapping[str, str]], classes: Sequence[str]) -> n
     for row, labels in enumerate(given):
         for name in labels:
             if (column := index[name]) is None:
+                if not strict:
+                    continue
                 raise UserError(f"the model has no label '{name}' of the data set; {nearest(name, classes)}")
             truth[row, column] = True
     return truth

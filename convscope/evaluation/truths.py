@@ -38,6 +38,22 @@ def truths_of(spec: ModelSpec, table: Rows, rows: Rows) -> Truths:
     return Truths(classes, np.array([index_of.get(int(row["label"]), -1) for row in rows], np.int64))
 
 
+def told(spec: ModelSpec, rows: Rows) -> list[str] | None:
+    """What an image set says of its pictures beside their class, as their explanations say it; None of a model of classes.
+
+    Of many labels those that the model knows, with | between, "|" for none of them and "" where nothing is known; of numbers the
+    target.
+    """
+    if spec.head == "regression":
+        return [row.get("target", "") for row in rows]
+    if spec.head != "multilabel":
+        return None
+    truth = label_matrix(rows, spec.classes, strict=False)
+    names = np.array(spec.classes, object)
+    known = [bool(row.get("labels") or row["class"]) for row in rows]
+    return [("|".join(names[there]) or "|") if is_known else "" for there, is_known in zip(truth, known, strict=True)]
+
+
 def _numbers(spec: ModelSpec, rows: Rows) -> np.ndarray:
     told = any(row.get("target") for row in rows)
     found = np.full((len(rows), spec.units), np.nan)

@@ -164,12 +164,15 @@ def probabilities(files: Iterable[Path]) -> dict[str, Chances]:
             with store.open_file(path) as file:
                 if not {"id", "probabilities"} <= set(file) or "classes" not in file.attrs:
                     continue
+                head = str(file.attrs.get("head", ""))
+                if head == "regression":
+                    return {}
                 classes = [str(name) for name in json.loads(file.attrs["classes"])]
                 ids, values = store.read_text(file["id"]), np.asarray(file["probabilities"][()], np.float64)
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: not readable ({str(error).splitlines()[0]}); delete it and run again") from None
         # A file whose shards are gone reads as zeros.
-        whole = np.isfinite(values).all(axis=1) & (values.sum(axis=1) > 0.5)
+        whole = np.isfinite(values).all(axis=1) & (values.sum(axis=1) > (0 if head == "multilabel" else 0.5))
         if len(ids) and whole.all() and values.shape[1] == len(classes):
             return {key: dict(zip(classes, row.tolist(), strict=True)) for key, row in zip(ids, values, strict=True)}
     return {}

@@ -90,7 +90,9 @@ def self_check(method: str, file: h5py.File) -> list[dict[str, Any]]:
         kept = json.loads(file.attrs["settings"])
         add("settings", ", ".join(f"{key} {kept[key]}" for key in sorted(kept)) or "none")
     count = len(file["maps"])
-    if count and {"scores", "probabilities", "targets"} <= set(file):
+    if file.attrs.get("head") == "regression":
+        add("score explained", "output")
+    elif count and {"scores", "probabilities", "targets"} <= set(file):
         chances = np.take_along_axis(file["probabilities"][()], file["targets"][()], axis=1)
         wrong = np.allclose(file["scores"][()], chances, atol=1e-6)
         add(

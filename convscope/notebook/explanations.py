@@ -14,7 +14,7 @@ from convscope.cams.names import CLASS_FREE
 from convscope.cams.names import METHODS as CAMS
 from convscope.notebook.drawn import Drawn, shape_of
 from convscope.notebook.sheet import cells_sheet
-from convscope.pictures.captions import explained
+from convscope.pictures.captions import answer, explained
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -27,7 +27,7 @@ class Explanation(Drawn):
             attribution at the images'; (N, H, W, 3) of a method that tells colours apart, in the model's order of them.
         targets: (N,) int64, the class that is explained.
         scores: (N,) float32, its logit (of a model with one output unit -z for class 0 and z for class 1).
-        predictions: (N, C) float32, probability of each class.
+        predictions: (N, C) float32, probability of each class; of a regression its outputs.
         predicted: (N,) int64, the most probable one.
         images: (N, H, W, 3) uint8, RGB, as the model sees them.
         labels: (N,) int64, the true class, -1 unknown.
@@ -39,6 +39,7 @@ class Explanation(Drawn):
         settings: of the method, complete.
         facts: numbers beside the maps by name, (N, ...) each: a completeness gap, LIME's segments.
         style: how it is drawn.
+        head: of the model: "binary", "multiclass", "multilabel", "regression".
         bgr: the colours of `maps` are blue, green, red.
     """
 
@@ -59,6 +60,7 @@ class Explanation(Drawn):
     facts: dict[str, np.ndarray] = field(default_factory=dict)
     style: dict[str, Any] = field(default_factory=dict)
     bgr: bool = False
+    head: str = ""
 
     def __repr__(self) -> str:
         title = CAMS.get(self.method) or ATTRIBUTIONS[self.method].title
@@ -125,13 +127,15 @@ class Explanation(Drawn):
 
     def _caption(self, image: int, target: int, class_free: bool) -> str:
         predicted, label = int(self.predicted[image]), int(self.labels[image])
-        truth = self.classes[label] if label >= 0 else ""
+        value = float(self.predictions[image, predicted])
+        about = answer(self.head, self.classes, predicted, value, label)
         evidence = "" if class_free else self.classes[int(self._at(self.targets, image, target))]
         values = self._map(image, target)
         warm = values > 0 if self.method in CAMS else attribution_figures.heat(values[None], self.signed)
         empty = not warm.any()
-        confidence = float(self.predictions[image, predicted])
-        text = explained(self.classes[predicted], confidence, truth, evidence, empty)
+        text = explained(
+            about["predicted"], None if about["confidence"] is None else value, about["class"], evidence, empty
+        )
         if self.method in ATTRIBUTIONS and self.method not in CAMS:
             more = remark(self.method, self._fact(image, target), list(self.classes))
             text += f"\n{more}" if more else ""

@@ -171,4 +171,5 @@ def _result(
         },
         style=style,
         bgr=spec.channels == "bgr",
+        head=spec.head,
     )
