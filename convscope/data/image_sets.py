@@ -166,9 +166,10 @@ def _narrowed(images: Iterable[ImageRow], settings: Mapping[str, Any]) -> list[I
             where = f"dataset '{settings.get('dataset')}'"
             raise UserError(f"split: {where} has no split '{split}' ({nearest(split, splits)})")
         images = [row for row in images if row.split == split]
-    _check_classes(settings, {row.class_ for row in images})
-    wanted = settings.get("classes")
-    rows = [row for row in images if not wanted or row.class_ in wanted]
+    shown = {row.path: {row.class_, *label_names(row.labels)} for row in images}
+    _check_classes(settings, set().union(*shown.values()) - {""})
+    wanted = set(settings.get("classes") or [])
+    rows = [row for row in images if not wanted or wanted & shown[row.path]]
     return sorted(rows, key=lambda row: (row.label, row.path))
 
 

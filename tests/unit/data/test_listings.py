@@ -11,6 +11,7 @@ from PIL import Image
 from convscope.check import check_study, classes_of, splits_of
 from convscope.config import complete
 from convscope.data.datasets import Dataset, scan_dataset
+from convscope.data.image_sets import select_images
 from convscope.data.part_masks import list_masks
 from convscope.data.places import listed_files
 from convscope.data.rows import ImageRow
@@ -119,6 +120,9 @@ def test_many_labels_in_one_column_or_in_columns_of_0_and_1(photos: Path, tmp_pa
         assert dataset.truth == "labels" and dataset.classes == ["boat", "sea"]
         found = [(Path(row.path).stem, row.labels, row.class_, row.label) for row in dataset.images]
         assert sorted(found) == [("0", "boat|sea", "boat", 0), ("1", "|", "", -1), ("2", "sea", "sea", 1)]
+    for classes, stems in ((["sea"], ["0", "2"]), (["boat"], ["0"]), (["boat", "sea"], ["0", "2"])):
+        rows, _ = select_images({"dataset": "d", "split": "all", "classes": classes}, dataset.images)
+        assert [Path(row.path).stem for row in rows] == stems, "every picture with one of the labels"
     wide = written(photos, "path,boat,sea,age\nimages/0.png,1,1,7\nimages/1.png,0,0,8\nimages/2.png,2,1,9\n")
     chosen = scanned(wide, columns={"labels": ["sea", "boat"]}, classes=["sea", "boat"])
     assert chosen.classes == ["sea", "boat"]
