@@ -96,9 +96,18 @@ def listing_of(dataset: Mapping[str, Any], root: Path | None = None) -> Listing 
 
 
 def metadata_files(root: Path, splits: Mapping[str, str] | None = None) -> tuple[tuple[Path, str], ...]:
-    """Each metadata file of a Hugging Face image folder that names files and says what they show, with its split ("" for none)."""
+    """Each metadata file of a Hugging Face image folder that names files and says what they show, with its split ("" for none).
+
+    Raises:
+        UserError: of the splits that are named, some have such a file and others have not.
+    """
     places = [(root / below, split) for split, below in splits.items()] if splits else [(root, "")]
     found = [(place / name, split) for place, split in places for name in METADATA if _tells(place / name)]
+    if found and (without := set(splits or ()) - {split for _, split in found}):
+        raise UserError(
+            f"the split '{min(without)}' has no {' or '.join(METADATA)} with file_name and a label, and '{found[0][1]}' has one; "
+            "add it, or leave the split out"
+        )
     if found or splits or not root.is_dir():
         return tuple(found)
     below = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not is_ignored(entry.name))

@@ -138,7 +138,11 @@ def check_dataset_folder(key: str, dataset: Mapping[str, Any]) -> None:
         _check_parts(f"{key}.masks", [masks / "parts.json", root / "parts.json"])
     for split, part in (dataset.get("splits") or {}).items():
         check_folder(f"{key}.splits.{split}", below(root, part))
-    if metadata_files(root, dataset.get("splits")):
+    try:
+        has_list = bool(metadata_files(root, dataset.get("splits")))
+    except UserError as error:
+        raise UserError(f"{key}.splits: {error}") from None
+    if has_list:
         check_list(f"{key}.path", dataset)
         return
     check_order(f"{key}.path", root)

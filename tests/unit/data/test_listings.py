@@ -170,6 +170,15 @@ def test_hugging_faces_folders(tmp_path: Path) -> None:
     assert splits_of(part) == ["test", "train"] and classes_of(part) == ["cat", "dog"]
     named = scan_dataset(tmp_path / "a", {"source": "path", "splits": {"learn": "train"}})
     assert [row[0] for row in told(named)] == ["learn", "learn"]
+    (tmp_path / "a/dev").mkdir()
+    draw(tmp_path / "a/dev/0.png")
+    halves = {"source": "path", "path": str(tmp_path / "a"), "splits": {"train": "train", "dev": "dev"}}
+    with pytest.raises(
+        UserError, match=r"datasets\.d\.splits: the split 'dev' has no metadata\.csv or metadata\.jsonl"
+    ):
+        check_study(complete({"study": "s", "datasets": {"d": halves}, "models": {}}))
+    unnamed = scan_dataset(tmp_path / "a", {"source": "path"}).skipped
+    assert str(tmp_path / "a/dev/0.png") in [row.path for row in unnamed]
     (tmp_path / "b").mkdir()
     (tmp_path / "a/train").rename(tmp_path / "b/train")
     (tmp_path / "b/train/metadata.jsonl").unlink()

@@ -112,6 +112,16 @@ def write_csv(path: str, *rows: str) -> Act:
     return act
 
 
+def both(*acts: Act) -> Act:
+    """One after another."""
+
+    def act(project: Project) -> None:
+        for one in acts:
+            one(project)
+
+    return act
+
+
 def link(target: str, path: str) -> Act:
     """A link to a folder of the user's, which perhaps led elsewhere before."""
 
@@ -200,12 +210,15 @@ _ROWS: list[tuple[str, str, Act, str]] = [
         f"download, extract, dataset, contact_sheet, {_SHOWN}",
     ),
     ("an archive on this computer: touched", "data", touch("served/pack.zip"), ""),
-    ("a folder linked into a dataset", "data", link("flock/a", "photos/day/a/far"), _DAY),
+    ("a folder linked into a dataset", "data", link("flock/a", "photos/day/a/elsewhere"), _DAY),
     ("class_indices.json: added", "data", write_json("photos/class_indices.json", {"b": 0, "a": 1}), _DAY),
     (
         "metadata.csv: added",
         "data",
-        write_csv("photos/day/metadata.csv", "file_name,label", "a/0.png,a", "a/2.png,b", "b/1.png,b", "b/3.png,a"),
+        both(
+            write_csv("photos/day/metadata.csv", "file_name,label", "a/0.png,a", "a/2.png,b", "b/1.png,b", "b/3.png,a"),
+            write_csv("photos/night/metadata.csv", "file_name,label", "a/4.png,a", "b/5.png,b"),
+        ),
         _DAY,
     ),
     ("a list: changed", "data", write_csv("list.csv", "path,class", "herd/a/0.png,x", "herd/b/1.png,z"), _LISTED),
