@@ -21,7 +21,7 @@ def main(args: argparse.Namespace) -> None:
         say(f"{split}: {count} of class {name}")
     for row in dataset.bad:
         say(f"bad: {row.path!r}: {row.reason}")
-    for other in dataset.skipped:
+    for other in (*dataset.skipped, *dataset.hidden):
         say(f"left out: {other.path!r}: {other.reason}")
     if strangers := dataset.splits_without_a_common_class():
         names = " and ".join(strangers)

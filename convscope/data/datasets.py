@@ -12,6 +12,7 @@ from convscope.data.class_order import FILE as CLASS_INDICES
 from convscope.data.class_order import ordered
 from convscope.data.drawn.kinds import CLASSES as DRAWN
 from convscope.data.folders import (
+    HIDDEN,
     SkippedRow,
     class_folders,
     folders_called,
@@ -111,7 +112,9 @@ def scan_dataset(
         why = f"; the first: {bad[0].path}: {bad[0].reason}" if bad else ""
         named = f" in the classes {', '.join(classes)}" if classes else ""
         raise UserError(f"{folder}: no readable picture{named} ({len(bad)} bad ones{why})")
-    return Dataset(images, bad, classes, truth, sorted(skipped, key=lambda row: natural_key(row.path)))
+    skipped = sorted(skipped, key=lambda row: natural_key(row.path))
+    visible = [row for row in skipped if row.reason != HIDDEN]
+    return Dataset(images, bad, classes, truth, visible, [row for row in skipped if row.reason == HIDDEN])
 
 
 def listing_in(folder: str | os.PathLike[str], settings: Mapping[str, Any]) -> Listing | None:
@@ -227,7 +230,10 @@ class _Scan:
         for place in dict.fromkeys([root, *(splits or {}).values()]):
             for path in sorted(place.iterdir()):
                 named = place != root or not splits or place in splits.values()
-                if is_ignored(path.name) or os.path.normpath(path) in known or path.name in _NO_PICTURES:
+                if is_ignored(path.name):
+                    self.skipped.append(SkippedRow(str(path), HIDDEN))
+                    continue
+                if os.path.normpath(path) in known or path.name in _NO_PICTURES:
                     continue
                 if path.is_dir() and named and composed(path.name) in {Path(name).parts[0] for name in classes}:
                     continue

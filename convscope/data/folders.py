@@ -10,6 +10,9 @@ from convscope.data.groups import composed
 from convscope.pictures.kinds import HEAD, format_of, is_picture_name
 from convscope.storage.fingerprints import is_ignored
 
+# Reason of what no result depends on: it is told in the log alone, since a change of it reruns nothing.
+HIDDEN = "hidden, or a system's own"
+
 
 @dataclass(frozen=True)
 class SkippedRow:
@@ -65,7 +68,7 @@ def picture_files(folder: Path, skipped: list[SkippedRow] | None = None) -> list
 
     Args:
         folder: where to look.
-        skipped: gets a row for each visible thing that is left out.
+        skipped: gets a row for each thing that is left out, with the reason `HIDDEN` for what is not visible.
     """
     if not folder.is_dir():
         return []
@@ -95,8 +98,8 @@ def _walk(folder: Path, skipped: list[SkippedRow]) -> Iterator[Path]:
             for entry in entries:
                 path = place / entry.name
                 if is_ignored(entry.name):
-                    continue
-                if entry.is_dir():
+                    skipped.append(SkippedRow(str(path), HIDDEN))
+                elif entry.is_dir():
                     (links if entry.is_symlink() else folders).append(path)
                 elif reason := _fault(entry, path):
                     skipped.append(SkippedRow(str(path), reason))

@@ -40,7 +40,7 @@ class BadRow:
 class Dataset:
     """What a folder or a list holds: rows sorted by split, class and path; `truth` is what they say: "class", "labels", "target".
 
-    `skipped` is what lies among the pictures and is none of them.
+    `skipped` is what lies among the pictures and is none of them, `hidden` what of it is not visible, which no result depends on.
     """
 
     images: list[ImageRow]
@@ -48,6 +48,7 @@ class Dataset:
     classes: list[str]
     truth: str = "class"
     skipped: list[SkippedRow] = dataclasses.field(default_factory=list)
+    hidden: list[SkippedRow] = dataclasses.field(default_factory=list)
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Readable pictures by (split, class)."""

@@ -64,8 +64,11 @@ def test_what_lies_beside_the_classes_is_named_but_for_what_is_hidden(tmp_path: 
     (tmp_path / "README").write_text("x")
     (tmp_path / "parts.json").write_text("[]")
     (tmp_path / ".git").mkdir()
+    (tmp_path / "cat/Thumbs.db").touch()
     settings = {"source": "path", "classes": ["cat", "dog"], "masks": "masks"}
-    skipped = scan_dataset(tmp_path, {**settings, "images_per_class": {"a": 1}}).skipped
+    dataset = scan_dataset(tmp_path, {**settings, "images_per_class": {"a": 1}})
+    skipped, hidden = dataset.skipped, dataset.hidden
+    assert [Path(row.path).name for row in hidden] == [".git", "Thumbs.db"], "no result depends on them: for the log"
     assert {Path(row.path).name: row.reason for row in skipped} == {
         "README": "a file beside the class folders",
         "loose.png": "a picture beside the class folders",
