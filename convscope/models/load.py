@@ -23,6 +23,7 @@ from convscope.models.channels import channel_facts
 from convscope.models.ends import with_one_end
 from convscope.models.heads import loss_of, trained_with, with_head
 from convscope.models.preprocessing import preprocessing
+from convscope.models.remarks import remarked
 from convscope.models.saved import check_sum, load_stored
 from convscope.models.settings import image_size
 from convscope.models.spec import ModelSpec
@@ -190,6 +191,7 @@ def _finish(
         **{key: value for key, value in facts.items() if key != "resize"},
     )
     flat, spec = with_head(bare, flat, activation, settings, has_head, loss)
+    spec = remarked(spec, flat)
     return flat, dataclasses.replace(spec, digest=graphs.network_digest(flat), requires=required_modules(flat))
 
 

@@ -21,7 +21,7 @@ THRESHOLD = 0.5
 _FOR_PEOPLE = ("name", "source", "notes", "warnings")
 CHANNELS = ("rgb", "bgr", "gray", "rgba", "bands")
 # Facts that came after the first results: where they say nothing, those keep their identity.
-_LATER = ("bands", "shown_bands", "code")
+_LATER = ("bands", "shown_bands", "code", "notes", "warnings")
 
 FloatArray = npt.NDArray[np.float32]
 
