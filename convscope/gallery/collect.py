@@ -8,6 +8,7 @@ from typing import Any
 
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.cams.names import METHODS as CAMS
+from convscope.data.groups import label_names
 from convscope.errors import UserError
 from convscope.gallery.asked import Asked, AskedModel, asked_for
 from convscope.gallery.explained import Explanations, explanations
@@ -96,16 +97,24 @@ def _read_dataset(folder: Path) -> Dataset:
     splits = sorted({row["split"] for row in rows}, key=lambda s: (usual.index(s) if s in usual else len(usual), s))
     counts: dict[str, dict[str, int]] = {name: dict.fromkeys(splits, 0) for name in classes}
     for row in rows:
-        by_split = counts.setdefault(row["class"] or "unknown", dict.fromkeys(splits, 0))
-        by_split[row["split"]] += 1
+        for name in _shown(row):
+            counts.setdefault(name, dict.fromkeys(splits, 0))[row["split"]] += 1
     return Dataset(
         name=folder.name,
         splits=tuple(splits),
+        total=len(rows),
         counts=counts,
         bad=_bad_files(folder / "bad.csv"),
         contact_sheet=None,
         files=_files(folder / "images.csv", folder / "bad.csv"),
     )
+
+
+def _shown(row: Mapping[str, str]) -> tuple[str, ...]:
+    """What a picture counts as: its class, each of its labels, or that it has a number."""
+    if row.get("labels"):
+        return label_names(row["labels"]) or ("no label",)
+    return (row["class"] or ("a number" if row.get("target") else "unknown"),)
 
 
 def _image_set(present: Present, name: str) -> list[ImageSet]:

@@ -16,19 +16,15 @@ from convscope.gallery.unfinished import Unfinished
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset: `counts[class][split]` is a number of readable images."""
+    """A dataset: `total` readable images; `counts[class][split]` is a number of them, of many labels each counts one."""
 
     name: str
     splits: tuple[str, ...]
+    total: int
     counts: dict[str, dict[str, int]]
     bad: tuple[BadFile, ...]
     contact_sheet: Path | None
     files: tuple[Path, ...]
-
-    @property
-    def total(self) -> int:
-        """Readable images in all splits."""
-        return sum(sum(by_split.values()) for by_split in self.counts.values())
 
 
 @dataclass(frozen=True)
