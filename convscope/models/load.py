@@ -45,8 +45,8 @@ def load_model(keras_path: str | os.PathLike[str], spec_path: str | os.PathLike[
             importlib.import_module(module)
         except ImportError:
             raise UserError(f"model '{spec.name}' needs the Python module '{module}'; install it") from None
-    with keras.saving.custom_object_scope(own_code.own_objects(spec.code)):
-        return load_keras(keras_path), spec
+    own_code.own_objects(spec.code)
+    return load_keras(keras_path), spec
 
 
 def load_keras(path: str | os.PathLike[str]) -> keras.Model:
@@ -209,7 +209,7 @@ def _import_file(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, An
     check_sum(path, settings.get("sha256"), "path")
     found = stored(path)
     code = own_code.text_of(Path(settings["code"])) if settings.get("code") else ""
-    own = own_code.own_objects(code, Path(settings.get("code", "")).name)
+    own = own_code.own_objects(code, Path(settings.get("code") or "").name)
     network = load_stored(found, own, _wanted_shape(settings))
     mode = settings.get("preprocessing") or ("tf" if found.of_teachable_machine else "none")
     return network, {"source": f"file {path.name}", "loss": trained_with(path), "code": code, **preprocessing(mode)}

@@ -21,6 +21,7 @@ from convscope.models.nodes import graph_of
 
 PREFIX = "convscope_code_"
 _MOST_BYTES = 1_000_000
+_OBJECTS = "__convscope_objects__"
 
 
 def text_of(path: Path) -> str:
@@ -82,16 +83,23 @@ def module_of(text: str, name: str = "code") -> ModuleType:
 
 
 def objects(module: ModuleType) -> dict[str, Any]:
-    """Its classes and functions, by their names and by those that they are registered under at Keras."""
-    found = {}
-    for name, value in vars(module).items():
-        if getattr(value, "__module__", None) == module.__name__ and (
-            inspect.isclass(value) or inspect.isfunction(value)
-        ):
-            found[name] = value
-            if (registered := keras.saving.get_registered_name(value)) != name:
-                found[registered] = value
-    return found
+    """Its classes and functions, by their names and by those that its author registered them under at Keras.
+
+    At Keras they are registered anew, under names that tell this text from others: in one process, two models may come with codes that
+    call different things alike.
+    """
+    if not hasattr(module, _OBJECTS):
+        found: dict[str, Any] = {}
+        for name, value in list(vars(module).items()):
+            if getattr(value, "__module__", None) == module.__name__ and (
+                inspect.isclass(value) or inspect.isfunction(value)
+            ):
+                found |= {name: value, keras.saving.get_registered_name(value): value}
+        for value in dict.fromkeys(found.values()):
+            if inspect.isfunction(value) or hasattr(value, "get_config"):
+                keras.saving.register_keras_serializable(package=module.__name__, name=value.__name__)(value)
+        setattr(module, _OBJECTS, found)
+    return dict(getattr(module, _OBJECTS))
 
 
 def own_objects(text: str, name: str = "code") -> dict[str, Any]:

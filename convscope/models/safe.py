@@ -63,31 +63,33 @@ def _without_network(found: Stored) -> str:
         return f"'{found.path}' {fitting_networks(opened)}"
 
 
-def _entries(value: Any) -> Iterator[dict[str, Any]]:
+def _entries(value: Any, own: Own) -> Iterator[dict[str, Any]]:
+    """Every mapping in a config; a Lambda that a class of the user's takes the place of is never looked into again, nor here."""
     if isinstance(value, dict):
+        if value.get("class_name") == "Lambda" and own_class(value, own) is not None:
+            return
         yield value
         for inner in value.values():
-            yield from _entries(inner)
+            yield from _entries(inner, own)
     elif isinstance(value, list):
         for inner in value:
-            yield from _entries(inner)
+            yield from _entries(inner, own)
 
 
 def _check_safe(whole: dict[str, Any], found: Stored, own: Mapping[str, Any]) -> None:
-    for entry in _entries(whole):
+    entries = list(_entries(whole, own if found.old else {}))
+    for entry in entries:
         kind = entry.get("class_name")
         if kind in ("Lambda", "__lambda__") or entry.get("function_type") == "lambda":
             config = entry.get("config")
             name = str(config.get("name", "")) if isinstance(config, dict) else ""
-            if kind == "Lambda" and found.old and own_class(entry, own) is not None:
-                continue
             what = f"{kind or 'lambda'} {name}".strip()
             instead = "replace it by a layer and save again"
             if kind == "Lambda" and found.old and name.isidentifier():
                 instead += f", or write the class {name}(keras.layers.Layer) in a file of your own and name that (code: my_layers.py)"
             raise UserError(f"'{found.path}' holds code ({what}) that would run when loaded; {instead}")
     known = _OLD_MODULES if found.old else _SAFE_MODULES
-    for entry in _entries(whole):
+    for entry in entries:
         module = _module_of(entry)
         if module is not None and module not in known and own_class({"config": {}, **entry}, own) is None:
             raise UserError(
@@ -102,4 +104,4 @@ def _module_of(entry: Mapping[str, Any]) -> str | None:
 
 
 def modules_of(config: dict[str, Any]) -> set[str]:
-    return {module for entry in _entries(config) if (module := _module_of(entry)) is not None}
+    return {module for entry in _entries(config, {}) if (module := _module_of(entry)) is not None}
