@@ -13,7 +13,7 @@ N ?= 10000
 FIRST ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test test-changes test-peers fuzz-networks docs lint format lock bench bench-peers progress clean
+.PHONY: help figures test test-changes test-wild test-peers fuzz-networks docs lint format lock bench bench-peers progress clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -31,6 +31,9 @@ test: $(VENV)/test ## Install what the tests need and run all of them.
 
 test-changes: $(VENV)/test ## Change every leaf of the config and every kind of file, and compare with fresh folders (hours; ARGS="'cams.*' --dry").
 	python -m tests.workflow.changes $(ARGS)
+
+test-wild: $(VENV)/test ## Classifiers that people published, against the library that saved them, through the whole chain (WILD=folder).
+	WILD="$(WILD)" pytest tests/wild $(ARGS)
 
 test-peers: $(TEST_PEERS)/installed ## Check the explanations against captum, Xplique, tf-keras-vis, shap and lime (several GB).
 	$(TEST_PEERS)/bin/python -m pytest tests/peers

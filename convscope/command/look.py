@@ -14,6 +14,7 @@ from convscope.data.places import classes_on_disk, split_folders
 from convscope.errors import UserError, nearest
 from convscope.models.names import read_file_config
 from convscope.models.places import MODEL_SUFFIXES
+from convscope.models.stored import stored
 from convscope.storage.places import is_file
 
 # What people call the splits of a dataset.
@@ -34,15 +35,14 @@ def model_part(word: str) -> dict[str, Any]:
     """The `models:` entry that a word stands for: a file of a model, a folder of a preset, an application's name, or a preset's.
 
     Raises:
-        UserError: it looks like a file and there is none, or it is a folder without a preset.
+        UserError: it looks like a file and there is none, or it is a folder without a model.
     """
     path, known = expanded(word), {name.lower(): name for name in applications()}
     if path.is_dir():
-        if not is_file(path / "config.json"):
-            raise UserError(
-                f"'{word}' is a folder without config.json, so no keras-hub preset; name a .keras or .h5 file"
-            )
-        return {"source": "preset", "preset": word}
+        if is_file(path / "config.json"):
+            return {"source": "preset", "preset": word}
+        stored(path)
+        return {"source": "file", "path": word}
     if path.suffix in MODEL_SUFFIXES or path.exists():
         if not path.exists():
             raise UserError(f"the model '{word}' does not exist; check the path")
