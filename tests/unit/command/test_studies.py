@@ -118,7 +118,7 @@ def test_what_a_word_stands_for(here: Path, word: str, part: dict) -> None:
     [
         ("gone.keras", "'gone.keras' does not exist"),
         ("./gone", "does not exist"),
-        ("photos", "no keras-hub preset"),
+        ("photos", "is a folder, not a file"),
         ("Xceptoin", "did you mean 'Xception'"),
     ],
 )

@@ -16,6 +16,7 @@ import pytest
 import tensorflow as tf
 import tf_keras
 
+from convscope.command.look import model_part
 from convscope.errors import UserError
 from convscope.models import load
 from convscope.models.names import layers_of
@@ -289,3 +290,9 @@ def test_which_keras_wrote_it(tmp_path: Path) -> None:
     assert stored(tmp_path / "m.keras").writer == f"Keras {keras.__version__}"
     path, _ = teachable_machine(tmp_path)
     assert stored(path).old and stored(path).writer.startswith("Keras 2.")
+
+
+def test_words_of_the_command_line_stand_for_them(tmp_path: Path) -> None:
+    path, _ = teachable_machine(tmp_path)
+    assert model_part(str(path)) == {"source": "file", "path": str(path), "image_size": 16}
+    assert model_part(str(tmp_path)) == {"source": "file", "path": str(tmp_path)}
