@@ -175,6 +175,14 @@ def _write(path: Path, text: str, force: bool) -> Path:
     return path
 
 
+def _size(text: str) -> int | list[int]:
+    """A side, or the height and width of a rectangle: 64x128."""
+    sides = text.removeprefix("-").lower().split("x")
+    if len(sides) > 2 or not all(side.strip().isdecimal() for side in sides):
+        raise argparse.ArgumentTypeError(f"'{text}' is no size; write a side (224), or HEIGHTxWIDTH (64x128)")
+    return int(text) if len(sides) == 1 else [int(side) for side in sides]
+
+
 def _words(text: str | None) -> list[str]:
     """Class names: parted by commas, or a line each in a file."""
     if not text:
@@ -243,7 +251,8 @@ def _parser() -> argparse.ArgumentParser:
     def of_a_model(made: argparse.ArgumentParser) -> None:
         made.add_argument("--study", help="name of the study; its results go to results/STUDY/")
         made.add_argument("--classes", help="the model's classes in order: cat,dog, or a file with one a line")
-        made.add_argument("--image-size", type=int, help="side of the pictures the model takes, where it does not say")
+        size = "side of the pictures the model takes, where it does not say; of rectangles HEIGHTxWIDTH (64x128)"
+        made.add_argument("--image-size", type=_size, help=size)
         made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other key of the model")
         made.add_argument("--force", action="store_true", help="replace a study file that says something else")
 

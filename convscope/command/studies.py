@@ -30,7 +30,7 @@ def explain_study(
     pictures: Sequence[str],
     study: str | None = None,
     classes: Sequence[str] = (),
-    size: int | None = None,
+    size: int | list[int] | None = None,
     settings: Mapping[str, Any] = _NOTHING,
 ) -> tuple[str, str]:
     """A study that explains what a model says of some pictures.
@@ -40,7 +40,7 @@ def explain_study(
         pictures: files, and folders of pictures.
         study: its name; that of the model where absent.
         classes: names of the model's classes in the order of its outputs; the model's own, or numbers, where absent.
-        size: side of the square pictures that the model takes, where it does not say.
+        size: side of the square pictures that the model takes, where it does not say; [height, width] of others.
         settings: other keys of the model.
 
     Returns:
@@ -67,7 +67,7 @@ def init_study(
     data: str | None = None,
     model: str | None = None,
     classes: Sequence[str] = (),
-    size: int | None = None,
+    size: int | list[int] | None = None,
     settings: Mapping[str, Any] = _NOTHING,
 ) -> str:
     """A study of one's own folder and model, with what was found there filled in; a model to be trained where none is named.
@@ -122,7 +122,7 @@ def _name_of(model: str) -> str:
 def _model(
     model: str,
     classes: Sequence[str],
-    size: int | None,
+    size: int | list[int] | None,
     found: Sequence[str] = (),
     settings: Mapping[str, Any] = _NOTHING,
 ) -> dict[str, Any]:

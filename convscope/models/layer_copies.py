@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import keras
+import numpy as np
 
 from convscope.errors import UserError
 from convscope.models.layer_settings import another, settings_of
@@ -60,11 +61,27 @@ def take_over(original: Any, copy: Any) -> None:
         derived = [_load(old, new) for old, new in pairs]
         if any(derived):
             copy.set_weights(weights)  # what was loaded may have been changed on the way
-        for _, new in pairs:
+        for old, new in pairs:
             if callable(getattr(new, "finalize_state", None)):
                 new.finalize_state()
+            if isinstance(old, keras.layers.Normalization):
+                _take_over_statistics(old, new)
     except ValueError as error:
         raise _unlike(original, _reason(error)) from error
+
+
+def _take_over_statistics(original: Any, copy: Any) -> None:
+    """What a `Normalization` computes with, where that is not what its weights say.
+
+    `model.set_weights` changes the weights alone; what is used stays what it was until the layer is adapted, or saved and loaded.
+    """
+    if original.input_mean is not None or original.mean is None:
+        return
+    for used, own, kept in (("mean", "adapt_mean", copy.mean), ("variance", "adapt_variance", copy.variance)):
+        value = np.asarray(keras.ops.cast(getattr(original, used), "float32"))
+        if not np.array_equal(value, np.asarray(keras.ops.cast(kept, original.compute_dtype), np.float32)):
+            getattr(copy, own).assign(value.reshape(getattr(copy, own).shape))
+    copy.finalize_state()
 
 
 def _load(original: Any, copy: Any) -> bool:

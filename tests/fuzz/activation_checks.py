@@ -7,7 +7,6 @@ import tensorflow as tf
 
 from convscope.activations.extract import ActivationModel
 from convscope.models.layers import layer_table
-from convscope.models.spec import ModelSpec
 from tests.fuzz.subject import Difference, Graph, Subject, same
 
 _NORMS = ("BatchNormalization", "LayerNormalization", "GroupNormalization")
@@ -19,7 +18,7 @@ def check_activations(subject: Subject) -> None:
     """The table of layers, their maps, and statistics behind the ReLU that follows."""
     graph = subject.logits()
     network = graph.network
-    rows = layer_table(network, ModelSpec("random", subject.size))
+    rows = layer_table(network, subject.spec())
     last = graph.last_calls()
     kinds = (*_CONVOLUTIONS, "MaxPooling2D", "AveragePooling2D")
     expected = [

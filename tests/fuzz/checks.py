@@ -53,10 +53,10 @@ def check_canonical(subject: Subject) -> None:
 
 
 def _check_other_size(subject: Subject, network: keras.Model, activation: str) -> None:
-    height, width = subject.size[0] + 4, subject.size[1] + 3
+    height, width, channels = subject.size[0] + 4, subject.size[1] + 3, subject.images.shape[-1]
     try:
-        other = build(Recipe(((height, width, 3),), subject.recipe.steps, subject.recipe.outputs))
-        images = subject.rng.normal(size=(1, height, width, 3)).astype("float32")
+        other = build(Recipe(((height, width, channels),), subject.recipe.steps, subject.recipe.outputs))
+        images = subject.rng.normal(size=(1, height, width, channels)).astype("float32")
         expected = other(images, training=False)
         if [w.shape for w in other.weights] != [w.shape for w in subject.model.weights]:
             return

@@ -406,9 +406,14 @@ def draw(number: int) -> Recipe | None:
     """The network of a number; None where it came to nothing (a map without places)."""
     rng = np.random.default_rng(number)
     height, width = _SIZES[int(rng.integers(len(_SIZES)))]
-    shape = (None, None, 3) if rng.random() < 0.2 else (height, width, 3)
+    # Of a stream of its own: what the others draw stays as it is.
+    more = np.random.default_rng([number, 1])
+    channels = 3 if more.random() < 0.7 else int(more.choice([1, 2, 4]))
+    shape = (None, None, channels) if rng.random() < 0.2 else (height, width, channels)
     drawing = _Drawing(rng, (shape,), 0)
     try:
+        if more.random() < 0.2:
+            drawing.add("adapted", (-1, 0), **({"axis": [1, 2, 3]} if shape[0] and more.random() < 0.3 else {}))
         drawing.several(int(rng.integers(2, 9)))
         output = drawing.head()
     except (_EmptyMap, ValueError, TypeError):

@@ -170,6 +170,10 @@ class Builder:
             if step.kind == "hard swish" and self._rectify:
                 return given[0] * self._rectify(ops.relu6, 0.0, 6.0)(given[0] + 3.0) / 6.0
             return OPERATIONS[step.kind](*given, **options)
+        if step.kind == "adapted":
+            layer = self.layers[number] = layers.Normalization(**options, name=name)
+            layer.adapt(_noisy((2, *(size or 4 for size in given[0].shape[1:]))) * 2 + 0.5)
+            return layer(given[0])
         layer = self.layers[number] = self._layer(step.kind, options, name)
         if step.kind in ("MultiHeadAttention", "Attention"):
             return layer(*given) if step.kind == "MultiHeadAttention" else layer(given)

@@ -10,6 +10,7 @@ from keras import tree
 
 from convscope.models import graphs
 from convscope.models.canonical import canonical
+from convscope.models.spec import ModelSpec
 from tests.fuzz.recipes import Recipe, built
 
 
@@ -26,7 +27,7 @@ class Subject:
 
     Attributes:
         number: of the network; decides what is asked of it.
-        images: (2, H, W, 3) float32.
+        images: (2, H, W, C) float32.
         expected: the network's answer.
     """
 
@@ -39,15 +40,23 @@ class Subject:
             self.builder, self.model = built(recipe)
         except Exception as error:
             raise NotValid(str(error)) from None
-        height, width, _ = recipe.inputs[0]
+        height, width, channels = recipe.inputs[0]
         self.size = (height or 12, width or 14)
-        self.images = self.rng.normal(0.2, 1.0, (2, *self.size, 3)).astype("float32")
+        self.images = self.rng.normal(0.2, 1.0, (2, *self.size, channels)).astype("float32")
         try:
             self.expected, self.gradient = value_and_gradient(lambda x: self.model(x, training=False), self.images)
         except Exception as error:
             raise NotValid(str(error)) from None
         if not np.isfinite(self.expected).all() or not np.isfinite(self.gradient).all():
             raise NotValid("not finite")
+
+    def spec(self) -> ModelSpec:
+        """The facts of the network that its input tells."""
+        count = self.images.shape[-1]
+        channels = {1: "gray", 3: "rgb", 4: "rgba"}.get(count, "bands")
+        return ModelSpec(
+            "random", self.size, channels=channels, bands=tuple(range(count)) if channels == "bands" else ()
+        )
 
     def flat(self) -> "Graph":
         """The flat network and what each of its tensors is."""

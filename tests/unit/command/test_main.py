@@ -1,5 +1,6 @@
 """The command: what it writes, says and ends with. Snakemake itself runs in tests/workflow/test_installed.py."""
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
@@ -191,3 +192,11 @@ def test_a_key_has_a_value_or_others_inside() -> None:
     assert module._settings(["a.b=1", "a.c=x", "d=[1, 2]"]) == {"a": {"b": 1, "c": "x"}, "d": [1, 2]}
     with pytest.raises(module.UserError, match="'a' has a value already"):
         module._settings(["a=1", "a.b=2"])
+
+
+def test_a_size_is_a_side_or_a_height_and_a_width() -> None:
+    assert module._size("224") == 224
+    assert module._size("64x128") == [64, 128]
+    for wrong in ("64x", "x", "64x128x3", "big"):
+        with pytest.raises(argparse.ArgumentTypeError, match="no size; write a side"):
+            module._size(wrong)

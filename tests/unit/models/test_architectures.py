@@ -107,3 +107,12 @@ print(keras.config.backend(), keras.config.epsilon(), built.compute_dtype, forma
     said = done.stdout.strip()
     assert said.startswith("tensorflow 1e-07 float32 ['channels_last'"), said
     assert "channels_first" not in said
+
+
+@pytest.mark.parametrize("name", ["convnet", "mini_xception", "xception", "retail"])
+def test_an_architecture_of_a_rectangle(name: str) -> None:
+    model = architectures.build(model_part(architecture=name, image_size=[80, 112], width=0.1), 3)
+    assert model.inputs[0].shape == (None, 80, 112, 3), "height first"
+    assert model(np.zeros((1, 80, 112, 3), "float32")).shape == (1, 3)
+    with pytest.raises(UserError, match="image_size is 8, too small"):
+        architectures.build(model_part(architecture=name, image_size=80) | {"image_size": [80, 8]}, 3)

@@ -1,5 +1,6 @@
 """A copied layer is its original in all that it has come to be, not only in its settings and weights."""
 
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ from keras import layers
 
 from convscope.errors import UserError
 from convscope.judging.randomisation import cascade_layers, randomised
-from convscope.models import graphs
+from convscope.models import graphs, load
 from convscope.models.canonical import canonical
 
 PIXELS = np.random.default_rng(0).uniform(0, 255, (2, 24, 24, 3)).astype("float32")
@@ -154,3 +155,18 @@ def test_a_network_that_is_randomised_keeps_what_was_measured_of_its_pictures() 
     assert [name for group in groups for name in group] == [model.layers[-1].name, "conv"]
     changed = randomised(model, ["conv"], 0)
     np.testing.assert_array_equal(changed.get_layer(layer.name).mean, layer.mean)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+def test_a_normalisation_that_does_not_use_its_weights_stays_what_it_is(dtype: str, tmp_path: Path) -> None:
+    """Keras's own trap: `set_weights` changes the weights, and the layer goes on with the mean that it had."""
+    layer = adapted(dtype=dtype)
+    model = classifier(layer)
+    expected = np.asarray(model(PIXELS), np.float32)
+    layer.set_weights([np.zeros(3), np.ones(3), np.array(0)])
+    np.testing.assert_array_equal(model(PIXELS), expected)
+    flat, _ = canonical(model)
+    tolerance = 1e-5 if dtype == "float32" else 5e-3
+    np.testing.assert_allclose(flat(PIXELS), expected, rtol=tolerance, atol=tolerance)
+    load.save_model(flat, tmp_path / "flat.keras")
+    np.testing.assert_array_equal(load.load_keras(tmp_path / "flat.keras")(PIXELS), flat(PIXELS))

@@ -270,3 +270,23 @@ def test_the_real_xception_is_imported_with_its_preprocessing(tmp_path: Path) ->
     spec.save(tmp_path / "real.json")
     again, _ = load.load_model(tmp_path / "real.keras", tmp_path / "real.json")
     assert graphs.is_flat(again) and default_cam_layer(again) == "block14_sepconv2_act"
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_file_of_a_rectangle_has_its_own_size(tmp_path: Path, suffix: str) -> None:
+    inputs = keras.Input((64, 128, 3))
+    maps = layers.Conv2D(4, 3, activation="relu", name="conv")(inputs)
+    for name, top in (("pooled", layers.GlobalAveragePooling2D()), ("flattened", layers.Flatten())):
+        model = keras.Model(inputs, layers.Dense(3, activation="softmax")(top(maps)))
+        settings = model_part("file", path=str(save(model, tmp_path / f"{name}{suffix}")))
+        network, spec = load.import_model("x", settings)
+        assert spec.input_size == (64, 128), "height first"
+        pixels = np.random.default_rng(0).uniform(0, 255, (2, 64, 128, 3)).astype("float32")
+        np.testing.assert_allclose(spec.probabilities(network(pixels)), model(pixels), atol=1e-5)
+        assert load.import_model("x", settings | {"image_size": [64, 128]})[1].identity == spec.identity
+        if name == "pooled":
+            assert load.import_model("x", settings | {"image_size": [32, 48]})[1].input_size == (32, 48)
+            assert load.import_model("x", settings | {"image_size": 32})[1].input_size == (32, 32)
+        else:
+            with pytest.raises(UserError, match=r"models.x.image_size is 128x64, but the network takes only 64x128"):
+                load.import_model("x", settings | {"image_size": [128, 64]})
