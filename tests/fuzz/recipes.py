@@ -248,6 +248,9 @@ def draw_weights(model: keras.Model) -> None:
         else:
             value = rng.normal(0, 0.3, shape)
         weight.assign(value.astype(weight.dtype))
+    for layer in model._flatten_layers():
+        if hasattr(layer, "finalize_state"):  # what is used is not what its weights say before
+            layer.finalize_state()
 
 
 def final_activation(builder: Builder, output: Ref) -> str:
