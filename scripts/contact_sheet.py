@@ -23,7 +23,7 @@ def main(args: argparse.Namespace) -> None:
     order = json.loads(args.splits)
     shown.sort(key=lambda row: order.index(row.split) if row.split in order else len(order))
     pictures = [fit_image(read_image(row.path, sha256=row.sha256), (CELL, CELL), "crop") for row in shown]
-    captions = [f"{row.split}: {row.class_}" for row in shown]
+    captions = [f"{row.split}: {row.shows()}" for row in shown]
     classes = len({row.label for row in rows})
     title = f"{len(rows)} pictures, {classes} classes, {len(read_rows(args.bad))} bad"
     save_png(args.sheet, contact_sheet(pictures, COLUMNS, CELL, captions), Title=title)

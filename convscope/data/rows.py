@@ -3,6 +3,7 @@
 import dataclasses
 
 from convscope.data.folders import SkippedRow
+from convscope.data.groups import label_names
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +25,10 @@ class ImageRow:
     sha256: str
     labels: str = ""
     target: str = ""
+
+    def shows(self) -> str:
+        """What it shows, for people: its class, its labels or its number."""
+        return (", ".join(label_names(self.labels)) or "no label") if self.labels else self.target or self.class_
 
 
 @dataclasses.dataclass(frozen=True)

@@ -123,6 +123,7 @@ def test_many_labels_in_one_column_or_in_columns_of_0_and_1(photos: Path, tmp_pa
     for classes, stems in ((["sea"], ["0", "2"]), (["boat"], ["0"]), (["boat", "sea"], ["0", "2"])):
         rows, _ = select_images({"dataset": "d", "split": "all", "classes": classes}, dataset.images)
         assert [Path(row.path).stem for row in rows] == stems, "every picture with one of the labels"
+    assert sorted(row.shows() for row in dataset.images) == ["boat, sea", "no label", "sea"]
     wide = written(photos, "path,boat,sea,age\nimages/0.png,1,1,7\nimages/1.png,0,0,8\nimages/2.png,2,1,9\n")
     chosen = scanned(wide, columns={"labels": ["sea", "boat"]}, classes=["sea", "boat"])
     assert chosen.classes == ["sea", "boat"]
@@ -141,6 +142,7 @@ def test_numbers_to_predict(photos: Path) -> None:
         ("0", "3.5", -1, ""),
         ("1", "-2", -1, ""),
     ]
+    assert [row.shows() for row in dataset.images] == ["3.5", "-2"]
     assert [row.reason for row in dataset.bad] == ["its number is 'old'", "its number is 'nan'"]
     two = written(photos, "path,x,y\nimages/0.png,1,2.5\nimages/1.png,3,\n")
     dataset = scanned(two, columns={"target": ["x", "y"]})
