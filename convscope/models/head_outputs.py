@@ -56,6 +56,31 @@ def ending_of(flat: keras.Model, removed: str, spec: ModelSpec, loss: str = "") 
     return Ending(units, last, loss=loss, features=features)
 
 
+def as_rows(flat: keras.Model, size: tuple[int, int], removed: str) -> keras.Model:
+    """The network with a row of numbers for each picture, where its output is one in another shape: (N, 1, 1, units), (N,).
+
+    Args:
+        flat: a canonical network.
+        size: (height, width) of its pictures: what answers one place of those may answer several of larger ones.
+        removed: the activation that was taken off its end. A backbone whose last map is one place ends in none that makes
+            probabilities, nor in a plain convolution.
+    """
+    output = flat.outputs[0]
+    if len(output.shape) == 1:
+        return keras.Model(flat.inputs[0], keras.ops.expand_dims(output, -1), name=flat.name)
+    last = next((node.operation for node in nodes_in_order(flat) if any(made is output for made in node.outputs)), None)
+    plain = type(last).__name__ == "Conv2D" and activation_name(last) == "linear"
+    if len(output.shape) != 4 or not (plain or removed != "linear"):
+        return flat
+    try:
+        shape = flat.compute_output_shape((1, *size, flat.inputs[0].shape[-1]))
+    except (ValueError, TypeError):
+        return flat
+    if tuple(shape[1:3]) != (1, 1):
+        return flat
+    return keras.Model(flat.inputs[0], keras.layers.GlobalAveragePooling2D(name="one_place")(output), name=flat.name)
+
+
 def with_scores(flat: keras.Model, scores: str, removed: str, total: float = 1.0) -> keras.Model:
     """The network with scores for outputs; its layers are shared.
 

@@ -12,7 +12,7 @@ import keras
 from convscope.errors import UserError
 from convscope.models import presets
 from convscope.models.head_choice import CHOICES, Choice, choose, loss_name
-from convscope.models.head_outputs import ending_of, with_scores
+from convscope.models.head_outputs import as_rows, ending_of, with_scores
 from convscope.models.spec import ModelSpec
 
 
@@ -34,6 +34,7 @@ def with_head(
     """
     where, given = f"models.{spec.name}", tuple(settings.get("classes") or ())
     wanted = str(settings.get("head") or "auto")
+    flat = as_rows(flat, spec.input_size, removed) if has_head else flat
     if not has_head or len(flat.outputs[0].shape) != 2:
         if given or wanted != "auto":
             key = "classes" if given else "head"

@@ -172,6 +172,24 @@ def test_what_the_config_says_counts() -> None:
         imported(backbone, head="softmax")
 
 
+def test_outputs_of_one_place_are_rows() -> None:
+    """A fully convolutional network at its own size answers (N, 1, 1, classes), a squeezed one (N,)."""
+    image = keras.Input((SIZE, SIZE, 3))
+    maps = layers.Rescaling(1 / 255)(image)
+    whole = keras.Model(image, layers.Softmax()(layers.Conv2D(3, SIZE)(maps)))
+    flat, spec = imported(whole)
+    assert spec.head == "multiclass" and spec.units == 3
+    np.testing.assert_allclose(spec.probabilities(flat(pictures())), whole(pictures())[:, 0, 0], rtol=1e-4)
+    lone = keras.Model(image, layers.Dense(1)(layers.Flatten()(maps))[:, 0])
+    flat, spec = imported(lone)
+    assert spec.head == "regression"
+    np.testing.assert_allclose(flat(pictures())[:, 0], lone(pictures()), rtol=1e-4)
+    backbone = keras.Model(image, layers.ReLU()(layers.Conv2D(3, SIZE)(maps)))
+    assert imported(backbone)[1].head == "none", "its last map has one place"
+    places = keras.Model(image, layers.Conv2D(3, 3)(maps))
+    assert imported(places)[1].head == "none", "an answer a place is none a picture"
+
+
 def test_logits_of_no_network_are_touched() -> None:
     model = network(dense(None), 3)
     flat, spec = imported(model)
