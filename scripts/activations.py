@@ -33,7 +33,9 @@ def main(args: argparse.Namespace) -> None:
     progress = Progress(len(rows), f"activations of {spec.name}", "images")
 
     def answer(start: int) -> Answers:
-        return model(spec.preprocess(load_rows(rows[start : start + batch], spec.input_size, spec.resize)))
+        return model(
+            spec.preprocess(load_rows(rows[start : start + batch], spec.input_size, spec.resize, channels=spec.reads))
+        )
 
     attributes = {
         "model": spec.name,

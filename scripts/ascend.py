@@ -76,6 +76,7 @@ def main(args: argparse.Namespace) -> None:
         "computed_by": f"Keras's own graph: {kept.mistrust}" if kept.mistrust else "written-out trunk",
         "seed": args.seed,
         "settings": settings.as_dict(),
+        **spec.reads.described(),
     }
     with store.create(args.out, **attributes) as file:
         store.write_array(file, "filter", found.channels, ("filter",))

@@ -27,7 +27,7 @@ def main(args: argparse.Namespace) -> None:
     own = settings.get(args.method, {})
 
     def load(rows: list[dict[str, str]]) -> np.ndarray:
-        return spec.preprocess(load_rows(rows, spec.input_size, spec.resize, args.threads))
+        return spec.preprocess(load_rows(rows, spec.input_size, spec.resize, args.threads, spec.reads))
 
     whole = read_rows(args.images)
     rows = whole[args.first : args.first + args.count]
@@ -62,6 +62,7 @@ def main(args: argparse.Namespace) -> None:
         "channels": spec.channels,
         "seed": args.seed,
         "settings": {**METHODS[args.method].settings, **own},
+        **spec.reads.described(),
     }
     if (truths := told(spec, rows)) is not None:
         attributes["head"] = spec.head

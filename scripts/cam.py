@@ -30,7 +30,9 @@ def main(args: argparse.Namespace) -> None:
     labels = labels_for(every, spec.classes)[args.first : args.first + args.count]
 
     def load(start: int) -> tuple[int, np.ndarray]:
-        return start, spec.preprocess(load_rows(rows[start : start + batch], spec.input_size, spec.resize))
+        return start, spec.preprocess(
+            load_rows(rows[start : start + batch], spec.input_size, spec.resize, channels=spec.reads)
+        )
 
     # Decoding starts here, and is under way while TensorFlow and the model are loaded.
     pictures = ahead(load, range(0, len(rows), batch), args.threads, depth=args.threads + 1)
@@ -60,6 +62,7 @@ def main(args: argparse.Namespace) -> None:
         "classes": list(spec.classes),
         "input_size": spec.input_size,
         "resize": spec.resize,
+        **spec.reads.described(),
     }
     if (truths := told(spec, rows)) is not None:
         attributes["head"] = spec.head

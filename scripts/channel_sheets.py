@@ -12,7 +12,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.activations.sparsity import sparsity_by_layer
     from convscope.models.layer_table import read_layers
     from convscope.models.spec import ModelSpec
-    from convscope.pictures.read import load_images
+    from convscope.pictures.read import shown_as
     from convscope.pictures.render import save_png
     from convscope.storage import store
     from convscope.storage.tables import write_table
@@ -46,7 +46,7 @@ def main(args: argparse.Namespace) -> None:
         if len(chosen):
             first = next(name for name in names if roles[name] != "pool")
             channel = min(settings["channel"], file[f"layers/{first}"].shape[-1] - 1)
-            picture = load_images(paths[:1], spec.input_size, spec.resize, digests=digests[:1])[0]
+            picture = shown_as(spec.reads, paths[0], digests[0], spec.input_size, spec.resize)
             values = file[f"layers/{first}"][0, :, :, channel]
             single_channel_figure(
                 args.sheets / f"{ids[0]}_{first}_channel_{channel}.png", picture, values, f"{first}, channel {channel}"

@@ -9,6 +9,7 @@ from convscope.jobs.job import parser, run
 
 def main(args: argparse.Namespace) -> None:
     from convscope.filters.figures import objective_figure, pattern_grid
+    from convscope.pictures.channels import Channels
     from convscope.pictures.render import save_png
     from convscope.storage import store
 
@@ -19,7 +20,11 @@ def main(args: argparse.Namespace) -> None:
         objective = file["objective"][()]
         title = f"{file.attrs['model']} / {file.attrs['layer']}"
         pixels, geometry = pattern_grid(
-            file["patterns"], settings["crop"], dead, bounded=settings["parameterisation"] == "fourier"
+            file["patterns"],
+            settings["crop"],
+            dead,
+            bounded=settings["parameterisation"] == "fourier",
+            channels=Channels.of_attributes(file.attrs),
         )
         geometry |= {
             "filters": channels,

@@ -88,7 +88,9 @@ def _answers(
         return tf.reduce_mean(parts[0], axis=(1, 2)), tail(*parts)
 
     def load(start: int) -> Any:
-        return spec.preprocess(load_rows(chosen[start : start + args.batch], spec.input_size, spec.resize))
+        return spec.preprocess(
+            load_rows(chosen[start : start + args.batch], spec.input_size, spec.resize, channels=spec.reads)
+        )
 
     progress = Progress(len(chosen), f"features of {spec.name} at {layer}, split {split}", "images")
     pictures = ahead(load, range(0, len(chosen), args.batch), args.threads, depth=args.threads + 1)

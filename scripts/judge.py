@@ -35,7 +35,7 @@ def main(args: argparse.Namespace) -> None:
     keys = [row["id"] for row in rows]
 
     def load(rows: list[dict[str, str]]) -> np.ndarray:
-        return load_rows(rows, spec.input_size, spec.resize, args.threads)
+        return load_rows(rows, spec.input_size, spec.resize, args.threads, spec.reads)
 
     pictures = load(rows)
     images = spec.preprocess(pictures)
@@ -60,7 +60,7 @@ def main(args: argparse.Namespace) -> None:
         make = None
         if method in CONTROLS:
             # A control is judged on the classes that a method explains: all are compared image by image.
-            heat = controls.MAPS[method](pictures, keys, args.seed)
+            heat = controls.MAPS[method](spec.reads.for_people(pictures), keys, args.seed)
         else:
             heat = judged_store.heat_of(method, maps)
             own = json.loads(args.method_settings)

@@ -19,7 +19,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.attributions.figures import MapFile, Style
     from convscope.attributions.side_by_side import rows_of, side_by_side
     from convscope.pictures.contact_sheets import contact_sheet
-    from convscope.pictures.render import save_png
+    from convscope.pictures.render import enlarged, save_png
     from convscope.storage import store
     from convscope.storage.tables import write_table
 
@@ -33,6 +33,7 @@ def main(args: argparse.Namespace) -> None:
         for index in range(files[0].count):
             photo, about = files[0].photo(index), files[0].prediction(index)
             rows = rows_of(files, index, photo)
+            photo = enlarged(photo)
             signed = any(maps.signed for maps in files)
             picture = side_by_side(photo, about, files[0].probabilities(index), rows, style, signed)
             name = f"{about['id']}_predicted_{about['predicted']}.png".replace("/", "-").replace(" ", "-")

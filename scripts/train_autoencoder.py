@@ -27,9 +27,10 @@ def main(args: argparse.Namespace) -> None:
             threads=args.threads,
             what=f"split {split}",
             digests=[row["sha256"] for row in pictures],
+            channels=spec.reads,
         )
     training.seed_everything(args.seed)
-    model = autoencoder.build_autoencoder(spec.input_size)
+    model = autoencoder.build_autoencoder(spec.input_size, depth=spec.depth)
     progress = Progress(autoencoder.EPOCHS, f"auto-encoder for {spec.name}", "epochs")
     rows = autoencoder.train_autoencoder(
         model,
@@ -42,7 +43,8 @@ def main(args: argparse.Namespace) -> None:
     shown = splits["validation"] if len(splits["validation"]) else splits["train"]
     originals, _ = next(shown.batches(np.linspace(0, len(shown) - 1, min(8, len(shown))).round().astype(np.int64), 8))
     redrawn = np.asarray(model(originals.astype(np.float32) / 255, training=False))
-    cells = [*originals, *np.rint(np.clip(redrawn, 0, 1) * 255).astype(np.uint8)]
+    seen = [*originals, *np.rint(np.clip(redrawn, 0, 1) * 255).astype(np.uint8)]
+    cells = [spec.reads.for_people(picture) for picture in seen]
     save_png(args.sheet, grid(cells, len(originals), 4), model=spec.name, rows="pictures, redrawn")
     save_model(model, args.model)
 

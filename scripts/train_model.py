@@ -16,6 +16,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.jobs.job import say
     from convscope.models import architectures, graphs, load, training
     from convscope.models.canonical import canonical
+    from convscope.models.channels import channel_facts
     from convscope.models.settings import image_size
     from convscope.models.spec import ModelSpec
     from convscope.storage.files import read_json, write_json, write_text
@@ -29,7 +30,9 @@ def main(args: argparse.Namespace) -> None:
         raise UserError(f"{args.images}: training needs at least two classes, found {len(classes)}")
 
     training.seed_everything(args.seed)
-    model = architectures.build(settings, len(classes))
+    facts = channel_facts(args.name, settings, None, {})
+    reads = ModelSpec(args.name, size, **facts).reads
+    model = architectures.build(settings, len(classes), reads.depth)
     splits = {}
     for split in ("train", "validation"):
         paths, labels, digests = (
@@ -43,6 +46,7 @@ def main(args: argparse.Namespace) -> None:
             threads=args.threads,
             what=f"split {split}",
             digests=digests,
+            channels=reads,
         )
     scale, offset = architectures.preprocessing(settings["architecture"])
     used = [[row[key] for key in ("split", "path", "label", "sha256")] for row in rows]
@@ -66,13 +70,14 @@ def main(args: argparse.Namespace) -> None:
         name=args.name,
         input_size=size,
         resize=RESIZE,
-        scale=(scale,) * 3,
-        offset=(offset,) * 3,
+        scale=(scale,),
+        offset=(offset,),
         classes=tuple(classes),
         head="binary" if len(classes) == 2 else "multiclass",
         source=f"{settings['architecture']} trained on {settings.get('dataset', args.images.parent.name)}",
         digest=graphs.network_digest(network),
         requires=load.required_modules(network),
+        **facts,
     )
     best = result.best
     training.write_history(args.history, result.history)

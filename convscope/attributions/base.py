@@ -14,7 +14,7 @@ class Attribution:
 
     Attributes:
         maps: float32, raw (not normalised, signed where the method is): (N, H, W) or, where the method tells colours
-            apart, (N, H, W, 3).
+            apart, (N, H, W, C).
         facts: numbers a picture, each of shape (N, ...): a completeness gap, a standard error.
     """
 
@@ -37,7 +37,7 @@ class Explainer(Protocol):
         """Explain a batch.
 
         Args:
-            images: (N, H, W, 3) float32 in model space.
+            images: (N, H, W, C) float32 in model space.
             targets: (N,) int64, the class explained in each.
             keys: the images' ids. All that is random in an image's map comes from its id (see `generator`), so neither
                 the batch nor the order changes a number.

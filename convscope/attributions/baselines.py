@@ -28,22 +28,22 @@ def named_baseline(
         name: "grey" (127.5), "black", "blurred" (the image itself without detail), "mean" (of the image set) or "zero" (of
             model space, whatever colour that is).
         spec: its preprocessing.
-        background: (M, H, W, 3) in model space, the images of the set; for "mean".
+        background: (M, H, W, C) in model space, the images of the set; for "mean".
         blur: standard deviation of the Gaussian in pixels; for "blurred".
         method: whose setting it is, for the message.
 
     Returns:
-        (1, 1, 1, 3) or (1, H, W, 3) float32 in model space, or a function of the images.
+        (1, 1, 1, C) or (1, H, W, C) float32 in model space, or a function of the images.
 
     Raises:
         UserError: unknown name, or "mean" without images.
     """
     if name == "black":
-        return spec.preprocess(np.zeros((1, 1, 1, 3)))
+        return spec.colour((0, 0, 0)).reshape(1, 1, 1, -1)
     if name == "grey":
-        return spec.preprocess(np.full((1, 1, 1, 3), 127.5))
+        return spec.colour((127.5, 127.5, 127.5)).reshape(1, 1, 1, -1)
     if name == "zero":
-        return np.zeros((1, 1, 1, 3), np.float32)
+        return np.zeros((1, 1, 1, spec.depth), np.float32)
     if name == "blurred":
         return lambda images: _blurred(images, spec, blur)
     if name == "mean":
@@ -62,4 +62,6 @@ def baseline_of(images: np.ndarray, baseline: Baseline) -> np.ndarray:
 def _blurred(images: np.ndarray, spec: ModelSpec, sigma: float) -> np.ndarray:
     filter = ImageFilter.GaussianBlur(sigma)
     pixels = np.clip(np.rint(spec.to_pixels(images)), 0, 255).astype(np.uint8)
-    return spec.preprocess(np.stack([np.asarray(Image.fromarray(picture).filter(filter)) for picture in pixels]))
+    planes = np.moveaxis(pixels, -1, 1)
+    blurred = [[np.asarray(Image.fromarray(plane).filter(filter)) for plane in picture] for picture in planes]
+    return spec.preprocess(np.moveaxis(np.array(blurred, np.uint8).reshape(planes.shape), 1, -1))

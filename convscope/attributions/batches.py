@@ -20,7 +20,7 @@ def in_batches(total: int, batch: int = BATCH) -> Iterator[slice]:
 
 
 def score_of(scores: Any, target: int) -> Predict:
-    """The logit of one class as a function of images: (N, H, W, 3) -> (N,) float32.
+    """The logit of one class as a function of images: (N, H, W, C) -> (N,) float32.
 
     Args:
         scores: the network, a `class_scores.ClassScores`.
@@ -30,7 +30,7 @@ def score_of(scores: Any, target: int) -> Predict:
 
 
 def fill_colour(colour: Sequence[float], spec: ModelSpec, key: str) -> np.ndarray:
-    """A colour of the config, RGB 0..255, in model space: (3,) float32.
+    """A colour of the config, RGB 0..255, in model space: (C,) float32, its luma for a model that takes gray, opaque for RGBA.
 
     Args:
         colour: red, green, blue.
@@ -38,10 +38,13 @@ def fill_colour(colour: Sequence[float], spec: ModelSpec, key: str) -> np.ndarra
         key: the config key, for the message.
 
     Raises:
-        UserError: not three numbers from 0 to 255.
+        UserError: not three numbers from 0 to 255, or not three equal ones for a model that takes bands.
     """
     numbers = isinstance(colour, list | tuple) and all(isinstance(value, int | float) for value in colour)
     values = np.asarray(colour if numbers else (), np.float32)
     if values.shape != (3,) or not ((values >= 0) & (values <= 255)).all():
         raise UserError(f"{key} is {colour}; give red, green and blue from 0 to 255, such as [128, 128, 128]")
-    return spec.preprocess(values.reshape(1, 1, 1, 3))[0, 0, 0]
+    try:
+        return spec.colour(values.tolist())
+    except ValueError as error:
+        raise UserError(f"{key} is {colour}: {error}") from None

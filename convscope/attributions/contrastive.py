@@ -2,7 +2,8 @@
 
 Dhurandhar et al. 2018 (1802.07623). *Pertinent negative*: the smallest addition to the image that changes the class.
 *Pertinent positive*: the smallest part of the image that has the class by itself, all else set to a colour without
-information. Everything here is in shares of the full range, RGB 0..1, so that the settings mean the same for all models.
+information. Everything here is in shares of the full range, 0..1, of RGB or of what the model reads, so that the settings mean
+the same for all models.
 """
 
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ class Found:
     """What a search found, for each of N images.
 
     Attributes:
-        delta: (N, H, W, 3) float32, the smallest change with success; 0 where there was none.
+        delta: (N, H, W, C) float32, the smallest change with success; 0 where there was none.
         success: (N,) bool.
         constant: (N,) float32, the c that gave it; NaN where there was none.
         constants: (N, searches) float32, every c tried.
@@ -47,13 +48,13 @@ def box(pictures: np.ndarray, neutral: np.ndarray, positive: bool) -> tuple[np.n
     """Between which values the change of each pixel and colour may lie.
 
     Args:
-        pictures: (N, H, W, 3), 0..1.
-        neutral: (3,), the value without information, 0..1.
+        pictures: (N, H, W, C), 0..1.
+        neutral: (C,), the value without information, 0..1.
         positive: False, something is added: away from `neutral`, inside the range. True, something is kept: a share of
             what lies between `neutral` and the picture.
 
     Returns:
-        Lowest and highest change, both (N, H, W, 3) float32, 0 among them.
+        Lowest and highest change, both (N, H, W, C) float32, 0 among them.
     """
     if positive:
         part = pictures - neutral
@@ -85,7 +86,7 @@ class Search:
         constant: the first c; it grows tenfold until a success is seen, then the gap between failure and success is halved.
         searches: how many values of c.
         gamma: weight of the auto-encoder term.
-        autoencoder: (N, H, W, 3) 0..1 -> the same; needed where `gamma` is not 0.
+        autoencoder: (N, H, W, C) 0..1 -> the same; needed where `gamma` is not 0.
         of_probabilities: take the margin of probabilities, as in the paper's notation.
     """
 
@@ -114,9 +115,9 @@ class Search:
         """Search.
 
         Args:
-            pictures: (N, H, W, 3) float32, RGB 0..1.
+            pictures: (N, H, W, C) float32, 0..1, RGB or what the model reads.
             targets: (N,) int, the class of each.
-            neutral: (3,), the value without information, 0..1.
+            neutral: (C,), the value without information, 0..1.
         """
         count = len(pictures)
         low, high = (tf.constant(side) for side in box(pictures, neutral, self.positive))
@@ -211,7 +212,7 @@ class Search:
 
 
 def _model_space(spec: ModelSpec) -> Any:
-    """RGB 0..1 -> model space, for tensors (see `ModelSpec.preprocess`)."""
+    """Pixels 0..1 -> model space, for tensors (see `ModelSpec.preprocess`)."""
     scale, offset = tf.constant(spec.scale, tf.float32) * 255, tf.constant(spec.offset, tf.float32)
 
     def convert(pictures: Any) -> Any:
@@ -223,8 +224,9 @@ def _model_space(spec: ModelSpec) -> Any:
 class Contrastive:
     """Pertinent negatives or positives as an explainer (see `base.Explainer`).
 
-    Maps (N, H, W, 3): the change in shares of the full range, RGB. A negative is added to the picture; a positive is what the
-    picture has beyond the colour without information. Its sign is a colour (darker, brighter), not evidence for or against:
+    Maps (N, H, W, C): the change in shares of the full range, of RGB or of what the model reads. A negative is added to the
+    picture; a positive is what the picture has beyond the colour without information. Its sign is a colour (darker, brighter), not
+    evidence for or against:
     as a heat it is unsigned, so that a black object that is kept counts like a white one, and (+.5, -.5, 0) is a change.
     Only the class that the model predicts has one: for another class the map is 0 and `success` false.
 
@@ -237,7 +239,7 @@ class Contrastive:
         settings: `k`, `b`, `iterations`, `learning_rate`, `constant`, `searches`, `gamma`, `margin` ("logit" or
             "probability"), see `Search`; `neutral`, the colour without information, RGB 0..255.
         positive: pertinent positives instead of negatives.
-        autoencoder: RGB 0..1 -> the same; None where `gamma` is 0.
+        autoencoder: pixels 0..1 -> the same; None where `gamma` is 0.
 
     Raises:
         UserError: a setting that makes no sense, or the auto-encoder is missing.
@@ -263,7 +265,7 @@ class Contrastive:
         if settings["gamma"] and autoencoder is None:
             raise UserError(f"{self.name}.gamma is {settings['gamma']} and no auto-encoder is there; name its dataset")
         fill_colour(settings["neutral"], scores.spec, f"{self.name}.neutral")
-        self.neutral = np.asarray(settings["neutral"], np.float32) / 255
+        self.neutral = scores.spec.reads.of_colour(settings["neutral"]) / 255
         self._search = Search(
             scores,
             positive,

@@ -86,7 +86,7 @@ def _gradients_restored() -> Iterator[None]:
 
 
 class DeepShap:
-    """DeepSHAP as an explainer (see `base.Explainer`): maps (N, H, W, 3), signed.
+    """DeepSHAP as an explainer (see `base.Explainer`): maps (N, H, W, C), signed.
 
     Fact `additivity_gap` (N,): the map's sum less `F(x)` plus the mean score of the background; the library's rules for
     max-pooling and products make it differ from zero.
@@ -94,7 +94,7 @@ class DeepShap:
     Args:
         scores: the network, a `class_scores.ClassScores`.
         settings: `background`, how many pictures to compare with at most; the cost grows with it.
-        background: (M, H, W, 3) float32 in model space.
+        background: (M, H, W, C) float32 in model space.
 
     Raises:
         UserError: the network has a layer that DeepExplainer cannot explain, or there is no background.

@@ -30,13 +30,13 @@ def explained_batch(
     Args:
         explain: the method, ready for the model.
         scores: the model.
-        images: (N, H, W, 3) float32 in model space.
+        images: (N, H, W, C) float32 in model space.
         keys: the images' ids; what is random in a map comes from them.
         labels: (N,) true classes, -1 unknown.
         wanted: "predicted", "true", "all", a class name or an index.
 
     Returns:
-        `maps` (N, T, H, W) or (N, T, H, W, 3) float32, raw, T targets an image; `targets` (N, T) int64; `scores` (N, T) float32,
+        `maps` (N, T, H, W) or (N, T, H, W, C) float32, raw, T targets an image; `targets` (N, T) int64; `scores` (N, T) float32,
         their logits; `probabilities` (N, classes) float32; `predicted` (N,) int64; `facts/<name>` (N, T, ...) each.
 
     Raises:
@@ -56,6 +56,6 @@ def explained_batch(
 
 
 def empty_maps(maps: np.ndarray, signed: bool) -> np.ndarray:
-    """Whether a map has no heat at all: (N, T, H, W[, 3]) -> (N, T) bool."""
+    """Whether a map has no heat at all: (N, T, H, W[, C]) -> (N, T) bool."""
     warm = np.stack([heat(column, signed) for column in np.moveaxis(maps, 1, 0)], axis=1)
     return np.asarray(~warm.any(axis=(2, 3)))

@@ -12,11 +12,11 @@ import numpy as np
 from convscope.attributions.base import heat
 from convscope.attributions.names import METHODS
 from convscope.attributions.views import VIEWS, remark, views
-from convscope.errors import BadImage
 from convscope.pictures.captions import answer, explained
-from convscope.pictures.contact_sheets import contact_sheet
-from convscope.pictures.read import fit_image, read_image
-from convscope.pictures.render import colormap, save_jpeg, save_png
+from convscope.pictures.channels import Channels
+from convscope.pictures.contact_sheets import contact_sheet, sheet_cell
+from convscope.pictures.read import load_images
+from convscope.pictures.render import colormap, enlarged, save_jpeg, save_png
 from convscope.storage import store
 
 _PER_SHEET = 24
@@ -54,9 +54,10 @@ def levels(warm: np.ndarray, top: float, signed: bool) -> np.ndarray:
 
 
 def colour_picture(values: np.ndarray, top: float) -> np.ndarray:
-    """A map with colours as a picture around mid-grey: (H, W, 3) float -> uint8."""
+    """A map with colours as a picture around mid-grey: (H, W, 3), or (H, W, 1) in gray, float -> (H, W, 3) uint8."""
     relative = values / top if top > 0 else np.zeros(values.shape)
-    return np.rint(np.clip(relative / 2 + 0.5, 0, 1) * 255).astype(np.uint8)
+    picture = np.rint(np.clip(relative / 2 + 0.5, 0, 1) * 255).astype(np.uint8)
+    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
 
 
 def blended(photo: np.ndarray, places: np.ndarray, colours: np.ndarray, signed: bool) -> np.ndarray:
@@ -73,18 +74,18 @@ def draw_map(
     style: Style,
     top: float | None = None,
     colours: bool = False,
-    bgr: bool = False,
+    seen: tuple[int, ...] = (0, 1, 2),
 ) -> tuple[np.ndarray, np.ndarray]:
     """A map alone, and over its photo.
 
     Args:
         photo: (H, W, 3) uint8, the image as the model sees it.
-        values: (H, W) or (H, W, 3) float, the raw map.
+        values: (H, W) or (H, W, C) float, the raw map.
         signed: whether its heat has a sign.
         style: how it is shown.
         top: value shown in the strongest colour; None: the map's own (see `strongest`).
         colours: show a map with colours as the picture that it is.
-        bgr: its colours are in the order of networks that came from Caffe.
+        seen: which of its channels people see, as `ModelSpec.places` says.
 
     Returns:
         Two (H, W, 3) uint8.
@@ -95,7 +96,7 @@ def draw_map(
     hot = colormap(style.diverging if signed else style.colormap, places)
     shown = blended(photo, places, hot, signed)
     if colours and values.ndim == 3:
-        return colour_picture(values[..., ::-1] if bgr else values, top), shown
+        return colour_picture(values[..., list(seen)], top), shown
     return hot, shown
 
 
@@ -113,6 +114,7 @@ class MapFile:
         self.method, self.signed = str(file.attrs["method"]), bool(file.attrs["signed"])
         known = METHODS[self.method]
         self.title, self._colours = known.title, known.colours
+        self._reads = Channels.of_attributes(file.attrs)
         self.classes: list[str] = json.loads(file.attrs["classes"])
         self.size: tuple[int, int] = tuple(json.loads(file.attrs["input_size"]))
         self.ids, self.paths, self.digests = (store.read_text(file[name]) for name in ("id", "path", "sha256"))
@@ -143,6 +145,8 @@ class MapFile:
             lambda name: self._fact(name, index, target),
             json.loads(self.attributes.get("settings", "{}")),
             self._style.diverging,
+            self._reads,
+            lambda: self._pixels(index),
         )
 
     def remark(self, index: int, target: int) -> str:
@@ -165,11 +169,12 @@ class MapFile:
 
     def photo(self, index: int) -> np.ndarray:
         """The image as the model sees it, (H, W, 3) uint8."""
-        try:
-            picture = read_image(self.paths[index], sha256=self.digests[index])
-            return fit_image(picture, self.size, str(self._file.attrs["resize"]))
-        except BadImage as error:
-            raise BadImage(f"{self.paths[index]}: {error}") from None
+        return self._reads.for_people(self._pixels(index))
+
+    def _pixels(self, index: int) -> np.ndarray:
+        """What the model is given of the image, (H, W, C), 0..255."""
+        resize, digests = str(self._file.attrs["resize"]), [self.digests[index]]
+        return load_images([self.paths[index]], self.size, resize, digests=digests, channels=self._reads)[0]
 
     def _own_top(self, index: int, target: int) -> float:
         return strongest(heat(self._file["maps"][index, target][None], self.signed)[0], self._style.percentile)
@@ -177,8 +182,8 @@ class MapFile:
     def draw(self, index: int, target: int, photo: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """A map, and the map over its photo: two (H, W, 3) uint8."""
         values = self._file["maps"][index, target]
-        bgr = self._file.attrs.get("channels") == "bgr"
-        return draw_map(photo, values, self.signed, self._style, self._top, self._colours, bgr)
+        places = (2, 1, 0) if self._file.attrs.get("channels") == "bgr" else self._reads.places
+        return draw_map(photo, values, self.signed, self._style, self._top, self._colours, places)
 
 
 class AttributionFigures:
@@ -218,14 +223,14 @@ class AttributionFigures:
         maps, photo = self._maps, self._maps.photo(index)
         about = maps.prediction(index)
         thumbnail = Path("photos") / f"{about['id']}.jpg"
-        save_jpeg(folder / thumbnail, photo)
+        save_jpeg(folder / thumbnail, enlarged(photo))
         results = []
         for place, (target, score, empty) in enumerate(maps.targets(index)):
             drawn, shown = maps.draw(index, place, photo)
             stem = f"{about['id']}_{target}_{score:.2f}".replace("/", "-").replace(" ", "-")
             facts = {"image": about["id"], "target": target, "score": f"{score:.4f}", "empty": empty}
-            save_png(folder / "maps" / f"{stem}.png", drawn, **self._described(), **facts)
-            save_jpeg(folder / "overlays" / f"{stem}.jpg", shown)
+            save_png(folder / "maps" / f"{stem}.png", enlarged(drawn), **self._described(), **facts)
+            save_jpeg(folder / "overlays" / f"{stem}.jpg", enlarged(shown))
             row = {
                 **about,
                 "target": target,
@@ -238,13 +243,15 @@ class AttributionFigures:
             }
             cell = [photo, drawn, shown]
             for name, picture in maps.views(index, place, photo).items():
-                save_png(folder / "views" / f"{stem}_{name}.png", picture, view=name, **self._described(), **facts)
+                save_png(
+                    folder / "views" / f"{stem}_{name}.png", enlarged(picture), view=name, **self._described(), **facts
+                )
                 row[f"view_{name}"] = str(Path(folder.name) / "views" / f"{stem}_{name}.png")
                 cell.append(picture)
             caption = explained(about["predicted"], about["confidence"], about["class"], target, empty)
             more = maps.remark(index, place)
             caption += f"\n{more}" if more else ""
-            results.append((row, np.concatenate(cell, axis=1), caption))
+            results.append((row, np.concatenate([enlarged(picture) for picture in cell], axis=1), caption))
         return results
 
     def _described(self) -> dict[str, str]:
@@ -252,9 +259,7 @@ class AttributionFigures:
         return {key: str(self._maps.attributes[key]) for key in wanted if key in self._maps.attributes}
 
     def _draw_sheet(self, path: Path, cells: list[np.ndarray], captions: list[str]) -> None:
-        height = min(self._maps.size[0], 160)
         pictures = 3 + len(VIEWS.get(self._maps.method, ()))
-        width = round(pictures * height * self._maps.size[1] / self._maps.size[0])
         # Cells of more pictures stand fewer in a row: no sheet is wider than its page.
-        sheet = contact_sheet(cells, max(9 // pictures, 1), (height, width), captions, margin=8)
+        sheet = contact_sheet(cells, max(9 // pictures, 1), sheet_cell(self._maps.size, pictures), captions, margin=8)
         save_png(path, sheet, **self._described())

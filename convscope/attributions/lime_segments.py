@@ -73,8 +73,8 @@ def segment_model(
     """Fit the local model with the `lime` library: half of the segments hidden at random, cosine distance, ridge.
 
     Args:
-        probabilities: pictures (N, H, W, 3) float 0..1 -> (N, classes), two columns or more.
-        picture: (H, W, 3) float 0..1; a hidden segment shows its mean colour.
+        probabilities: pictures (N, H, W, C) float 0..1 -> (N, classes), two columns or more.
+        picture: (H, W, C) float 0..1; a hidden segment shows its mean colour.
         segments: (H, W) int, from 0 without gaps.
         target: the class.
         samples: pictures with hidden segments, the whole one included.
@@ -91,7 +91,7 @@ def segment_model(
             probabilities,
             labels=(target,),
             top_labels=None,
-            hide_color=None,
+            hide_color=_mean_colours(picture.astype(np.float64), segments),
             num_features=int(segments.max()) + 1,
             num_samples=samples,
             batch_size=batch,
@@ -108,6 +108,15 @@ def segment_model(
         float(np.ravel(found.local_pred)[0]),
         float(found.score),
     )
+
+
+def _mean_colours(picture: np.ndarray, segments: np.ndarray) -> np.ndarray:
+    """Each segment in its mean colour: (H, W, C). The library makes this itself of three channels alone."""
+    hidden = picture.copy()
+    for segment in np.unique(segments):
+        inside = segments == segment
+        hidden[inside] = [np.mean(picture[inside][:, channel]) for channel in range(picture.shape[2])]
+    return hidden
 
 
 class Lime:
@@ -140,11 +149,11 @@ class Lime:
         spec = self.scores.spec
         pictures = spec.to_pixels(images) / 255
         models = []
-        for picture, target, key in zip(pictures, targets, keys, strict=True):
+        for picture, seen, target, key in zip(pictures, spec.seen(images) / 255, targets, keys, strict=True):
             # The segments and the samples have a seed each, both of the image alone: another class hides the same.
             seeds = generator(self.seed, self.name, key).integers(2**31, size=2)
             shape = (self.settings["kernel_size"], self.settings["max_distance"], self.settings["ratio"])
-            segments = quickshift_segments(picture, *shape, seed=int(seeds[0]))
+            segments = quickshift_segments(seen, *shape, seed=int(seeds[0]))
             if segments.max() < 3:
                 say(f"lime: {key} has {segments.max() + 1} segments only, which tells little; lower max_distance")
             models.append(

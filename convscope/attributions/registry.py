@@ -30,8 +30,8 @@ class Context:
         settings: the method's settings, complete.
         seed: of everything random.
         layer: the layer whose feature maps carry a map; None: the last.
-        background: (M, H, W, 3) float32 in model space, pictures of the same image set; None where there are none.
-        autoencoder: of pictures RGB 0..1, for contrastive explanations; None where there is none.
+        background: (M, H, W, C) float32 in model space, pictures of the same image set; None where there are none.
+        autoencoder: of pixels 0..1, for contrastive explanations; None where there is none.
     """
 
     def __init__(

@@ -177,7 +177,7 @@ class KernelShap:
         gaps = np.zeros(len(images), np.float32)
         for row, (image, target, key) in enumerate(zip(images, targets, keys, strict=True)):
             seed = int(generator(self.seed, self.name, key).integers(2**31))
-            segments[row] = superpixels(self.scores.spec.to_pixels(image[None])[0] / 255, self.segments)
+            segments[row] = superpixels(self.scores.spec.seen(image[None])[0] / 255, self.segments)
             score = score_of(self.scores, int(target))
             values, gaps[row] = kernel_values(score, image, self.fill, segments[row], self.samples, seed)
             maps[row] = (values / np.bincount(segments[row].ravel()))[segments[row]]
@@ -186,7 +186,7 @@ class KernelShap:
 
 
 class PartitionShap:
-    """Owen values as an explainer (see `base.Explainer`): maps (N, H, W, 3), signed; fact `additivity_gap` (N,).
+    """Owen values as an explainer (see `base.Explainer`): maps (N, H, W, C), signed; fact `additivity_gap` (N,).
 
     Args:
         scores: the network, a `class_scores.ClassScores`.
@@ -217,7 +217,7 @@ class PartitionShap:
 
 
 class GradientShap:
-    """Expected gradients as an explainer (see `base.Explainer`): maps (N, H, W, 3), signed.
+    """Expected gradients as an explainer (see `base.Explainer`): maps (N, H, W, C), signed.
 
     Facts, each (N,): `additivity_gap`, the sum less `F(x)` plus the mean score of the background; `standard_error` of
     that sum, which the gap should not exceed by much.
@@ -226,7 +226,7 @@ class GradientShap:
         scores: the network, a `class_scores.ClassScores`.
         settings: `samples`, gradients an image.
         seed: the study's seed.
-        background: (M, H, W, 3) float32 in model space, pictures to compare with.
+        background: (M, H, W, C) float32 in model space, pictures to compare with.
 
     Raises:
         UserError: no background, or a setting that makes no sense.

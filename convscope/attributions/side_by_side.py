@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from convscope.attributions.figures import MapFile, Style
 from convscope.pictures.contact_sheets import wrap_text
 from convscope.pictures.read import fit_image
-from convscope.pictures.render import colormap
+from convscope.pictures.render import colormap, enlarged
 
 _CELL, _MARGIN, _LINE = 168, 10, 18
 _SMALLEST = 10  # of the sizes of letters
@@ -34,7 +34,8 @@ def rows_of(files: Sequence[MapFile], index: int, photo: np.ndarray) -> list[Row
         cells = []
         for maps in files:
             empty = maps.targets(index)[place][2]
-            cells.append((maps.title + (" (empty)" if empty else ""), *maps.draw(index, place, photo)))
+            drawn, shown = maps.draw(index, place, photo)
+            cells.append((maps.title + (" (empty)" if empty else ""), enlarged(drawn), enlarged(shown)))
         rows.append(Row(f"Evidence for {target}, score {score:.2f}", cells))
     return rows
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from convscope.attributions.lime_views import coefficient_colours, outlined, relevant_only
+from convscope.pictures.channels import RGB, Channels
 
 # Method -> names of its views, in the order in which they are shown.
 VIEWS: dict[str, tuple[str, ...]] = {
@@ -22,16 +23,20 @@ def views(
     fact: Callable[[str], np.ndarray],
     settings: dict[str, Any],
     diverging: str,
+    channels: Channels = RGB,
+    pixels: Callable[[], np.ndarray] | None = None,
 ) -> dict[str, np.ndarray]:
     """The views of one map.
 
     Args:
         method: a name of the attribution methods; one that `VIEWS` does not list has none.
         photo: (H, W, 3) uint8, the image as the model sees it.
-        values: (H, W) or (H, W, 3) float, the raw map.
+        values: (H, W) or (H, W, C) float, the raw map.
         fact: gives a fact of this map by name (`segments` of LIME).
         settings: those that the map was made with.
         diverging: matplotlib's name of the colour map for signs.
+        channels: what the model reads.
+        pixels: gives what it is given of the image, (H, W, C) in 0..255; needed where that is not RGB.
 
     Returns:
         Name -> (H, W, 3) uint8, the names of `VIEWS`: LIME's segments that speak for the class, its strongest segments
@@ -45,9 +50,11 @@ def views(
             "coefficients": coefficient_colours(values, diverging),
         }
     if method == "pertinent_negative":
-        return {"changed": _picture(photo / 255 + values)}
+        base = photo if pixels is None or channels.kind == "rgb" else pixels()
+        return {"changed": _picture(base / 255 + values, channels)}
     if method == "pertinent_positive":
-        return {"alone": _picture(np.asarray(settings["neutral"]) / 255 + values)}
+        neutral = channels.of_colour(settings["neutral"]).astype(np.float64)
+        return {"alone": _picture(neutral / 255 + values, channels)}
     return {}
 
 
@@ -75,5 +82,5 @@ def remark(method: str, fact: Callable[[str], np.ndarray], classes: list[str]) -
     return ""
 
 
-def _picture(shares: np.ndarray) -> np.ndarray:
-    return np.rint(np.clip(shares, 0, 1) * 255).astype(np.uint8)
+def _picture(shares: np.ndarray, channels: Channels) -> np.ndarray:
+    return channels.for_people(np.rint(np.clip(shares, 0, 1) * 255).astype(np.uint8))

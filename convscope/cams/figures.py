@@ -10,11 +10,11 @@ import h5py
 import numpy as np
 
 from convscope.cams.names import CLASS_FREE, METHODS
-from convscope.errors import BadImage
 from convscope.pictures.captions import answer, explained
-from convscope.pictures.contact_sheets import contact_sheet
-from convscope.pictures.read import fit_image, read_image
-from convscope.pictures.render import colormap, laid_over, overlay, save_jpeg, save_png, upsample
+from convscope.pictures.channels import Channels
+from convscope.pictures.contact_sheets import contact_sheet, sheet_cell
+from convscope.pictures.read import shown_as
+from convscope.pictures.render import colormap, enlarged, laid_over, overlay, save_jpeg, save_png, upsample
 from convscope.storage import store
 from convscope.storage.prefetch import ahead, behind
 
@@ -88,6 +88,7 @@ class CamFigures:
         self._model_head = str(file.attrs.get("head", ""))
         self._size = tuple(json.loads(file.attrs["input_size"]))
         self._resize = str(file.attrs["resize"])
+        self._reads = Channels.of_attributes(file.attrs)
         self._facts = {key: str(file.attrs[key]) for key in ("model", "layer", "class")} | {"method": METHODS[method]}
         # Every target's map is the same where the method knows no classes: it is drawn once.
         self._targets = 1 if method in CLASS_FREE else None
@@ -146,11 +147,8 @@ class CamFigures:
                 )
 
     def _draw_image(self, entry: _Entry, folder: Path) -> _Drawn:
-        try:
-            picture = read_image(entry.path, sha256=entry.sha256)
-        except BadImage as error:
-            raise BadImage(f"{entry.path}: {error}") from None
-        photo = fit_image(picture, self._size, self._resize)
+        # Enlarged before the map is laid over it: smooth heat on sharp pixels.
+        photo = enlarged(shown_as(self._reads, entry.path, entry.sha256, self._size, self._resize))
         thumbnail = Path("photos") / f"{entry.identity}.jpg"
         save_jpeg(folder / thumbnail, photo)
         result = _Drawn([], [], [])
@@ -180,5 +178,5 @@ class CamFigures:
         return result
 
     def _draw_sheet(self, path: Path, cells: list[np.ndarray], captions: list[str]) -> None:
-        side = min(self._size[0], 160)
-        save_png(path, contact_sheet(cells, 3, (side, 3 * side), captions, margin=8), **self._facts)
+        cell = sheet_cell(self._size, 3)
+        save_png(path, contact_sheet(cells, 3, cell, captions, margin=8), **self._facts)

@@ -22,14 +22,14 @@ class ScoreCam:
     networks that it takes (mean and deviation), and black for one that takes 0..255: black objects would then never be hidden.
 
     Args:
-        logits: images (N, H, W, 3) in model space -> (N, units) float32 logits, as a TensorFlow function.
+        logits: images (N, H, W, C) in model space -> (N, units) float32 logits, as a TensorFlow function.
         spec: the model's head.
         channels: how many feature maps an image to take: those with the largest standard deviation; all where None.
     """
 
     def __init__(self, logits: Callable[[Any], Any], spec: ModelSpec, channels: int | None = None) -> None:
         self._spec, self._channels = spec, channels
-        grey = tf.constant(spec.preprocess(np.full((1, 1, 1, 3), 127.5)))
+        grey = tf.constant(spec.colour((127.5, 127.5, 127.5)).reshape(1, 1, 1, -1))
 
         def masked(image: Any, maps: Any) -> Any:
             # maps: (n, h, w). Bilinear with half-pixel centres, as overlays are drawn.
@@ -39,14 +39,17 @@ class ScoreCam:
             return logits(grey + (image[None] - grey) * tf.math.divide_no_nan(large - low, high - low))
 
         # Free sizes: the few masks at the end need no trace of their own.
-        pixels, masks = tf.TensorSpec((None, None, 3), tf.float32), tf.TensorSpec((None, None, None), tf.float32)
+        pixels, masks = (
+            tf.TensorSpec((None, None, spec.depth), tf.float32),
+            tf.TensorSpec((None, None, None), tf.float32),
+        )
         self._masked = tf.function(masked, input_signature=[pixels, masks])
 
     def __call__(self, images: np.ndarray, activations: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Maps of a batch.
 
         Args:
-            images: (N, H, W, 3) float32 in model space.
+            images: (N, H, W, C) float32 in model space.
             activations: (N, h, w, K) float32, their feature maps.
             targets: (N, T) int64, the classes explained.
 

@@ -61,18 +61,19 @@ def predict(
 
 def _load(
     paths: list[str], spec: ModelSpec, threads: int, bad: list[tuple[str, str]], digests: Sequence[str]
-) -> tuple[npt.NDArray[np.uint8], list[int]]:
+) -> tuple[npt.NDArray[Any], list[int]]:
     resize: Any = spec.resize
     try:
-        return load_images(paths, spec.input_size, resize, threads, digests), list(range(len(paths)))
+        return load_images(paths, spec.input_size, resize, threads, digests, spec.reads), list(range(len(paths)))
     except BadImage:
         pass
     # One of them is bad: take the batch apart to keep the others.
     images, readable = [], []
     for index, path in enumerate(paths):
         try:
-            images.append(load_images([path], spec.input_size, resize, digests=digests[index : index + 1])[0])
+            one = load_images([path], spec.input_size, resize, 1, digests[index : index + 1], spec.reads)
+            images.append(one[0])
             readable.append(index)
         except BadImage as error:
             bad.append((path, str(error).removeprefix(f"{path}: ")))
-    return np.array(images, dtype=np.uint8), readable
+    return np.array(images), readable

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from convscope.pictures.channels import RGB, Channels
 from convscope.pictures.plots import new_figure, save_figure
 from convscope.pictures.render import grid, pattern_picture
 
@@ -14,22 +15,22 @@ _DEAD_GREY = 40
 
 
 def pattern_grid(
-    patterns: Any, crop: int, dead: np.ndarray, bounded: bool = False
+    patterns: Any, crop: int, dead: np.ndarray, bounded: bool = False, channels: Channels = RGB
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """A layer's patterns, eight a row with margins of 5 px; a dead filter is a crossed-out cell.
 
     Args:
-        patterns: (N, H, W, 3) float, an array or an HDF5 dataset (read one by one).
+        patterns: (N, H, W, C) float, an array or an HDF5 dataset (read one by one).
         crop: pixels cut from each side.
         dead: (N,) bool.
-        bounded: see `pattern_picture`.
+        bounded, channels: see `pattern_picture`.
 
     Returns:
         The picture, uint8, and its geometry: columns, cell, margin, count.
     """
     cells = []
     for index in range(len(patterns)):
-        cell = pattern_picture(np.asarray(patterns[index], np.float32), crop, bounded)
+        cell = pattern_picture(np.asarray(patterns[index], np.float32), crop, bounded, channels)
         cells.append(_crossed_out(cell.shape[0]) if dead[index] else cell)
     geometry = {"columns": min(COLUMNS, len(cells)), "cell": cells[0].shape[0], "margin": MARGIN, "count": len(cells)}
     return grid(cells, COLUMNS, MARGIN), geometry

@@ -56,7 +56,7 @@ class KerasTrunk:
     """Everything between the image and the input of a layer, by Keras itself in float32: the interface of `Trunk`.
 
     Args:
-        network: flat functional model, image (N, H, W, 3) -> anything.
+        network: flat functional model, image (N, H, W, C) -> anything.
         layer_name: the layer whose input is wanted (that of its last call, where it is called several times).
     """
 

@@ -28,7 +28,7 @@ class Measured(NamedTuple):
 
     Attributes:
         values: (N,) float32.
-        gradient: (N, H, W, 3) float32, of the sum of the values to the images.
+        gradient: (N, H, W, C) float32, of the sum of the values to the images.
         at_maps: the gradient that arrives at the layer's input, without `unread`.
         unread: what the layer does not read of its input.
         size: (N,) float32, mean magnitude of the responses whose mean each value is; of one image by Keras outside of graphs alone,
@@ -68,7 +68,7 @@ class ChannelObjective:
     changed.
 
     Args:
-        network: flat functional model, image (N, H, W, 3) -> anything.
+        network: flat functional model, image (N, H, W, C) -> anything.
         layer_name: a convolution of it; where it is called several times, its last call counts.
         border: positions to drop.
         dtype: "float32" or "bfloat16", of the network's weights and activations; the objective itself is float32.
@@ -148,12 +148,12 @@ class ChannelObjective:
         """Objective of each image for its own channel, and the gradient of their sum.
 
         Args:
-            images: (N, H, W, 3) in model space.
+            images: (N, H, W, C) in model space.
             channels: (N,) int32, the filter each image is for.
             opened: (N,) bool; True measures before the layer's activation, where a ReLU cannot hide the gradient.
 
         Returns:
-            (N,) float32 and (N, H, W, 3) float32.
+            (N,) float32 and (N, H, W, C) float32.
         """
         measured = self.measured(images, channels, opened)
         return measured.values, measured.gradient

@@ -29,7 +29,7 @@ class Parameterisation(Protocol):
         ...
 
     def images(self, variables: Any, size: int) -> Any:
-        """(N, size, size, 3) float32, differentiable."""
+        """(N, size, size, C) float32, differentiable."""
         ...
 
     def grow(self, variables: Any, size: int, larger: int) -> Any:
@@ -42,14 +42,15 @@ class Pixels:
 
     Args:
         start: range of the uniform random start.
+        depth: channels of the image.
     """
 
-    def __init__(self, start: tuple[float, float]) -> None:
-        self.start = start
+    def __init__(self, start: tuple[float, float], depth: int = 3) -> None:
+        self.start, self.depth = start, depth
 
     def begin(self, generators: list[np.random.Generator], size: int) -> np.ndarray:
-        """Uniform noise, (N, size, size, 3)."""
-        return np.stack([g.uniform(*self.start, (size, size, 3)) for g in generators]).astype(np.float32)
+        """Uniform noise, (N, size, size, C)."""
+        return np.stack([g.uniform(*self.start, (size, size, self.depth)) for g in generators]).astype(np.float32)
 
     def images(self, variables: Any, size: int) -> Any:
         """The variables."""
@@ -64,33 +65,39 @@ class Fourier:
     """Amplitudes of spatial frequencies in decorrelated colours (Olah, Mordvintsev & Schubert 2017, Feature Visualization).
 
     Every frequency is divided by its magnitude, as in natural pictures, so that a step moves all scales alike and the image
-    is not drowned in the finest ones. A sigmoid keeps it between black and white.
+    is not drowned in the finest ones. A sigmoid keeps it between black and white. Channels that are no colours (gray, alpha, bands)
+    go together in no known way: each has a plane of its own, of the contrast that gray has in the plane of brightness.
 
     Args:
         deviation: of the normal random start.
+        depth: channels of the image.
+        colours: how many of the first are red, green and blue: 3, or 0.
     """
 
-    def __init__(self, deviation: float = 0.01) -> None:
-        self.deviation = deviation
+    def __init__(self, deviation: float = 0.01, depth: int = 3, colours: int = 3) -> None:
+        self.deviation, self.depth = deviation, depth
+        self._mixing = np.diag(np.full(depth, np.float32(3**-0.5)))
+        if colours:
+            self._mixing[:colours, :colours] = _COLOUR_ROOT / np.linalg.norm(_COLOUR_ROOT, axis=0).max()
 
     def begin(self, generators: list[np.random.Generator], size: int) -> np.ndarray:
-        """Small random amplitudes, (N, 3, size, even width // 2 + 1, 2): real and imaginary parts, a colour a plane."""
-        shape = (3, size, _even(size) // 2 + 1, 2)
+        """Small random amplitudes, (N, C, size, even width // 2 + 1, 2): real and imaginary parts, a channel a plane."""
+        shape = (self.depth, size, _even(size) // 2 + 1, 2)
         return np.stack([g.normal(0, self.deviation, shape) for g in generators]).astype(np.float32)
 
     def images(self, variables: Any, size: int) -> Any:
-        """(N, size, size, 3) in -1..1."""
+        """(N, size, size, C) in -1..1."""
         # The inverse transform gives an even width only; an odd image leaves its last column out.
         planes = _planes(variables * _frequency_scale(size))[..., :size]
-        colours = _COLOUR_ROOT / np.linalg.norm(_COLOUR_ROOT, axis=0).max()
-        mixed = tf.matmul(tf.reshape(tf.transpose(planes, (0, 2, 3, 1)), (-1, 3)), colours, transpose_b=True)
-        return 2 * tf.sigmoid(tf.reshape(mixed, (-1, size, size, 3))) - 1
+        pixels = tf.reshape(tf.transpose(planes, (0, 2, 3, 1)), (-1, self.depth))
+        mixed = tf.matmul(pixels, self._mixing, transpose_b=True)
+        return 2 * tf.sigmoid(tf.reshape(mixed, (-1, size, size, self.depth))) - 1
 
     def grow(self, variables: Any, size: int, larger: int) -> Any:
         """The same frequencies in a finer spectrum, the new ones zero; the picture is the same, enlarged."""
         spectrum = variables * _frequency_scale(size)
         rows, columns = spectrum.shape[2], _even(larger) // 2 + 1
-        gap = tf.zeros((spectrum.shape[0], 3, larger - rows, *spectrum.shape[3:]))
+        gap = tf.zeros((*spectrum.shape[:2], larger - rows, *spectrum.shape[3:]))
         half = (rows + 1) // 2
         spectrum = tf.concat([spectrum[:, :, :half], gap, spectrum[:, :, half:]], axis=2)
         spectrum = tf.pad(spectrum, [[0, 0], [0, 0], [0, 0], [0, columns - spectrum.shape[3]], [0, 0]])
@@ -100,7 +107,7 @@ class Fourier:
 
 @tf.custom_gradient
 def _planes(spectrum: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """Inverse real Fourier transform of amplitudes held as pairs (N, 3, size, width // 2 + 1, 2) -> (N, 3, size, width).
+    """Inverse real Fourier transform of amplitudes held as pairs (N, C, size, width // 2 + 1, 2) -> (N, C, size, width).
 
     The gradient is the forward transform, every column but the first and the last counted twice: the half of the spectrum
     that is not held mirrors it. Written out, it takes a third of the library's time.

@@ -72,9 +72,9 @@ class Proof:
 
         Args:
             size: side of the images.
-            pictures: from a slice of the batch to its images in model space, (n, size, size, 3).
+            pictures: from a slice of the batch to its images in model space, (n, size, size, C).
             channels, opened: those of the batch (`ChannelObjective.value_and_gradient`).
-            values, gradients: (N,) and (N, size, size, 3), what the fast path found for them.
+            values, gradients: (N,) and (N, size, size, C), what the fast path found for them.
             norms: (N,), of the gradients, or of what is made of them: zero where they are.
 
         Raises:

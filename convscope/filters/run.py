@@ -27,7 +27,7 @@ class FilterPatterns:
 
     Attributes:
         channels: (N,) int64, the filters.
-        patterns: (N, size, size, 3) float32, black -1 and white 1 (pixels: values beyond are common before display).
+        patterns: (N, size, size, C) float32, black -1 and white 1 (pixels: values beyond are common before display).
         objective: (N, steps + 1) float32, before every step and after the last; steps at the coarse size count too.
         dead: (N,) bool, the weights are zero, no gradient ever reached the image, or the ReLU of the layer stayed closed.
         opened: (N,) int64, steps taken with the layer's own ReLU open because it hid the gradient.
@@ -159,7 +159,10 @@ class _Ascent:
         self._to_model = model_space(spec)
         self._robustness = Robustness(settings.jitter, settings.zoom, settings.turn)
         fourier = settings.parameterisation == "fourier"
-        self._image: Parameterisation = Fourier() if fourier else Pixels(settings.start)
+        self._depth, colours = spec.depth, spec.reads.colour
+        self._image: Parameterisation = (
+            Fourier(depth=self._depth, colours=colours) if fourier else Pixels(settings.start, self._depth)
+        )
         self.objective.map_size(settings.size)
         # A deep layer of a small network sees nothing of the coarse image: then every step is one of the full size.
         self._stages = settings.stages
@@ -238,7 +241,7 @@ class _Ascent:
         steps = sum(steps for _, steps in self._stages)
         return FilterPatterns(
             np.asarray(channels, np.int64),
-            np.zeros((count, size, size, 3), np.float32),
+            np.zeros((count, size, size, self._depth), np.float32),
             np.zeros((count, steps + 1), np.float32),
             np.ones(count, bool),
             np.zeros(count, np.int64),

@@ -36,11 +36,11 @@ def moved(images: Any, moves: Any) -> Any:
     """Images under their moves, bilinear, grey beyond the frame.
 
     Args:
-        images: (N, H, W, 3), black -1, white 1.
+        images: (N, H, W, C), black -1, white 1.
         moves: (N, 4), one step of `Robustness.draw`.
 
     Returns:
-        (N, H, W, 3), differentiable in the images.
+        (N, H, W, C), differentiable in the images.
     """
     side = float(images.shape[1])
     down, across = moves[:, 0] * side, moves[:, 1] * side

@@ -25,7 +25,7 @@ class Trunk:
     """Everything between the image and the input of a layer.
 
     Args:
-        network: flat functional model, image (N, H, W, 3) -> anything.
+        network: flat functional model, image (N, H, W, C) -> anything.
         layer_name: the layer whose input is wanted (that of its last call, where it is called several times).
         dtype: "float32" or "bfloat16", of weights and activations.
     """
@@ -51,12 +51,12 @@ class Trunk:
         """Feature maps, and the function that takes a gradient back to the images.
 
         Args:
-            images: (N, H, W, 3) float32 in model space.
+            images: (N, H, W, C) float32 in model space.
             margins: what nobody asks for at the sides of the maps; no pointwise convolution before them makes it either.
 
         Returns:
             (N, h, w, C) in the trunk's dtype, without the margins, and `backward`: their gradient, the same shape ->
-            (N, H, W, 3) float32.
+            (N, H, W, C) float32.
         """
         values, taken = self._values(images, margins)
 

@@ -92,10 +92,10 @@ def curves(
     Both work on probabilities, not logits, at the picture's own resolution, in `steps` equal shares of its pixels.
 
     Args:
-        images: (N, H, W, 3) float32 in model space.
+        images: (N, H, W, C) float32 in model space.
         heat: (N, H, W) float, larger is more important; already at the picture's resolution.
         targets: (N,) int, the class whose probability is followed.
-        predict: model-space images (B, H, W, 3) -> probabilities (B, classes). Always called with `batch` images.
+        predict: model-space images (B, H, W, C) -> probabilities (B, classes). Always called with `batch` images.
         keys: image ids, for the order of equal values (see `ranking`).
         steps: points of the curve after the first; never more than there are pixels.
         batch: images a forward pass.
@@ -121,7 +121,7 @@ def curves(
     found = np.empty((2, count, len(counts)), np.float32)
     for start in range(0, len(jobs), batch):
         part = jobs[start : start + batch]
-        stack = np.empty((len(part), height, width, 3), np.float32)
+        stack = np.empty((len(part), height, width, images.shape[3]), np.float32)
         for row, (kind, index, point) in enumerate(part):
             before, after = ((images, means), (blurred, images))[kind]
             touched = (places[index] < counts[point]).reshape(height, width, 1)

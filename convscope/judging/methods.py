@@ -26,7 +26,7 @@ class Subject:
     """The pictures a method is judged on.
 
     Attributes:
-        images: (N, H, W, 3) float32 in model space.
+        images: (N, H, W, C) float32 in model space.
         targets: (N,) int64, the class explained in each.
         keys: ids.
         maps: (N, H, W) float32, the method's maps at the pictures' resolution, signed where it is.

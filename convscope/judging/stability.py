@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-# images (N, H, W, 3) in model space, keys -> maps (N, ...)
+# images (N, H, W, C) in model space, keys -> maps (N, ...)
 Explain = Callable[[np.ndarray, Sequence[str]], np.ndarray]
 
 

@@ -17,7 +17,7 @@ from convscope.storage import store
 
 
 def heat_of(method: str, maps: np.ndarray) -> np.ndarray:
-    """One value a pixel of a method's raw maps: (N, h, w[, 3]) -> (N, h, w) float32."""
+    """One value a pixel of a method's raw maps: (N, h, w[, C]) -> (N, h, w) float32."""
     known = ATTRIBUTIONS.get(method)
     return heat(maps, known.signed if known else False)
 
@@ -31,7 +31,7 @@ def read_maps(file: h5py.File, chosen: np.ndarray, keys: Sequence[str]) -> tuple
         keys: their ids, to be sure that they are the same images.
 
     Returns:
-        Targets (N,) int64 and raw maps (N, h, w[, 3]) float32.
+        Targets (N,) int64 and raw maps (N, h, w[, C]) float32.
 
     Raises:
         UserError: the file is of other images.

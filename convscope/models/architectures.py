@@ -30,13 +30,14 @@ RETAIL_HIDDEN = 150
 BATCH_NORM_MOMENTUM = 0.9
 
 
-def build(settings: Mapping[str, Any], classes: int) -> keras.Model:
+def build(settings: Mapping[str, Any], classes: int, depth: int = 3) -> keras.Model:
     """Build the network that a model's config asks for, with random weights from Keras's global seed.
 
     Args:
         settings: `architecture`, `image_size`, `width` (factor on all filters), `dropout`, and optionally `augmentation` (by
             habit: for the Xceptions).
         classes: number of classes, at least 2.
+        depth: channels of the pictures.
 
     Raises:
         UserError: unknown architecture, or an image too small for it.
@@ -57,7 +58,7 @@ def build(settings: Mapping[str, Any], classes: int) -> keras.Model:
             f"image_size is {min(size)}, too small for architecture {name}; at least {smallest} pixels are needed"
         )
     model = builder(
-        size,
+        (*size, depth),
         units=1 if classes == 2 else classes,
         width=float(settings["width"]),
         dropout=float(settings["dropout"]),
@@ -96,12 +97,14 @@ def _head(x: Any, units: int, dropout: float) -> Any:
     return layers.Dense(units, name="predictions")(x)
 
 
-def convnet(size: tuple[int, int], *, units: int, width: float, dropout: float, augmentation: bool) -> keras.Model:
+def convnet(
+    shape: tuple[int, int, int], *, units: int, width: float, dropout: float, augmentation: bool
+) -> keras.Model:
     """The textbook's small convnet: five 3x3 convolutions with 2x2 max-pooling between them.
 
-    Input (N, height, width, 3), values 0..255; output logits (N, units). Layers conv1..conv5, pool1..pool4.
+    Input (N, *shape), values 0..255; output logits (N, units). Layers conv1..conv5, pool1..pool4.
     """
-    inputs = keras.Input((*size, 3), name="image")
+    inputs = keras.Input(shape, name="image")
     x = _augment(inputs) if augmentation else inputs
     x = layers.Rescaling(1 / 255, name="rescaling")(x)
     for number, filters in enumerate(CONVNET_FILTERS, start=1):
@@ -111,12 +114,12 @@ def convnet(size: tuple[int, int], *, units: int, width: float, dropout: float, 
     return keras.Model(inputs, _head(x, units, dropout), name="convnet")
 
 
-def retail(size: tuple[int, int], *, units: int, width: float, dropout: float, augmentation: bool) -> keras.Model:
+def retail(shape: tuple[int, int, int], *, units: int, width: float, dropout: float, augmentation: bool) -> keras.Model:
     """The network usual for 100x100 pictures of fruit: four 2x2 convolutions, each with 2x2 max-pooling, and a dense layer.
 
-    Input (N, height, width, 3), values 0..255; output logits (N, units). Layers conv1..conv4, pool1..pool4, hidden.
+    Input (N, *shape), values 0..255; output logits (N, units). Layers conv1..conv4, pool1..pool4, hidden.
     """
-    inputs = keras.Input((*size, 3), name="image")
+    inputs = keras.Input(shape, name="image")
     x = _augment(inputs) if augmentation else inputs
     x = layers.Rescaling(1 / 255, name="rescaling")(x)
     for number, filters in enumerate(RETAIL_FILTERS, start=1):
@@ -130,14 +133,14 @@ def retail(size: tuple[int, int], *, units: int, width: float, dropout: float, a
 
 
 def mini_xception(
-    size: tuple[int, int], *, units: int, width: float, dropout: float, augmentation: bool
+    shape: tuple[int, int, int], *, units: int, width: float, dropout: float, augmentation: bool
 ) -> keras.Model:
     """The textbook's mini-Xception: five residual blocks of two batch-normalised separable convolutions each.
 
-    Input (N, height, width, 3), values 0..255; output logits (N, units). Layers stem_conv, block<i>_sepconv<1|2>,
+    Input (N, *shape), values 0..255; output logits (N, units). Layers stem_conv, block<i>_sepconv<1|2>,
     block<i>_residual_conv, block<i>_pool, block<i>_add.
     """
-    inputs = keras.Input((*size, 3), name="image")
+    inputs = keras.Input(shape, name="image")
     x = _augment(inputs) if augmentation else inputs
     x = layers.Rescaling(1 / 255, name="rescaling")(x)
     x = layers.Conv2D(scaled(32, width), 5, use_bias=False, name="stem_conv")(x)
@@ -157,19 +160,21 @@ def mini_xception(
     return keras.Model(inputs, _head(x, units, dropout), name="mini_xception")
 
 
-def xception(size: tuple[int, int], *, units: int, width: float, dropout: float, augmentation: bool) -> keras.Model:
+def xception(
+    shape: tuple[int, int, int], *, units: int, width: float, dropout: float, augmentation: bool
+) -> keras.Model:
     """keras-hub's 14-block Xception with all filters times `width`, global average pooling and a dense head.
 
-    Input (N, height, width, 3), values -1..1; output logits (N, units). Layer names are those of `xception_41_imagenet`.
+    Input (N, *shape), values -1..1; output logits (N, units). Layer names are those of `xception_41_imagenet`.
     """
     import keras_hub
 
     backbone = keras_hub.models.XceptionBackbone(
         stackwise_conv_filters=xception_filters(width),
         stackwise_pooling=list(XCEPTION_POOLING),
-        image_shape=(None, None, 3),
+        image_shape=(None, None, shape[-1]),
         name="xception_backbone",
     )
-    inputs = keras.Input((*size, 3), name="image")
+    inputs = keras.Input(shape, name="image")
     x = _augment(inputs) if augmentation else inputs
     return keras.Model(inputs, _head(backbone(x), units, dropout), name="xception")

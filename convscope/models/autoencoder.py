@@ -19,17 +19,18 @@ FILTERS = 32
 LEARNING_RATE = 0.001
 
 
-def build_autoencoder(size: tuple[int, int], filters: int = FILTERS) -> keras.Model:
+def build_autoencoder(size: tuple[int, int], filters: int = FILTERS, depth: int = 3) -> keras.Model:
     """Two 3x3 convolutions with pooling down to a quarter of the side, a narrow code, and back.
 
     Args:
         size: (height, width) in pixels, any.
         filters: of the widest layers.
+        depth: channels of the pictures.
 
     Returns:
-        (N, height, width, 3) float, RGB 0..1 -> the same.
+        (N, height, width, C) float, 0..1 -> the same.
     """
-    image = keras.Input((*size, 3), name="picture")
+    image = keras.Input((*size, depth), name="picture")
     x = image
     for number in (1, 2):
         x = layers.Conv2D(filters, 3, padding="same", activation="relu", name=f"down{number}")(x)
@@ -41,7 +42,7 @@ def build_autoencoder(size: tuple[int, int], filters: int = FILTERS) -> keras.Mo
     # Pooling rounds a side up: what it came to stand over is cut off again.
     spare = tuple((0, have - want) for have, want in zip(x.shape[1:3], size, strict=True))
     x = layers.Cropping2D(spare, name="cut")(x)
-    outputs = layers.Conv2D(3, 3, padding="same", activation="sigmoid", name="redrawn")(x)
+    outputs = layers.Conv2D(depth, 3, padding="same", activation="sigmoid", name="redrawn")(x)
     return keras.Model(image, outputs, name="autoencoder")
 
 

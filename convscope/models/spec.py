@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -167,6 +168,19 @@ class ModelSpec:
         if self.channels == "bgr":
             x = x[..., ::-1]
         return np.ascontiguousarray(x, dtype=np.float32)
+
+    def colour(self, colour: Sequence[float]) -> FloatArray:
+        """A colour, RGB 0..255, in model space: (depth,) float32 (see `Channels.of_colour`)."""
+        return self.preprocess(self.reads.of_colour(colour).reshape(1, 1, 1, -1))[0, 0, 0]
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Which channels of model space people see: three as red, green and blue, or one as gray."""
+        return (2, 1, 0) if self.channels == "bgr" else self.reads.places
+
+    def seen(self, model_space: npt.NDArray[Any]) -> FloatArray:
+        """Model input (N, H, W, depth) as people see it: (N, H, W, 3) float32, RGB in 0..255 (see `Channels.seen`)."""
+        return self.reads.seen(self.to_pixels(model_space))
 
     def for_people(self, model_space: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         """Model input (N, H, W, depth) as people see it: (N, H, W, 3) uint8, RGB (see `Channels.for_people`)."""

@@ -21,6 +21,7 @@ import tensorflow as tf
 from convscope.errors import BadImage, UserError, nearest
 from convscope.jobs.code_digest import code_digest
 from convscope.jobs.job import Progress, say
+from convscope.pictures.channels import RGB, Channels
 from convscope.pictures.read import load_images
 from convscope.storage.files import atomic_path
 from convscope.storage.identity import identity
@@ -61,6 +62,7 @@ class Pictures:
         what: name for the log.
         cache_bytes: keep the decoded pictures if they take no more than this.
         digests: of each file as it was listed (see `pictures.read.load_images`).
+        channels: what is read of each.
 
     Raises:
         UserError: a picture cannot be read.
@@ -76,13 +78,15 @@ class Pictures:
         what: str = "pictures",
         cache_bytes: int = CACHE_BYTES,
         digests: Sequence[str] = (),
+        channels: Channels = RGB,
     ) -> None:
-        self._digests = list(digests)
+        self._digests, self._channels = list(digests), channels
         self.paths, self.size, self.resize, self.threads = list(paths), size, resize, threads
         self.labels: npt.NDArray[np.int32] = np.asarray(labels, dtype=np.int32)
-        self._cache: npt.NDArray[np.uint8] | None = None
-        if len(self.paths) * size[0] * size[1] * 3 <= cache_bytes:
-            self._cache = np.empty((len(self.paths), *size, 3), dtype=np.uint8)
+        self._cache: npt.NDArray[Any] | None = None
+        self.dtype = np.dtype(np.float32 if channels.kind == "bands" else np.uint8)
+        if len(self.paths) * size[0] * size[1] * channels.depth * self.dtype.itemsize <= cache_bytes:
+            self._cache = np.empty((len(self.paths), *size, channels.depth), dtype=self.dtype)
             progress = Progress(len(self.paths), f"decoding {what}", "images")
             for start in range(0, len(self.paths), _CHUNK):
                 chunk = range(start, min(start + _CHUNK, len(self.paths)))
@@ -92,18 +96,18 @@ class Pictures:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def _read(self, chosen: Iterable[int]) -> npt.NDArray[np.uint8]:
+    def _read(self, chosen: Iterable[int]) -> npt.NDArray[Any]:
         chosen = list(chosen)
         paths, digests = [self.paths[i] for i in chosen], [self._digests[i] for i in chosen if self._digests]
         try:
-            return load_images(paths, self.size, self.resize, self.threads, digests)
+            return load_images(paths, self.size, self.resize, self.threads, digests, self._channels)
         except BadImage as error:
             raise UserError(f"{error}; remove the picture, or list the data set again") from None
 
     def batches(
         self, order: npt.NDArray[np.int64], batch_size: int
-    ) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.int32]]]:
-        """Batches of (uint8 images (n, H, W, 3), int32 labels (n,)) in the given order; the last may be smaller."""
+    ) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int32]]]:
+        """Batches of (images (n, H, W, C), int32 labels (n,)) in the given order; the last may be smaller."""
         parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
         if self._cache is not None:
             for part in parts:
@@ -140,7 +144,7 @@ def train(
     """Train a network on logits; the weights of the epoch with the lowest validation loss are the ones it is left with.
 
     Args:
-        model: takes (N, H, W, 3) in model space, gives (N, 1) or (N, classes) logits.
+        model: takes (N, H, W, C) in model space, gives (N, 1) or (N, classes) logits.
         training, validation: the two splits.
         settings: `epochs`, `batch_size`, `learning_rate`, `optimizer`, and optionally `patience` (epochs without a better
             validation loss after which training stops).
@@ -159,7 +163,7 @@ def train(
             raise UserError(f"split '{name}' has no pictures; training needs both 'train' and 'validation'")
     optimizer = _optimizer(settings)
     optimizer.build(model.trainable_variables)
-    run = _Run(model, optimizer, scale, offset)
+    run = _Run(model, optimizer, scale, offset, training.dtype)
     epochs, batch_size = int(settings["epochs"]), int(settings["batch_size"])
     patience = int(settings.get("patience") or epochs)
 
@@ -203,7 +207,7 @@ def train(
 class _Run:
     """The two compiled steps (learn, judge) and their sums over an epoch."""
 
-    def __init__(self, model: keras.Model, optimizer: Any, scale: float, offset: float) -> None:
+    def __init__(self, model: keras.Model, optimizer: Any, scale: float, offset: float, dtype: Any = np.uint8) -> None:
         binary = model.outputs[0].shape[-1] == 1
         variables = model.trainable_variables
 
@@ -217,7 +221,7 @@ class _Run:
                 predicted = tf.argmax(logits, axis=1, output_type=tf.int32)
             return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(predicted == labels, tf.float32))
 
-        shape = tf.TensorSpec((None, *model.inputs[0].shape[1:]), tf.uint8)
+        shape = tf.TensorSpec((None, *model.inputs[0].shape[1:]), dtype)
         signature = [shape, tf.TensorSpec((None,), tf.int32)]
 
         @tf.function(input_signature=signature)

@@ -79,7 +79,7 @@ def activations_of(
             name: np.concatenate([statistics[layer][name] for _, statistics in parts])
             for name in ("mean", "maximum", "zeros")
         },
-        images=read.pixels,
+        images=spec.reads.for_people(read.pixels),
         ids=read.ids,
         model=spec.name,
         layer=layer,

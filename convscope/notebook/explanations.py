@@ -15,6 +15,7 @@ from convscope.cams.names import METHODS as CAMS
 from convscope.notebook.drawn import Drawn, shape_of
 from convscope.notebook.sheet import cells_sheet
 from convscope.pictures.captions import answer, explained
+from convscope.pictures.channels import RGB, Channels
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -24,12 +25,12 @@ class Explanation(Drawn):
     Attributes:
         method: its name in the config.
         maps: (N, h, w) float32, raw, not normalised: a class activation map at the size of its layer's feature maps, an
-            attribution at the images'; (N, H, W, 3) of a method that tells colours apart, in the model's order of them.
+            attribution at the images'; (N, H, W, C) of a method that tells colours apart, in the model's order of them.
         targets: (N,) int64, the class that is explained.
         scores: (N,) float32, its logit (of a model with one output unit -z for class 0 and z for class 1).
         predictions: (N, C) float32, probability of each class; of a regression its outputs.
         predicted: (N,) int64, the most probable one.
-        images: (N, H, W, 3) uint8, RGB, as the model sees them.
+        images: (N, H, W, 3) uint8, RGB, the pictures as people see what the model is given.
         labels: (N,) int64, the true class, -1 unknown.
         ids: N names of the images.
         classes: C names.
@@ -40,7 +41,9 @@ class Explanation(Drawn):
         facts: numbers beside the maps by name, (N, ...) each: a completeness gap, LIME's segments.
         style: how it is drawn.
         head: of the model: "binary", "multiclass", "multilabel", "regression".
-        bgr: the colours of `maps` are blue, green, red.
+        pixels: (N, H, W, C), 0..255, what the model is given; None: `images`.
+        reads: what its channels are.
+        places: which channels of `maps` are red, green and blue, or gray.
     """
 
     method: str
@@ -59,8 +62,10 @@ class Explanation(Drawn):
     settings: dict[str, Any]
     facts: dict[str, np.ndarray] = field(default_factory=dict)
     style: dict[str, Any] = field(default_factory=dict)
-    bgr: bool = False
     head: str = ""
+    pixels: np.ndarray | None = None
+    reads: Channels = RGB
+    places: tuple[int, ...] = (0, 1, 2)
 
     def __repr__(self) -> str:
         title = CAMS.get(self.method) or ATTRIBUTIONS[self.method].title
@@ -108,7 +113,7 @@ class Explanation(Drawn):
         style = attribution_figures.Style(**self.style)
         largest = self._largest(style) if whole else None
         colours = ATTRIBUTIONS[self.method].colours
-        return attribution_figures.draw_map(photo, values, self.signed, style, largest, colours, self.bgr)
+        return attribution_figures.draw_map(photo, values, self.signed, style, largest, colours, self.places)
 
     def _largest(self, style: attribution_figures.Style) -> float:
         flat = self.maps if self.targets.ndim == 1 else self.maps.reshape(-1, *self.maps.shape[2:])
@@ -120,7 +125,11 @@ class Explanation(Drawn):
             return []
         fact = self._fact(image, target)
         values, photo = self._map(image, target), self.images[image]
-        return list(views(self.method, photo, values, fact, self.settings, self.style["diverging"]).values())
+        given = (self.images if self.pixels is None else self.pixels)[image]
+        shown = views(
+            self.method, photo, values, fact, self.settings, self.style["diverging"], self.reads, lambda: given
+        )
+        return list(shown.values())
 
     def _fact(self, image: int, target: int) -> Callable[[str], np.ndarray]:
         return lambda name: np.asarray(self._at(self.facts[name], image, target))

@@ -158,7 +158,8 @@ def _result(
         scores=plain(found["scores"]),
         predictions=found["probabilities"],
         predicted=found["predicted"],
-        images=read.pixels,
+        images=spec.reads.for_people(read.pixels),
+        pixels=read.pixels,
         labels=read.labels,
         ids=read.ids,
         classes=spec.classes,
@@ -170,6 +171,7 @@ def _result(
             name.removeprefix("facts/"): plain(values) for name, values in found.items() if name.startswith("facts/")
         },
         style=style,
-        bgr=spec.channels == "bgr",
         head=spec.head,
+        reads=spec.reads,
+        places=spec.places,
     )

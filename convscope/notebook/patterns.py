@@ -18,6 +18,7 @@ from convscope.models.spec import ModelSpec
 from convscope.notebook.drawn import Drawn, shape_of
 from convscope.notebook.settings import known_keywords, of_stage, seed_of
 from convscope.notebook.sheet import with_caption
+from convscope.pictures.channels import RGB, Channels
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -25,13 +26,15 @@ class FilterPatterns(Drawn):
     """The images that make filters respond most.
 
     Attributes:
-        patterns: (N, size, size, 3) float32, RGB, black -1 and white 1 (of presets over pixels, values beyond are common).
+        patterns: (N, size, size, C) float32, RGB or what the model reads, black -1 and white 1 (of presets over pixels, values
+            beyond are common).
         filters: (N,) int64, which filters of the layer.
         objective: (N, steps + 1) float32, the filter's mean response before every step and after the last.
         dead: (N,) bool, filters that never answered.
         model: the model's name.
         layer: the layer's name.
         settings: of the ascent.
+        reads: what the channels are.
     """
 
     patterns: np.ndarray
@@ -41,6 +44,7 @@ class FilterPatterns(Drawn):
     model: str
     layer: str
     settings: AscentSettings
+    reads: Channels = RGB
 
     def __repr__(self) -> str:
         dead = f", {int(self.dead.sum())} dead" if self.dead.any() else ""
@@ -52,7 +56,7 @@ class FilterPatterns(Drawn):
     def picture(self) -> np.ndarray:
         """The patterns, eight a row; a dead filter is a crossed-out cell: (H, W, 3) uint8."""
         bounded = self.settings.parameterisation == "fourier"
-        grid, _ = pattern_grid(self.patterns, self.settings.crop, self.dead, bounded)
+        grid, _ = pattern_grid(self.patterns, self.settings.crop, self.dead, bounded, self.reads)
         return with_caption(grid, f"{self.layer}: {_named(self.filters.tolist())}")
 
 
@@ -102,4 +106,5 @@ def patterns_of(
         model=spec.name,
         layer=layer,
         settings=ascent,
+        reads=spec.reads,
     )

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from convscope.pictures.contact_sheets import contact_sheet
+from convscope.pictures.render import SMALL
 
 # Height of a picture, pixels: of one among others as on the workflow's sheets of larger inputs, and of a single one.
 _SIDE, _SINGLE = 160, 240
@@ -30,6 +31,10 @@ def cells_sheet(rows: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -
     side = _SIDE if len(rows) > 1 or count > 3 else _SINGLE
     cell = (side, round(count * side * width / height))
     joined = [np.concatenate(list(pictures), axis=1) for pictures in rows]
+    if max(height, width) < SMALL:
+        zoom = side // max(height, width)
+        cell = (zoom * height, count * zoom * width)
+        joined = [picture.repeat(zoom, axis=0).repeat(zoom, axis=1) for picture in joined]
     return contact_sheet(joined, max(_PICTURES_A_ROW // count, 1), cell, captions, margin=8)
 
 

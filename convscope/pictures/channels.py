@@ -1,11 +1,16 @@
 """Which numbers of a picture a network takes, and how they are shown to people."""
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 KINDS = ("rgb", "gray", "rgba", "bands")
+# ITU-R 601-2, as PIL's "L".
+_LUMA = (0.299, 0.587, 0.114)
 
 
 @dataclass(frozen=True)
@@ -46,23 +51,55 @@ class Channels:
             return tuple(self.bands.index(band) for band in self.shown)
         return (0, 1, 2) if len(self.bands) >= 3 else (0,)
 
-    def for_people(self, pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
-        """What people see of pixels: (..., depth) in 0..255, of any type -> (..., 3) uint8; values beyond are clipped.
+    def of_colour(self, colour: Sequence[float]) -> NDArray[np.float32]:
+        """The pixel, (depth,) in 0..255, that a colour is: its luma in gray, opaque with alpha, its one value in every band.
 
-        Gray is repeated, transparency lies over white, of bands the chosen ones are shown.
+        Raises:
+            ValueError: a colour that is none of the grays, for bands, which have no colours.
+        """
+        values = np.asarray(colour, np.float32)
+        gray = len(set(values.tolist())) == 1
+        if self.kind == "bands":
+            if not gray:
+                raise ValueError("the model takes bands, which have no colours; give three equal numbers")
+            return np.full(self.depth, values[0])
+        if self.kind == "gray":
+            return values[:1] if gray else np.array([values @ np.array(_LUMA)], np.float32)
+        return np.append(values, np.float32(255)) if self.kind == "rgba" else values
+
+    def described(self) -> dict[str, Any]:
+        """The attribute by which a file of results says what its model reads; none where it is RGB."""
+        return {} if self.kind == "rgb" else {"reads": {"kind": self.kind, "bands": self.bands, "shown": self.shown}}
+
+    @classmethod
+    def of_attributes(cls, attributes: Mapping[str, Any]) -> "Channels":
+        """What `described` wrote."""
+        if "reads" not in attributes:
+            return cls()
+        facts = json.loads(attributes["reads"])
+        return cls(facts["kind"], tuple(facts["bands"]), tuple(facts["shown"]))
+
+    def seen(self, pixels: NDArray[np.generic]) -> NDArray[np.float32]:
+        """What people see of pixels: (..., depth) in 0..255 -> (..., 3) float32, red, green and blue, neither rounded nor clipped.
+
+        Gray is repeated, transparency lies over white, of bands the chosen ones are seen.
         """
         if pixels.shape[-1] != self.depth:
             raise ValueError(f"pixels of {self.depth} channels expected, got shape {pixels.shape}")
+        values = np.asarray(pixels, np.float32)
+        if self.kind == "rgba":
+            alpha = np.clip(values[..., 3:] / np.float32(255), 0, 1)
+            return values[..., :3] * alpha + (1 - alpha) * np.float32(255)
+        if self.kind == "rgb":
+            return values
+        values = values[..., list(self.places)]
+        return np.repeat(values, 3, axis=-1) if values.shape[-1] == 1 else values
+
+    def for_people(self, pixels: NDArray[np.generic]) -> NDArray[np.uint8]:
+        """What `seen` gives as a picture: (..., 3) uint8; values beyond 0..255 are clipped."""
         if self.kind == "rgb" and pixels.dtype == np.uint8:
             return pixels  # type: ignore[return-value]
-        values = np.clip(np.asarray(pixels, np.float32), 0, 255)
-        if self.kind == "rgba":
-            alpha = values[..., 3:] / np.float32(255)
-            values = values[..., :3] * alpha + (1 - alpha) * 255
-        else:
-            values = values[..., list(self.places)]
-        seen = np.rint(values).astype(np.uint8)
-        return np.repeat(seen, 3, axis=-1) if seen.shape[-1] == 1 else seen
+        return np.rint(np.clip(self.seen(pixels), 0, 255)).astype(np.uint8)
 
 
 RGB = Channels()

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from convscope.pictures.read import fit_image
+from convscope.pictures.render import SHOWN, SMALL
 
 _PAPER = (255, 255, 255)
 _INK = (34, 34, 34)
@@ -93,6 +94,16 @@ def wrap_text(text: str, font: Font, width: int) -> list[str]:
         if line:
             lines.append(line)
     return lines
+
+
+def sheet_cell(size: tuple[int, int], pictures: int) -> tuple[int, int]:
+    """(height, width) of a cell for some pictures beside each other, each of a network's input size; small ones enlarged."""
+    height, width = size
+    if max(size) < SMALL:
+        factor = SHOWN // max(size)
+        return height * factor, pictures * width * factor
+    side = min(height, 160)
+    return side, round(pictures * side * width / height)
 
 
 def _paste(sheet: Image.Image, image: NDArray[np.uint8], corner: tuple[int, int], cell: tuple[int, int]) -> None:

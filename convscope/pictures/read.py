@@ -227,6 +227,18 @@ def load_images(
     return batch
 
 
+def shown_as(
+    channels: Channels, path: str | os.PathLike[str], sha256: str, size: tuple[int, int], resize: str
+) -> NDArray[np.uint8]:
+    """A picture as people see what a network is given of it: (height, width, 3) uint8.
+
+    Raises:
+        BadImage: it cannot be read; the text names it.
+        UserError: it is no longer the file that was listed.
+    """
+    return channels.for_people(load_images([path], size, resize, digests=[sha256], channels=channels)[0])
+
+
 def load_rows(
     rows: Sequence[Mapping[str, str]],
     size: tuple[int, int],

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from convscope.pictures.channels import RGB, Channels
 from convscope.storage.files import atomic_path
 
+# Pictures with sides below this many pixels are enlarged to about that many where people look at them.
+SMALL, SHOWN = 64, 168
 # The fastest: sheets of photos take a quarter of the time of the default and are a seventh larger.
 _PNG_LEVEL = 1
 
@@ -37,15 +40,22 @@ def standardise(values: np.ndarray, spread: float = 64.0) -> np.ndarray:
     return np.clip(centred * spread + 128, 0, 255).astype(np.uint8)
 
 
-def pattern_picture(pattern: np.ndarray, crop: int, bounded: bool = False) -> np.ndarray:
-    """A pattern as it is shown: (H, W, 3) float, black -1, white 1 -> (H - 2 crop, W - 2 crop, 3) uint8.
+def pattern_picture(pattern: np.ndarray, crop: int, bounded: bool = False, channels: Channels = RGB) -> np.ndarray:
+    """A pattern as it is shown: (H, W, C) float, black -1, white 1 -> (H - 2 crop, W - 2 crop, 3) uint8.
 
     Args:
         pattern: the pattern.
         crop: pixels cut from each side. The cut comes after the statistics in the textbook's listing; so it does here.
         bounded: the pattern lies between black and white and is shown as it is; otherwise it is standardised.
+        channels: what its channels are; of bands those that people see are shown, alone in the statistics, too.
     """
-    picture = np.clip(np.rint((pattern + 1) * 127.5), 0, 255).astype(np.uint8) if bounded else standardise(pattern)
+    if bounded:
+        picture = channels.for_people((pattern + 1) * 127.5)
+    elif channels.kind == "bands":
+        seen = standardise(pattern[..., list(channels.places)])
+        picture = np.repeat(seen, 3, axis=-1) if seen.shape[-1] == 1 else seen
+    else:
+        picture = channels.for_people(standardise(pattern))
     height, width = picture.shape[:2]
     return picture[crop : height - crop, crop : width - crop]
 
@@ -96,6 +106,15 @@ def _axis_weights(source: int, target: int) -> np.ndarray:
     weights[np.arange(target), low] += (1 - (centres - low)).astype(np.float32)
     weights[np.arange(target), high] += (centres - low).astype(np.float32)
     return weights
+
+
+def enlarged(picture: np.ndarray) -> np.ndarray:
+    """A small picture by a whole factor, each pixel a square, so that it can be looked at: (H, W, C) -> (k H, k W, C).
+
+    Its longer side is `SHOWN` or a little less then; one whose longer side is `SMALL` or more stays as it is.
+    """
+    longer = max(picture.shape[:2])
+    return picture if longer >= SMALL else picture.repeat(SHOWN // longer, axis=0).repeat(SHOWN // longer, axis=1)
 
 
 def overlay(image: np.ndarray, heatmap: np.ndarray, top: float, cmap: str, strength: float = 0.4) -> np.ndarray:

@@ -103,7 +103,7 @@ def test_figures_say_what_they_show(tmp_path: Path) -> None:
     assert [row["completeness_gap"] for row in rows] == [0.5, -0.5, 0.25, 0]
     assert set(rows[0]) == set(figures.columns)
     with Image.open(tmp_path / rows[1]["map"]) as drawn:
-        assert drawn.size == (30, 20)
+        assert drawn.size == (150, 100), "a small picture is enlarged by a whole factor"
         assert (drawn.info["target"], drawn.info["image"], drawn.info["method"]) == (
             "big dog",
             "one",
@@ -115,7 +115,7 @@ def test_figures_say_what_they_show(tmp_path: Path) -> None:
     top = np.percentile(np.abs(warm), 99)
     np.testing.assert_array_equal(shown, colormap("coolwarm", np.clip(warm / top, -1, 1) / 2 + 0.5))
     with Image.open(tmp_path / rows[0]["overlay"]) as overlay:
-        assert overlay.size == (30, 20)
+        assert overlay.size == (150, 100)
     with Image.open(tmp_path / "ig" / "sheet_000.png") as sheet:
         assert sheet.info["model"] == "net"
 

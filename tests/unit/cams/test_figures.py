@@ -65,7 +65,7 @@ def test_every_target_has_a_row_and_a_picture(tmp_path: Path) -> None:
     assert [row["correct"] for row in rows[::2]] == ["true", "false", ""]
     assert len({row["overlay"] for row in rows}) == 6
     for row in rows:
-        assert Image.open(tmp_path / row["overlay"]).size == (24, 16)
+        assert Image.open(tmp_path / row["overlay"]).size == (168, 112), "enlarged by a whole factor"
     assert rows[0]["overlay"] == "cam/overlays/x_a-cat_1.50.jpg"
 
 

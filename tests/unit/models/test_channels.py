@@ -7,9 +7,11 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from PIL import Image
 
 from convscope.errors import UserError
-from convscope.models import load
+from convscope.models import architectures, autoencoder, load, training
+from convscope.pictures.channels import Channels
 from convscope.pictures.read import load_images
 from tests.completed import model as model_part
 
@@ -90,3 +92,44 @@ def test_published_gray_networks_answer_as_the_library_that_saved_them(shared_fo
     pixels = load_images(paths, spec.input_size, spec.resize, channels=spec.reads)
     found = spec.probabilities(np.asarray(network(spec.preprocess(pixels))))
     np.testing.assert_allclose(found, expected["outputs"], atol=1e-3)
+
+
+@pytest.mark.parametrize(("channels", "bands", "depth"), [("gray", (), 1), ("rgba", (), 4), ("bands", (1, 0), 2)])
+def test_a_network_is_trained_on_its_channels(tmp_path: Path, channels: str, bands: tuple, depth: int) -> None:
+    """What tells the classes apart is in the last channel alone, and it is found."""
+    random = np.random.default_rng(0)
+    paths, labels = [], []
+    for index in range(24):
+        pixels = random.integers(0, 256, (16, 16, max(depth, 3))).astype(np.uint8)
+        pixels[..., 0 if bands else -1 if depth == 4 else slice(None)] = 40 + 160 * (index % 2)
+        paths.append(tmp_path / f"{index}.png")
+        Image.fromarray(pixels).save(paths[-1])
+        labels.append(index % 2)
+    reads = Channels(channels, bands)
+    settings = model_part(
+        architecture="retail", image_size=16, width=0.5, epochs=12, batch_size=8, dropout=0.0, optimizer="adam",
+        learning_rate=0.01,
+    )  # fmt: skip
+    keras.utils.set_random_seed(3)
+    model = architectures.build(settings, 2, reads.depth)
+    assert model.input_shape == (None, 16, 16, depth)
+    pictures = training.Pictures(paths, labels, (16, 16), "crop", channels=reads)
+    again = training.Pictures(paths, labels, (16, 16), "crop", cache_bytes=0, channels=reads)
+    for kept, read in zip(pictures.batches(np.arange(24), 8), again.batches(np.arange(24), 8), strict=True):
+        np.testing.assert_array_equal(kept[0], read[0])
+        assert kept[0].dtype == read[0].dtype == pictures.dtype
+    result = training.train(model, pictures, pictures, settings, seed=3)
+    assert result.best["val_accuracy"] == 1.0
+
+
+@pytest.mark.parametrize("name", ["convnet", "mini_xception", "xception", "retail"])
+def test_every_architecture_takes_one_channel_and_five(name: str) -> None:
+    settings = model_part(architecture=name, image_size=80, width=0.1)
+    for depth in (1, 5):
+        model = architectures.build(settings, 3, depth)
+        assert model(np.zeros((1, 80, 80, depth), np.float32)).shape == (1, 3)
+
+
+def test_an_auto_encoder_redraws_its_channels() -> None:
+    model = autoencoder.build_autoencoder((10, 12), 4, depth=2)
+    assert model(np.zeros((1, 10, 12, 2), np.float32)).shape == (1, 10, 12, 2)
