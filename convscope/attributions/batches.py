@@ -29,6 +29,27 @@ def score_of(scores: Any, target: int) -> Predict:
     return lambda images: scores.spec.class_scores(scores.logits(images, BATCH))[:, target]
 
 
+def to_be_cut(images: np.ndarray, spec: ModelSpec) -> np.ndarray:
+    """What segments of like colour are looked for in: pictures as people see them; of bands all, whichever are shown.
+
+    Args:
+        images: (N, H, W, C) float32 in model space.
+        spec: the model that takes them.
+
+    Returns:
+        (N, H, W, 3) float, RGB in 0..1, which is compared in Lab; of bands (N, H, W, C), on a scale where a change of them all counts
+        like one of brightness in Lab, which ends at 100 (see `in_lab`).
+    """
+    if spec.channels != "bands":
+        return spec.seen(images) / 255
+    return spec.to_pixels(images) / 255 * np.float32(100 / spec.depth**0.5)
+
+
+def in_lab(spec: ModelSpec) -> bool:
+    """Whether what `to_be_cut` gives is colours."""
+    return spec.channels != "bands"
+
+
 def fill_colour(colour: Sequence[float], spec: ModelSpec, key: str) -> np.ndarray:
     """A colour of the config, RGB 0..255, in model space: (C,) float32, its luma for a model that takes gray, opaque for RGBA.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from convscope.attributions.base import Attribution, generator
-from convscope.attributions.batches import BATCH, Predict
+from convscope.attributions.batches import BATCH, Predict, in_lab, to_be_cut
 from convscope.errors import UserError
 from convscope.jobs.job import say
 
@@ -38,25 +38,27 @@ class SegmentModel:
 
 
 def quickshift_segments(
-    picture: np.ndarray, kernel_size: float, max_distance: float, ratio: float, seed: int
+    picture: np.ndarray, kernel_size: float, max_distance: float, ratio: float, seed: int, colours: bool = True
 ) -> np.ndarray:
     """Segments of like colour by mode seeking (Vedaldi & Soatto 2008): (H, W, 3) float 0..1 -> (H, W) int32 from 0.
 
     Args:
-        picture: RGB, 0..1.
+        picture: RGB, 0..1; where `colours` is false, bands (H, W, C) on the scale of `batches.to_be_cut`.
         kernel_size: width of the density estimate, pixels.
         max_distance: longest link in the tree, a mixture of pixels and colour; more gives fewer segments.
         ratio: weight of the colour against the place, 0..1.
         seed: breaks ties.
+        colours: compare in Lab.
     """
     from skimage.segmentation import quickshift
 
     labels = quickshift(
-        np.clip(picture, 0, 1).astype(np.float64),
+        (np.clip(picture, 0, 1) if colours else picture).astype(np.float64),
         kernel_size=kernel_size,
         max_dist=max_distance,
         ratio=ratio,
         rng=seed,
+        convert2lab=colours,
     )
     return np.unique(labels, return_inverse=True)[1].reshape(labels.shape).astype(np.int32)
 
@@ -149,11 +151,11 @@ class Lime:
         spec = self.scores.spec
         pictures = spec.to_pixels(images) / 255
         models = []
-        for picture, seen, target, key in zip(pictures, spec.seen(images) / 255, targets, keys, strict=True):
+        for picture, cut, target, key in zip(pictures, to_be_cut(images, spec), targets, keys, strict=True):
             # The segments and the samples have a seed each, both of the image alone: another class hides the same.
             seeds = generator(self.seed, self.name, key).integers(2**31, size=2)
             shape = (self.settings["kernel_size"], self.settings["max_distance"], self.settings["ratio"])
-            segments = quickshift_segments(seen, *shape, seed=int(seeds[0]))
+            segments = quickshift_segments(cut, *shape, seed=int(seeds[0]), colours=in_lab(spec))
             if segments.max() < 3:
                 say(f"lime: {key} has {segments.max() + 1} segments only, which tells little; lower max_distance")
             models.append(

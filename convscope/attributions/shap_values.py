@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from convscope.attributions.base import Attribution, generator
-from convscope.attributions.batches import BATCH, Predict, fill_colour, in_batches, score_of
+from convscope.attributions.batches import BATCH, Predict, fill_colour, in_batches, in_lab, score_of, to_be_cut
 from convscope.errors import UserError
 
 
@@ -26,14 +26,17 @@ def numpy_seeded(seed: int) -> Iterator[None]:
         np.random.set_state(state)  # noqa: NPY002
 
 
-def superpixels(picture: np.ndarray, count: int) -> np.ndarray:
+def superpixels(picture: np.ndarray, count: int, colours: bool = True) -> np.ndarray:
     """About `count` segments of like size and colour (SLIC, Achanta et al. 2012): (H, W, 3) 0..1 -> (H, W) int32 from 0.
+
+    Of bands (`colours` false) (H, W, C) on the scale of `batches.to_be_cut`.
 
     Where texture melts into less than half as many, plain squares are taken: a few large parts would explain nothing.
     """
     from skimage.segmentation import slic
 
-    labels = slic(np.clip(picture, 0, 1).astype(np.float64), n_segments=count, compactness=10, start_label=0)
+    given = (np.clip(picture, 0, 1) if colours else picture).astype(np.float64)
+    labels = slic(given, n_segments=count, compactness=10, start_label=0, convert2lab=colours)
     if len(np.unique(labels)) < count / 2:
         height, width = labels.shape
         side = max(round((height * width / count) ** 0.5), 1)
@@ -172,12 +175,13 @@ class KernelShap:
         self.fill = fill_colour(settings["fill"], scores.spec, "kernel_shap.fill")
 
     def __call__(self, images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> Attribution:
+        spec = self.scores.spec
         maps = np.zeros(images.shape[:3], np.float32)
         segments = np.zeros(images.shape[:3], np.int32)
         gaps = np.zeros(len(images), np.float32)
         for row, (image, target, key) in enumerate(zip(images, targets, keys, strict=True)):
             seed = int(generator(self.seed, self.name, key).integers(2**31))
-            segments[row] = superpixels(self.scores.spec.seen(image[None])[0] / 255, self.segments)
+            segments[row] = superpixels(to_be_cut(image[None], spec)[0], self.segments, in_lab(spec))
             score = score_of(self.scores, int(target))
             values, gaps[row] = kernel_values(score, image, self.fill, segments[row], self.samples, seed)
             maps[row] = (values / np.bincount(segments[row].ravel()))[segments[row]]

@@ -7,15 +7,17 @@ from keras import layers
 
 from convscope.attributions.base import heat
 from convscope.attributions.baselines import named_baseline
-from convscope.attributions.batches import fill_colour
+from convscope.attributions.batches import fill_colour, in_lab, to_be_cut
 from convscope.attributions.figures import Style, draw_map
+from convscope.attributions.lime_segments import quickshift_segments
 from convscope.attributions.names import METHODS
 from convscope.attributions.registry import explainer
+from convscope.attributions.shap_values import superpixels
 from convscope.attributions.views import views
 from convscope.errors import UserError
 from convscope.models.spec import ModelSpec
 from convscope.pictures.channels import Channels
-from tests.one_channel import COLOUR, GRAY, network, pair, pixels
+from tests.one_channel import COLOUR, FACTS, GRAY, network, pair, pixels
 
 KEYS = ["a", "b"]
 TARGETS = np.array([0, 2])
@@ -174,3 +176,16 @@ def test_a_contrastive_change_is_seen_as_the_model_s_channels_are() -> None:
         "pertinent_positive", photo, change[..., :1] + 0.25, lambda name: np.zeros(1), settings, "coolwarm", gray
     )
     assert alone["alone"].tolist() == [[[191, 191, 191]]]
+
+
+def test_segments_follow_all_bands_whichever_people_see() -> None:
+    """Two bands, an edge in the second alone: the first, which is shown, knows nothing of it."""
+    spec = ModelSpec("net", (24, 24), channels="bands", bands=(0, 1), shown_bands=(0,), **FACTS)
+    picture = np.full((1, 24, 24, 2), 90, np.float32)
+    picture[:, :, 12:, 1] = 200
+    cut = to_be_cut(picture, spec)
+    for segments in (superpixels(cut[0], 4, in_lab(spec)), quickshift_segments(cut[0], 2, 20, 0.5, 1, in_lab(spec))):
+        assert not set(segments[:, :12].ravel()) & set(segments[:, 12:].ravel())
+    assert not in_lab(spec) and in_lab(GRAY)
+    np.testing.assert_allclose(to_be_cut(np.full((1, 2, 2, 2), 255.0), spec), 100 / 2**0.5)
+    np.testing.assert_allclose(to_be_cut(GRAY.preprocess(pixels(1)), GRAY)[..., :1], pixels(1) / 255, atol=1e-6)
