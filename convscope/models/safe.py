@@ -43,6 +43,9 @@ def check_network(found: Stored, own: Own | None) -> None:
     kind = found.config.get("class_name")
     if not isinstance(kind, str) or not isinstance(found.config.get("config"), dict | list):
         raise UserError(f"'{found.path}' holds no Keras model: its config names no network; get it again")
+    if found.kind == "hdf5":
+        with found.hdf5():
+            pass  # looks for links that lead elsewhere
     if own is None:
         return
     _check_safe(found.config, found, own)

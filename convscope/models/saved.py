@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import re
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -80,15 +81,25 @@ def _loaded(found: Stored, own: Own) -> keras.Model:
     for module in sorted(modules_of(found.config or {})):
         if module == "keras_hub":
             importlib.import_module(module)
-    if found.kind == "hdf5":
-        with found.hdf5():
-            pass  # looks for links that lead elsewhere; in its own format Keras does
     with _with_suffix(found) as path:
         try:
             with keras.saving.custom_object_scope(dict(own)):
                 return keras.saving.load_model(path, compile=False, safe_mode=True)
         except Exception as error:
-            raise UserError(f"'{found.path}' (saved by {found.writer}) cannot be loaded: {first_line(error)}") from None
+            newer = (
+                f"; it is newer than this Keras {keras.__version__}: pip install --upgrade keras"
+                if _newer(found)
+                else ""
+            )
+            raise UserError(
+                f"'{found.path}' (saved by {found.writer}) cannot be loaded: {first_line(error)}{newer}"
+            ) from None
+
+
+def _newer(found: Stored) -> bool:
+    """Whether a later Keras than this one wrote a file."""
+    numbers = [re.findall(r"\d+", version)[:2] for version in (found.version or "", keras.__version__)]
+    return [int(number) for number in numbers[0]] > [int(number) for number in numbers[1]]
 
 
 def load_weights(network: keras.Model, path: Path) -> None:

@@ -11,6 +11,7 @@ import keras
 
 from convscope.errors import UserError
 from convscope.models import graphs, load
+from convscope.models.settings import model_settings
 from convscope.models.spec import ModelSpec
 from convscope.models.tokens import is_tokens
 from convscope.notebook.settings import known_keywords, of_model
@@ -29,8 +30,8 @@ def canonical(model: Any, settings: dict[str, Any]) -> Canonical:
     """The canonical form of a model, as rule `import_model` makes it; the given one and its weights stay as they are.
 
     Args:
-        model: a Keras model; or the path of a `.keras` or `.h5` file. A file that a study has made, with its `.json` beside it,
-            brings its facts along.
+        model: a Keras model; or the path of one, as `source: file` takes it in a config. A file that a study has made, with its
+            `.json` beside it, brings its facts along.
         settings: those of `KEYWORDS` that are not None: as under `models:` in a config.
 
     Returns:
@@ -46,7 +47,7 @@ def canonical(model: Any, settings: dict[str, Any]) -> Canonical:
             if settings:
                 raise UserError(f"{path} has its facts in {facts.name}; leave out {' and '.join(sorted(settings))}")
             return load.load_model(path, facts)
-        completed = of_model(settings | {"path": str(path)})
+        completed = model_settings(of_model(settings | {"path": str(path)}), lambda file: "none")
         name = _runnable(path.stem)
         return _said(name, lambda: load.import_model(name, completed))
     if not isinstance(model, keras.Model):

@@ -24,6 +24,7 @@ from convscope.models.places import check_model_file
 from convscope.models.saved import load_file
 from convscope.models.settings import model_settings
 from convscope.models.stored import labels_in, stored
+from convscope.notebook.models import canonical
 
 L = keras.layers
 
@@ -91,6 +92,12 @@ def test_teachable_machine_needs_nothing_in_the_config(tmp_path: Path) -> None:
         np.testing.assert_allclose(found, expected, atol=1e-5)
     _, spec = load.import_model("m", settings(path=str(path), classes=["a", "b"], preprocessing="none"))
     assert spec.classes == ("a", "b") and spec.scale == (1.0,) * 3, "what the config says comes first"
+
+
+def test_a_notebook_takes_it_as_it_is(tmp_path: Path) -> None:
+    path, _ = teachable_machine(tmp_path)
+    _, spec = canonical(path, {})
+    assert spec.classes == ("Cat", "Big Dog") and spec.offset == (-1.0,) * 3
 
 
 def test_labels_that_do_not_fit_are_told(tmp_path: Path) -> None:
@@ -290,6 +297,23 @@ def test_which_keras_wrote_it(tmp_path: Path) -> None:
     assert stored(tmp_path / "m.keras").writer == f"Keras {keras.__version__}"
     path, _ = teachable_machine(tmp_path)
     assert stored(path).old and stored(path).writer.startswith("Keras 2.")
+
+
+def test_a_file_of_a_later_keras_says_so(tmp_path: Path) -> None:
+    small().save(tmp_path / "m.keras")
+    with zipfile.ZipFile(tmp_path / "m.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["metadata.json"] = json.dumps({"keras_version": "3.999.1"}).encode()
+    members["config.json"] = members["config.json"].replace(b'"filters": 3', b'"filters": 3, "novelty": 1')
+    path = tmp_path / "later.keras"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    with pytest.raises(
+        UserError, match=r"saved by Keras 3.999.1\) cannot be loaded.*newer.*pip install --upgrade keras"
+    ) as caught:
+        load_file(path)
+    assert "\n" not in str(caught.value)
 
 
 def test_words_of_the_command_line_stand_for_them(tmp_path: Path) -> None:
