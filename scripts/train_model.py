@@ -65,7 +65,7 @@ def main(args: argparse.Namespace) -> None:
         tag=tag,
     )
 
-    network, _ = canonical(model, args.name)
+    network, _ = canonical(model, args.name, scale=scale, offset=offset)
     spec = ModelSpec(
         name=args.name,
         input_size=size,

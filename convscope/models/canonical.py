@@ -113,8 +113,8 @@ def _said_in_one_line(model: keras.Model) -> Iterator[None]:
     except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:150]
         raise UserError(
-            f"model '{model.name}' does not fit together outside of training ({reason}); where a layer is random, put one that does "
-            "the same always in its place (CenterCrop for RandomCrop)"
+            f"model '{model.name}' does not fit together outside of training, for any number of pictures ({reason}); where a layer is "
+            "random, put one that does the same always in its place (CenterCrop for RandomCrop)"
         ) from error
 
 

@@ -50,7 +50,7 @@ def with_one_end(
         if index != picture
     }
     tensors = [
-        image if index == picture else _as_tensor(values[name], graph.inputs[index].dtype, image, name)
+        image if index == picture else _as_tensor(values[name], graph.inputs[index], image, name)
         for index, name in enumerate(names)
     ]
     found = _run(graph, tensors)[chosen]
@@ -72,9 +72,7 @@ def _names(model: keras.Model, tensors: list[Any], structure: str) -> list[str]:
     """The names of a network's inputs or outputs: the keys of a dictionary, else those of the layers that make them."""
     struct = getattr(model, structure, None)
     if isinstance(struct, dict) and len(struct) == len(tensors):
-        order = {id(tensor): key for key, tensor in struct.items()}
-        if all(id(tensor) in order for tensor in tensors):
-            return [str(order[id(tensor)]) for tensor in tensors]
+        return [str(key) for key in tree.flatten({key: key for key in struct})]  # in the order of the tensors
     return told_apart([str(tensor._keras_history.operation.name) for tensor in tensors])
 
 
@@ -86,6 +84,8 @@ def _constant(value: Any, tensor: Any, where: str) -> np.ndarray:
     except (TypeError, ValueError):
         raise UserError(f"{where}: a number or a list of numbers is wanted, {in_words(shape)} of them") from None
     if array.ndim == 0:
+        if len(shape) == 3 and shape[2] is not None and shape[:2] == (None, None):
+            return np.full((1, 1, shape[2]), array)  # of a mask or the like, spread over the picture's size
         if None in shape:
             raise UserError(f"{where}: the input takes {in_words(shape)} numbers; give a list that says how many")
         array = np.full(shape, array)
@@ -97,12 +97,14 @@ def _constant(value: Any, tensor: Any, where: str) -> np.ndarray:
     return array
 
 
-def _as_tensor(value: np.ndarray, dtype: str, image: Any, name: str) -> Any:
+def _as_tensor(value: np.ndarray, tensor: Any, image: Any, name: str) -> Any:
     """A constant as a tensor of the graph, once for each picture of a batch; no gradient passes from it to the picture."""
-    zero = _called(ops.zeros_like(_called(ops.mean(image, axis=(1, 2, 3)), f"{name}_batch")), f"{name}_zeros")
-    spread = _called(ops.reshape(zero, (-1, *(1,) * value.ndim)), f"{name}_shape")
+    everywhere = value.ndim == 3 and tuple(tensor.shape[1:3]) == (None, None)
+    read = ops.mean(image, axis=-1 if everywhere else (1, 2, 3), keepdims=everywhere)
+    zero = _called(ops.zeros_like(_called(read, f"{name}_batch")), f"{name}_zeros")
+    spread = zero if everywhere else _called(ops.reshape(zero, (-1, *(1,) * value.ndim)), f"{name}_shape")
     whole = _called(ops.add(spread, value.astype(np.float32)), f"{name}_fixed")
-    return whole if whole.dtype == dtype else _called(ops.cast(whole, dtype), f"{name}_cast")
+    return whole if whole.dtype == tensor.dtype else _called(ops.cast(whole, tensor.dtype), f"{name}_cast")
 
 
 def _called(tensor: Any, name: str) -> Any:
@@ -121,10 +123,15 @@ def _run(graph: Any, tensors: list[Any]) -> list[Any]:
 
 def _check(model: keras.Model, result: keras.Model, values: list[Any], picture: int, chosen: int) -> None:
     """The network itself, called with the fixed inputs, answers what its graph says."""
-    source = result.inputs[0]
-    pixels = next(iter(trial_pictures(source.shape[1:])))
-    flat = [pixels if index == picture else value[None].astype(np.float32) for index, value in enumerate(values)]
-    flat = [ops.cast(value, tensor.dtype) for value, tensor in zip(flat, graph_of(model).inputs, strict=True)]  # type: ignore[union-attr]
+    inputs = graph_of(model).inputs  # type: ignore[union-attr]
+    maps = [value.shape[:2] for value in values if value is not None and value.ndim == 3 and value.shape[:2] != (1, 1)]
+    pixels = next(iter(trial_pictures(result.inputs[0].shape[1:], size=maps[0] if maps else None)))
+    flat = []
+    for index, (value, tensor) in enumerate(zip(values, inputs, strict=True)):
+        one = pixels if index == picture else value[None].astype(np.float32)
+        if tuple(tensor.shape[1:3]) == (None, None):
+            one = np.broadcast_to(one, (1, *pixels.shape[1:3], one.shape[-1]))
+        flat.append(ops.cast(one, tensor.dtype))
     given = tree.pack_sequence_as(model._inputs_struct, flat)
     expected = tree.flatten(model(given, training=False))
     if len(expected) <= chosen or not close(expected[chosen], result(flat[picture], training=False), half=False):

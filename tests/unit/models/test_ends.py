@@ -220,3 +220,27 @@ def test_networks_that_bring_pictures_to_a_size_themselves(layer: Any, shape: tu
     flat, spec = imported(model, image_size=[16, 20])
     assert spec.input_size == (16, 20)
     np.testing.assert_allclose(flat(PIXELS), model(PIXELS), rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(16, 20), (None, None)], ids=str)
+def test_a_mask_that_is_fixed_is_as_large_as_the_picture(size: tuple[int | None, int | None]) -> None:
+    image, mask = keras.Input((*size, 3), name="photo"), keras.Input((*size, 1), name="mask")
+    maps = layers.Conv2D(4, 3)(layers.Multiply()([image, mask]))
+    model = keras.Model([image, mask], layers.Dense(2)(layers.GlobalAveragePooling2D()(maps)))
+    half = np.full((3, 16, 20, 1), 0.5, np.float32)
+    flat, _ = imported(model, inputs={"mask": 0.5}, image_size=[16, 20])
+    np.testing.assert_allclose(flat(PIXELS), model([PIXELS, half]), rtol=1e-5)
+    drawn = np.random.default_rng(3).uniform(0, 1, (16, 20, 1)).astype("float32")
+    flat, _ = imported(model, inputs={"mask": drawn.tolist()}, image_size=[16, 20])
+    np.testing.assert_allclose(flat(PIXELS), model([PIXELS, np.stack([drawn] * 3)]), rtol=1e-4)
+
+
+def test_an_answer_that_is_there_twice_has_both_names() -> None:
+    image = keras.Input((8, 8, 3))
+    answer = layers.Dense(3, name="answer")(layers.Flatten()(image))
+    model = keras.Model(image, {"one": answer, "other": answer})
+    with pytest.raises(UserError, match=r"2 outputs \(one 3, other 3\)"):
+        imported(model)
+    assert imported(model, output="other")[1].head == "multiclass"
+    with pytest.raises(UserError, match=r"2 outputs \(answer\[0\] 3, answer\[1\] 3\)"):
+        imported(keras.Model(image, [answer, answer]))
