@@ -108,6 +108,13 @@ def test_unreadable_files_are_counted_and_listed(made: Path) -> None:
     assert "1 file could not be read" in words and "gone & <i>broken</i>.jpg" in words and "not a picture" in words
 
 
+def test_pictures_of_a_rectangle_are_shown_whole(made: Path) -> None:
+    """The photos and maps of a model of 96 x 128 pixels are none of a square's, whose middle would be cut out."""
+    (images,) = (made / fixture.STUDY / "gallery").glob("images_convnet_test-pets*.html")
+    assert '<ul class="pairs" data-group="images" style="--shape: 128 / 96">' in images.read_text()
+    assert "aspect-ratio: var(--shape, 1)" in (images.parent / "gallery.css").read_text()
+
+
 def test_model_page_compares_test_and_shifted(made: Path) -> None:
     words = Page(made / fixture.STUDY / "gallery" / "model_convnet.html").words
     assert words.index("75.0 %") < words.index("50.0 %")  # in the config's order
