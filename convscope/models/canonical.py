@@ -63,7 +63,7 @@ def canonical(
         return flatten(flat, drop=drop, linear=lambda node: node is last, name=name, opened=opened)
 
     with _said_in_one_line(model):
-        plain, opened = unrolled(opened=False), unrolled(opened=True)
+        plain = unrolled(opened=False)
     shape, whole = source.shape[1:], "float" not in source.dtype
 
     def copied(logits: keras.Model) -> keras.Model:
@@ -83,9 +83,10 @@ def canonical(
                     return result
         return copy(shape)
 
-    if len(list(nodes_in_order(opened))) > len(list(nodes_in_order(plain))):
-        # Whatever is not the same with its layers opened is taken with them as they are.
-        with contextlib.suppress(Exception):
+    # Whatever is not the same with its layers opened is taken with them as they are.
+    with contextlib.suppress(Exception):
+        opened = unrolled(opened=True)
+        if len(list(nodes_in_order(opened))) > len(list(nodes_in_order(plain))):
             return copied(opened), activation
     with _said_in_one_line(model):
         return copied(plain), activation

@@ -43,7 +43,8 @@ class Inside:
 def inside_of(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Inside | None:
     """The calls inside a layer that is made of layers, in inference mode; None where it is none, or more than its layers.
 
-    Not opened are Keras's own layers, layers with weights of their own, and layers whose parts cannot be made again from their
+    Not opened are Keras's own layers (but for an activation by a function without a name), layers with weights of
+    their own, and layers whose parts cannot be made again from their
     settings: taken as one, they compute what they do.
 
     Args:
@@ -105,7 +106,10 @@ def _seen_through(outer: dict[int, str]) -> Iterator[None]:
 def _may_be_opened(operation: Any) -> bool:
     if not isinstance(operation, keras.Layer) or isinstance(operation, keras.Model):
         return False
-    if _is_kerass(operation) or not operation._layers:
+    if _is_kerass(operation):
+        # A function without a name cannot be written down, but followed.
+        return type(operation).__name__ == "Activation" and getattr(operation.activation, "__name__", "") == "<lambda>"
+    if not operation._layers:
         return False
     theirs = {id(weight) for layer in operation._layers for weight in layer.weights}
     return all(id(weight) in theirs for weight in operation.weights)
@@ -158,9 +162,10 @@ def _can_stand_alone(node: Any) -> bool:
             return False
         # The batch is what is left over; every other size is known here.
         operation = node.operation = type(operation)((-1, *node.outputs[0].shape[1:]))
+    opens = inside_of(operation, node.arguments.args, node.arguments.kwargs) is not None
     try:
-        config = settings_of(operation)
-        if not _is_kerass(operation) and inside_of(operation, node.arguments.args, node.arguments.kwargs) is None:
+        config = {} if opens else settings_of(operation)
+        if isinstance(operation, keras.Layer) and not opens:
             another(operation, config)
     except Exception:
         # A part that only its layer can make: it stays a part of it.

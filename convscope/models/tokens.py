@@ -64,14 +64,10 @@ def grid_of(flat: keras.Model, tensor: Any) -> Grid:
             f"model '{flat.name}': layer '{name}' has no feature maps (N, height, width, channels) and no tokens of a picture of "
             "one fixed size, so no class activation map; name another layer"
         )
-    first = next(
-        made
-        for node in nodes_in_order(flat)
-        for made in node.outputs
-        if is_tokens(made) and made.shape[1] == tensor.shape[1]
-    )
+    made = [every for node in nodes_in_order(flat) for every in node.outputs]
+    alike = [every for every in made if is_tokens(every) and every.shape[1] == tensor.shape[1]]
     possible = list(_grids(int(tensor.shape[1]), height, width))
-    found = _probed(flat, first, possible) if possible else None
+    found = _probed(flat, alike, possible) if possible else None
     if found is None:
         raise UserError(
             f"model '{flat.name}': the {tensor.shape[1]} tokens of layer '{name}' do not lie as the patches of a {height}x{width} "
@@ -103,11 +99,14 @@ def is_alike(rows: int, columns: int, height: int, width: int) -> bool:
     )
 
 
-def _probed(flat: keras.Model, tensor: Any, possible: Sequence[Grid]) -> Grid | None:
-    """The grid of which most planted changes are found where they were planted; None where none is."""
+def _probed(flat: keras.Model, tensors: Sequence[Any], possible: Sequence[Grid]) -> Grid | None:
+    """The grid of which most planted changes are found where they were planted; None where none is.
+
+    Asked is the first tensor that has one entry a picture: windows of attention may hold as many tokens, and are more than pictures.
+    """
     rng = np.random.default_rng(0)
     _, height, width, channels = flat.inputs[0].shape
-    values = keras.Model(flat.inputs[0], tensor)
+    source = flat.inputs[0]
     found: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]] = {}
     for grid in possible:
         side = grid.rows, grid.columns
@@ -121,13 +120,21 @@ def _probed(flat: keras.Model, tensor: Any, possible: Sequence[Grid]) -> Grid | 
                     column * width // grid.columns : (column + 1) * width // grid.columns,
                 ]
                 image[box] = rng.normal(0, 3, image[box].shape)
-            with inside_a_network():
-                answers = keras.ops.convert_to_numpy(values(images.astype(np.float32), training=False))
+            answers = _answers(source, tensors, images.astype(np.float32))
             found[side] = places, np.abs(answers[1:] - answers[:1]).sum(axis=2).argmax(axis=1)
         places, changed = found[side]
         if (changed - grid.before == places).mean() > 0.5:
             return grid
     return None
+
+
+def _answers(source: Any, tensors: Sequence[Any], images: np.ndarray) -> np.ndarray:
+    for tensor in tensors:
+        with inside_a_network():
+            values = keras.ops.convert_to_numpy(keras.Model(source, tensor)(images, training=False))
+        if len(values) == len(images):
+            break
+    return values
 
 
 def grid_tensors(tensor: Any, grid: Grid, name: str) -> tuple[Any, list[Any]]:

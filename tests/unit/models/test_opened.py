@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
+from convscope.models.cam_layer import default_cam_layer
 from convscope.models.canonical import canonical
-from convscope.models.graphs import flatten
+from convscope.models.graphs import flatten, tensor_of
 from convscope.models.load import load_keras, save_model
+from convscope.models.tokens import Grid, grid_of
 
 
 class Pair(layers.Layer):
@@ -130,3 +132,34 @@ def test_blocks_of_a_hub_network_are_opened(act: str) -> None:
         isinstance(layer, layers.Conv2D) for layer in model._flatten_layers()
     )
     same(model, flat, 64, 64)
+
+
+class Nameless(layers.Layer):
+    """Its activation is a function without a name, which no file can hold."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.act = layers.Activation(lambda x: keras.activations.gelu(x, approximate=False), name="act")
+        self.dense = layers.Dense(4, name="dense")
+
+    def call(self, inputs: Any) -> Any:
+        return self.act(self.dense(inputs))
+
+
+def test_a_function_without_a_name_is_followed(tmp_path: Path) -> None:
+    model = network(Nameless(name="nameless"))
+    flat, _ = canonical(model)
+    assert "nameless_dense" in names(flat)
+    save_model(flat, tmp_path / "flat.keras")
+    same(model, load_keras(tmp_path / "flat.keras"), 12, 10)
+
+
+def test_windows_of_as_many_tokens_are_not_taken_for_the_pictures() -> None:
+    hub = pytest.importorskip("keras_hub")
+    size = {"image_shape": (48, 48, 3), "embed_dim": 8, "depths": (1, 1), "num_heads": (1, 2), "window_size": 6}
+    model = hub.models.SwinTransformerImageClassifier(
+        backbone=hub.models.SwinTransformerBackbone(**size), num_classes=5
+    )
+    flat, _ = canonical(model)
+    assert default_cam_layer(flat) == "norm"
+    assert grid_of(flat, tensor_of(flat, "norm")) == Grid(6, 6, 0, 0)
