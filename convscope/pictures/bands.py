@@ -28,6 +28,18 @@ _UPRIGHT: dict[int, Callable[[Any], Any]] = {
 }
 
 
+class NeedsCodec(BadImage):
+    """A TIFF whose compression only another package, or PIL, knows.
+
+    Attributes:
+        plain: how many bands of 8 bits it has on one page; 0 where they are otherwise.
+    """
+
+    def __init__(self, reason: str, plain: int) -> None:
+        super().__init__(reason)
+        self.plain = plain
+
+
 def is_tiff(stream: IO[bytes]) -> bool:
     """Whether a stream holds a TIFF; it is at its start again afterwards."""
     stream.seek(0)
@@ -65,12 +77,14 @@ def tiff_bands(stream: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
         tag = file.pages.first.tags.get(_ORIENTATION)
         try:
             values = series.asarray()
-        except ValueError as error:
-            if "imagecodecs" not in str(error):
+        except (ValueError, ImportError) as error:
+            if isinstance(error, ValueError) and "imagecodecs" not in str(error):
                 raise
-            kind = tifffile.COMPRESSION(file.pages.first.compression).name
-            raise BadImage(
-                f"a TIFF compressed by {kind}, which needs the Python package imagecodecs; install it, or save the file uncompressed"
+            page = file.pages.first
+            raise NeedsCodec(
+                f"a TIFF compressed by {tifffile.COMPRESSION(page.compression).name}, which needs the Python package imagecodecs; "
+                "install it, or save the file uncompressed",
+                plain=page.samplesperpixel if page.dtype == np.uint8 and len(file.pages) == 1 else 0,
             ) from None
         axis = next((place for place, name in enumerate(series.axes) if name in more), None)
         values = values[..., None] if axis is None else np.moveaxis(values, axis, -1)

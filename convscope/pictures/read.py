@@ -107,7 +107,19 @@ def _decoded(
     stream: IO[bytes], channels: Channels, max_pixels: int, name: str, window: Window | None
 ) -> NDArray[np.generic]:
     if channels.kind == "bands" and bands.is_tiff(stream):
-        return bands.in_range(bands.chosen(bands.tiff_bands(stream, max_pixels), channels.bands), window)
+        try:
+            values = bands.tiff_bands(stream, max_pixels)
+        except bands.NeedsCodec as reason:
+            # PIL knows more compressions, but of many bands it leaves some out without a word.
+            stream.seek(0)
+            try:
+                with open_picture(stream, max_pixels, name) as picture:
+                    if len(picture.getbands()) == reason.plain:
+                        return pixels_of(picture, channels, window)
+            except UnidentifiedImageError:
+                pass
+            raise
+        return bands.in_range(bands.chosen(values, channels.bands), window)
     try:
         with open_picture(stream, max_pixels, name, None if channels.kind == "bands" else window) as picture:
             return pixels_of(picture, channels, window)

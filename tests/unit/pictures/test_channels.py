@@ -1,5 +1,7 @@
 """Gray, transparency and bands: the numbers a network takes of a file, and what people see of them."""
 
+import importlib.util
+
 import numpy as np
 import pytest
 import tifffile
@@ -190,6 +192,20 @@ def test_damaged_and_outsized_tiffs_are_bad_images_in_one_line(tmp_path, six):
     tifffile.imwrite(path, np.zeros((2, 3, 6, 8), np.uint8), photometric="minisblack", metadata={"axes": "TCYX"})
     with pytest.raises(BadImage, match=r"a stack of 2 \(T\) x 3 \(C\)"):
         read_pixels(path, bands(0))
+
+
+def test_compressions(tmp_path, six):
+    """What tifffile does not decode alone PIL does, where it takes every band; else one line says what is missing."""
+    for kind in ("packbits", "tiff_adobe_deflate", "tiff_lzw", "lzma"):
+        Image.fromarray(six[..., :3]).save(tmp_path / "a.tif", compression=kind)
+        assert np.array_equal(read_pixels(tmp_path / "a.tif", bands(2, 0)), six[..., [2, 0]]), kind
+    # The tag of a compression that nothing here decodes, on six bands.
+    tifffile.imwrite(tmp_path / "b.tif", six, photometric="minisblack", planarconfig="contig")
+    with tifffile.TiffFile(tmp_path / "b.tif", mode="r+b") as file:
+        file.pages[0].tags["Compression"].overwrite(5)
+    if importlib.util.find_spec("imagecodecs") is None:
+        with pytest.raises(BadImage, match="compressed by LZW, which needs the Python package imagecodecs"):
+            read_pixels(tmp_path / "b.tif", bands(0))
 
 
 def test_a_tiff_that_names_another_file_does_not_open_it(tmp_path, six):
