@@ -33,13 +33,26 @@ from convscope.storage.files import atomic_path
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def load_model(keras_path: str | os.PathLike[str], spec_path: str | os.PathLike[str]) -> tuple[keras.Model, ModelSpec]:
-    """Load a canonical model and its spec. Never runs code from the file (safe mode).
+def load_model(
+    keras_path: str | os.PathLike[str], spec_path: str | os.PathLike[str], code: str | None = None
+) -> tuple[keras.Model, ModelSpec]:
+    """Load a canonical model and its spec. Never runs code from the model's file (safe mode).
+
+    Args:
+        keras_path: the network.
+        spec_path: the facts beside it.
+        code: text of the user's own layers. Default: that of the spec, for the jobs of a study, whose first job wrote the spec by the
+            user's config; wherever a spec may be somebody else's, "" or what the user names.
 
     Raises:
-        UserError: a module that the model needs is not installed.
+        UserError: a module that the model needs is not installed, or it needs code that the user does not name.
     """
     spec = ModelSpec.load(spec_path)
+    if code is not None and spec.code != code and spec.code:
+        raise UserError(
+            f"'{keras_path}' needs layers that somebody wrote, and another one's code is not run; name your own file of them, as it "
+            "was in the study: code='my_layers.py'"
+        )
     for module in spec.requires:
         try:
             importlib.import_module(module)

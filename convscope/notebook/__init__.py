@@ -35,8 +35,8 @@ def explain(
         **settings: of the method, as in a config (`steps=20` for integrated gradients, `layer=` for class activation maps), of how it
             is drawn (`colormap`, `diverging`, `percentile`, `scale`), `batch`, `seed`; `compare_with=` images for methods that
             compare with others (default: the images themselves); `gap_head=` the workflow's file, for cam. Of the model:
-            `classes`, `image_size`, `resize`, `preprocessing`, `channels`, `bands`, `shown_bands`, `inputs`, `output`, as for a
-            file under `models:`.
+            `classes`, `image_size`, `resize`, `preprocessing`, `channels`, `bands`, `shown_bands`, `inputs`, `output`, `code`, as for
+            a file under `models:`.
 
     Returns:
         The maps, raw, with images, probabilities and facts; see `Explanation`.

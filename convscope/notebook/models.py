@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 from convscope.errors import UserError
-from convscope.models import graphs, load
+from convscope.models import graphs, load, own_code
 from convscope.models.settings import model_settings
 from convscope.models.spec import ModelSpec
 from convscope.models.tokens import is_tokens
@@ -18,7 +18,7 @@ from convscope.notebook.settings import known_keywords, of_model
 
 KEYWORDS = (
     *("classes", "head", "image_size", "resize", "preprocessing", "channels", "bands", "shown_bands"),
-    *("inputs", "output"),
+    *("inputs", "output", "code"),
 )
 
 Canonical = tuple[keras.Model, ModelSpec]
@@ -41,12 +41,14 @@ def canonical(model: Any, settings: dict[str, Any]) -> Canonical:
         UserError: it is no such model, or the settings do not fit it.
     """
     known_keywords(settings, KEYWORDS, "model")
+    settings = dict(settings)
     if isinstance(model, str | os.PathLike):
         path = Path(model).expanduser()
         if (facts := _facts_beside(path)) is not None:
+            code = settings.pop("code", None)
             if settings:
                 raise UserError(f"{path} has its facts in {facts.name}; leave out {' and '.join(sorted(settings))}")
-            return load.load_model(path, facts)
+            return load.load_model(path, facts, own_code.text_of(Path(code).expanduser()) if code else "")
         completed = model_settings(of_model(settings | {"path": str(path)}), lambda file: "none")
         name = _runnable(path.stem)
         return _said(name, lambda: load.import_model(name, completed))
@@ -55,6 +57,8 @@ def canonical(model: Any, settings: dict[str, Any]) -> Canonical:
         raise UserError(
             f"model is of type {kind}; give a Keras 3 model (keras.Model), or the path of a .keras or .h5 file"
         )
+    if "code" in settings:
+        raise UserError("code is for a model in a file; one in memory has its classes")
     completed = of_model(settings)
     state = _state(model, completed)
     kept = _made.get(model)

@@ -17,6 +17,7 @@ from convscope.models import load, own_code
 from convscope.models.places import check_model_file
 from convscope.models.saved import load_file
 from convscope.models.settings import model_files
+from convscope.notebook.models import canonical
 
 LAYERS = """
 import keras
@@ -248,3 +249,22 @@ def test_no_file_of_a_model_brings_code(tmp_path: Path) -> None:
         archive.writestr("my_layers.py", witness.read_text())
     config = json.loads(zipfile.ZipFile(part["path"]).read("config.json"))
     assert config and load.import_model("m", part) and not (tmp_path / "ran").exists()
+
+
+def test_code_beside_a_file_that_somebody_gave_is_not_run(tmp_path: Path) -> None:
+    """A study's model and its facts, opened in a notebook: their code is run where the user names the same."""
+    part, expected = layered(tmp_path)
+    witness = tmp_path / "ran"
+    text = f"{LAYERS}\nopen({str(witness)!r}, 'w').close()\n"
+    network, spec = load.import_model("m", part | {"code": written(tmp_path / "evil.py", text)})
+    load.save_model(network, tmp_path / "given.keras")
+    spec.save(tmp_path / "given.json")
+    sys.modules.pop(own_code.module_of(text).__name__)
+    witness.unlink()
+    for settings in ({}, {"code": part["code"]}):
+        with pytest.raises(UserError, match=r"another one's code is not run; name your own file of them"):
+            canonical(tmp_path / "given.keras", settings)
+        assert not witness.exists()
+    found, _ = canonical(tmp_path / "given.keras", {"code": str(tmp_path / "evil.py")})
+    np.testing.assert_allclose(found(pictures()).numpy(), expected, rtol=1e-5)
+    assert witness.exists()
