@@ -39,7 +39,7 @@ class Study:
         import_model.main(Namespace(name="net", settings=settings, summary=folder / "summary.txt", **made))
         layers.main(Namespace(table=self.layers, **made))
         chosen = json.dumps({"files": [str(path) for path in self.paths]})
-        none = dict.fromkeys(("predictions", "bad_images"))
+        none = dict.fromkeys(("predictions", "bad_images", "model"))
         image_set.main(
             Namespace(settings=chosen, images=None, out=self.images, bad=folder / "bad.csv", seed=0, threads=1, **none)
         )
