@@ -13,7 +13,7 @@ N ?= 10000
 FIRST ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test test-changes test-wild test-peers fuzz-networks docs lint format lock bench bench-peers progress clean
+.PHONY: help figures test test-changes test-wild test-peers fuzz-networks docs docs-models lint format lock bench bench-peers progress clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -44,6 +44,9 @@ fuzz-networks: $(VENV)/test ## Random networks through the library, each against
 docs: $(VENV)/test ## Write the pages of the docs that are made from the schema and from the table of changes.
 	python -m scripts.config_page
 	python -m tests.workflow.changes --docs
+
+docs-models: $(VENV)/test ## Measure every family of networks and write docs/models.md (an hour; ARGS="--only ViT").
+	python -W ignore -m tests.families $(ARGS)
 
 lint: $(VENV)/test ## Check formatting, lint, types and the workflow.
 	ruff format --check .

@@ -1,0 +1,38 @@
+"""Families of networks: none is left out, and what the page of models says of them is measured."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.families.facts import measure
+from tests.families.networks import FAMILIES, applications, hub_classifiers
+from tests.families.page import PAGE, is_whole, table
+
+ROWS = Path(__file__).parents[2] / "families" / "rows.json"
+
+
+def test_every_application_and_every_classifier_of_keras_hub_is_of_a_family() -> None:
+    members = [member for family in FAMILIES for member in family.members]
+    assert sorted(each for each in members if not each.endswith("ImageClassifier")) == applications()
+    assert sorted({each for each in members if each.endswith("ImageClassifier")}) == hub_classifiers()
+
+
+def test_the_page_is_made_of_the_rows() -> None:
+    rows = json.loads(ROWS.read_text())
+    assert PAGE.read_text().endswith(table(rows)), "run make docs-models"
+    known = {family.name for family in FAMILIES}
+    assert {row["family"] for row in rows} <= known
+
+
+def test_a_row_that_says_something_wrong_is_not_whole() -> None:
+    row = json.loads(ROWS.read_text())[0]
+    assert is_whole(row)
+    for wrong in ({"difference": 1e-3}, {"as_a_person": False}, {"map": [2, 2]}, {"moves": 11}, {"relus": 9}):
+        assert not is_whole(row | wrong)
+
+
+@pytest.mark.parametrize("name", ["keras-hub ViT", "keras-hub HGNetV2"])
+def test_what_the_page_says_is_true_of(name: str) -> None:
+    row = measure(next(family for family in FAMILIES if family.name == name))
+    assert is_whole(row), row
