@@ -6,12 +6,17 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import keras
+from keras.src.applications.convnext import LayerScale, StochasticDepth
+from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError
 from convscope.models.keras2 import NETWORKS, OLD_HARD_SIGMOID, OPERATIONS, is_reference, modern
 from convscope.models.keras2_operations import operate, operate_on_constants
 from convscope.models.safe import Own, own_class
+
+# Layers of keras.applications that are no layers of Keras's at large, the same in Keras 2.
+_OF_APPLICATIONS = {kind.__name__: kind for kind in (CustomScaleLayer, LayerScale, StochasticDepth)}
 
 
 @dataclasses.dataclass
@@ -210,7 +215,8 @@ class _Builder:
             raise UserError(
                 f"layer '{entry.get('stored_name')}' uses the hard_sigmoid of Keras 2, which Keras 3 has not"
             )
-        found = getattr(keras.layers, kind, None) if kind.isidentifier() else None
+        plain = kind.rpartition(">")[2]
+        found = _OF_APPLICATIONS.get(plain) or (getattr(keras.layers, plain, None) if kind.isidentifier() else None)
         if found is None or not inspect.isclass(found):
             if kind.startswith("Random"):
                 return keras.layers.Identity(name=config["name"])  # in training only

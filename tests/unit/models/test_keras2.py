@@ -361,3 +361,19 @@ def test_configs_that_no_keras_wrote_end_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(UserError) as caught:
             load_file(path)
         assert "\n" not in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_layers_that_only_the_applications_have(tmp_path: Path) -> None:
+    from tf_keras.src.applications.convnext import LayerScale
+    from tf_keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+
+    def network() -> Any:
+        inputs = L.Input(SIZE)
+        x = LayerScale(0.1, 4, name="scale")(L.Conv2D(4, 3)(inputs))
+        x = CustomScaleLayer(0.17)([x, L.Conv2D(4, 3)(inputs)])
+        return tf_keras.Model(inputs, L.Dense(2)(L.GlobalAveragePooling2D()(x)))
+
+    model, pictures, expected = made(network)
+    model.save(tmp_path / "m.h5")
+    found = load_file(tmp_path / "m.h5")(pictures, training=False).numpy()
+    np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max())
