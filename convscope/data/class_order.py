@@ -26,7 +26,7 @@ def class_indices(folder: Path) -> list[tuple[str, ...]] | None:
         return None
     try:
         found = _by_label(json.loads(path.read_text(encoding="utf-8-sig")))
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         raise UserError(
             f'{path}: no order of classes; it is {{"cat": 0, "dog": 1}} or {{"0": "cat", "1": "dog"}}'
         ) from None
@@ -60,7 +60,7 @@ def ordered(present: Collection[str], listed: Sequence[str] | None, folder: Path
         folder: where a class_indices.json may lie; all its classes count, those without a picture, too.
 
     Raises:
-        UserError: a class is not in the class_indices.json.
+        UserError: a class is not in the class_indices.json, or is that of two labels.
     """
     if listed:
         return [composed(name) for name in listed]
@@ -71,4 +71,6 @@ def ordered(present: Collection[str], listed: Sequence[str] | None, folder: Path
         if name not in result:
             known = [name for names in labels for name in names]
             raise UserError(f"{folder / FILE}: no class '{name}', of which there are pictures; {nearest(name, known)}")
+        if result.count(name) > 1:
+            raise UserError(f"{folder / FILE}: '{name}' is the class of two labels; rename one of them")
     return result

@@ -38,6 +38,8 @@ def is_picture_file(path: Path) -> bool:
     if is_picture_name(path.name):
         return True
     try:
+        if not path.is_file():
+            return False  # a pipe would be waited for
         with path.open("rb") as stream:
             return bool(format_of(stream.read(HEAD)))
     except OSError:

@@ -6,18 +6,18 @@ or a number, or several. Imports nothing heavy: the workflow asks for splits and
 
 import csv
 import functools
-import io
 import json
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from convscope.data.class_order import FILE, class_indices, ordered
 from convscope.data.groups import composed
+from convscope.data.list_files import Record, header, records
 from convscope.errors import UserError, nearest
 from convscope.storage.fingerprints import is_ignored
 
@@ -44,7 +44,6 @@ _NAMES = {
 }
 _TRUTH = ("class", "labels", "target")
 _WHOLE = "all"
-Record = dict[str, str]
 
 
 class Entry(NamedTuple):
@@ -116,14 +115,32 @@ def metadata_files(root: Path, splits: Mapping[str, str] | None = None) -> tuple
 
 def _tells(table: Path) -> bool:
     """Whether a file is a list with the column file_name and one that says what a picture shows."""
-    if not table.is_file():
-        return False
+    return table.is_file() and _is_list_file(table, _state(table))
+
+
+@functools.lru_cache(maxsize=64)
+def _is_list_file(table: Path, state: tuple[int, int]) -> bool:
+    # In whatever letters: a list in others than UTF-8 is refused with a reason, and never passed over.
     try:
-        with table.open(encoding="utf-8-sig") as stream:
-            first = next((line for line in stream if line.strip()), "")
-        names = {name.strip().lower() for name in (json.loads(first) if table.suffix == ".jsonl" else _header(first))}
+        with table.open("rb") as opened:
+            encoding = "utf-16" if opened.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+        with table.open(encoding=encoding, errors="replace") as stream:
+            return any(map(_is_list, _columns_of(stream, table.suffix == ".jsonl")))
     except (OSError, ValueError, TypeError, RecursionError, csv.Error):
         return False
+
+
+def _columns_of(lines: Iterable[str], in_json: bool) -> Iterator[set[str]]:
+    """The columns that the first line of a CSV has, or each line of JSON until they are complete: a row may leave some out."""
+    known: set[str] = set()
+    for line in filter(str.strip, lines):
+        known |= {name.strip().lower() for name in (json.loads(line) if in_json else header(line))}
+        yield known
+        if not in_json:
+            return
+
+
+def _is_list(names: set[str]) -> bool:
     return "file_name" in names and any(known in names for truth in _TRUTH for known in _NAMES[truth])
 
 
@@ -164,22 +181,23 @@ def _listing(asked: str, states: tuple[tuple[int, int], ...]) -> Listing:
         truth = kind
         # A folder from anywhere: its list names what lies in it, where a change is noticed, and nothing else of this computer.
         entries += found if folder else [_within(entry, table.parent) for entry in found]
-    entries = _by_number(entries, home) if truth == "class" else entries
-    names = {entry.class_ for entry in entries if entry.class_} | {name for entry in entries for name in entry.labels}
+    entries = _once(_by_number(entries, home) if truth == "class" else entries)
+    sound = [entry for entry in entries if not entry.fault]
+    names = {entry.class_ for entry in sound if entry.class_} | {name for entry in sound for name in entry.labels}
     order = [] if truth == "target" else ordered(names, classes, home)
     if classes and truth == "class":
         entries = [entry for entry in entries if entry.fault or entry.class_ in order]
     if classes and truth == "labels":
         entries = [entry._replace(labels=tuple(name for name in entry.labels if name in order)) for entry in entries]
     splits = list(dict.fromkeys(entry.split for entry in entries))
-    return Listing(truth, order, _once(entries), splits)
+    return Listing(truth, order, entries, splits)
 
 
 def _entries(table: Path, split: str, folder: Path, columns: Mapping[str, Any]) -> tuple[str, list[Entry]]:
-    records = _records(table)
-    if not records:
+    rows = records(table)
+    if not rows:
         raise UserError(f"{table}: no row in it")
-    known = list(dict.fromkeys(name for record in records for name in record))
+    known = list(dict.fromkeys(name for row in rows for name in row))
     wanted = {
         what: _column(table, what, columns.get(what), known)
         for what in _NAMES
@@ -187,48 +205,40 @@ def _entries(table: Path, split: str, folder: Path, columns: Mapping[str, Any]) 
     }
     if wanted["path"] is None:
         raise UserError(f"{table}: no column of paths (such as path or file_name); name it by columns: {{path: ...}}")
-    truth, many = _truth(table, wanted, columns, known, records)
+    truth, told_by = _truth(table, wanted, columns, known, rows)
     entries = []
-    for number, record in enumerate(records, start=1):
-        place = record.get(wanted["path"], "").strip()
-        told = record.get(wanted["split"], "").strip() if wanted["split"] else ""
+    for number, row in enumerate(rows, start=1):
+        place = row.get(wanted["path"], "").strip()
+        told = row.get(wanted["split"], "").strip() if wanted["split"] else ""
         entry = Entry(
             str(folder / _slashes(place)) if place else f"{table}, row {number}",
             split or told or _split_of(place) or _WHOLE,
-            mask=_mask(folder, record.get(wanted["mask"] or "", "")),
-            fault="" if place else "no path in its row",
+            mask=_mask(folder, row.get(wanted["mask"] or "", "")),
+            fault=row.fault if place else "no path in its row",
         )
-        column = wanted.get(truth) or wanted.get("target")
-        entries.append(_with_truth(entry, truth, record, column, many))
+        entries.append(_with_truth(entry, truth, row, told_by))
     # Where some lie in folders that are called like splits, and others do not, the folders are none.
-    if not split and not wanted["split"] and any(not _split_of(record.get(wanted["path"], "")) for record in records):
+    if not split and not wanted["split"] and any(not _split_of(row.get(wanted["path"], "")) for row in rows):
         entries = [entry._replace(split=_WHOLE) for entry in entries]
     return truth, entries
 
 
 def _truth(
-    table: Path, wanted: Record | Mapping[str, Any], columns: Mapping[str, Any], known: list[str], records: list[Record]
-) -> tuple[str, list[str]]:
-    """What a row says of its picture, and the columns of 0 and 1 where it says it by those."""
+    table: Path, wanted: Mapping[str, str | None], columns: Mapping[str, Any], known: list[str], rows: list[Record]
+) -> tuple[str, str | list[str]]:
+    """What a row says of its picture, and the column that says it, or the columns of a label or a number each."""
     chosen = [what for what in _TRUTH if columns.get(what)]
     if len(chosen) > 1:
         raise UserError(f"{table}: columns: names both {' and '.join(chosen)}; a dataset has one of them")
-    if chosen and isinstance(columns[chosen[0]], list):
-        for name in columns[chosen[0]]:
-            _column(table, chosen[0], name, known)
-        return chosen[0], list(columns[chosen[0]])
     if chosen:
-        return chosen[0], []
+        for name in columns[chosen[0]] if isinstance(columns[chosen[0]], list) else ():
+            _column(table, chosen[0], name, known)
+        return chosen[0], columns[chosen[0]]
     for what in _TRUTH:
-        # "target" is a number to some and a class, perhaps 0 or 1, to others: what stands there tells.
         if name := wanted.get(what):
-            whole = [
-                re.fullmatch(r"-?[0-9]+", record.get(name, "")) or not _are_numbers(record.get(name, ""))
-                for record in records
-            ]
-            return "class" if name.lower() == "target" and all(whole) else what, []
+            return _meant(what, name, [row.get(name, "").strip() for row in rows]), name
     taken = {wanted["path"], wanted["split"], wanted["mask"]}
-    many = [name for name in known if name not in taken and all(r.get(name) in _BOTH for r in records)]
+    many = [name for name in known if name not in taken and _are_flags([row.get(name, "") for row in rows])]
     if len(many) > 1:
         return "labels", many
     raise UserError(
@@ -237,26 +247,51 @@ def _truth(
     )
 
 
-_BOTH = ("0", "1", "0.0", "1.0", "False", "True", "false", "true")
+def _meant(what: str, name: str, texts: list[str]) -> str:
+    """What a column says that is known by its name alone: what stands in it tells."""
+    if what == "class" and any("|" in text.strip("|") for text in texts):
+        return "labels"
+    # "target" is a number to some and a class, perhaps 0 or 1, to others.
+    if what == "target" and name.lower() == "target":
+        whole = all(re.fullmatch(r"-?[0-9]+", text) or not _are_numbers(text) for text in texts)
+        return "class" if whole and not any(_DECIMAL_COMMA.fullmatch(text) for text in texts) else what
+    return what
 
 
-def _with_truth(entry: Entry, truth: str, record: Record, column: str | None, many: list[str]) -> Entry:
+_DECIMAL_COMMA = re.compile(r"[-+]?[0-9]*,[0-9]+")
+_FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
+# What people write where they do not know whether a label is there: such a row cannot count, but the column is one.
+_UNKNOWN = ("", "-1", "-1.0")
+
+
+def _flag(text: str) -> bool | None:
+    return _FLAGS.get(text.strip().lower())
+
+
+def _are_flags(texts: list[str]) -> bool:
+    known = [_flag(text) is not None for text in texts]
+    return any(known) and all(is_flag or text.strip() in _UNKNOWN for is_flag, text in zip(known, texts, strict=True))
+
+
+def _with_truth(entry: Entry, truth: str, row: Record, told_by: str | list[str]) -> Entry:
     if entry.fault:
         return entry
-    if many and truth == "target":
-        text = "|".join(record.get(name, "").strip() for name in many)
-        return entry._replace(target=text, fault="" if _are_numbers(text) else f"its numbers are '{text}'")
-    if many:
-        wrong = next((name for name in many if record.get(name) not in _BOTH), "")
+    if isinstance(told_by, list) and truth == "labels":
+        wrong = next((name for name in told_by if _flag(row.get(name, "")) is None), "")
         if wrong:
-            return entry._replace(fault=f"{wrong} is '{record.get(wrong, '')}', not 0 or 1")
-        return entry._replace(labels=tuple(composed(name) for name in many if record[name] in _BOTH[1::2]))
-    text = record.get(column or "", "").strip()
+            return entry._replace(fault=f"{wrong} is '{row.get(wrong, '')}', not 0 or 1")
+        return entry._replace(labels=tuple(dict.fromkeys(composed(name) for name in told_by if _flag(row[name]))))
+    names = told_by if isinstance(told_by, list) else [told_by]
+    text = "|".join(row.get(name, "").strip() for name in names)
     if truth == "labels":
         return entry._replace(labels=tuple(dict.fromkeys(composed(n.strip()) for n in text.split("|") if n.strip())))
     if truth == "target":
-        fault = f"its number is '{text}'" if text else "no number in its row"
-        return entry._replace(target=text, fault="" if _are_numbers(text) else fault)
+        fault = f"its numbers are '{text}'" if len(names) > 1 else f"its number is '{text}'"
+        if any(_DECIMAL_COMMA.fullmatch(part) for part in text.split("|")):
+            fault += "; write it with a point, 36.5"
+        return entry._replace(
+            target=text, fault="" if _are_numbers(text) else fault if text else "no number in its row"
+        )
     return entry._replace(class_=composed(text), fault="" if text else "no class in its row")
 
 
@@ -273,7 +308,12 @@ def _by_number(entries: list[Entry], home: Path) -> list[Entry]:
     names = {entry.class_ for entry in entries if entry.class_}
     if not labels or not all(re.fullmatch("[0-9]{1,6}", name) and int(name) < len(labels) for name in names):
         return entries
-    return [entry._replace(class_=labels[int(entry.class_)][-1]) if entry.class_ else entry for entry in entries]
+    # Of classes called 1, 2 and 3, a 1 is the class of that name, which is the first.
+    if any(name.isdecimal() for known in labels for name in known):
+        return entries
+    last = [known[-1] for known in labels]
+    spoken = [known[-1] if last.count(known[-1]) == 1 else known[0] for known in labels]
+    return [entry._replace(class_=spoken[int(entry.class_)]) if entry.class_ else entry for entry in entries]
 
 
 def _once(entries: Iterable[Entry]) -> list[Entry]:
@@ -281,7 +321,7 @@ def _once(entries: Iterable[Entry]) -> list[Entry]:
     known: dict[tuple[str, str], Entry] = {}
     result = []
     for entry in entries:
-        first = known.setdefault((entry.path, entry.split), entry)
+        first = known.setdefault((os.path.normpath(entry.path), entry.split), entry)
         if first is entry:
             result.append(entry)
         elif (first.class_, first.labels, first.target) != (entry.class_, entry.labels, entry.target):
@@ -336,55 +376,3 @@ def _state(path: Path) -> tuple[int, int]:
     except (OSError, ValueError):
         return 0, 0
     return status.st_mtime_ns, status.st_size
-
-
-def _records(table: Path) -> list[Record]:
-    """The rows of a list as texts by column."""
-    try:
-        text = table.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{table}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
-    except OSError as error:
-        raise UserError(f"{table}: the list cannot be read: {error.strerror}") from None
-    if table.suffix.lower() in (".jsonl", ".json", ".ndjson"):
-        return _json_lines(table, text)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-    try:
-        names = [name.strip() for name in next(lines, [])]
-        if len(set(names)) < len(names):
-            raise UserError(f"{table}: two columns have one name: {', '.join(names)}")
-        return [dict(zip(names, cells, strict=False)) for cells in lines if cells]
-    except csv.Error as error:
-        raise UserError(f"{table}: line {lines.line_num}: {error}") from None
-
-
-def _delimiter(text: str) -> str:
-    """What parts the cells of a CSV: whichever of the usual signs is the most frequent in its first line."""
-    return max(",;\t", key=text.split("\n", 1)[0].count)
-
-
-def _header(line: str) -> list[str]:
-    return next(csv.reader([line], delimiter=_delimiter(line)), [])
-
-
-def _json_lines(table: Path, text: str) -> list[Record]:
-    rows = []
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
-        if not isinstance(row, dict):
-            raise UserError(
-                f'{table}: line {number} is no JSON object such as {{"file_name": "a.png", "label": "cat"}}'
-            )
-        rows.append({str(name): _text(value) for name, value in row.items()})
-    return rows
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, list):
-        return "|".join(map(_text, value))
-    return "" if value is None or isinstance(value, dict) else str(value)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -145,7 +145,6 @@ def check_dataset_folder(key: str, dataset: Mapping[str, Any]) -> None:
     if has_list:
         check_list(f"{key}.path", dataset)
         return
-    check_order(f"{key}.path", root)
     places = split_folders(dataset)
     if not dataset.get("splits") and "all" not in places:
         _check_nested(f"{key}.path", root, places, masks)
@@ -167,6 +166,7 @@ def check_dataset_folder(key: str, dataset: Mapping[str, Any]) -> None:
                 f"{key}.path: the class folder '{name}' of '{root}' holds no picture; add some, or name the classes without it by "
                 "classes:"
             )
+    check_order(f"{key}.path", root, filled, chosen)
 
 
 def check_list(key: str, dataset: Mapping[str, Any]) -> None:
@@ -203,10 +203,15 @@ def check_list(key: str, dataset: Mapping[str, Any]) -> None:
         raise UserError(f"{key}: no picture of the list is there; the first would be '{sound[0].path}'; {remedy}")
 
 
-def check_order(key: str, folder: Path) -> None:
-    """Check that a class_indices.json, where one lies in a folder, says an order."""
+def check_order(key: str, folder: Path, present: Collection[str], classes: Collection[str] = ()) -> list[str]:
+    """Check that a class_indices.json, where one lies in a folder, says an order of its classes, where the config names none.
+
+    Returns:
+        The classes in the order of their labels.
+    """
     try:
         class_indices(folder)
+        return ordered(present, list(classes), folder)
     except UserError as error:
         raise UserError(f"{key}: {error}") from None
 
@@ -284,8 +289,7 @@ def check_picture_folder(key: str, folder: Path, classes: Iterable[str] | None) 
         UserError: it is missing, unreadable or empty, or pictures lie beside the class folders and no classes are chosen.
     """
     check_folder(key, folder, "for single pictures: files:")
-    check_order(key, folder)
-    names = ordered({composed(name) for name in listed(key, folder)[0]}, None, folder)
+    names = check_order(key, folder, {composed(name) for name in listed(key, folder)[0]})
     if names and not classes:
         check_no_loose_pictures(key, folder, names)
     if not has_picture(key, folder):

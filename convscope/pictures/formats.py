@@ -4,10 +4,12 @@ A name says nothing here: a photo without a suffix or with a wrong one is read, 
 format. Every reader refuses by the header what is larger than the limit, before anything is decoded.
 """
 
+import dataclasses
 import importlib
 import warnings
 from typing import IO
 
+import numpy as np
 from PIL import Image
 
 from convscope.errors import BadImage
@@ -48,12 +50,14 @@ def open_picture(stream: IO[bytes], max_pixels: int, name: str = "", window: Win
         Exception: anything, from a decoder, on damage.
     """
     suffix = "." + name.lower().rpartition(".")[2]
-    if suffix in FOREIGN:
-        raise BadImage(f"not a picture that can be read: {FOREIGN[suffix]}")
     head = stream.read(HEAD)
     if not head:
         raise BadImage("empty file")
-    kind = format_of(head) or {".tga": "TGA", ".dcm": "DICOM", ".dicom": "DICOM"}.get(suffix, "")
+    known = format_of(head)
+    # Most raw files are TIFFs by their first bytes; a photo that is only called like one is a photo.
+    if suffix in FOREIGN and known in ("", "TIFF"):
+        raise BadImage(f"not a picture that can be read: {FOREIGN[suffix]}")
+    kind = known or {".tga": "TGA", ".dcm": "DICOM", ".dicom": "DICOM"}.get(suffix, "")
     stream.seek(0)
     if not kind:
         raise BadImage(f"not a picture ({NAMES})")
@@ -67,8 +71,14 @@ def open_picture(stream: IO[bytes], max_pixels: int, name: str = "", window: Win
         _load_reader(kind)
         picture = Image.open(stream, formats=(kind,))
     check_size(*picture.size, max_pixels)
-    deep = len(picture.getbands()) > 1 and any("16" in str(tile[3]) for tile in picture.tile)  # type: ignore[attr-defined]
+    deep = len(picture.getbands()) > 1 and any("16" in mode for mode in _raw_modes(picture))
+    facts = _tiff_facts(picture) if kind == "TIFF" else None
     picture.load()
+    if facts and facts.is_misread(picture):
+        stream.seek(0)
+        return bands.as_picture(bands.tiff_bands(stream, max_pixels), window)
+    if facts and facts.is_white_first:
+        picture = Image.fromarray(np.asarray(facts.most - np.asarray(picture), np.uint16))
     if window is None:
         return picture
     if deep and kind == "TIFF":
@@ -79,6 +89,48 @@ def open_picture(stream: IO[bytes], max_pixels: int, name: str = "", window: Win
             "16 bits for each of several channels, of which a window would see 8; save it as TIFF, in gray or in 8 bits"
         )
     return through_window(picture, window)
+
+
+@dataclasses.dataclass(frozen=True)
+class _TiffFacts:
+    """What a TIFF's header says of its numbers: `bits`, and `format` and `photometric` as the standard counts them."""
+
+    bits: int
+    format: int
+    photometric: int
+    planes: bool
+
+    @property
+    def most(self) -> int:
+        """The largest number."""
+        return int(2**self.bits - 1)
+
+    @property
+    def is_white_first(self) -> bool:
+        """Whether 0 is white, which Pillow turns round up to 8 bits alone."""
+        return self.photometric == 0 and self.format == 1 and 8 < self.bits <= 16
+
+    def is_misread(self, picture: Image.Image) -> bool:
+        """Whether Pillow takes the numbers for others: signed bytes, deep planes, large numbers without a sign."""
+        if (self.format == 2 and self.bits == 8) or (self.planes and self.bits > 8):
+            return True
+        return picture.mode == "I" and self.format == 1 and self.bits == 32 and int(np.asarray(picture).min()) < 0
+
+
+def _tiff_facts(picture: Image.Image) -> _TiffFacts:
+    """Those of an open TIFF; of several samples the first one's."""
+
+    def first(tag: int, otherwise: int) -> int:
+        value = picture.tag_v2.get(tag, otherwise)  # type: ignore[attr-defined]
+        return int(value[0] if isinstance(value, tuple) else value)
+
+    return _TiffFacts(first(258, 1), first(339, 1), first(262, 1), first(284, 1) == 2)
+
+
+def _raw_modes(picture: Image.Image) -> list[str]:
+    """How the numbers lie in the file, in Pillow's words."""
+    arguments = [tile[3] for tile in getattr(picture, "tile", ())]
+    return [str(some[0] if isinstance(some, tuple) and some else some) for some in arguments]
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:

@@ -77,6 +77,8 @@ def read_pixels(
     path = Path(path)
     digest, window = of_listed(sha256)
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise BadImage("neither a file nor a folder")  # a pipe would be waited for, a device never end
         with path.open("rb") as opened:
             # What is checked and what is decoded are the same bytes, whoever writes to the file meanwhile.
             stream: IO[bytes] = io.BytesIO(opened.read()) if digest else opened

@@ -144,9 +144,11 @@ def _is_settled(state: tuple[int, int, int], now: int) -> bool:
 
 def _content(path: Path) -> str:
     try:
-        return sha256_of(path)
+        if path.is_file():  # a pipe would be waited for, a device never end
+            return sha256_of(path)
     except (OSError, ValueError):
-        return "0" * 64  # unreadable: a state of its own, which ends when the file becomes readable
+        pass
+    return "0" * 64  # unreadable: a state of its own, which ends when the file becomes readable
 
 
 def _files(root: Path, without: Collection[str]) -> tuple[list[tuple[str, tuple[int, int, int]]], dict[str, str]]:

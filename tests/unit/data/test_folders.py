@@ -15,10 +15,11 @@ from convscope.data.class_order import class_indices
 from convscope.data.datasets import scan_dataset
 from convscope.data.folders import SkippedRow, class_folders, folders_called, picture_files
 from convscope.data.image_sets import image_ids, select_images
+from convscope.data.places import listed_files
 from convscope.data.sampling import shuffle_key
 from convscope.errors import UserError
 from convscope.pictures.read import read_image
-from convscope.storage.fingerprints import fingerprint
+from convscope.storage.fingerprints import fingerprint, fingerprint_of_files
 
 NFC, NFD = unicodedata.normalize("NFC", "Kätzchen"), unicodedata.normalize("NFD", "Kätzchen")
 
@@ -96,6 +97,23 @@ def test_linked_folders_and_files_are_followed_each_once(tmp_path: Path) -> None
     assert reasons.pop("cat/far") == reasons.pop("cat/up/cat") == "a link to a folder that was looked into before"
     assert reasons.pop("cat/nowhere") == "a link that leads nowhere"
     assert reasons.pop("cat/pipe.png") == "neither a file nor a folder"
+
+
+def test_a_pipe_or_a_device_is_never_waited_for(tmp_path: Path) -> None:
+    for name in ("cat", "dog"):
+        draw(tmp_path / "photos" / name / "0.png", 1)
+    for name in ("pipe", "cat/pipe", "cat/-pipe.png"):
+        os.mkfifo(tmp_path / "photos" / name)
+    (tmp_path / "photos/dog/zero.png").symlink_to("/dev/zero")
+    assert said(datasets={"d": {"source": "path", "path": str(tmp_path / "photos")}}) == ""
+    dataset = scan_dataset(tmp_path / "photos", {"source": "path"})
+    assert len(dataset.images) == 2 and len(dataset.skipped) == 4
+    listed = tmp_path / "photos/list.csv"
+    listed.write_text("path,class\ncat/0.png,cat\ncat/pipe,cat\n/dev/zero,dog\n")
+    part = {"source": "table", "path": str(listed)}
+    assert said(datasets={"d": part}) == ""
+    assert len(fingerprint_of_files(listed_files(part))) == 64
+    assert [row.reason for row in scan_dataset(listed, part).bad] == ["neither a file nor a folder"] * 2
 
 
 def test_links_between_all_folders_end_soon(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from convscope.data.datasets import Dataset, scan_dataset
 from convscope.data.image_sets import select_images
 from convscope.data.part_masks import list_masks
 from convscope.data.places import listed_files
-from convscope.data.rows import ImageRow
+from convscope.data.rows import BadRow, ImageRow
 from convscope.errors import UserError
 from convscope.storage.fingerprints import fingerprint_of_files
 from convscope.storage.tables import read_rows, read_table, write_table
@@ -209,6 +209,27 @@ def test_a_folders_list_leads_nowhere_else(tmp_path: Path, place: str) -> None:
         assert [row.reason for row in dataset.bad] == ["leads out of the folder of its list"]
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("metadata.csv", "file_name,label\na/1.png,caf\u00e9\n".encode("latin-1"), "not UTF-8 text"),
+        ("metadata.csv", "file_name,label\na/1.png,x\n".encode("utf-16"), "not UTF-8 text"),
+        ("metadata.jsonl", b'{"file_name": "a/1.png"}\n{"file_name": "b/1.png", "label": "x"}\n', ""),
+    ],
+)
+def test_a_list_beside_pictures_is_never_passed_over(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    for folder in ("a", "b"):
+        draw(tmp_path / folder / "1.png")
+    (tmp_path / name).write_bytes(content)
+    if said:
+        with pytest.raises(UserError, match=said):
+            scan_dataset(tmp_path, {"source": "path"})
+        return
+    dataset = scan_dataset(tmp_path, {"source": "path"})
+    assert told(dataset) == [("all", "x", 0, "1")], "not the folders' names"
+    assert [row.reason for row in dataset.bad] == ["no class in its row"]
+
+
 def test_metadata_without_labels_leaves_the_folders_to_say_them(tmp_path: Path) -> None:
     draw(tmp_path / "cat/0.png")
     draw(tmp_path / "dog/0.png")
@@ -226,6 +247,106 @@ def test_class_indices_give_the_order_and_the_names_of_numbers(photos: Path) -> 
     path = written(photos, "path,label\nimages/0.png,ape\nimages/1.png,tiger\n")
     with pytest.raises(UserError, match=r"class_indices\.json: no class 'tiger', of which there are pictures"):
         scanned(path)
+
+
+@pytest.mark.parametrize(
+    ("order", "rows", "found"),
+    [
+        # Names come before numbers: class 1 of 1, 2 and 3 is the first; by letter, as Keras sorts, 10 comes before 2.
+        ({"1": 0, "2": 1, "3": 2}, "0.png,1\nimages/1.png,2", [("1", 0), ("2", 1)]),
+        ({n: i for i, n in enumerate(sorted(map(str, range(11))))}, "0.png,2\nimages/1.png,10", [("10", 2), ("2", 3)]),
+        # ImageNet has two cranes, a bird and a machine.
+        (
+            {"0": ["n1", "crane"], "1": ["n2", "ox"], "2": ["n3", "crane"]},
+            "0.png,2\nimages/1.png,1",
+            [("n3", 2), ("ox", 1)],
+        ),
+    ],
+)
+def test_a_number_is_a_position_where_no_class_is_called_so(
+    photos: Path, order: Any, rows: str, found: list[tuple[str, int]]
+) -> None:
+    (photos / "class_indices.json").write_text(json.dumps(order))
+    dataset = scanned(written(photos, f"path,label\nimages/{rows}\n"))
+    assert [(row.class_, row.label) for row in dataset.images] == found
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"0": "cat", "1": "cat", "2": "dog"}', "'cat' is the class of two labels"),
+        ('{"cat": 0, "ape": 1}', "no class 'dog', of which there are pictures"),
+        ("[" * 100000, "no order of classes"),
+    ],
+)
+def test_an_order_that_cannot_be_meant_is_told_at_the_start(photos: Path, text: str, said: str) -> None:
+    (photos / "class_indices.json").write_text(text)
+    listed = written(photos, "path,label\nimages/0.png,cat\nimages/1.png,dog\n")
+    assert said in said_of(path=str(listed))
+    for name in ("cat", "dog"):
+        draw(photos / "folders" / name / "0.png")
+    (photos / "folders/class_indices.json").write_text(text)
+    assert said in said_of(source="path", path=str(photos / "folders"))
+    with pytest.raises(UserError, match=said):
+        scan_dataset(photos / "folders", {"source": "path"})
+
+
+def test_a_column_of_a_label_is_never_lost(photos: Path) -> None:
+    text = "path,sea,boat,hill\nimages/0.png,TRUE,FALSE,1\nimages/1.png,false, true,\nimages/2.png,0.0,1,-1\n"
+    dataset = scanned(written(photos, text))
+    assert [(row.labels, Path(row.path).stem) for row in dataset.images] == [("hill|sea", "0")]
+    assert [row.reason for row in dataset.bad] == ["hill is '', not 0 or 1", "hill is '-1', not 0 or 1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("list.csv", "path,label\nimages/0.png,sea|boat\nimages/1.png,sea\n"),
+        (
+            "list.jsonl",
+            '{"path": "images/0.png", "label": ["sea", "boat"]}\n{"path": "images/1.png", "label": ["sea"]}\n',
+        ),
+    ],
+)
+def test_several_labels_in_a_column_of_classes_are_labels(photos: Path, name: str, text: str) -> None:
+    path = written(photos, text, name)
+    dataset = scanned(path)
+    assert dataset.truth == "labels" and dataset.classes == ["boat", "sea"]
+    assert scanned(path, columns={"class": "label"}).classes == ["sea", "sea|boat"], "what is asked for is done"
+
+
+def test_rows_that_say_another_thing_than_their_columns_are_bad(photos: Path) -> None:
+    text = "path,class,\nimages/0.png,New York, NY,\nimages/1.png,Rome,,\nimages/2.png\nimages/../images/1.png,Bern,\n"
+    dataset = scanned(written(photos, text))
+    assert told(dataset) == [("all", "Rome", 0, "1")]
+    reasons = {Path(row.path).stem: row.reason for row in dataset.bad}
+    assert reasons["0"].startswith("its row has more cells than there are columns with a name; put a text with a comma")
+    assert reasons["1"].startswith("listed twice, and the second time as 'Bern'")
+    assert reasons["2"] == "no class in its row"
+
+
+def test_a_decimal_comma_makes_no_classes(photos: Path) -> None:
+    dataset = scanned(written(photos, "path;target\nimages/0.png;36,5\nimages/1.png;37\n"))
+    assert dataset.truth == "target" and [row.target for row in dataset.images] == ["37"]
+    assert [row.reason for row in dataset.bad] == ["its number is '36,5'; write it with a point, 36.5"]
+
+
+def test_a_row_that_no_table_can_hold_is_bad_and_no_more(photos: Path, tmp_path: Path) -> None:
+    deep = "[" * 900 + "]" * 900
+    rows = [
+        '{"path": "images/0.png", "label": "cat"}',
+        '{"path": "images/\\ud800.png", "label": "cat"}',
+        '{"path": "images/1.png", "label": "c\\u0000t"}',
+        f'{{"path": "images/2.png", "label": {deep}}}',
+    ]
+    dataset = scanned(written(photos, "\n".join(rows), "list.jsonl"))
+    assert [row[3] for row in told(dataset)] == ["0"]
+    assert sorted(row.reason for row in dataset.bad) == [
+        "a sign in its row that is no text (label: c?t)",
+        "a sign in its row that is no text (path: images/?.png)",
+        "no class in its row",
+    ]
+    write_table(tmp_path / "bad.csv", dataset.bad, BadRow)
 
 
 def test_masks_of_a_list(photos: Path) -> None:
@@ -261,7 +382,7 @@ def test_a_list_that_cannot_be_meant_is_told_at_the_start(photos: Path, text: st
 def said_of(**part: Any) -> str:
     """What the check says of a dataset that is a list; "" where all is well."""
     try:
-        check_study(complete({"study": "s", "datasets": {"d": {"source": "table", **part}}, "models": {}}))
+        check_study(complete({"study": "s", "datasets": {"d": {"source": "table"} | part}, "models": {}}))
     except UserError as error:
         assert "\n" not in str(error)
         return str(error)

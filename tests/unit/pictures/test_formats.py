@@ -9,6 +9,7 @@ import numpy as np
 import pillow_heif
 import pillow_jxl  # noqa: F401
 import pytest
+import tifffile
 from PIL import Image
 
 from convscope.errors import BadImage
@@ -152,6 +153,31 @@ def test_what_another_program_must_convert_is_told(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_jxl", None)
     with pytest.raises(BadImage, match="pip install pillow-jxl-plugin"):
         read_image(tmp_path / "a.jxl")
+
+
+def test_a_photo_that_is_only_called_like_a_raw_file_is_read(tmp_path, photo):
+    for name in ("a.dng", "a.svg", "a.psd"):
+        (tmp_path / name).write_bytes(encoded(photo, "PNG"))
+        assert np.array_equal(read_image(tmp_path / name), photo)
+
+
+def test_what_pillow_takes_for_other_numbers_is_read_as_the_header_says(tmp_path, photo):
+    gray = np.array([[0, 20000, 65535]], np.uint16)
+    tifffile.imwrite(tmp_path / "white.tif", gray, photometric="miniswhite")
+    assert read_image(tmp_path / "white.tif")[0, :, 0].tolist() == [255, 177, 0]
+    assert windowed(tmp_path / "white.tif", 45535, 65535)[0, :, 0].tolist() == [255, 0, 0]
+    tifffile.imwrite(tmp_path / "white8.tif", (gray // 257).astype(np.uint8), photometric="miniswhite")
+    assert read_image(tmp_path / "white8.tif")[0, :, 0].tolist() == [255, 178, 0]
+    deep = np.moveaxis(photo.astype(np.uint16) * 257, 2, 0)
+    tifffile.imwrite(tmp_path / "planes.tif", deep, photometric="rgb", planarconfig="separate")
+    assert np.array_equal(read_image(tmp_path / "planes.tif"), photo)
+    tifffile.imwrite(tmp_path / "large.tif", np.array([[0, 2**31, 2**32 - 1]], np.uint32))
+    assert windowed(tmp_path / "large.tif", 0, 2**32 - 1)[0, :, 0].tolist() == [0, 128, 255]
+    tifffile.imwrite(tmp_path / "signed.tif", np.array([[-128, 0, 127]], np.int8))
+    assert windowed(tmp_path / "signed.tif", -128, 127)[0, :, 0].tolist() == [0, 128, 255]
+    for name in ("large.tif", "signed.tif"):
+        with pytest.raises(BadImage, match="range is unknown"):
+            read_image(tmp_path / name)
 
 
 def test_a_format_never_asks_for_another_reader(tmp_path):
