@@ -98,11 +98,13 @@ def _hub(
 _FIVE = {"image_shape": (128, 128, 3)}
 _TOKENS = {"image_shape": (64, 96, 3), "patch_size": 8, "num_layers": 3, "num_heads": 2, "hidden_dim": 32}
 _RESNET = {
-    "input_conv_filters": [16], "input_conv_kernel_sizes": [7], "stackwise_num_filters": [64, 64, 64, 64],
+    "input_conv_filters": [64], "input_conv_kernel_sizes": [7], "stackwise_num_filters": [64, 64, 64, 64],
     "stackwise_num_blocks": [2, 2, 2, 2], "stackwise_num_strides": [1, 2, 2, 2], **_FIVE,
 }  # fmt: skip
 _VD = {"input_conv_filters": [8, 8, 16], "input_conv_kernel_sizes": [3, 3, 3]}
 _EFFICIENT = {
+    "stackwise_width_coefficients": [1.0] * 4, "stackwise_depth_coefficients": [1.0] * 4,
+    "stackwise_force_input_filters": [0] * 4, "stackwise_nores_option": [False] * 4,
     "stackwise_kernel_sizes": [3, 3, 5, 3], "stackwise_num_repeats": [1, 2, 2, 2], "stackwise_input_filters": [16, 8, 16, 24],
     "stackwise_output_filters": [8, 16, 24, 32], "stackwise_expansion_ratios": [1, 4, 4, 4], "stackwise_strides": [1, 2, 2, 2],
     "stackwise_squeeze_and_excite_ratios": [0.25] * 4, "num_features": 64, "input_shape": (128, 128, 3),
@@ -136,7 +138,8 @@ FAMILIES: tuple[Family, ...] = (
     _hub("ResNet", r".*(out|relu|add).*", {**_RESNET, "block_type": "basic_block"}),
     _hub("ResNet", r".*(post|relu|out).*", {**_RESNET, "block_type": "bottleneck_block", "use_pre_activation": True}, None, " (v2)"),
     _hub("ResNet", r".*(out|relu|add).*", {**_RESNET, **_VD, "block_type": "bottleneck_block_vd"}, None, " (vd)"),
-    _hub("VGG", r"block5_conv2", {"stackwise_num_repeats": [1, 1, 2, 2, 2], "stackwise_num_filters": [8, 16, 24, 32, 40], **_FIVE},
+    _hub("VGG", r"block5_conv2", {"stackwise_num_repeats": [1, 1, 2, 2, 2], "stackwise_num_filters": [8, 16, 24, 32,
+    40], "image_shape": (224, 224, 3)},
          {"pooling_hidden_dim": 64}),
     _hub("DenseNet", r".*relu", {"stackwise_num_repeats": [2, 2, 2, 2], "growth_rate": 12, **_FIVE}),
     _hub("Xception", r".*act.*", {"stackwise_conv_filters": [[16, 24], [32, 32], [48, 64]], "stackwise_pooling": [True,
@@ -154,7 +157,7 @@ FAMILIES: tuple[Family, ...] = (
          "stackwise_activation": [["relu", "relu"], ["hard_swish", "hard_swish"], ["hard_swish", "hard_swish"]],
          "stackwise_padding": [[1, 1], [2, 2], [2, 2]], "output_num_filters": 96, "input_activation": "hard_swish",
          "output_activation": "hard_swish", "input_num_filters": 16, "depthwise_filters": 8, "depthwise_stride": 2,
-         "depthwise_residual": False, "squeeze_and_excite": 0.5, "last_layer_filter": 96, **_FIVE},
+         "depthwise_residual": False, "squeeze_and_excite": 0.5, "last_layer_filter": 96, "image_shape": (256, 256, 3)},
     ),
     _hub("MobileNetV5", r".*", _V5, {"head_hidden_size": 64}),
     _hub(
