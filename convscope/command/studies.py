@@ -116,7 +116,7 @@ def init_study(
 
 def _name_of(model: str) -> str:
     path = Path(model)
-    return name_from(path.stem if path.suffix in MODEL_SUFFIXES else path.name)
+    return name_from(path.stem if path.suffix in (*MODEL_SUFFIXES, ".zip") else path.name)
 
 
 def _model(
