@@ -17,6 +17,7 @@ from convscope.data.places import (
     listing_if_any,
     split_folders,
 )
+from convscope.data.rows import ONE_CLASS
 from convscope.errors import UserError, nearest
 from convscope.filters.presets import for_preset, preset_names, settings_from
 from convscope.judging.selection import check_judging
@@ -176,6 +177,8 @@ def _check_window(key: str, part: dict[str, Any]) -> None:
 def _check_model(key: str, model: dict[str, Any], datasets: dict[str, Any]) -> None:
     if model["source"] == "train":
         _among(f"{key}.dataset", "dataset", model["dataset"], datasets)
+        if (listing := listing_if_any(datasets[model["dataset"]])) and listing.truth != "class":
+            raise UserError(f"{key}.dataset: datasets.{model['dataset']} says {ONE_CLASS}")
         for split in ("train", "validation"):
             if split not in splits_of(datasets[model["dataset"]]):
                 raise UserError(

@@ -42,6 +42,7 @@ def main(args: argparse.Namespace) -> None:
     paths, digests = [row["path"] for row in rows], [row["sha256"] for row in rows]
     progress = Progress(len(rows), f"evaluating {spec.name}", "images")
     keep: list[int] = []
+    bad: list[str] = []
     answers: list[tuple[float, float]] = []
     facts = {"model": spec.name, "model_digest": spec.identity, "split": args.split}
     with store.create(args.scores, **facts, head=spec.head, classes=list(spec.classes)) as file:
@@ -51,7 +52,8 @@ def main(args: argparse.Namespace) -> None:
             found = predict.predict(network, spec, paths, batch_size=args.batch, threads=args.threads, digests=digests)
             for batch in found:
                 for path, reason in batch.bad:
-                    say(f"bad: {path}: {reason}")
+                    bad.append(f"{path}: {reason}")
+                    say(f"bad: {bad[-1]}")
                 places = np.array(batch.places, int)
                 some = dataclasses.replace(
                     truths,
@@ -74,6 +76,8 @@ def main(args: argparse.Namespace) -> None:
 
         write_table(args.predictions, written(), prediction_columns(spec))
         writer.close()
+        if not keep:
+            raise UserError(f"no picture of '{args.split}' can be evaluated; the first: {bad[0]}")
         kept = np.array(keep, int)
         numbers = numbers_of(spec, truths, kept, Scores(file["scores"]))
     predicted, confidence = np.array(answers).reshape(-1, 2).T
@@ -82,10 +86,9 @@ def main(args: argparse.Namespace) -> None:
         say(f"warning: {warning}")
     numbers |= {"warnings": warnings} if warnings else {}
     numbers |= {"head": spec.head} if spec.head in ("multilabel", "regression") else {}
-    bad = len(rows) - len(keep)
-    write_json(args.metrics, numbers | facts | {"unreadable": bad})
+    write_json(args.metrics, numbers | facts | {"unreadable": len(bad)})
     shown = next(key for key in ("accuracy", "mae") if key in numbers)
-    say(f"{shown} {numbers[shown]} of {numbers['images']} images, {bad} unreadable")
+    say(f"{shown} {numbers[shown]} of {numbers['images']} images, {len(bad)} unreadable")
 
 
 if __name__ == "__main__":

@@ -63,6 +63,7 @@ def _answers(
     import numpy as np
     import tensorflow as tf
 
+    from convscope.data.groups import label_names
     from convscope.errors import UserError
     from convscope.evaluation.labels import labels_for
     from convscope.models.folding import folded
@@ -74,7 +75,8 @@ def _answers(
     known = [
         (row, label)
         for row, label in zip(rows, labels_for(rows, spec.classes), strict=True)
-        if row["split"] == split and label >= 0
+        # Of many labels the first is no picture's one class.
+        if row["split"] == split and label >= 0 and len(label_names(row.get("labels") or "one")) == 1
     ]
     chosen, labels = [row for row, _ in known], np.array([label for _, label in known], np.int64)
     if not chosen:

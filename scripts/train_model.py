@@ -12,6 +12,7 @@ RESIZE = "crop"
 
 def main(args: argparse.Namespace) -> None:
     """Train, make the model canonical, write everything."""
+    from convscope.data.rows import ONE_CLASS
     from convscope.errors import UserError
     from convscope.jobs.job import say
     from convscope.models import architectures, graphs, load, training
@@ -25,7 +26,10 @@ def main(args: argparse.Namespace) -> None:
     settings = json.loads(args.settings)
     classes = read_json(args.classes)["classes"]
     size = image_size(settings["image_size"])
-    rows = [row for row in read_rows(args.images) if row["split"] in ("train", "validation") and int(row["label"]) >= 0]
+    table = read_rows(args.images)
+    if any(row.get("labels") or row.get("target") for row in table):
+        raise UserError(f"{args.images} says {ONE_CLASS}")
+    rows = [row for row in table if row["split"] in ("train", "validation") and int(row["label"]) >= 0]
     if len(classes) < 2:
         raise UserError(f"{args.images}: training needs at least two classes, found {len(classes)}")
 

@@ -5,6 +5,12 @@ import dataclasses
 from convscope.data.folders import SkippedRow
 from convscope.data.groups import label_names
 
+# Why such a dataset trains nothing.
+ONE_CLASS = (
+    "many labels or a number of each picture, and training here is of one class a picture; name a column of classes by "
+    "columns: {class: ...}, or bring the trained model: source: file"
+)
+
 
 @dataclasses.dataclass(frozen=True)
 class ImageRow:

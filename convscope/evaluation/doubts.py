@@ -25,6 +25,11 @@ def doubts(
     if len(predicted) < _FEWEST:
         return []
     found = []
+    if not numbers.get("images"):
+        wanted = {"regression": "a number, target", "multilabel": "labels"}.get(spec.head, "one class")
+        found.append(
+            f"of none of its pictures the dataset says what can be compared with what the model answers ({wanted}): no error is known"
+        )
     if spec.head == "regression":
         if np.ptp(predicted) <= 1e-6 * max(float(np.abs(predicted).max()), 1e-6):
             found.append(f"every picture gets the number {predicted[0]:.4g}: is it the preprocessing?")

@@ -13,8 +13,10 @@ from convscope.models.spec import ModelSpec
 _WORDNET = re.compile("n[0-9]{8}")
 
 
-def label_map(spec: ModelSpec, dataset_classes: Sequence[str]) -> list[int]:
+def label_map(spec: ModelSpec, dataset_classes: Sequence[str], numbers: Sequence[int] | None = None) -> list[int]:
     """For each class of a data set, in label order, its index among the model's classes.
+
+    `numbers` are the labels of these classes, where some have no pictures (None: 0, 1, 2 ...).
 
     Classes are matched by name, without regard to case and to a plural s where that leaves no doubt ("Cats" is "cat", see
     `groups.same_classes`). Where no name fits but there are as many as the model has, the order counts: class 0 of the one is class 0
@@ -25,14 +27,15 @@ def label_map(spec: ModelSpec, dataset_classes: Sequence[str]) -> list[int]:
             several classes.
     """
     found = _by_name(spec.classes, dataset_classes)
-    if all(index is None for index in found) and len(dataset_classes) == len(spec.classes):
-        if order_in_doubt(dataset_classes):
+    numbers = range(len(dataset_classes)) if numbers is None else numbers
+    if all(index is None for index in found) and max(numbers, default=-1) + 1 == len(spec.classes):
+        if order_in_doubt(dataset_classes, 0 if len(numbers) == len(spec.classes) else len(spec.classes)):
             raise UserError(
                 f"model '{spec.name}' has other class names than the data set, and the order of the data set's is in doubt: by letter "
                 f"it is {', '.join(sorted(dataset_classes)[:4])} ..., and many programs train by letter; "
                 f"write the data set's names under models.{spec.name}.classes, in the order of the model's outputs"
             )
-        return list(range(len(spec.classes)))
+        return list(numbers)
     for name, index in zip(dataset_classes, found, strict=True):
         if index is None:
             raise UserError(f"model '{spec.name}' has no class '{name}' of the data set; {nearest(name, spec.classes)}")

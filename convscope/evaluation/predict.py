@@ -13,11 +13,13 @@ from convscope.models.spec import ModelSpec
 from convscope.pictures.read import load_images
 
 Array = npt.NDArray[Any]
+_NO_NUMBER = "the network's answer is not finite (NaN or infinite)"
 
 
 @dataclasses.dataclass(frozen=True)
 class Predicted:
-    """A batch of pictures: which of them could be read, their logits (n, units) float32, and (path, reason) of the others."""
+    """A batch of pictures: those that could be read and got finite answers, their logits (n, units) float32, and (path, reason) of
+    the others."""
 
     places: list[int]
     logits: Array
@@ -56,7 +58,11 @@ def predict(
             # Padded to full size: another batch size would compile the network again.
             filled = np.concatenate([pixels, np.repeat(pixels[:1], batch_size - len(pixels), axis=0)])
             found = np.asarray(model.predict_on_batch(spec.preprocess(filled)))[: len(readable)]
-        yield Predicted([start + index for index in readable], found, bad)
+        finite = [bool(np.isfinite(answer).all()) for answer in found]
+        bad += [(chunk[index], _NO_NUMBER) for index, sound in zip(readable, finite, strict=True) if not sound]
+        yield Predicted(
+            [start + index for index, sound in zip(readable, finite, strict=True) if sound], found[finite], bad
+        )
 
 
 def _load(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from convscope.data.groups import label_names
 from convscope.errors import UserError
 from convscope.evaluation.labels import label_map, label_matrix
 from convscope.evaluation.rows import Truths
@@ -16,7 +17,8 @@ def truths_of(spec: ModelSpec, table: Rows, rows: Rows) -> Truths:
     """What is known of some pictures of a dataset.
 
     Of a model of many labels, the cell `labels` counts, or the one class of each picture; of a regression, the cell `target`, or
-    class names that are numbers (folders called 20, 21, 22 ...).
+    class names that are numbers (folders called 20, 21, 22 ...). Where a dataset says nothing of the kind (numbers to a model of
+    labels), nothing is known; nor, to a model of one class each, of a picture with several labels or none.
 
     Args:
         spec: the model.
@@ -31,11 +33,15 @@ def truths_of(spec: ModelSpec, table: Rows, rows: Rows) -> Truths:
     if spec.head == "regression":
         return Truths(classes, unknown, numbers=_numbers(spec, rows))
     if spec.head == "multilabel":
+        if not any(row.get("labels") or row["class"] for row in rows):
+            return Truths(classes, unknown)
         many = label_matrix(rows, spec.classes)
         return Truths(classes, np.where(many.any(axis=1), many.argmax(axis=1), -1), many=many)
     names = {int(row["label"]): row["class"] for row in table if int(row["label"]) >= 0}
-    index_of = dict(zip(sorted(names), label_map(spec, [names[i] for i in sorted(names)]), strict=True))
-    return Truths(classes, np.array([index_of.get(int(row["label"]), -1) for row in rows], np.int64))
+    numbers = sorted(names)
+    index_of = dict(zip(numbers, label_map(spec, [names[i] for i in numbers], numbers), strict=True))
+    of_one = [int(row["label"]) if len(label_names(row.get("labels") or "one")) == 1 else -1 for row in rows]
+    return Truths(classes, np.array([index_of.get(label, -1) for label in of_one], np.int64))
 
 
 def told(spec: ModelSpec, rows: Rows) -> list[str] | None:
@@ -58,7 +64,7 @@ def _numbers(spec: ModelSpec, rows: Rows) -> np.ndarray:
     told = any(row.get("target") for row in rows)
     found = np.full((len(rows), spec.units), np.nan)
     for index, row in enumerate(rows):
-        text = row.get("target", "") if told else row["class"]
+        text = row.get("target", "") if told else "" if row.get("labels") else row["class"]
         try:
             values = [float(part) for part in text.split("|")] if text else []
         except ValueError:

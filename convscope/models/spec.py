@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -101,6 +102,7 @@ class ModelSpec:
             )
         if self.head in ("multilabel", "regression") and not self.classes:
             raise UserError(f"model {self.name}: no names for its outputs; name one for each output")
+        self._check_classes()
 
     @property
     def units(self) -> int:
@@ -111,6 +113,21 @@ class ModelSpec:
     def is_classifier(self) -> bool:
         """Whether its outputs are classes, with probabilities; a regression's are numbers, a backbone's are maps."""
         return self.head in ("binary", "multiclass", "multilabel")
+
+    def _check_classes(self) -> None:
+        """Tables and metrics know a class by its name, and tell many labels of a picture with | between."""
+        twice = next((name for name, times in Counter(self.classes).items() if times > 1), None)
+        if twice is not None:
+            raise UserError(
+                f"model {self.name}: two of its outputs are called '{twice}'; name all of them, each otherwise, by "
+                f"models.{self.name}.classes"
+            )
+        for name in self.classes if self.head == "multilabel" else ():
+            if "|" in name or name != name.strip() or not name:
+                raise UserError(
+                    f"model {self.name}: the label '{name}' is empty, begins or ends with a space or has a | in it, which stands "
+                    f"between labels; name them otherwise by models.{self.name}.classes"
+                )
 
     def _check_channels(self) -> None:
         if (self.channels == "bands") != bool(self.bands):

@@ -14,7 +14,7 @@ from convscope.data.datasets import Dataset, scan_dataset
 from convscope.data.image_sets import select_images
 from convscope.data.part_masks import list_masks
 from convscope.data.places import listed_files
-from convscope.data.rows import BadRow, ImageRow
+from convscope.data.rows import ImageRow
 from convscope.errors import UserError
 from convscope.storage.fingerprints import fingerprint_of_files
 from convscope.storage.tables import read_rows, read_table, write_table
@@ -291,64 +291,6 @@ def test_an_order_that_cannot_be_meant_is_told_at_the_start(photos: Path, text: 
         scan_dataset(photos / "folders", {"source": "path"})
 
 
-def test_a_column_of_a_label_is_never_lost(photos: Path) -> None:
-    text = "path,sea,boat,hill\nimages/0.png,TRUE,FALSE,1\nimages/1.png,false, true,\nimages/2.png,0.0,1,-1\n"
-    dataset = scanned(written(photos, text))
-    assert [(row.labels, Path(row.path).stem) for row in dataset.images] == [("hill|sea", "0")]
-    assert [row.reason for row in dataset.bad] == ["hill is '', not 0 or 1", "hill is '-1', not 0 or 1"]
-
-
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("list.csv", "path,label\nimages/0.png,sea|boat\nimages/1.png,sea\n"),
-        (
-            "list.jsonl",
-            '{"path": "images/0.png", "label": ["sea", "boat"]}\n{"path": "images/1.png", "label": ["sea"]}\n',
-        ),
-    ],
-)
-def test_several_labels_in_a_column_of_classes_are_labels(photos: Path, name: str, text: str) -> None:
-    path = written(photos, text, name)
-    dataset = scanned(path)
-    assert dataset.truth == "labels" and dataset.classes == ["boat", "sea"]
-    assert scanned(path, columns={"class": "label"}).classes == ["sea", "sea|boat"], "what is asked for is done"
-
-
-def test_rows_that_say_another_thing_than_their_columns_are_bad(photos: Path) -> None:
-    text = "path,class,\nimages/0.png,New York, NY,\nimages/1.png,Rome,,\nimages/2.png\nimages/../images/1.png,Bern,\n"
-    dataset = scanned(written(photos, text))
-    assert told(dataset) == [("all", "Rome", 0, "1")]
-    reasons = {Path(row.path).stem: row.reason for row in dataset.bad}
-    assert reasons["0"].startswith("its row has more cells than there are columns with a name; put a text with a comma")
-    assert reasons["1"].startswith("listed twice, and the second time as 'Bern'")
-    assert reasons["2"] == "no class in its row"
-
-
-def test_a_decimal_comma_makes_no_classes(photos: Path) -> None:
-    dataset = scanned(written(photos, "path;target\nimages/0.png;36,5\nimages/1.png;37\n"))
-    assert dataset.truth == "target" and [row.target for row in dataset.images] == ["37"]
-    assert [row.reason for row in dataset.bad] == ["its number is '36,5'; write it with a point, 36.5"]
-
-
-def test_a_row_that_no_table_can_hold_is_bad_and_no_more(photos: Path, tmp_path: Path) -> None:
-    deep = "[" * 900 + "]" * 900
-    rows = [
-        '{"path": "images/0.png", "label": "cat"}',
-        '{"path": "images/\\ud800.png", "label": "cat"}',
-        '{"path": "images/1.png", "label": "c\\u0000t"}',
-        f'{{"path": "images/2.png", "label": {deep}}}',
-    ]
-    dataset = scanned(written(photos, "\n".join(rows), "list.jsonl"))
-    assert [row[3] for row in told(dataset)] == ["0"]
-    assert sorted(row.reason for row in dataset.bad) == [
-        "a sign in its row that is no text (label: c?t)",
-        "a sign in its row that is no text (path: images/?.png)",
-        "no class in its row",
-    ]
-    write_table(tmp_path / "bad.csv", dataset.bad, BadRow)
-
-
 def test_masks_of_a_list(photos: Path) -> None:
     mask = np.zeros((10, 12), np.uint8)
     mask[:, :6] = 1
@@ -402,6 +344,19 @@ def test_what_a_config_asks_of_a_list_is_checked_at_the_start(photos: Path) -> N
     assert "is a folder" in said_of(path=str(photos))
     assert "datasets.d.folder: the folder" in said_of(path=path, folder="imagez")
     assert "datasets.d.window: [9, 9]" in said_of(path=path, window=[9, 9])
+
+
+def test_training_is_of_one_class_a_picture(photos: Path) -> None:
+    rows = ["images/0.png,{},train", "images/1.png,{},validation"]
+    model = {"source": "train", "dataset": "d", "architecture": "convnet"}
+    for column, cells in (("labels", ("cat|dog", "cat")), ("target", ("1.5", "2.5"))):
+        text = "\n".join(row.format(cell) for row, cell in zip(rows, cells, strict=True))
+        path = written(photos, f"path,{column},split\n{text}\n")
+        datasets = {"d": {"source": "table", "path": str(path)}}
+        with pytest.raises(
+            UserError, match=r"models\.m\.dataset: datasets\.d says many labels or a number of each picture"
+        ):
+            check_study(complete({"study": "s", "datasets": datasets, "models": {"m": model}}))
 
 
 def test_what_a_lists_results_depend_on(photos: Path) -> None:

@@ -66,6 +66,14 @@ def test_numbered_folders_of_a_network_without_names() -> None:
     assert not order_in_doubt(["1", "2"]) and order_in_doubt(["1", "2"], 12)
 
 
+def test_a_class_without_pictures_leaves_the_others_their_numbers() -> None:
+    assert label_map(model("dog", "cat", "newt"), ["Hund", "Molch"], [0, 2]) == [0, 2]
+    with pytest.raises(UserError, match="no class 'Hund'"):
+        label_map(model("dog", "cat"), ["Hund", "Molch"], [0, 2])
+    with pytest.raises(UserError, match="in doubt"):
+        label_map(model(*(f"class_{i}" for i in range(12))), ["1", "11"], [1, 11])
+
+
 def test_a_set_without_the_last_class_keeps_its_truth() -> None:
     """Of three classes called otherwise than the model's, a set has two: their numbers still count."""
     german = rows(("Hund", 0), ("Katze", 1), classes="3")

@@ -178,6 +178,37 @@ def test_where_numbers_and_labels_come_from() -> None:
     assert many is not None and many.tolist() == [[True, True, False], [False] * 3]
 
 
+def picture(**said: str) -> dict[str, str]:
+    return {"path": "a", "class": "", "label": "-1"} | said
+
+
+def test_what_a_dataset_does_not_say_is_unknown_and_never_no() -> None:
+    """Numbers say nothing of labels, labels nothing of a number, and several labels are not the first of them."""
+    softmax = ModelSpec("net", (8, 8), classes=("cat", "dog", "newt"), head="multiclass")
+    ages, both = [picture(target="36")], [picture(labels="cat|dog", label="0") | {"class": "cat"}]
+    assert truths_of(LABELS, ages, ages).many is None
+    found = numbers_of(LABELS, truths_of(LABELS, ages, ages), np.array([0]), Scores(np.ones((1, 3))))
+    assert found["images"] == 0
+    assert "dataset says" in doubts(LABELS, found, np.arange(12), np.ones(12))[0]
+    of_seven = [picture(labels="7", label="0") | {"class": "7"}]
+    known = truths_of(AGE, of_seven, of_seven).numbers
+    assert known is not None and np.isnan(known).all()
+    one, none = picture(labels="dog", label="1") | {"class": "dog"}, picture(labels="|")
+    table = [*both, one, none]
+    assert truths_of(softmax, table, table).labels.tolist() == [-1, 1, -1]
+
+
+def test_names_that_tables_could_not_tell_apart_are_refused() -> None:
+    for classes, head, said in (
+        (("a", "b", "a"), "multiclass", "two of its outputs are called 'a'"),
+        (("a", "a"), "regression", "two of its outputs"),
+        (("a|b", "c"), "multilabel", r"the label 'a\|b'"),
+        ((" a", "c"), "multilabel", "the label ' a'"),
+    ):
+        with pytest.raises(UserError, match=said):
+            ModelSpec("net", (8, 8), classes=classes, head=head)
+
+
 def test_what_looks_wrong_is_said() -> None:
     pets = ModelSpec("pets", (8, 8), classes=("cat", "dog"), head="binary")
     half = {

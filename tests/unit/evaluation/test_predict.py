@@ -91,3 +91,17 @@ def test_predict_pads_batches_and_lists_bad_pictures(tmp_path) -> None:
     assert (first.places, second.places) == ([0, 1, 3], [4, 5])
     np.testing.assert_allclose([*first.logits[:, 0], *second.logits[:, 0]], [10, 20, 30, 40, 50])
     assert first.bad[0][0] == str(bad) and str(bad) not in first.bad[0][1] and not second.bad
+
+
+def test_an_answer_that_is_no_number_is_listed_as_bad_and_the_others_count(tmp_path) -> None:
+    inputs = keras.Input((8, 12, 3))
+    level = keras.layers.GlobalAveragePooling2D()(inputs)[:, :1]
+    model = keras.Model(inputs, keras.ops.log(level - 15))
+    paths = []
+    for red in (10, 16, 15):
+        paths.append(str(tmp_path / f"{red}.png"))
+        Image.new("RGB", (12, 8), (red, 0, 0)).save(paths[-1])
+    (batch,) = predict.predict(model, BINARY, paths, batch_size=4)
+    assert batch.places == [1] and batch.logits.tolist() == [[0.0]]
+    reason = "the network's answer is not finite (NaN or infinite)"
+    assert batch.bad == [(paths[0], reason), (paths[2], reason)]
