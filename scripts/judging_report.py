@@ -23,7 +23,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.storage.files import write_json
     from convscope.storage.tables import write_table
 
-    settings = json.loads(args.settings)
+    settings, spec = json.loads(args.settings), ModelSpec.load(args.spec)
     judged: dict[str, Judged] = {}
     facts: dict[str, str] = {}
     common: tuple[str, list[str], np.ndarray] | None = None
@@ -50,7 +50,7 @@ def main(args: argparse.Namespace) -> None:
                 every = store.read_text(file["id"])
                 chosen = spread_over(len(every), settings["limit"])
                 _, raw = judged_store.read_maps(file, chosen, [every[index] for index in chosen])
-                maps[name] = at_resolution(judged_store.heat_of(name, raw), ModelSpec.load(args.spec).input_size)
+                maps[name] = at_resolution(judged_store.heat_of(name, raw), spec.input_size)
     matrix = agreement_matrix(maps)
     agreement = [
         {"method": first, "other": second, "spearman": report.rounded(matrix[i, j])}
@@ -78,7 +78,7 @@ def main(args: argparse.Namespace) -> None:
         for name, entry in judged.items()
         if entry.cascade is not None
     }
-    figures.draw_curves(curves, cascades, args.out / "curves.png")
+    figures.draw_curves(curves, cascades, args.out / "curves.png", spec.head)
     figures.draw_agreement(list(maps), matrix, args.out / "agreement.png")
 
 

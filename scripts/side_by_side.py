@@ -35,8 +35,10 @@ def main(args: argparse.Namespace) -> None:
             rows = rows_of(files, index, photo)
             photo = enlarged(photo)
             signed = any(maps.signed for maps in files)
-            picture = side_by_side(photo, about, files[0].probabilities(index), rows, style, signed)
-            name = f"{about['id']}_predicted_{about['predicted']}.png".replace("/", "-").replace(" ", "-")
+            chances = files[0].probabilities(index)
+            picture = side_by_side(photo, about, chances, rows, style, signed, files[0].head)
+            answer = files[0].parts.get(about["predicted"], about["predicted"])
+            name = f"{about['id']}_predicted_{answer}.png".replace("/", "-").replace(" ", "-")
             targets = [target for target, _, _ in files[0].targets(index)]
             save_png(args.out / name, picture, **described, image=about["id"], targets=targets)
             if not table:

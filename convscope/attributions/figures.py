@@ -12,7 +12,8 @@ import numpy as np
 from convscope.attributions.base import heat
 from convscope.attributions.names import METHODS
 from convscope.attributions.views import VIEWS, remark, views
-from convscope.pictures.captions import answer, explained
+from convscope.models.spec import predicted_labels
+from convscope.pictures.captions import answer, explained, name_parts
 from convscope.pictures.channels import Channels
 from convscope.pictures.contact_sheets import contact_sheet, sheet_cell
 from convscope.pictures.read import load_images
@@ -116,6 +117,7 @@ class MapFile:
         self.title, self._colours = known.title, known.colours
         self._reads = Channels.of_attributes(file.attrs)
         self.classes: list[str] = json.loads(file.attrs["classes"])
+        self.parts = name_parts(self.classes)
         self.size: tuple[int, int] = tuple(json.loads(file.attrs["input_size"]))
         self.ids, self.paths, self.digests = (store.read_text(file[name]) for name in ("id", "path", "sha256"))
         self.count = len(self.ids)
@@ -160,7 +162,8 @@ class MapFile:
         """What is known of an image: truth, prediction, probabilities."""
         predicted, label = int(self._file["predicted"][index]), int(self._file["label"][index])
         value = float(self._file["probabilities"][index, predicted])
-        about = answer(self.head, self.classes, predicted, value, label, self._truths[index])
+        there = predicted_labels(self.classes, self._file["probabilities"][index])
+        about = answer(self.head, self.classes, predicted, value, label, self._truths[index], there)
         return {"id": self.ids[index], "path": self.paths[index], **about, "sha256": self.digests[index]}
 
     def probabilities(self, index: int) -> dict[str, float]:
@@ -227,7 +230,7 @@ class AttributionFigures:
         results = []
         for place, (target, score, empty) in enumerate(maps.targets(index)):
             drawn, shown = maps.draw(index, place, photo)
-            stem = f"{about['id']}_{target}_{score:.2f}".replace("/", "-").replace(" ", "-")
+            stem = f"{about['id']}_{maps.parts[target]}_{score:.2f}".replace("/", "-").replace(" ", "-")
             facts = {"image": about["id"], "target": target, "score": f"{score:.4f}", "empty": empty}
             save_png(folder / "maps" / f"{stem}.png", enlarged(drawn), **self._described(), **facts)
             save_jpeg(folder / "overlays" / f"{stem}.jpg", enlarged(shown))
@@ -248,7 +251,8 @@ class AttributionFigures:
                 )
                 row[f"view_{name}"] = str(Path(folder.name) / "views" / f"{stem}_{name}.png")
                 cell.append(picture)
-            caption = explained(about["predicted"], about["confidence"], about["class"], target, empty)
+            sure = about["confidence"]
+            caption = explained(about["predicted"], sure, about["class"], target, empty, maps.head)
             more = maps.remark(index, place)
             caption += f"\n{more}" if more else ""
             results.append((row, np.concatenate([enlarged(picture) for picture in cell], axis=1), caption))

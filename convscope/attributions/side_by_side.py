@@ -47,6 +47,7 @@ def side_by_side(
     rows: Sequence[Row],
     style: Style,
     signed: bool,
+    head: str = "",
 ) -> np.ndarray:
     """Compose the picture of one image.
 
@@ -57,6 +58,7 @@ def side_by_side(
         rows: the maps (see `rows_of`).
         style: of the maps, for the legend.
         signed: whether some maps have a sign, so that their colours need a legend.
+        head: of the model: of numbers and of many labels the words are others.
 
     Returns:
         (H, W, 3) uint8 on white.
@@ -72,7 +74,7 @@ def side_by_side(
     size = (_MARGIN * 3 + (columns + 1) * (_CELL + _MARGIN), _MARGIN + max(right, left) + legend)
     canvas = Image.new("RGB", size, _PAPER)
     pen = _Pen(canvas)
-    _describe(pen, photo, about, probabilities, height)
+    _describe(pen, photo, about, probabilities, height, "likeliest" if head == "multilabel" else "predicted")
     top, start = _MARGIN, 3 * _MARGIN + _CELL
     for row, count in zip(rows, lines, strict=True):
         pen.text((start, top), row.heading, _INK, 14, columns * (_CELL + _MARGIN))
@@ -85,7 +87,9 @@ def side_by_side(
             pen.picture((x, y + _LINE + height + 2), shown, (height, _CELL))
         top += count * block
     if signed:
-        _legend(pen, (start, size[1] - legend), style)
+        _legend(
+            pen, (start, size[1] - legend), style, {"regression": "number", "multilabel": "label"}.get(head, "class")
+        )
     return np.array(canvas)
 
 
@@ -115,7 +119,7 @@ class _Pen:
 
 
 def _describe(
-    pen: _Pen, photo: np.ndarray, about: dict[str, Any], probabilities: dict[str, float], height: int
+    pen: _Pen, photo: np.ndarray, about: dict[str, Any], probabilities: dict[str, float], height: int, word: str
 ) -> None:
     pen.picture((_MARGIN, _MARGIN), photo, (height, _CELL))
     top = 2 * _MARGIN + height
@@ -123,7 +127,7 @@ def _describe(
     for text, ink, size in (
         (about["id"], _MUTED, 12),
         (f"truth: {about['class'] or 'unknown'}", _INK, 14),
-        (f"predicted: {about['predicted']}{verdict[0]}", verdict[1], 14),
+        (f"{word}: {about['predicted']}{verdict[0]}", verdict[1], 14),
     ):
         pen.text((_MARGIN, top), text, ink, size, _CELL)
         top += _LINE + 3
@@ -140,9 +144,9 @@ def _describe(
         top += _LINE + 3
 
 
-def _legend(pen: _Pen, place: tuple[int, int], style: Style) -> None:
+def _legend(pen: _Pen, place: tuple[int, int], style: Style, word: str) -> None:
     x, y = place
     pen.text((x, y), "maps with a sign:  against", _MUTED, 12, 200)
     ramp = np.tile(colormap(style.diverging, np.linspace(0, 1, 120)), (10, 1, 1))
     pen.picture((x + 152, y + 3), ramp, (10, 120))
-    pen.text((x + 282, y), "for the class", _MUTED, 12, 200)
+    pen.text((x + 282, y), f"for the {word}", _MUTED, 12, 200)

@@ -10,7 +10,8 @@ import h5py
 import numpy as np
 
 from convscope.cams.names import CLASS_FREE, METHODS
-from convscope.pictures.captions import answer, explained
+from convscope.models.spec import predicted_labels
+from convscope.pictures.captions import answer, explained, name_parts
 from convscope.pictures.channels import Channels
 from convscope.pictures.contact_sheets import contact_sheet, sheet_cell
 from convscope.pictures.read import shown_as
@@ -85,6 +86,7 @@ class CamFigures:
     def __init__(self, file: h5py.File, method: str, cmap: str, scale: str) -> None:
         self._file, self._cmap = file, cmap
         self._classes = json.loads(file.attrs["classes"])
+        self._parts = name_parts(self._classes)
         self._model_head = str(file.attrs.get("head", ""))
         self._size = tuple(json.loads(file.attrs["input_size"]))
         self._resize = str(file.attrs["resize"])
@@ -141,6 +143,7 @@ class CamFigures:
                         value,
                         int(block["label"][i]),
                         truths[start + i],
+                        predicted_labels(self._classes, block["probabilities"][i]),
                     ),
                     value,
                     *(block[name][i, : self._targets] for name in ("targets", "scores", "maps", "empty")),
@@ -156,8 +159,8 @@ class CamFigures:
             top = 0.0 if empty else self._top or float(heatmap.max())
             hot, shown = draw_map(photo, heatmap, top, self._cmap)
             shown_class = "" if self._class_free else self._classes[target]
-            facts = f"_{shown_class}_{score:.2f}" if shown_class else ""
-            name = Path("overlays") / f"{entry.identity}{facts.replace('/', '-').replace(' ', '-')}.jpg"
+            facts = f"_{self._parts[shown_class]}_{score:.2f}" if shown_class else ""
+            name = Path("overlays") / f"{entry.identity}{facts}.jpg"
             save_jpeg(folder / name, shown)
             row = {
                 "id": entry.identity,
@@ -171,7 +174,7 @@ class CamFigures:
                 "sha256": entry.sha256,
             }
             about, sure = entry.about, None if entry.about["confidence"] is None else entry.value
-            caption = explained(about["predicted"], sure, about["class"], shown_class, bool(empty))
+            caption = explained(about["predicted"], sure, about["class"], shown_class, bool(empty), self._model_head)
             result.rows.append(row)
             result.cells.append(np.concatenate([photo, hot, shown], axis=1))
             result.captions.append(caption)

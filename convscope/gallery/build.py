@@ -266,7 +266,9 @@ def _image_pages(site: _Site, every: dict[str, tuple[ImagePages, ...]]) -> None:
 
 
 def _classes(model: Model, heatmaps: Heatmaps | Explanations) -> dict[str, int]:
-    """How many images of each true class, in the model's order of classes; "" counts those of unknown class."""
+    """How many images of each true class, in the model's order of classes; "" counts those of unknown class. No numbers."""
+    if model.spec.get("head") == "regression":
+        return {}
     counts: dict[str, int] = {}
     for image in heatmaps.images:
         counts[image.class_name] = counts.get(image.class_name, 0) + 1

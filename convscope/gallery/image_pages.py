@@ -12,6 +12,7 @@ from convscope.gallery.explained import ExplainedImage
 from convscope.gallery.heatmaps import Explained
 from convscope.gallery.records import Model
 from convscope.gallery.tables import PredictedImage
+from convscope.models.spec import predicted_labels
 from convscope.storage import store
 
 # Classes that are shown at once; of more, the likeliest.
@@ -103,6 +104,19 @@ class ImagePages:
     model: str
     image_set: str
     images: tuple[ImagePage, ...]
+    head: str = ""
+
+    def is_predicted(self, image: ImagePage, name: str) -> bool:
+        """Whether a class is the answer on an image, or a label among those predicted."""
+        if self.head == "multilabel":
+            return name in predicted_labels([name], [image.chances.get(name, 0.0)])
+        return name == image.predicted
+
+    def is_true(self, image: ImagePage, name: str) -> bool:
+        """Whether a class is the image's own, or a label among its own (which the tables join by commas)."""
+        if self.head == "multilabel":
+            return f", {name}, " in f", {image.class_name}, "
+        return name == image.class_name
 
     @property
     def wrong(self) -> tuple[ImagePage, ...]:
@@ -149,7 +163,7 @@ def image_pages(model: Model) -> tuple[ImagePages, ...]:
         chances = probabilities(path for path in files if path.suffix == ".h5")
         ids = dict.fromkeys([*cams, *others])
         images = tuple(_page(model, cams.get(key), others.get(key), chances.get(key, {})) for key in ids)
-        result.append(ImagePages(model.name, name, images))
+        result.append(ImagePages(model.name, name, images, str(model.spec.get("head", ""))))
     return tuple(result)
 
 

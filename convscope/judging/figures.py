@@ -56,7 +56,10 @@ def draw_metrics(rows: Sequence[Mapping[str, Any]], verdicts: Mapping[str, Verdi
 
 
 def draw_curves(
-    curves: Mapping[str, Mapping[str, np.ndarray]], cascades: Mapping[str, Mapping[str, np.ndarray]], path: Path
+    curves: Mapping[str, Mapping[str, np.ndarray]],
+    cascades: Mapping[str, Mapping[str, np.ndarray]],
+    path: Path,
+    head: str = "",
 ) -> None:
     """Mean deletion and insertion curve of every method, and similarity against the depth of randomisation.
 
@@ -64,7 +67,9 @@ def draw_curves(
         curves: method -> {"fractions" (P,), "deletion" (N, P), "insertion" (N, P)}.
         cascades: method -> {"depths" (S,), "spearman_abs" (N, S)}.
         path: PNG to write.
+        head: of the model; the outputs of a regression have no bounds, and both panels have the same scale.
     """
+    numbers = head == "regression"
     curves = {method: values for method, values in curves.items() if len(values["deletion"])}
     # A picture whose own map is constant says nothing of likeness.
     known = {
@@ -78,9 +83,12 @@ def draw_curves(
     for panel, name in zip(axes, ("deletion", "insertion"), strict=False):
         for method, values in curves.items():
             panel.plot(values["fractions"], values[name].mean(axis=0), **styles[method])
-        panel.set_title(f"{name}: probability of the class explained", fontsize=9)
+        panel.set_title(f"{name}: {'the output' if numbers else 'probability of the class'} explained", fontsize=9)
         panel.set_xlabel("share of the pixels", fontsize=8)
-        panel.set_ylim(-0.02, 1.02)
+        if not numbers:
+            panel.set_ylim(-0.02, 1.02)
+    if numbers:
+        axes[1].sharey(axes[0])
     for method, values in cascades.items():
         depths = [0.0, *values["depths"]]
         axes[2].plot(depths, [1.0, *values["spearman_abs"].mean(axis=0)], **styles[method])

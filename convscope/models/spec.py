@@ -270,3 +270,13 @@ class ModelSpec:
         names = {field.name for field in dataclasses.fields(cls)}
         known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in names}
         return cls(**known)
+
+
+def predicted_labels(classes: Sequence[str], probabilities: Sequence[float] | FloatArray) -> list[str]:
+    """Of many labels those that are predicted: names of a probability of `THRESHOLD` and more; none, one or more.
+
+    Args:
+        classes: all labels.
+        probabilities: of one picture, (classes,).
+    """
+    return [name for name, share in zip(classes, probabilities, strict=True) if share >= THRESHOLD]

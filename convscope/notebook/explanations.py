@@ -143,7 +143,12 @@ class Explanation(Drawn):
         warm = values > 0 if self.method in CAMS else attribution_figures.heat(values[None], self.signed)
         empty = not warm.any()
         text = explained(
-            about["predicted"], None if about["confidence"] is None else value, about["class"], evidence, empty
+            about["predicted"],
+            None if about["confidence"] is None else value,
+            about["class"],
+            evidence,
+            empty,
+            self.head,
         )
         if self.method in ATTRIBUTIONS and self.method not in CAMS:
             more = remark(self.method, self._fact(image, target), list(self.classes))

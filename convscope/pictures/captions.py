@@ -1,11 +1,21 @@
-"""What stands below the picture of an explanation."""
+"""What stands below the picture of an explanation, and in the names of its files."""
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+# Bytes: a picture's name stands before it, and most disks take 255 in all.
+_LONGEST_PART = 80
+
 
 def answer(
-    head: str, classes: Sequence[str], predicted: int, value: float, label: int, truth: str = ""
+    head: str,
+    classes: Sequence[str],
+    predicted: int,
+    value: float,
+    label: int,
+    truth: str = "",
+    labels: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What is known of an explained picture, as the tables say it.
 
@@ -16,10 +26,11 @@ def answer(
         value: its probability; of numbers the output itself.
         label: the true class, -1 unknown.
         truth: of many labels the cell `labels` of the picture, of numbers its cell `target`; empty where unknown.
+        labels: of many labels those that the model predicts: none, one or more.
 
     Returns:
         `class` (the truth, "" unknown), `label`, `predicted`, `predicted_label`, `confidence` (0..1; None of a number) and `correct`
-        (None unknown; of many labels, whether the likeliest is one of the true ones).
+        (None unknown; of many labels, whether those predicted are the true ones, as the evaluation counts).
     """
     known: dict[str, Any] = {"label": label, "predicted_label": predicted}
     if head == "regression":
@@ -27,14 +38,14 @@ def answer(
     known |= {"predicted": classes[predicted], "confidence": round(value, 4)}
     if head == "multilabel" and truth:
         names = [name for name in truth.split("|") if name]
-        return known | {"class": ", ".join(names) or "none", "correct": classes[predicted] in names}
+        return known | {"class": ", ".join(names) or "none", "correct": set(labels) == set(names)}
     return known | {
         "class": classes[label] if label >= 0 else "",
         "correct": predicted == label if label >= 0 else None,
     }
 
 
-def explained(predicted: str, confidence: float | None, truth: str, evidence: str, empty: bool) -> str:
+def explained(predicted: str, confidence: float | None, truth: str, evidence: str, empty: bool, head: str = "") -> str:
     """Two lines: what the model says of the picture, and what its map shows.
 
     Args:
@@ -43,8 +54,27 @@ def explained(predicted: str, confidence: float | None, truth: str, evidence: st
         truth: name of the true class; empty where it is unknown.
         evidence: name of the class that the map speaks for; empty where the method knows no classes.
         empty: nothing on the map is above 0.
+        head: of the model; the likeliest of many labels need not be predicted.
     """
     sure = "" if confidence is None else f" ({confidence:.0%})"
-    first = f"predicted {predicted}{sure}" + (f", is {truth}" if truth else "")
+    first = f"{'likeliest' if head == 'multilabel' else 'predicted'} {predicted}{sure}" + (
+        f", is {truth}" if truth else ""
+    )
     second = f"evidence for {evidence}" if evidence else "what the layer answers to, of any class"
     return f"{first}\n{second}" + (": none, the map is empty" if empty else "")
+
+
+def name_parts(names: Sequence[str]) -> dict[str, str]:
+    """Names of classes as parts of file names: without slashes and spaces, not too long, and no two alike.
+
+    `a b` and `a-b` would share a file, and so would `A` and `a` on a disk that ignores case: of those, and of a name of more
+    than 80 bytes, the part ends in a digest of the name.
+    """
+    plain = {name: name.replace("/", "-").replace(" ", "-") for name in names}
+    folded = [part.casefold() for part in plain.values()]
+    return {
+        name: part
+        if len(part.encode()) <= _LONGEST_PART and folded.count(part.casefold()) == 1
+        else f"{part.encode()[:_LONGEST_PART].decode(errors='ignore')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        for name, part in plain.items()
+    }

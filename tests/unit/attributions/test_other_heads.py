@@ -142,10 +142,14 @@ def test_what_is_said_of_a_picture() -> None:
         None,
     )
     assert explained(number["predicted"], None, "36", "age", False) == "predicted 37.23, is 36\nevidence for age"
-    right = answer("multilabel", ["cat", "dog"], 1, 0.91234, 0, "cat|dog")
+    right = answer("multilabel", ["cat", "dog"], 1, 0.91234, 0, "cat|dog", labels=["dog", "cat"])
     assert (right["class"], right["correct"], right["confidence"]) == ("cat, dog", True, 0.9123)
     assert answer("multilabel", ["cat", "dog"], 1, 0.9, -1, "|")["class"] == "none"
-    assert answer("multilabel", ["cat", "dog"], 1, 0.9, -1, "|")["correct"] is False
+    assert answer("multilabel", ["cat", "dog"], 1, 0.9, -1, "|", labels=["dog"])["correct"] is False
+    # As the evaluation counts: no label where none is, and one of two is not all.
+    assert answer("multilabel", ["cat", "dog"], 1, 0.1, -1, "|", labels=[])["correct"] is True
+    assert answer("multilabel", ["cat", "dog"], 1, 0.9, -1, "cat|dog", labels=["dog"])["correct"] is False
+    assert explained("dog", 0.1, "none", "cat", False, "multilabel").startswith("likeliest dog (10%), is none")
     assert answer("", ["cat", "dog"], 1, 0.9, 0)["correct"] is False and answer("", ["cat"], 0, 1.0, -1)["class"] == ""
 
 

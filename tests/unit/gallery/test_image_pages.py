@@ -230,3 +230,24 @@ def test_pages_of_images_that_are_gone_are_removed(tmp_path: Path) -> None:
     shutil.rmtree(results / "cams" / "convnet" / OTHER)
     build_gallery(results, fixture.CONFIG, out)
     assert len(list(out.parent.glob("image_*"))) == 8
+
+
+def test_labels_of_many_are_told_apart() -> None:
+    """Every label of 0.5 and more is predicted, every one of the picture's own is true; with classes it is one of each."""
+    about = ImagePage(
+        id="a",
+        path="a.png",
+        class_name="red disc, square",
+        predicted="square",
+        confidence=0.9,
+        correct=False,
+        photo=None,
+        together=None,
+        chances={"red disc": 0.6, "square": 0.9, "disc": 0.1},
+        evidence=(),
+    )
+    many, one = (ImagePages("net", "set", (about,), head) for head in ("multilabel", "multiclass"))
+    assert [many.is_predicted(about, name) for name in about.chances] == [True, True, False]
+    assert [many.is_true(about, name) for name in about.chances] == [True, True, False]
+    assert [one.is_predicted(about, name) for name in about.chances] == [False, True, False]
+    assert not any(one.is_true(about, name) for name in about.chances)

@@ -236,6 +236,18 @@ def test_an_empty_map_does_not_hide_the_others_curve(tmp_path: Path) -> None:
     assert drawn["both"] == drawn["known"] != drawn["none"]
 
 
+def test_the_curves_of_numbers_are_not_cut_at_one(tmp_path: Path) -> None:
+    """What leaves the picture looks like what stays in it: a shift of all by 30 is another picture only where all is shown."""
+    fractions, down = np.linspace(0, 1, 5), np.linspace(9, 5, 5)[None]
+    for name, more in (("near", 0.0), ("far", 30.0)):
+        curves = {"saliency": {"fractions": fractions, "deletion": down + more, "insertion": down[:, ::-1] + more}}
+        for head in ("regression", "multiclass"):
+            draw_curves(curves, {}, tmp_path / f"{name}_{head}.png", head)
+    drawn = {path.stem: path.read_bytes() for path in tmp_path.iterdir()}
+    assert drawn["near_regression"] != drawn["far_regression"]
+    assert drawn["near_multiclass"] == drawn["far_multiclass"], "probabilities have a fixed scale"
+
+
 def test_images_are_taken_from_the_whole_set() -> None:
     assert spread_over(24, 4).tolist() == [0, 8, 15, 23]
     assert spread_over(3, 8).tolist() == [0, 1, 2]
