@@ -1,6 +1,7 @@
 """The order of a dataset's classes: that of the config, of a class_indices.json beside the pictures, or of the names."""
 
 import json
+from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -60,17 +61,21 @@ def ordered(present: Collection[str], listed: Sequence[str] | None, folder: Path
         folder: where a class_indices.json may lie; all its classes count, those without a picture, too.
 
     Raises:
-        UserError: a class is not in the class_indices.json, or is that of two labels.
+        UserError: a class is not in the class_indices.json, is that of two labels, or is listed twice.
     """
     if listed:
-        return [composed(name) for name in listed]
+        names = [composed(name) for name in listed]
+        if twice := [name for name, times in Counter(names).items() if times > 1]:
+            raise UserError(f"classes: '{twice[0]}' is named twice; each class has one label")
+        return names
     if (labels := class_indices(folder)) is None:
         return sorted(present, key=natural_key)
     result = [next((name for name in names if name in present), names[0]) for names in labels]
+    times = Counter(result)
     for name in sorted(present, key=natural_key):
-        if name not in result:
+        if name not in times:
             known = [name for names in labels for name in names]
             raise UserError(f"{folder / FILE}: no class '{name}', of which there are pictures; {nearest(name, known)}")
-        if result.count(name) > 1:
+        if times[name] > 1:
             raise UserError(f"{folder / FILE}: '{name}' is the class of two labels; rename one of them")
     return result

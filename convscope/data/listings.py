@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -311,8 +312,8 @@ def _by_number(entries: list[Entry], home: Path) -> list[Entry]:
     # Of classes called 1, 2 and 3, a 1 is the class of that name, which is the first.
     if any(name.isdecimal() for known in labels for name in known):
         return entries
-    last = [known[-1] for known in labels]
-    spoken = [known[-1] if last.count(known[-1]) == 1 else known[0] for known in labels]
+    last = Counter(known[-1] for known in labels)
+    spoken = [known[-1] if last[known[-1]] == 1 else known[0] for known in labels]
     return [entry._replace(class_=spoken[int(entry.class_)]) if entry.class_ else entry for entry in entries]
 
 

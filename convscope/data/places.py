@@ -177,6 +177,7 @@ def check_list(key: str, dataset: Mapping[str, Any]) -> None:
     """
     try:
         listing = listing_of({**dataset, "classes": None})
+        ordered((), dataset.get("classes") or ["any"], Path(dataset["path"]).parent)
     except UserError as error:
         raise UserError(f"{key}: {error}") from None
     assert listing is not None  # noqa: S101

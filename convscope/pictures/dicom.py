@@ -113,4 +113,5 @@ def _first(data: Any, name: str) -> float | None:
     value = data.get(name)
     if value is None or value == "":
         return None
-    return float(value if isinstance(value, int | float | str) else value[0] if np.ndim(value) else value)
+    number = float(value if isinstance(value, int | float | str) else value[0] if np.ndim(value) else value)
+    return number if np.isfinite(number) else None

@@ -339,6 +339,8 @@ def test_what_a_config_asks_of_a_list_is_checked_at_the_start(photos: Path) -> N
     assert "datasets.d.classes: the list has no class 'dogg'; did you mean 'dog'" in said_of(
         path=path, classes=["dogg"]
     )
+    assert "classes: 'dog' is named twice" in said_of(path=path, classes=["dog", "cat", "dog"])
+    assert "classes: 'images' is named twice" in said_of(path=str(photos), source="path", classes=["images"] * 2)
     assert "the list has no split 'trian'" in said_of(path=path, images_per_class={"trian": 1})
     assert "does not exist" in said_of(path=str(photos / "none.csv"))
     assert "is a folder" in said_of(path=str(photos))

@@ -96,6 +96,7 @@ def test_without_a_window_all_that_is_there_is_seen_but_for_the_padding(read):
     assert read(dicom(ROW[:, :4])) == [0, 128, 191, 255]
     assert read(dicom(ROW, PixelPaddingValue=4095)) == [0, 128, 191, 255, 255]
     assert read(dicom(np.full((1, 3), 7, np.uint16))) == [0, 0, 0]
+    assert read(dicom(ROW[:, :4], WindowCenter="nan", WindowWidth="nan")) == [0, 128, 191, 255]
 
 
 def test_a_table_comes_before_a_window(read):
