@@ -325,6 +325,8 @@ def _once(entries: Iterable[Entry]) -> list[Entry]:
         first = known.setdefault((os.path.normpath(entry.path), entry.split), entry)
         if first is entry:
             result.append(entry)
+        elif entry.mask and entry.mask != first.mask:
+            result.append(entry._replace(fault=f"listed twice, and the second time with the mask {entry.mask}"))
         elif (first.class_, first.labels, first.target) != (entry.class_, entry.labels, entry.target):
             said = entry.class_ or "|".join(entry.labels) or entry.target
             result.append(

@@ -41,6 +41,8 @@ def read_mask(path: str | os.PathLike[str], named: bool = True, sha256: str = ""
     """
     try:
         # What is checked and what is decoded are the same bytes, whoever writes to the file meanwhile.
+        if Path(path).exists() and not Path(path).is_file():
+            raise BadImage("no file")  # a pipe would be waited for
         content = Path(path).read_bytes()
         if not hashlib.sha256(content).hexdigest().startswith(sha256):
             raise UserError(f"{path}: the mask is not the one that was listed; run again, and it is listed anew")
@@ -50,6 +52,8 @@ def read_mask(path: str | os.PathLike[str], named: bool = True, sha256: str = ""
         raise
     except UnidentifiedImageError:
         raise BadImage("not a picture") from None
+    except FileNotFoundError:
+        raise BadImage("no such file") from None
     except Exception as error:
         # As in `pictures.read`: decoders raise anything on damage.
         raise BadImage(" ".join(str(error).split()) or type(error).__name__) from None

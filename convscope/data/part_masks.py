@@ -41,12 +41,13 @@ def list_masks(
         names, empty where nothing names them.
     """
     rows, images = [], list(images)
-    places, parts = _places(folder, settings, images)
+    places, parts, listed = _places(folder, settings, images)
     for image in images:
         mask = places.get(image.path)
-        if mask is not None and mask.is_file():
+        # A picture of a folder may well have no mask; one that a list names is missed.
+        if mask is not None and (listed or mask.is_file()):
             try:
-                sha256 = sha256_of(mask)[:16]
+                sha256 = sha256_of(mask)[:16] if mask.is_file() else ""
             except OSError:
                 sha256 = ""  # the reason says why it cannot be read
             rows.append(
@@ -55,21 +56,24 @@ def list_masks(
     return rows, parts
 
 
-def _places(folder: Path, settings: Mapping[str, Any], images: Iterable[ImageRow]) -> tuple[dict[str, Path], list[str]]:
-    """Where the mask of each picture lies, if anywhere, and the names of the masks' values."""
+def _places(
+    folder: Path, settings: Mapping[str, Any], images: Iterable[ImageRow]
+) -> tuple[dict[str, Path], list[str], bool]:
+    """Where the mask of each picture lies, if anywhere, the names of the masks' values, and whether a list says so."""
     if (listing := listing_in(folder, settings)) and any(entry.mask for entry in listing.entries):
         place = folder if folder.is_dir() else folder.parent
-        return {entry.path: Path(entry.mask) for entry in listing.entries if entry.mask}, _parts(place, ".")
+        masks_of = {entry.path: Path(entry.mask) for entry in listing.entries if entry.mask and not entry.fault}
+        return masks_of, _parts(place, "."), True
     masks = masks_folder(settings)
     if masks is None:
-        return {}, []
+        return {}, [], False
     root = pictures_root(folder, settings)
     there = {
         image.path: (root / masks / Path(image.path).relative_to(root)).with_suffix(".png")
         for image in images
         if Path(image.path).is_relative_to(root)
     }
-    return there, _parts(root, masks)
+    return there, _parts(root, masks), False
 
 
 def _reason(mask: Path, sha256: str, size: tuple[int, int], parts: list[str]) -> str:

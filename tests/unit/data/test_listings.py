@@ -296,12 +296,20 @@ def test_masks_of_a_list(photos: Path) -> None:
     mask[:, :6] = 1
     (photos / "masks").mkdir()
     Image.fromarray(mask).save(photos / "masks/of_0.png")
-    path = written(photos, "path,class,mask\nimages/0.png,cat,masks/of_0.png\nimages/1.png,cat,\n")
+    lines = ("0.png,cat,masks/of_0.png", "1.png,cat,", "2.png,cat,masks/gone.png", "0.png,cat,masks/other.png")
+    path = written(photos, "path,class,mask\n" + "".join(f"images/{line}\n" for line in lines))
     (photos / "parts.json").write_text('["none", "animal"]')
     settings = {"source": "table"}
-    rows, parts = list_masks(path, settings, scanned(path).images)
+    dataset = scanned(path)
+    assert [row.reason for row in dataset.bad] == [
+        f"listed twice, and the second time with the mask {photos}/masks/other.png"
+    ]
+    rows, parts = list_masks(path, settings, dataset.images)
     assert parts == ["none", "animal"]
-    assert [(Path(row.path).stem, Path(row.mask).name, row.reason) for row in rows] == [("0", "of_0.png", "")]
+    assert [(Path(row.path).stem, Path(row.mask).name, row.reason) for row in rows] == [
+        ("0", "of_0.png", ""),
+        ("2", "gone.png", "no such file"),
+    ]
 
 
 @pytest.mark.parametrize(
