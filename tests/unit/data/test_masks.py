@@ -174,7 +174,7 @@ def test_what_is_no_mask(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("x")
     with pytest.raises(BadImage, match="not a picture"):
         read_mask(tmp_path / "text.png")
-    with pytest.raises(BadImage, match="No such file"):
+    with pytest.raises(BadImage, match="no such file"):
         read_mask(tmp_path / "none.png")
 
 
