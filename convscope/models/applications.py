@@ -2,7 +2,6 @@
 
 import hashlib
 import importlib
-import io
 import re
 import zipfile
 from collections.abc import Mapping
@@ -17,6 +16,7 @@ import convscope.models.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError, nearest
 from convscope.models.preprocessing import TORCH_DEVIATION, preprocessing
 from convscope.models.saved import check_sum, load_weights
+from convscope.models.stored import Stored
 
 # How each family of keras.applications wants its pixels; the others rescale inside the network.
 APPLICATION_MODES = {
@@ -111,13 +111,8 @@ def _preprocessing_layers(weights: Path) -> tuple[list[str], str]:
 
     Keras 3 writes a group a layer, called by its class, for `.weights.h5` files and `.keras` archives; older files list names.
     """
-    import h5py
-
-    source: Any = weights
-    if zipfile.is_zipfile(weights):
-        with zipfile.ZipFile(weights) as archive:
-            source = io.BytesIO(archive.read("model.weights.h5"))
-    with h5py.File(source, "r") as file:
+    kind = "keras" if zipfile.is_zipfile(weights) else "hdf5"
+    with Stored(weights, kind, None).hdf5(attributes_alone=True) as file:
         layout = "Keras 3" if "layers" in file else "older"
         names: list[str] = []
         if layout == "Keras 3":

@@ -3,8 +3,8 @@
 import dataclasses
 import json
 import os
-import zipfile
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,6 +14,7 @@ from convscope.models import presets
 from convscope.models.head_choice import CHOICES, Choice, choose, loss_name
 from convscope.models.head_outputs import as_rows, ending_of, with_scores
 from convscope.models.spec import ModelSpec
+from convscope.models.stored import stored
 
 
 def with_head(
@@ -57,17 +58,17 @@ def with_head(
 def trained_with(path: str | os.PathLike[str]) -> str:
     """Name of the loss that a saved model's file says it was trained with; empty where it says none."""
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                compiled = json.loads(archive.read("config.json")).get("compile_config") or {}
-        else:
-            import h5py
-
-            with h5py.File(path, "r", locking=False) as stored:
-                text = stored.attrs["training_config"]
+        found = stored(Path(path))
+        if found.kind == "keras":
+            compiled = (found.config or {}).get("compile_config") or {}
+        elif found.kind == "hdf5":
+            with found.hdf5(attributes_alone=True) as opened:
+                text = opened.attrs["training_config"]
             compiled = json.loads(text.decode() if isinstance(text, bytes) else text)
+        else:
+            compiled = {}
         return loss_name(compiled.get("loss") or compiled.get("loss_config"))
-    except (OSError, KeyError, TypeError, AttributeError, ValueError, zipfile.BadZipFile):
+    except (UserError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
         return ""
 
 

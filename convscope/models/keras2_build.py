@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras.src.applications.convnext import LayerScale, StochasticDepth
 from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
+from keras.src.saving.serialization_lib import SafeModeScope
 
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError
@@ -63,7 +64,9 @@ def build(config: Mapping[str, Any], own: Own, shape: tuple[int | None, ...] | N
         UserError: it holds what Keras 3 has no counterpart for, or code.
     """
     entry = modern(_marked(config, own))
-    part = _Builder(own, shape).network(entry)
+    # Layers of Keras's may name files to read.
+    with SafeModeScope(True):
+        part = _Builder(own, shape).network(entry)
     return part.layer, part
 
 
@@ -246,8 +249,11 @@ def _made(kind: Any, config: dict[str, Any], called: str) -> Any:
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, in one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+    """What an error says, in one line: the innermost where Keras wraps one in others."""
+    lines = [line.strip() for line in str(error).split("Exception encountered:")[-1].splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    return f"{lines[0]} {lines[1]}"[:200] if lines[0].endswith(":") and lines[1:] else lines[0][:200]
 
 
 def _float32(dtype: Any) -> Any:

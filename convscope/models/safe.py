@@ -1,6 +1,7 @@
 """What no file may bring: code of its own. Nothing heavy here: files are looked at before any work is done."""
 
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -13,6 +14,28 @@ _SAFE_MODULES = ("keras", "keras_hub", "builtins")
 # Files of Keras 2 name these, and none of it is imported: their layers are built of Keras 3's.
 _OLD_MODULES = (*_SAFE_MODULES, "tensorflow", "tf_keras")
 _NETWORKS = ("Functional", "Model", "Sequential")
+# Where in Keras lie the things that a network is made of. Elsewhere are functions that download, write and set (`keras.utils`,
+# `keras.datasets`, `keras.applications`): Keras itself takes a good many of those for an activation, and calls them.
+_PARTS = (
+    "activations",
+    "constraints",
+    "dtype_policies",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "mixed_precision",
+    "models",
+    "nn",
+    "ops",
+    "optimizers",
+    "quantizers",
+    "random",
+    "regularizers",
+    "src",
+)
+# Read a file, or run a graph or a pickle, that the config names.
+_READERS = re.compile(r"TFSMLayer|TorchModuleWrapper|JaxLayer|FlaxLayer|KerasFileEditor|.*Tokenizer")
 
 
 def own_class(entry: Mapping[str, Any], own: Own) -> Any:
@@ -43,6 +66,7 @@ def check_network(found: Stored, own: Own | None) -> None:
     kind = found.config.get("class_name")
     if not isinstance(kind, str) or not isinstance(found.config.get("config"), dict | list):
         raise UserError(f"'{found.path}' holds no Keras model: its config names no network; get it again")
+    found.check_sizes()
     if found.kind == "hdf5":
         with found.hdf5():
             pass  # looks for links that lead elsewhere
@@ -67,13 +91,17 @@ def _without_network(found: Stored) -> str:
 
 
 def _entries(value: Any, own: Own) -> Iterator[dict[str, Any]]:
-    """Every mapping in a config; a Lambda that a class of the user's takes the place of is never looked into again, nor here."""
+    """Every mapping in a config that is loaded.
+
+    Not how it was trained, which may need losses of somebody's own; nor a Lambda that a class of the user's takes the place of.
+    """
     if isinstance(value, dict):
         if value.get("class_name") == "Lambda" and own_class(value, own) is not None:
             return
         yield value
-        for inner in value.values():
-            yield from _entries(inner, own)
+        for key, inner in value.items():
+            if key != "compile_config":
+                yield from _entries(inner, own)
     elif isinstance(value, list):
         for inner in value:
             yield from _entries(inner, own)
@@ -94,7 +122,18 @@ def _check_safe(whole: dict[str, Any], found: Stored, own: Mapping[str, Any]) ->
     known = _OLD_MODULES if found.old else _SAFE_MODULES
     for entry in entries:
         module = _module_of(entry)
-        if module is not None and module not in known and own_class({"config": {}, **entry}, own) is None:
+        if own_class({"config": {}, **entry}, own) is not None:
+            continue
+        kind = str(entry.get("class_name"))
+        named = entry["config"] if kind == "function" and isinstance(entry.get("config"), str) else kind
+        # A name may have dots, too.
+        full = f"{entry.get('module') or 'keras'}.{named}".split(".")
+        if _READERS.fullmatch(full[-1]) or (module == "keras" and full[2:] and full[1] not in _PARTS):
+            raise UserError(
+                f"'{found.path}' names {'.'.join(full)[:120]}, which is no part of a network that is safe to load; replace it by a "
+                "layer and save again"
+            )
+        if module is not None and module not in known:
             raise UserError(
                 f"'{found.path}' needs code of module '{module}', which no file may bring; rebuild it of Keras layers, or name the "
                 "file of your own that has it (code: my_layers.py)"
@@ -103,7 +142,7 @@ def _check_safe(whole: dict[str, Any], found: Stored, own: Mapping[str, Any]) ->
 
 def _module_of(entry: Mapping[str, Any]) -> str | None:
     module = entry.get("module")
-    return module.partition(".")[0] if isinstance(module, str) and "class_name" in entry else None
+    return str(module).partition(".")[0] if module is not None and "class_name" in entry else None
 
 
 def modules_of(config: dict[str, Any]) -> set[str]:

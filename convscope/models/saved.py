@@ -83,7 +83,7 @@ def _loaded(found: Stored, own: Own) -> keras.Model:
             importlib.import_module(module)
     with _with_suffix(found) as path:
         try:
-            with keras.saving.custom_object_scope(dict(own)):
+            with keras.saving.custom_object_scope(dict(own)), _not_compiled():
                 return keras.saving.load_model(path, compile=False, safe_mode=True)
         except Exception as error:
             newer = (
@@ -94,6 +94,17 @@ def _loaded(found: Stored, own: Own) -> keras.Model:
             raise UserError(
                 f"'{found.path}' (saved by {found.writer}) cannot be loaded: {first_line(error)}{newer}"
             ) from None
+
+
+@contextlib.contextmanager
+def _not_compiled() -> Iterator[None]:
+    """Networks within networks are left as untrained as the outermost is: a loss of somebody's own stands in nobody's way."""
+    compiled = keras.Model.compile_from_config
+    keras.Model.compile_from_config = lambda *_: None
+    try:
+        yield
+    finally:
+        keras.Model.compile_from_config = compiled
 
 
 def _newer(found: Stored) -> bool:

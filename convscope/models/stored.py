@@ -16,6 +16,7 @@ from convscope.storage.places import is_file
 
 _HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
 _JSON_BYTES = 100_000_000
+_DEEPEST = 250
 _NETWORK_BYTES = 8_000_000_000
 # Weights hardly pack: what becomes a hundred times as large was made to fill a disk or a memory.
 _PACKED = 100
@@ -55,6 +56,17 @@ class Stored:
     def of_teachable_machine(self) -> bool:
         """Whether it is what Google's Teachable Machine hands out: its pixels are -1..1."""
         return bool(self.member) and bool(self.classes)
+
+    def check_sizes(self) -> None:
+        """Check that no member of a zip becomes larger than what a network holds.
+
+        Raises:
+            UserError: one would; which.
+        """
+        if self.kind == "keras" and not self.path.is_dir():
+            with zipfile.ZipFile(self.path) as archive:
+                for about in archive.infolist():
+                    _check_size(self.path, about, _NETWORK_BYTES)
 
     @contextlib.contextmanager
     def hdf5(self, attributes_alone: bool = False) -> Iterator[Any]:
@@ -120,7 +132,7 @@ def _of_hdf5(found: Stored) -> Stored:
             if version is None and isinstance(opened.get("model_weights"), h5py.Group):
                 version = opened["model_weights"].attrs.get("keras_version")
             try:
-                network = json.loads(_text(config)) if config is not None else None
+                network = _value_of(_text(config)) if config is not None else None
             except ValueError:
                 network = None
     except (KeyError, RuntimeError, TypeError, AttributeError, ValueError):
@@ -171,11 +183,32 @@ def _of_zip(path: Path) -> Stored:
 
 def _json_of(path: Path, name: str) -> dict[str, Any]:
     try:
-        value = json.loads(_member(path, name, _JSON_BYTES))
+        value = _value_of(_member(path, name, _JSON_BYTES))
     except ValueError:
         value = None
     if not isinstance(value, dict):
         raise UserError(f"'{path}' holds no Keras model: its {name} is damaged; get it again")
+    return value
+
+
+def _value_of(text: str | bytes) -> Any:
+    """What JSON says.
+
+    Raises:
+        ValueError: it is none, or nested deeper than any network's, and than can be walked through.
+    """
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("too deep") from None
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = [
+            outer.values() if isinstance(outer, dict) else outer for outer in level if isinstance(outer, dict | list)
+        ]
+        level = [part for parts in inner for part in parts]
+    if level:
+        raise ValueError("too deep")
     return value
 
 
@@ -184,10 +217,7 @@ def _member(path: Path, name: str, limit: int) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive:
             about = archive.getinfo(name)
-            if about.file_size > min(limit, max(10_000_000, _PACKED * path.stat().st_size)):
-                raise UserError(
-                    f"'{path}': '{name}' would be {about.file_size} bytes, more than a network's can be; it is not taken"
-                )
+            _check_size(path, about, limit)
             return archive.read(about)
     except KeyError:
         raise UserError(f"'{path}' holds no '{name}'; it is not whole, get it again") from None
@@ -195,12 +225,24 @@ def _member(path: Path, name: str, limit: int) -> bytes:
         raise UserError(f"'{path}': '{name}' cannot be read ({str(error)[:80]}); it is damaged, get it again") from None
 
 
+def _check_size(path: Path, about: zipfile.ZipInfo, limit: int) -> None:
+    if about.file_size > min(limit, max(10_000_000, _PACKED * path.stat().st_size)):
+        raise UserError(
+            f"'{path}': '{about.filename[:80]}' would be {about.file_size} bytes, more than a network's can be; it is not taken"
+        )
+
+
 def labels_in(content: bytes) -> tuple[str, ...]:
-    """Class names of a labels.txt, one a line; Teachable Machine writes a number before each."""
-    lines = [line.strip() for line in content.decode("utf-8", "replace").splitlines() if line.strip()]
-    numbered = [re.fullmatch(r"(\d+)[ \t]+(.+)", line) for line in lines]
+    """Class names of a labels.txt, one a line; Teachable Machine writes a number before each.
+
+    A class that has nothing but its number is called by that.
+    """
+    wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    text = content.decode("utf-16" if wide else "utf-8-sig", "replace")
+    lines = [line.strip() for line in re.split(r"[\r\n]+", text) if line.strip()]
+    numbered = [re.fullmatch(r"(\d+)(?:[ \t]+(.+))?", line) for line in lines]
     if all(found and int(found[1]) == place for place, found in enumerate(numbered)):
-        return tuple(found[2].strip() for found in numbered if found)
+        return tuple((found[2] or found[1]).strip() for found in numbered if found)
     return tuple(lines)
 
 

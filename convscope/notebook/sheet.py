@@ -32,7 +32,7 @@ def cells_sheet(rows: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -
     cell = (side, round(count * side * width / height))
     joined = [np.concatenate(list(pictures), axis=1) for pictures in rows]
     if max(height, width) < SMALL:
-        zoom = side // max(height, width)
+        zoom = max(side // height, 1)
         cell = (zoom * height, count * zoom * width)
         joined = [picture.repeat(zoom, axis=0).repeat(zoom, axis=1) for picture in joined]
     return contact_sheet(joined, max(_PICTURES_A_ROW // count, 1), cell, captions, margin=8)
