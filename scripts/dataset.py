@@ -28,6 +28,11 @@ def main(args: argparse.Namespace) -> None:
         say(
             f"warning: the splits {names} have no class in common; if these folders are classes, write splits: {{all: .}}"
         )
+    if dataset.is_nearly_black():
+        say(
+            f"warning: no value of any picture is above {dataset.brightest} of 255, nearly black; where they are of 12 bits in 16, "
+            "give the dataset window: [0, 4095]"
+        )
     if shared := dataset.shared_between_splits():
         say(f"warning: {shared} pictures are in more than one split; accuracy measured on them is too high")
     write_table(args.images, dataset.images, ImageRow)

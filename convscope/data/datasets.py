@@ -114,7 +114,8 @@ def scan_dataset(
         raise UserError(f"{folder}: no readable picture{named} ({len(bad)} bad ones{why})")
     skipped = sorted(skipped, key=lambda row: natural_key(row.path))
     visible = [row for row in skipped if row.reason != HIDDEN]
-    return Dataset(images, bad, classes, truth, visible, [row for row in skipped if row.reason == HIDDEN])
+    hidden = [row for row in skipped if row.reason == HIDDEN]
+    return Dataset(images, bad, classes, truth, visible, hidden, max(scan.check.brightest))
 
 
 def listing_in(folder: str | os.PathLike[str], settings: Mapping[str, Any]) -> Listing | None:
@@ -140,14 +141,17 @@ class _Checker:
         self.max_pixels = int(settings.get("max_pixels", MAX_PIXELS))
         window = settings.get("window")
         self.window = (float(window[0]), float(window[1])) if window else None
+        self.brightest: list[int] = []
 
     def __call__(self, item: _Item) -> Checked:
         try:
-            height, width = read_image(item.path, self.max_pixels, listed_as("", self.window)).shape[:2]
+            pixels = read_image(item.path, self.max_pixels, listed_as("", self.window))
+            height, width = pixels.shape[:2]
             if min(height, width) < self.min_side:
                 raise BadImage(f"too small: {width}x{height} pixels, the shortest side must have {self.min_side}")
         except BadImage as error:
             return BadRow(item.split, item.class_, str(item.path), str(error))
+        self.brightest.append(int(pixels.max()))
         told = listed_as(sha256_of(item.path), self.window)
         return ImageRow(
             item.split, item.class_, item.label, str(item.path), width, height, told, item.labels, item.target

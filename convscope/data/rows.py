@@ -52,6 +52,7 @@ class Dataset:
     """What a folder or a list holds: rows sorted by split, class and path; `truth` is what they say: "class", "labels", "target".
 
     `skipped` is what lies among the pictures and is none of them, `hidden` what of it is not visible, which no result depends on.
+    `brightest` is the highest value, 0..255, of all of them.
     """
 
     images: list[ImageRow]
@@ -60,6 +61,7 @@ class Dataset:
     truth: str = "class"
     skipped: list[SkippedRow] = dataclasses.field(default_factory=list)
     hidden: list[SkippedRow] = dataclasses.field(default_factory=list)
+    brightest: int = 255
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Readable pictures by (split, class)."""
@@ -74,6 +76,10 @@ class Dataset:
         for row in self.images:
             splits.setdefault(row.sha256, set()).add(row.split)
         return sum(len(names) > 1 for names in splits.values())
+
+    def is_nearly_black(self) -> bool:
+        """Whether the pictures use the lowest eighth of their range alone, as 12 bits in 16 do."""
+        return self.brightest < 32
 
     def splits_without_a_common_class(self) -> list[str]:
         """Two splits that share no class, as the folders of classes with folders in them would; [] where there are none."""

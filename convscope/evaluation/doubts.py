@@ -43,6 +43,13 @@ def doubts(
         return found
     labelled = numbers.get("images", 0)
     if spec.head == "multilabel":
+        nowhere = [name for name, of in numbers.get("labels", {}).items() if not of["support"]]
+        if nowhere and labelled >= _FEWEST:
+            more = f" and {len(nowhere) - 5} more" if len(nowhere) > 5 else ""
+            found.append(
+                f"on no picture is there {', '.join(nowhere[:5])}{more}: where the dataset does not tell of a label, it counts as "
+                "not there"
+            )
         areas = numbers.get("roc_auc_macro")
         if labelled >= _FEWEST and areas is not None and areas < 0.55:
             found.append(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -84,3 +85,13 @@ def test_a_row_that_no_table_can_hold_is_bad_and_no_more(photos: Path, tmp_path:
         "no class in its row",
     ]
     write_table(tmp_path / "bad.csv", dataset.bad, BadRow)
+
+
+def test_pictures_of_twelve_bits_in_sixteen_are_nearly_black(photos: Path) -> None:
+    for number in range(2):
+        Image.fromarray(np.full((10, 12), 4095 - number, np.uint16)).save(photos / f"images/{number}.png")
+    path = written(photos, "path,class\nimages/0.png,a\nimages/1.png,b\n")
+    dark = scanned(path)
+    assert dark.brightest == 16 and dark.is_nearly_black()
+    assert not scanned(path, window=[0, 4095]).is_nearly_black()
+    assert not scanned(written(photos, "path,class\nimages/0.png,a\nimages/2.png,b\n")).is_nearly_black()

@@ -228,6 +228,10 @@ def test_what_looks_wrong_is_said() -> None:
     assert doubts(pets, half, np.ones(5, int), np.ones(5)) == [], "too few to say"
     one_class = half | {"no_information_rate": 1.0, "accuracy": 1.0, "p_value_no_information": 1.0}
     assert not any("every picture" in line for line in doubts(pets, one_class, np.ones(20, int), np.full(20, 0.99)))
+    apart = {"images": 20, "roc_auc_macro": 0.9, "labels": {"cat": {"support": 9}, "newt": {"support": 0}}}
+    assert doubts(LABELS, apart, np.arange(20), np.ones(20)) == [
+        "on no picture is there newt: where the dataset does not tell of a label, it counts as not there"
+    ]
     assert "always answering the median" in doubts(
         AGE, {"images": 20, "outputs": {"age": {"mae": 5.0, "baseline_mae": 4.0}}}, np.arange(20.0), np.arange(20.0)
     )[0]  # fmt: skip
