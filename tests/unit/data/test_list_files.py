@@ -69,6 +69,13 @@ def test_a_decimal_comma_makes_no_classes(photos: Path) -> None:
     assert [row.reason for row in dataset.bad] == ["its number is '36,5'; write it with a point, 36.5"]
 
 
+@pytest.mark.parametrize("text", ["nan", "-inf", "1e999", "1e200", "0x10", "1 2"])
+def test_what_no_network_answers_is_no_number(photos: Path, text: str) -> None:
+    dataset = scanned(written(photos, f"path,value\nimages/0.png,{text}\nimages/1.png,-3e38\n"))
+    assert [row.target for row in dataset.images] == ["-3e38"]
+    assert [row.reason for row in dataset.bad] == [f"its number is '{text}'"]
+
+
 def test_a_row_that_no_table_can_hold_is_bad_and_no_more(photos: Path, tmp_path: Path) -> None:
     deep = "[" * 900 + "]" * 900
     rows = [
