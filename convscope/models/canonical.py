@@ -79,7 +79,7 @@ def canonical(
                 result = copy((None, None, shape[-1]))
                 larger = result.compute_output_shape((1, 2 * shape[0], 2 * shape[1], shape[-1]))
                 elsewhere = trial_pictures((None, None, shape[-1]), scale, offset, (shape[0] + 8, shape[1] + 16), whole)
-                if larger[0] in (1, None) and (logits is plain or _same(plain, result, next(elsewhere))):
+                if larger[0] in (1, None) and _same(plain if logits is not plain else None, result, next(elsewhere)):
                     return result
         return copy(shape)
 
@@ -97,12 +97,17 @@ def _has_tokens(network: keras.Model) -> bool:
     return any(is_tokens(tensor) for node in nodes_in_order(network) for tensor in node.outputs)
 
 
-def _same(plain: keras.Model, result: keras.Model, image: np.ndarray) -> bool:
-    """Whether a network with its layers opened answers as they do at another size: sizes read while opening are none of its own."""
+def _same(plain: keras.Model | None, result: keras.Model, image: np.ndarray) -> bool:
+    """Whether a network runs at another size; with its layers opened, whether it answers there as they do.
+
+    Sizes read while opening are none of its own, nor are those of constants.
+    """
+    found = keras.ops.convert_to_numpy(result(image, training=False))
+    if plain is None:
+        return len(found) == 1
     values = {id(plain.inputs[0]): keras.ops.cast(image, plain.inputs[0].dtype)}
     run_calls(nodes_in_order(plain), values)
     expected = keras.ops.convert_to_numpy(values[id(plain.outputs[0])]).astype(np.float32)
-    found = keras.ops.convert_to_numpy(result(image, training=False))
     return bool(np.allclose(expected, found, rtol=0, atol=1e-4 * np.abs(expected).max(initial=1e-6)))
 
 

@@ -59,7 +59,7 @@ def _trace(graph: Any, tensors: list[Any], call: Call, outer: str = "", *, opene
         around = outer + getattr(graph, "outer", {}).get(id(operation), "")
         inside = inside_of(operation, args, kwargs) if opened and inner is None else None
         if inner is not None:
-            given, name = tree.flatten(args[0] if args else kwargs["inputs"]), operation.name
+            given, name = _given(inner, args[0] if args else kwargs["inputs"]), operation.name
             outputs = _trace(inner, given, call, name, opened=opened)
         elif inside is not None:
             given = [value for value in tree.flatten((args, kwargs)) if isinstance(value, keras.KerasTensor)]
@@ -69,6 +69,16 @@ def _trace(graph: Any, tensors: list[Any], call: Call, outer: str = "", *, opene
             outputs = tree.flatten(call(node, around, args, kwargs))
         values.update(zip(map(id, node.outputs), outputs, strict=True))
     return [values.get(id(tensor), tensor) for tensor in graph.outputs]
+
+
+def _given(inner: Any, inputs: Any) -> list[Any]:
+    """What a nested network is called with, in the order of its inputs: Keras takes a dictionary of their names for a list of them."""
+    struct = getattr(inner, "_inputs_struct", None)
+    if isinstance(inputs, dict) and not isinstance(struct, dict):
+        names = [tensor._keras_history.operation.name for tensor in inner.inputs]
+        if set(names) <= set(inputs):
+            return [inputs[name] for name in names]
+    return list(tree.flatten(inputs))
 
 
 def flat_names(model: keras.Model) -> dict[int, str]:
@@ -220,9 +230,15 @@ def _free_name(name: str, outer: str, used: set[str]) -> str:
 
 
 def is_random(operation: Any) -> bool:
-    """Whether a layer only matters in training: augmentation, dropout, noise."""
+    """Whether a layer only matters in training: augmentation, dropout, noise.
+
+    A layer of somebody's own that is called Random counts where it asks whether this is training: random features are none.
+    """
     name = type(operation).__name__
-    return name.startswith("Random") or name in _RANDOM_LAYERS
+    if name in _RANDOM_LAYERS:
+        return True
+    theirs = type(operation).__module__.partition(".")[0] in ("keras", "keras_hub")
+    return name.startswith("Random") and (theirs or "training" in inspect.signature(operation.call).parameters)
 
 
 def split_at(model: keras.Model, layer_name: str) -> tuple[Callable[..., list[Any]], Callable[..., Any]]:

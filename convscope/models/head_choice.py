@@ -15,7 +15,12 @@ CHOICES = ("auto", "softmax", "sigmoid", "multilabel", "regression")
 SHARES = "shares"  # values of 0 and more that add up to the same for every picture
 CHANCES = "chances"  # each in 0..1, made of sigmoids or softmaxes
 BETWEEN = "between"  # each in 0..1 for every picture tried, nobody knows why
+LOG_SHARES = "log_shares"  # logarithms of shares that add up to 1: scores of classes as they are
+LOG_CHANCES = "log_chances"  # logarithms of sigmoids
+RESCALED = "rescaled "  # before "sigmoid", "tanh": values of another range than that makes
 _PROBABILITIES = ("softmax", "sigmoid", SHARES, CHANCES, BETWEEN)
+# Behind the name of a loss that takes logits.
+_FROM_LOGITS = " (from_logits)"
 
 _LOSSES = {
     "one of many": "categoricalcrossentropy sparsecategoricalcrossentropy categoricalfocalcrossentropy categoricalhinge kldivergence",
@@ -32,8 +37,8 @@ class Ending:
 
     Attributes:
         units: numbers that it answers for a picture.
-        kind: "softmax" or "sigmoid" where that was taken off, `SHARES`, `CHANCES`, `BETWEEN`, the name of another last
-            activation, "linear" where there is none.
+        kind: "softmax" or "sigmoid" where that was taken off, `SHARES`, `CHANCES`, `BETWEEN`, `LOG_SHARES`, `LOG_CHANCES`, the name
+            of another last activation, with `RESCALED` before it where its values are, "linear" where there is none.
         total: what the shares of a picture add up to.
         exclusive: whether the chances are made of softmaxes alone.
         loss: what it was trained with, as its file says it; empty: unknown.
@@ -52,7 +57,8 @@ class Ending:
 class Choice:
     """What the outputs are: the head of a `ModelSpec`, how scores are made of them, why, and what is doubtful about it.
 
-    `scores`: "" (as they are), "log", "logit", "logit of tanh", "outputs" (as the network answers, whatever was taken off).
+    `scores`: "" (as they are), "log", "logit", "logit of tanh", "logit of exp", "outputs" (as the network answers,
+    whatever was taken off).
     """
 
     head: str
@@ -82,25 +88,35 @@ def choose(where: str, wanted: str, ending: Ending, names: int) -> Choice:
             raise UserError(f"{where}.head is softmax, but the network has one output; sigmoid is meant for one")
         return _exclusive(ending, "the config says so")
     head = "binary" if wanted == "sigmoid" and ending.units == 1 else "multilabel"
-    return Choice(head, "the config says so", _to_logits(ending))
+    doubt = f"its outputs end in {ending.kind}, which makes no logits" if ending.kind.startswith(RESCALED) else ""
+    return Choice(head, "the config says so", _to_logits(ending), doubt)
 
 
 def loss_kind(loss: str) -> str:
     """What a loss is for: "one of many", "yes or no", "margin" (labels -1 and 1), "number"; empty where nobody knows."""
-    plain = re.sub("[^a-z]", "", loss.lower())
+    plain = re.sub("[^a-z]", "", loss.removesuffix(_FROM_LOGITS).lower())
     return next((kind for kind, names in _LOSSES.items() if plain in names.split()), "")
 
 
 def loss_name(config: Any) -> str:
-    """The one loss of a compiled model's configuration, as Keras 2 or 3 writes it; empty where there is none, or several."""
+    """The one loss of a compiled model's configuration, as Keras 2 or 3 writes it; empty where there is none, or several.
+
+    Of a loss that is made of logits the name says so (`takes_logits`).
+    """
     if isinstance(config, str):
         return config
     if isinstance(config, dict) and "class_name" in config:
         inner = config.get("config")
         named = inner if isinstance(inner, str) else config.get("class_name")
-        return named if isinstance(named, str) else ""
+        logits = isinstance(inner, dict) and inner.get("from_logits") is True
+        return named + _FROM_LOGITS * logits if isinstance(named, str) else ""
     parts = list(config.values()) if isinstance(config, dict) else config if isinstance(config, list | tuple) else []
     return loss_name(parts[0]) if len(parts) == 1 else ""
+
+
+def takes_logits(loss: str) -> bool:
+    """Whether a loss, by its name as `loss_name` gives it, is made of logits: what it was told is no probability."""
+    return loss.endswith(_FROM_LOGITS)
 
 
 def _of_one_unit(where: str, ending: Ending, names: int) -> Choice:
@@ -120,6 +136,8 @@ def _of_one_unit(where: str, ending: Ending, names: int) -> Choice:
         made = "one sigmoid unit" if ending.kind == "sigmoid" else "one output in 0..1, made of sigmoids"
         doubt = f"{told}: if it is a number, set head: regression" if trained == "number" else ""
         return Choice("binary", made, _to_logits(ending), doubt)
+    if ending.kind == LOG_CHANCES:
+        return Choice("binary", "one output, the logarithm of a sigmoid", _to_logits(ending))
     if names == 2 or trained in ("yes or no", "margin"):
         told = told if trained in ("yes or no", "margin") else "two class names"
         if ending.kind == "tanh":
@@ -133,9 +151,10 @@ def _of_one_unit(where: str, ending: Ending, names: int) -> Choice:
             )
         raise UserError(
             f"{where}: its one output ends in {ending.kind}, which is no logit of two classes ({told}); set head: regression, with "
-            "one name or none under classes, or head: sigmoid"
+            "one name or none under classes" + ("" if ending.kind.startswith(RESCALED) else ", or head: sigmoid")
         )
-    why = told if trained == "number" else "a number is the likeliest; head: sigmoid makes it the logit of two classes"
+    asked = "" if ending.kind.startswith(RESCALED) else "; head: sigmoid makes it the logit of two classes"
+    why = told if trained == "number" else f"a number is the likeliest{asked}"
     return Choice("regression", f"one {_unit(ending.kind)}, not two class names: {why}", "outputs")
 
 
@@ -146,6 +165,13 @@ def _of_many_units(ending: Ending, names: int) -> Choice:
     if ending.kind == SHARES:
         whole = "1" if abs(ending.total - 1) < 0.01 else f"{ending.total:.4g}"
         return _exclusive(ending, f"its outputs add up to {whole}")
+    if ending.kind == LOG_SHARES:
+        return _exclusive(ending, "its outputs are logarithms of probabilities that add up to 1")
+    if ending.kind == LOG_CHANCES:
+        made = "logarithms of sigmoids"
+        if trained == "one of many":
+            return _exclusive(ending, f"{made}, {told}")
+        return Choice("multilabel", made, _to_logits(ending))
     if ending.kind in ("sigmoid", CHANCES, BETWEEN):
         made = {"sigmoid": "a sigmoid each", CHANCES: "each output in 0..1"}.get(ending.kind, "outputs in 0..1")
         if trained == "one of many":
@@ -185,6 +211,8 @@ def _to_logits(ending: Ending) -> str:
     """How scores of yes or no are made of what the network answers."""
     if ending.kind == "tanh":
         return "logit of tanh"
+    if ending.kind in (LOG_SHARES, LOG_CHANCES):
+        return "logit of exp"
     return "logit" if ending.kind in _PROBABILITIES and ending.kind != "sigmoid" else ""
 
 

@@ -12,7 +12,7 @@ import keras
 from convscope.errors import UserError
 from convscope.models import presets
 from convscope.models.head_choice import CHOICES, Choice, choose, loss_name
-from convscope.models.head_outputs import as_rows, ending_of, with_scores
+from convscope.models.head_outputs import as_rows, ending_of, has_gradient, with_scores
 from convscope.models.spec import ModelSpec
 from convscope.models.stored import stored
 
@@ -39,20 +39,38 @@ def with_head(
     if not has_head or len(flat.outputs[0].shape) != 2:
         if given or wanted != "auto":
             key = "classes" if given else "head"
-            raise UserError(f"{where}.{key}: the network has no classification head, so leave the {key} out")
-        return flat, spec
+            raise UserError(
+                f"{where}.{key}: the network has no classification head, so leave the {key} out{_unlike_a_row(flat, has_head)}"
+            )
+        return flat, dataclasses.replace(
+            spec, notes=(*spec.notes, f"head none (feature maps only){_unlike_a_row(flat, has_head)}")
+        )
+    if not has_gradient(flat):
+        raise UserError(
+            f"{where}: nothing of the picture reaches the network's output by a way that a gradient passes (it picks a class by "
+            "argmax, compares, rounds); give the network without that, ending in the scores or probabilities that it is made of"
+        )
     ending = ending_of(flat, removed, spec, loss)
     choice = choose(where, wanted, ending, len(given))
     scored = with_scores(flat, choice.scores, removed, ending.total)
     names = _names(where, choice.head, ending.units, given)
     doubts = [f"head: {choice.warning}"] if choice.warning else []
+    notes = [_note(choice, wanted)]
+    if _like_imagenet(choice.head, ending.units, given):
+        notes.append("classes: no names are given, so its 1,000 classes are taken for ImageNet's, in their order")
     return scored, dataclasses.replace(
         spec,
         head=choice.head,
         classes=names,
-        notes=(*spec.notes, _note(choice, wanted)),
+        notes=(*spec.notes, *notes),
         warnings=(*spec.warnings, *doubts),
     )
+
+
+def _unlike_a_row(flat: keras.Model, has_head: bool) -> str:
+    """Why a network that may have a head is taken for a backbone."""
+    shape = "x".join("any" if size is None else str(size) for size in flat.outputs[0].shape[1:])
+    return f": its output is {shape} for each picture, no row of numbers" if has_head else ""
 
 
 def trained_with(path: str | os.PathLike[str]) -> str:
@@ -76,7 +94,8 @@ def loss_of(network: Any) -> str:
     """Name of the loss that a network in memory was compiled with; empty where it was not, or with one of somebody's own."""
     loss = getattr(network, "loss", None)
     if isinstance(loss, keras.losses.Loss):
-        return str(type(loss).__name__)
+        logits = getattr(loss, "_fn_kwargs", {}).get("from_logits", False)
+        return loss_name({"class_name": type(loss).__name__, "config": {"from_logits": logits}})
     return loss_name(getattr(loss, "__name__", loss)) if loss is not None else ""
 
 
@@ -91,7 +110,13 @@ def _names(where: str, head: str, units: int, given: tuple[str, ...]) -> tuple[s
         return given
     if head == "regression":
         return ("output",) if units == 1 else tuple(f"output_{i}" for i in range(units))
-    return presets.imagenet_classes() if count == 1000 else tuple(f"class_{i}" for i in range(count))
+    return (
+        presets.imagenet_classes() if _like_imagenet(head, units, given) else tuple(f"class_{i}" for i in range(count))
+    )
+
+
+def _like_imagenet(head: str, units: int, given: tuple[str, ...]) -> bool:
+    return head == "multiclass" and units == 1000 and not given
 
 
 _MEANINGS = {
@@ -104,6 +129,7 @@ _MADE = {
     "log": "scores are logarithms of its outputs",
     "logit": "scores are logits of its outputs",
     "logit of tanh": "scores are log((1 + y) / (1 - y)) of its outputs y",
+    "logit of exp": "scores are logits of the exponentials of its outputs",
 }
 
 

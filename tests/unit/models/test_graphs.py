@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -400,3 +401,40 @@ def test_a_layer_that_loses_an_activation_with_weights_keeps_its_own(kind: str, 
     assert [part.shape for part in own] == [part.shape for part in layer.get_weights()[:-1]]
     before = flat(x).numpy()
     assert (before < 0).any() and np.allclose(slopes(before), expected, atol=1e-6)
+
+
+class RandomFeatures(layers.Layer):
+    """Random by name alone: what it computes is the same in training and after it."""
+
+    def build(self, shape: Any) -> None:
+        self.w = self.add_weight(shape=(shape[-1], shape[-1]), initializer="random_normal")
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.cos(x @ self.w)
+
+
+def test_a_layer_of_somebodys_own_called_random_stays_where_it_asks_for_no_training() -> None:
+    image = keras.Input((8, 8, 3))
+    model = keras.Model(image, layers.Dense(2)(RandomFeatures()(layers.GlobalAveragePooling2D()(image))))
+    flat, _ = canonical(model)
+    x = np.random.default_rng(0).uniform(0, 2, (2, 8, 8, 3)).astype(np.float32)
+    np.testing.assert_allclose(flat(x), model(x), rtol=1e-5)
+
+
+def test_a_nested_network_of_a_list_called_with_names() -> None:
+    first, second = keras.Input((8, 8, 3), name="z"), keras.Input((8, 8, 3), name="a")
+    inner = keras.Model([first, second], layers.Subtract()([first, second]))
+    image = keras.Input((8, 8, 3))
+    x = inner({"a": image, "z": layers.Rescaling(3.0)(image)})
+    model = keras.Model(image, layers.GlobalAveragePooling2D()(x))
+    flat, _ = canonical(model)
+    x = np.random.default_rng(0).uniform(0, 2, (2, 8, 8, 3)).astype(np.float32)
+    np.testing.assert_allclose(flat(x), model(x), rtol=1e-5)
+    assert float(keras.ops.min(flat(x))) > 0
+
+
+def test_a_constant_of_the_pictures_size_keeps_that_size() -> None:
+    image = keras.Input((8, 8, 3))
+    x = image + np.arange(192, dtype=np.float32).reshape(1, 8, 8, 3)
+    flat, _ = canonical(keras.Model(image, layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(x))))
+    assert flat.inputs[0].shape[1:3] == (8, 8)

@@ -64,6 +64,13 @@ def own_softmax(x: Any, units: int) -> Any:
     return e / ops.sum(e, axis=-1, keepdims=True)
 
 
+def softmaxes_beside(x: Any, units: int) -> Any:
+    """Two answers, each of classes of its own, in one row."""
+    return layers.Concatenate()(
+        [layers.Dense(2, activation="softmax")(x), layers.Dense(units, activation="softmax")(x)]
+    )
+
+
 def imported(model: keras.Model, **settings: Any) -> tuple[keras.Model, ModelSpec]:
     return load.import_network("net", model, model_part("file", path="x", **settings))
 
@@ -88,16 +95,114 @@ def pictures() -> np.ndarray:
         (lambda x, n: layers.Reshape((n,))(layers.Dense(n, activation="softmax")(x)), 3, "multiclass", 1),
         (lambda x, n: layers.Average()([sigmoids(x, n), sigmoids(x, n)]), 1, "binary", 1),
         (dense("hard_sigmoid"), 3, "multilabel", 1),
+        (lambda x, n: layers.Dense(n, activation="softmax")(x) * 10.0, 3, "multiclass", 10),
+        (lambda x, n: layers.Rescaling(0.5)(layers.Dense(n, activation="softmax")(x)), 3, "multiclass", 0.5),
+        (softmaxes_beside, 3, "multilabel", 1),
+        (lambda x, n: layers.Reshape((1, n))(layers.Dense(n, activation="softmax")(x)), 3, "multiclass", 1),
+        (lambda x, n: layers.Reshape((n, 1))(layers.Dense(n, activation="sigmoid")(x)), 3, "multilabel", 1),
     ],
 )  # fmt: skip
 def test_probabilities_are_those_of_the_network(end: Any, units: int, head: str, factor: float) -> None:
     model = network(end, units)
     flat, spec = imported(model)
     assert spec.head == head and spec.notes[0].startswith(f"head {head}") and not spec.warnings
-    expected = ops.convert_to_numpy(model(pictures())) / factor
+    expected = ops.convert_to_numpy(model(pictures())).reshape(len(pictures()), -1) / factor
     assert expected.min() > 0.001 and np.ptp(expected) > 0.01, "probabilities that tell right from wrong"
     found = spec.probabilities(flat(spec.preprocess(pictures())))
     np.testing.assert_allclose(found[:, 1:] if head == "binary" else found, expected, rtol=2e-4)
+
+
+@pytest.mark.parametrize(
+    ("end", "head"),
+    [
+        (dense("log_softmax"), "multiclass"),
+        (lambda x, n: ops.log(layers.Dense(n, activation="softmax")(x)), "multiclass"),
+        (dense("log_sigmoid"), "multilabel"),
+        (lambda x, n: ops.log(layers.Dense(n, activation="sigmoid")(x)), "multilabel"),
+    ],
+)
+def test_outputs_that_are_logarithms_of_probabilities(end: Any, head: str) -> None:
+    model = network(end, 3)
+    expected = np.exp(ops.convert_to_numpy(model(pictures())))
+    for wanted, found_head in (("auto", head), ("multilabel", "multilabel")):
+        flat, spec = imported(model, head=wanted)
+        assert spec.head == found_head and not spec.warnings
+        np.testing.assert_allclose(spec.probabilities(flat(pictures())), expected, rtol=2e-4)
+
+
+def test_rescaled_activations_are_what_they_answer() -> None:
+    """An age of 0..100 that is a sigmoid times 100 is no logit; a tanh brought to 0..1 is a probability."""
+    for end in (
+        lambda x, n: layers.Rescaling(100.0)(layers.Dense(n, activation="sigmoid")(x)),
+        lambda x, n: layers.Dense(n, activation="sigmoid")(x) * 100.0,
+        lambda x, n: layers.Rescaling(2.0, -1.0)(layers.Dense(n, activation="sigmoid")(x)),
+    ):
+        for units in (1, 3):
+            model = network(end, units)
+            flat, spec = imported(model)
+            assert spec.head == "regression"
+            np.testing.assert_allclose(flat(pictures()), model(pictures()), rtol=1e-5)
+        assert imported(model, head="multilabel")[1].warnings
+    model = network(lambda x, n: layers.Rescaling(0.5, 0.5)(layers.Dense(n, activation="tanh")(x)), 1)
+    flat, spec = imported(model, classes=["no", "yes"])
+    np.testing.assert_allclose(spec.probabilities(flat(pictures()))[:, 1:], model(pictures()), rtol=1e-4)
+
+
+@pytest.mark.parametrize("loss", [None, keras.losses.BinaryCrossentropy(from_logits=True)])
+@pytest.mark.parametrize(("units", "head"), [(1, "binary"), (3, "multilabel")])
+def test_logits_that_lie_in_0_to_1_by_chance_are_no_probabilities(
+    loss: Any, units: int, head: str, tmp_path: Path
+) -> None:
+    model = network(dense(None), units, **({"loss": loss, "optimizer": "sgd"} if loss else {}))
+    weak = model.layers[-1]
+    weak.kernel.assign(weak.kernel * 0.001)
+    weak.bias.assign(weak.bias + 0.5)
+    classes = ["no", "yes"] if units == 1 else ["x", "y", "z"]
+    model.save(tmp_path / "m.keras")
+    from_file = load.import_model(
+        "net", model_part("file", path=str(tmp_path / "m.keras"), classes=classes, head="auto" if loss else "sigmoid")
+    )
+    for flat, spec in (imported(model, classes=classes, head="auto" if loss else "sigmoid"), from_file):
+        assert spec.head == head and not spec.warnings
+        np.testing.assert_allclose(flat(pictures()), model(pictures()), rtol=1e-5)
+
+
+def test_an_output_that_no_gradient_reaches_is_refused() -> None:
+    for end in (
+        lambda x, n: ops.argmax(layers.Dense(n)(x), axis=-1),
+        lambda x, n: ops.one_hot(ops.argmax(layers.Dense(n)(x), axis=-1), n),
+        lambda x, n: ops.round(layers.Dense(n, activation="sigmoid")(x)),
+        lambda x, n: ops.cast(layers.Dense(n, activation="sigmoid")(x) > 0.5, "float32"),
+    ):
+        with pytest.raises(UserError, match="gradient passes"):
+            imported(network(end))
+
+
+def test_imagenets_names_are_said_and_are_none_of_labels() -> None:
+    _, spec = imported(network(dense("softmax"), 1000))
+    assert "tench" in spec.classes[0] and any("ImageNet" in note for note in spec.notes)
+    _, spec = imported(network(dense("sigmoid"), 1000))
+    assert spec.classes[0] == "class_0" and not any("ImageNet" in note for note in spec.notes)
+
+
+def test_an_output_that_is_no_row_is_said() -> None:
+    pairs = network(lambda x, n: layers.Softmax()(layers.Reshape((n, 2))(layers.Dense(2 * n)(x))))
+    _, spec = imported(pairs)
+    assert spec.head == "none" and any("3x2" in note for note in spec.notes)
+    with pytest.raises(UserError, match="3x2"):
+        imported(pairs, classes=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    "end", [average, sigmoids, dense("tanh"), lambda x, n: layers.Dense(1, activation="sigmoid")(x)[:, 0]]
+)
+def test_a_network_is_the_same_whatever_was_imported_before(end: Any, tmp_path: Path) -> None:
+    network(end, 1 if end not in (average, sigmoids) else 3).save(tmp_path / "m.keras")
+    part = model_part(
+        "file", path=str(tmp_path / "m.keras"), classes=["a", "b", "c"][: 3 if end in (average, sigmoids) else 2]
+    )
+    first, second = (load.import_model("net", part)[1] for _ in range(2))
+    assert first.digest == second.digest
 
 
 def test_scores_made_of_sure_probabilities_have_finite_gradients() -> None:
