@@ -7,7 +7,7 @@ format. Every reader refuses by the header what is larger than the limit, before
 import dataclasses
 import importlib
 import warnings
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
@@ -73,6 +73,8 @@ def open_picture(stream: IO[bytes], max_pixels: int, name: str = "", window: Win
     check_size(*picture.size, max_pixels)
     deep = len(picture.getbands()) > 1 and any("16" in mode for mode in _raw_modes(picture))
     facts = _tiff_facts(picture) if kind == "TIFF" else None
+    most = _ppm_most(picture) if kind == "PPM" else 0
+    deep = deep or (most > 255 and len(picture.getbands()) > 1)
     picture.load()
     if facts and facts.is_misread(picture):
         stream.seek(0)
@@ -88,6 +90,10 @@ def open_picture(stream: IO[bytes], max_pixels: int, name: str = "", window: Win
         raise BadImage(
             "16 bits for each of several channels, of which a window would see 8; save it as TIFF, in gray or in 8 bits"
         )
+    if most:
+        # Pillow has spread them to 255 or 65535.
+        numbers = np.rint(np.asarray(picture, np.float64) * (most / (65535 if picture.mode == "I" else 255)))
+        picture = Image.fromarray(numbers.astype(np.uint8 if most <= 255 else np.uint16))
     return through_window(picture, window)
 
 
@@ -125,6 +131,13 @@ def _tiff_facts(picture: Image.Image) -> _TiffFacts:
         return int(value[0] if isinstance(value, tuple) else value)
 
     return _TiffFacts(first(258, 1), first(339, 1), first(262, 1), first(284, 1) == 2)
+
+
+def _ppm_most(picture: Image.Image) -> int:
+    """The number that is white in a PPM or PGM by its header; 0 where Pillow reads its numbers as they are."""
+    arguments: Any = picture.tile[0][3] if picture.tile else ()  # type: ignore[attr-defined]
+    is_spread = isinstance(arguments, tuple) and len(arguments) == 2
+    return int(arguments[1]) if is_spread else 0
 
 
 def _raw_modes(picture: Image.Image) -> list[str]:

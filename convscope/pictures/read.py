@@ -270,8 +270,8 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
     if mode == "RGB" and "transparency" not in picture.info:
         return picture
     if mode.startswith("I"):
-        # A PNG has no more than 16 bits, whatever PIL holds them in.
-        return _from_integers(np.asarray(picture), wide=mode == "I" and picture.format != "PNG")
+        # A PNG or a PGM has no more than 16 bits, whatever PIL holds them in.
+        return _from_integers(np.asarray(picture), wide=mode == "I" and picture.format not in ("PNG", "PPM"))
     if mode == "F":
         raise BadImage("floating-point pixels, whose range is unknown; give the dataset window: [black, white]")
     if mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in picture.info:

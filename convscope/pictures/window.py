@@ -6,8 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from convscope.errors import BadImage
+
 Window = tuple[float, float]
 _ORIENTATION_TAG = 0x0112
+# A wider window is not meant for bytes.
+_MOST_OF_BYTES = 510
 
 
 def listed_as(digest: str, window: Window | None) -> str:
@@ -32,10 +36,18 @@ def through_window(picture: Image.Image, window: Window) -> Image.Image:
 
     Returns:
         mode "L", or "RGB" or another of 8 bits where the picture has more channels than one.
+
+    Raises:
+        BadImage: it has 8 bits, and the window is one of more.
     """
     if picture.mode in ("P", "1", "PA", "CMYK", "YCbCr", "LAB", "HSV"):
         picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
     values = np.asarray(picture)
+    if values.dtype == np.uint8 and window[1] - window[0] > _MOST_OF_BYTES:
+        raise BadImage(
+            f"8 bits, or read as 8: the window [{window[0]:g}, {window[1]:g}] would leave it next to black; keep such pictures in a "
+            "dataset without window"
+        )
     spread = bytes_between(values, *window)
     if picture.mode in ("LA", "RGBA", "La", "RGBa"):
         spread[..., -1] = values[..., -1]

@@ -218,6 +218,26 @@ def test_a_window_on_eight_bits_spreads_them_and_keeps_colour_and_orientation(tm
     assert windowed(tmp_path / "b.png", 50, 150).tolist() == [[[255, 255, 255], [128, 255, 0]]]
 
 
+def test_a_window_sees_the_numbers_of_a_pgm_and_not_what_pillow_makes_of_them(tmp_path):
+    (tmp_path / "a.pgm").write_bytes(b"P5\n4 1\n4095\n" + struct.pack(">4H", 0, 1000, 2000, 4095))
+    assert read_image(tmp_path / "a.pgm")[0, :, 0].tolist() == [0, 62, 125, 255]
+    assert windowed(tmp_path / "a.pgm", 0, 2000)[0, :, 0].tolist() == [0, 128, 255, 255]
+    (tmp_path / "b.pgm").write_bytes(b"P5\n3 1\n100\n" + bytes([0, 50, 100]))
+    assert windowed(tmp_path / "b.pgm", 0, 200)[0, :, 0].tolist() == [0, 64, 128]
+    (tmp_path / "c.ppm").write_bytes(b"P6\n1 1\n65535\n" + struct.pack(">3H", 9, 99, 999))
+    with pytest.raises(BadImage, match="16 bits for each of several channels"):
+        windowed(tmp_path / "c.ppm", 0, 999)
+    (tmp_path / "d.pgm").write_bytes(b"P2\n2 1\n65535\n200 100\n")
+    assert read_image(tmp_path / "d.pgm")[0, :, 0].tolist() == [1, 0], "dark, and not bytes"
+
+
+def test_bytes_among_pictures_of_more_bits_are_bad_and_not_black(tmp_path, photo):
+    Image.fromarray(photo).save(tmp_path / "a.png")
+    with pytest.raises(BadImage, match=r"8 bits, or read as 8: the window \[0, 4095\]"):
+        windowed(tmp_path / "a.png", 0, 4095)
+    assert windowed(tmp_path / "a.png", 0, 510).max() == 124, "248 / 2"
+
+
 def test_a_window_never_works_on_half_of_sixteen_bits(tmp_path):
     header = struct.pack("<2sHI", b"II", 42, 8)
     tags = [
