@@ -15,8 +15,9 @@ def main(args: argparse.Namespace) -> None:
 
     network, spec = load.import_model(args.name, json.loads(args.settings))
     size = f"{spec.input_size[0]}x{spec.input_size[1]}"
+    kinds = {"regression": "outputs", "multilabel": "labels"}.get(spec.head, "classes")
     say(f"{spec.source}: {network.count_params()} parameters, {size} pixels")
-    say(f"head {spec.head}, {len(spec.classes)} classes")
+    say(f"head {spec.head}, {len(spec.classes)} {kinds}")
     for note in spec.notes:
         say(note)
     for warning in spec.warnings:

@@ -134,6 +134,7 @@ def draw_confusion(found: LabelPredictions, title: str, path: Path, *, normalise
     places = np.arange(len(names))
     seen, missed, alarms = counts[:, 1, 1], counts[:, 1, 0], counts[:, 0, 1]
     axis.barh(places, seen, color="#1f6feb", label="there, and seen")
+    missed = np.where(missed, missed, np.nan)  # a bar of no length would still have a red edge
     axis.barh(places, missed, left=seen, color="#d1242f55", edgecolor="#d1242f", hatch="//", label="there, and missed")
     axis.barh(places, -alarms, color="#8a8f98", label="not there, and seen")
     axis.axvline(0, lw=1, color="#1b1b1a")

@@ -91,6 +91,23 @@ def told_apart(names: Sequence[str]) -> list[str]:
     return [name if list(names).count(name) == 1 else f"{name}[{index}]" for index, name in enumerate(names)]
 
 
+def ends_note(settings: Mapping[str, Any]) -> str:
+    """What was taken of a network of several inputs or outputs, for people: what its inputs are fixed at, and which output.
+
+    Args:
+        settings: the model's part of the study's config.
+    """
+    fixed = [f"{name} at {_shortened(value)}" for name, value in (settings.get("inputs") or {}).items()]
+    output = settings.get("output")
+    parts = [f"inputs fixed for every picture: {', '.join(fixed)}"] if fixed else []
+    return "; ".join([*parts, f"of several outputs: {output}"] if output is not None else parts)
+
+
+def _shortened(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def check_saved_ends(config: Mapping[str, Any], settings: Mapping[str, Any], where: str) -> None:
     """Check `inputs` and `output` of a model by what its file says, as far as that is plain.
 

@@ -20,6 +20,7 @@ from convscope.models import graphs, own_code, presets
 from convscope.models.applications import import_application
 from convscope.models.canonical import canonical
 from convscope.models.channels import channel_facts
+from convscope.models.end_choice import ends_note
 from convscope.models.ends import with_one_end
 from convscope.models.heads import loss_of, trained_with, with_head
 from convscope.models.preprocessing import preprocessing
@@ -181,7 +182,9 @@ def import_network(name: str, network: keras.Model, settings: Mapping[str, Any])
 def _finish(
     name: str, settings: Mapping[str, Any], network: keras.Model, facts: dict[str, Any]
 ) -> tuple[keras.Model, ModelSpec]:
-    network = with_one_end(network, settings.get("inputs"), settings.get("output"), f"models.{name}")
+    whole, network = network, with_one_end(network, settings.get("inputs"), settings.get("output"), f"models.{name}")
+    if network is not whole:
+        facts["notes"] = (ends_note(settings),)
     facts |= channel_facts(name, settings, _depth(network), facts)
     wanted, own = settings.get("image_size"), facts.pop("input_size", None) or _own_size(network)
     size = image_size(wanted) if wanted else own

@@ -130,6 +130,22 @@ def test_report_of_labels(tmp_path: Path, labelled: tuple[np.ndarray, np.ndarray
         getattr(of_labels, f"draw_{name}")(nothing, "t", tmp_path / "none.png", **options)
 
 
+def test_nothing_missed_draws_nothing_red(tmp_path: Path, labelled: tuple[np.ndarray, np.ndarray]) -> None:
+    """A bar of no length has no edge either; below the axis is the legend, which has one."""
+    truth, _ = labelled
+    for missed in (0, 20):
+        logits = np.where(truth, 5.0, -5.0).astype(np.float32)
+        logits[:missed] = -5
+        rows = written(tmp_path, LABELS, Truths([""] * 200, np.full(200, -1), many=truth), logits)
+        found = of_labels.read_predictions(rows, LABELS.classes, logits)
+        of_labels.draw_confusion(found, "t", tmp_path / "c.png", normalised=False)
+        with Image.open(tmp_path / "c.png") as drawn:
+            pixels = np.asarray(drawn.convert("RGB"), int)
+        bars = pixels[: len(pixels) * 7 // 10]
+        red = bars[..., 0] - bars[..., 1:].max(axis=2) > 50
+        assert red.any() == bool(missed)
+
+
 @pytest.mark.parametrize("spec", [AGE, GAZE])
 def test_report_of_numbers(tmp_path: Path, spec: ModelSpec) -> None:
     rng = np.random.default_rng(1)

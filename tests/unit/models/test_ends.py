@@ -74,6 +74,16 @@ def test_the_same_model_has_the_same_identity_whatever_was_built_before() -> Non
     assert imported(network(), inputs={"facts": 1}, output="kind")[1].digest != digests[0]
 
 
+def test_which_ends_were_taken_is_noted() -> None:
+    _, spec = imported(network(), inputs={"facts": 0}, output="kind")
+    assert spec.notes[0] == "inputs fixed for every picture: facts at 0; of several outputs: kind"
+    other = imported(network(), inputs={"facts": [1.5, 2, 3, 4, 5]}, output=1)[1]
+    assert spec.notes[1:] and other.notes[0].endswith("facts at [1.5, 2, 3, 4, 5]; of several outputs: 1")
+    assert other.classes == ("output",)
+    one = keras.Sequential([keras.Input((8, 8, 3)), layers.GlobalAveragePooling2D(), layers.Dense(2)])
+    assert not any("fixed" in note or "outputs" in note for note in imported(one)[1].notes)
+
+
 def test_what_is_missing_or_wrong_is_said_in_one_line_with_the_names() -> None:
     model = network()
     for settings, words in (
