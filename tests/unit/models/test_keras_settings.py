@@ -40,6 +40,42 @@ def test_gradients_of_strided_convolutions_of_one_pixel_and_few_channels(
         np.testing.assert_allclose(to_kernel[0, 0], np.einsum("nhwc,nhwf->cf", read, up), rtol=1e-3, atol=1e-4)
 
 
+KINDS = {
+    "depthwise": lambda stride: keras.layers.DepthwiseConv2D(1, strides=stride, depth_multiplier=2),
+    "separable": lambda stride: keras.layers.SeparableConv2D(4, 1, strides=stride),
+    "grouped": lambda stride: keras.layers.Conv2D(4, 1, strides=stride, groups=2),
+    "lines": lambda stride: keras.layers.Conv1D(4, 1, strides=stride),
+    "volumes": lambda stride: keras.layers.Conv3D(4, 1, strides=stride),
+}
+
+
+@pytest.mark.parametrize("channels", [2, 4, 8])
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_of_other_strided_convolutions_of_one_pixel(kind: str, channels: int) -> None:
+    """They are those of the same convolution without a stride of the places that are read, eager and in a graph."""
+    rng = np.random.default_rng(0)
+    shape = {"lines": (2, 9, channels), "volumes": (2, 7, 9, 4, channels)}.get(kind, (2, 7, 9, channels))
+    x = tf.constant(rng.normal(size=shape).astype(np.float32))
+    strided, plain = KINDS[kind](2), KINDS[kind](1)
+    strided.build(shape)
+    plain.build(shape)
+    plain.set_weights(strided.get_weights())
+    read = (slice(None), *(slice(None, None, 2) for _ in shape[1:-1]))
+    up = rng.normal(size=strided(x).shape).astype(np.float32)
+
+    def gradients(layer: keras.Layer, places: tuple[slice, ...]) -> list[tf.Tensor]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            total = tf.reduce_sum(layer(x[places]) * up)
+        return tape.gradient(total, [x, *layer.trainable_variables])
+
+    expected = gradients(plain, read)
+    everywhere = (slice(None),) * len(shape)
+    for found in (gradients(strided, everywhere), tf.function(lambda: gradients(strided, everywhere))()):
+        for one, other in zip(found, expected, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
 def test_other_convolutions_are_keras_s_own() -> None:
     x = np.random.default_rng(1).normal(size=(2, 9, 8, 3)).astype(np.float32)
     for settings in ({"kernel_size": 3, "strides": 2}, {"kernel_size": 1}, {"kernel_size": (1, 2), "strides": 2}):
