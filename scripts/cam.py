@@ -43,7 +43,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.models.load import load_model
 
     network, spec = load_model(args.model, args.spec)
-    layer = settings.get("layer") or default_cam_layer(network)
+    layer = settings.get("layer") or default_cam_layer(network, spec.input_size)
     head = GapHead.load(args.gap_head) if args.gap_head else None
     mapper = ClassMapper(network, spec, layer, methods, head, settings.get("score_channels"))
     progress = Progress(len(rows), f"{', '.join(methods)} of {spec.name} at {layer}", "images")

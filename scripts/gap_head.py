@@ -18,7 +18,7 @@ def main(args: argparse.Namespace) -> None:
 
     network, spec = load_model(args.model, args.spec)
     settings = json.loads(args.settings)
-    layer = settings["layer"] or default_cam_layer(network)
+    layer = settings["layer"] or default_cam_layer(network, spec.input_size)
     facts: dict[str, Any] = {"model": spec.name, "model_digest": spec.identity, "layer": layer}
     head = own_gap_head(network, layer)
     if head is None:

@@ -6,25 +6,30 @@ import keras
 
 from convscope.errors import UserError
 from convscope.models.graphs import flatten, is_flat
-from convscope.models.nodes import address_of, nodes_in_order
+from convscope.models.nodes import address_of, nodes_in_order, shapes_at, tensor_of
 from convscope.models.tokens import calls_after, grid_of, is_alike, is_tokens, last_tokens
 
 _POOLS = {"MaxPooling2D", "AveragePooling2D"}
 _SHAPING = {"Reshape", "Permute", "Transpose", "Flatten", "Identity", "Dropout"}
 
 
-def default_cam_layer(model: keras.Model) -> str:
+def default_cam_layer(model: keras.Model, size: tuple[int, int] | None = None) -> str:
     """Name of the layer whose output is the last feature map: what global pooling (or flattening) takes.
 
     It comes after the activation. Where the map is flattened after a plain pooling layer (VGG), the layer before that
     pooling is taken: its map is finer. Where a transformer's blocks come behind, it is the layer whose tokens all goes through last
     (`tokens.last_tokens`). Of a layer that is called several times it is an address (see `address_of`).
 
+    Args:
+        model: any functional network.
+        size: (height, width) of its pictures. A map of one cell at that size is none: of a dense layer written as a convolution
+            (keras-hub's VGG), a network of free size does not tell.
+
     Raises:
         UserError: the network has no feature maps.
     """
     flat = model if is_flat(model) else flatten(model)
-    found = _last_map(flat)
+    found = _last_map(flat) if size is None else _last_map_at(flat, size)
     tokens = last_tokens(flat, found)
     if tokens is None or (found is not None and not _adds_something(flat, found, tokens)):
         if found is None:
@@ -40,6 +45,18 @@ def default_cam_layer(model: keras.Model) -> str:
             raise
         tokens = found
     return address_of(flat, tokens)
+
+
+def _last_map_at(flat: keras.Model, size: tuple[int, int]) -> Any | None:
+    """The last map of more than one cell that a network has of pictures of a size; the last one where there is none such."""
+    found = _last_map(flat)
+    if found is None or None not in found.shape[1:3]:
+        return found
+    if shapes_at(keras.Model(flat.inputs[0], found), *size)[0][:2] != (1, 1):
+        return found
+    fixed = flatten(flat, input_shape=(*size, flat.inputs[0].shape[-1]))
+    larger = _last_map(fixed)
+    return found if larger is None else tensor_of(flat, address_of(fixed, larger))
 
 
 def _last_map(flat: keras.Model) -> Any | None:

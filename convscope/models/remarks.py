@@ -50,7 +50,7 @@ def _map_remarks(spec: ModelSpec, flat: keras.Model) -> list[tuple[str, bool]]:
     if spec.head == "none":
         return []
     try:
-        layer = default_cam_layer(flat)
+        layer = default_cam_layer(flat, spec.input_size)
         shape = tensor_of(flat, layer).shape
         height, width = shape[1:3] if len(shape) == 4 else (None, None)
         if len(shape) == 4 and None in (height, width):

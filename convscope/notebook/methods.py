@@ -46,7 +46,7 @@ def _class_activation(
     head = given.pop("gap_head", None)
     settings = of_stage("cams", {"images": ["images"], "methods": [method], "class": target, **given})
     _check_colours(settings, method)
-    layer = layer_of_maps(network, settings.get("layer") or default_cam_layer(network), tokens=True)
+    layer = layer_of_maps(network, settings.get("layer") or default_cam_layer(network, spec.input_size), tokens=True)
     head = head if head is None or isinstance(head, GapHead) else GapHead.load(file_of(head, "gap_head"))
     mapper = ClassMapper(network, spec, layer, [method], head, settings.get("score_channels"))
     read = _read(images, spec, target)

@@ -35,7 +35,7 @@ def measure(family: Family) -> dict[str, Any]:
     photos = np.random.default_rng(1).uniform(0, 255, (2, *spec.input_size, 3)).astype(np.float32)
     images = spec.preprocess(photos)
     expected, found = np.asarray(model(images, training=False)), np.asarray(network(images, training=False))
-    layer = default_cam_layer(network)
+    layer = default_cam_layer(network, spec.input_size)
     rectified = RectifiedNetwork(network, "guided")
     rows = [row for row in layer_table(network, spec) if row.role == "conv"]
     # A convolution behind the pooling is a dense layer by another name.

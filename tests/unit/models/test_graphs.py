@@ -438,3 +438,13 @@ def test_a_constant_of_the_pictures_size_keeps_that_size() -> None:
     x = image + np.arange(192, dtype=np.float32).reshape(1, 8, 8, 3)
     flat, _ = canonical(keras.Model(image, layers.GlobalAveragePooling2D()(layers.Conv2D(2, 3)(x))))
     assert flat.inputs[0].shape[1:3] == (8, 8)
+
+
+def test_dense_layers_written_as_convolutions_make_no_maps() -> None:
+    """As keras-hub's VGG has them: its convolution as large as the map leaves one cell."""
+    inputs = keras.Input((None, None, 3))
+    x = layers.MaxPooling2D(2)(layers.Conv2D(4, 3, padding="same", activation="relu", name="last")(inputs))
+    x = layers.Conv2D(5, 8, activation="relu", name="fc1")(x)
+    model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Conv2D(5, 1, name="fc2")(x))))
+    assert default_cam_layer(model, (16, 16)) == "last"
+    assert default_cam_layer(model, (32, 32)) == "fc2", "of larger pictures it is a map"
