@@ -1,7 +1,7 @@
 """Datasets and image sets: drawn, downloaded, or used in place; every picture verified and listed."""
 
 from convscope.check import splits_of
-from convscope.data.places import listed_files, masks_below
+from convscope.data.places import listed_files, listed_masks, masks_below
 from convscope.data.settings import (
     MADE_IN,
     dataset_settings,
@@ -274,14 +274,15 @@ rule contact_sheet:
 def masks_fingerprint(wildcards):
     """What a user's part masks hold, and what names their parts, wherever they lie."""
     dataset = config["datasets"][wildcards.dataset]
-    if dataset["source"] == "table":
-        files = listed_files(dataset, masks=True)
-        return [contents_of([*files, Path(dataset["path"]).parent / "parts.json"])]
-    if dataset["source"] != "path" or not dataset.get("masks"):
+    if dataset["source"] not in ("table", "path"):
         return []
+    listed = listed_masks(dataset)
+    found = [contents_of(listed)] if listed else []
     root = Path(dataset["path"])
-    places = [root / dataset["masks"], root / "parts.json"]
-    return [content_of(place) for place in places if place.exists()]
+    places = (
+        [root / dataset["masks"], root / "parts.json"] if dataset.get("masks") else []
+    )
+    return found + [content_of(place) for place in places if place.exists()]
 
 
 rule masks:

@@ -86,6 +86,12 @@ def listed_files(dataset: Mapping[str, Any], masks: bool = False) -> list[str]:
     return [*tables, str(beside / FILE), *filter(None, files)]
 
 
+def listed_masks(dataset: Mapping[str, Any]) -> list[str]:
+    """The same of the part masks that a dataset's list names, and the list of their parts' names; [] where it has no list."""
+    path, files = Path(dataset["path"]), listed_files(dataset, masks=True)
+    return [*files, str((path if path.is_dir() else path.parent) / "parts.json")] if files else []
+
+
 def classes_on_disk(dataset: Mapping[str, Any]) -> list[str] | None:
     """The classes of a dataset on disk, in the order of their labels; None where they cannot be seen."""
     if listing := listing_if_any(dataset):

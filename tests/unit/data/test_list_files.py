@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convscope.check import check_study
+from convscope.config import complete
 from convscope.data.datasets import Dataset, scan_dataset
 from convscope.data.rows import BadRow
+from convscope.errors import UserError
 from convscope.storage.tables import write_table
 
 
@@ -102,3 +105,16 @@ def test_pictures_of_twelve_bits_in_sixteen_are_nearly_black(photos: Path) -> No
     assert dark.brightest == 16 and dark.is_nearly_black()
     assert not scanned(path, window=[0, 4095]).is_nearly_black()
     assert not scanned(written(photos, "path,class\nimages/0.png,a\nimages/2.png,b\n")).is_nearly_black()
+
+
+def test_training_is_of_one_class_a_picture(photos: Path) -> None:
+    rows = ["images/0.png,{},train", "images/1.png,{},validation"]
+    model = {"source": "train", "dataset": "d", "architecture": "convnet"}
+    for column, cells in (("labels", ("cat|dog", "cat")), ("target", ("1.5", "2.5"))):
+        text = "\n".join(row.format(cell) for row, cell in zip(rows, cells, strict=True))
+        path = written(photos, f"path,{column},split\n{text}\n")
+        datasets = {"d": {"source": "table", "path": str(path)}}
+        with pytest.raises(
+            UserError, match=r"models\.m\.dataset: datasets\.d says many labels or a number of each picture"
+        ):
+            check_study(complete({"study": "s", "datasets": datasets, "models": {"m": model}}))

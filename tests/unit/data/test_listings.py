@@ -13,7 +13,7 @@ from convscope.config import complete
 from convscope.data.datasets import Dataset, scan_dataset
 from convscope.data.image_sets import select_images
 from convscope.data.part_masks import list_masks
-from convscope.data.places import listed_files
+from convscope.data.places import listed_files, listed_masks
 from convscope.data.rows import ImageRow
 from convscope.errors import UserError
 from convscope.storage.fingerprints import fingerprint_of_files
@@ -356,17 +356,18 @@ def test_what_a_config_asks_of_a_list_is_checked_at_the_start(photos: Path) -> N
     assert "datasets.d.window: [9, 9]" in said_of(path=path, window=[9, 9])
 
 
-def test_training_is_of_one_class_a_picture(photos: Path) -> None:
-    rows = ["images/0.png,{},train", "images/1.png,{},validation"]
-    model = {"source": "train", "dataset": "d", "architecture": "convnet"}
-    for column, cells in (("labels", ("cat|dog", "cat")), ("target", ("1.5", "2.5"))):
-        text = "\n".join(row.format(cell) for row, cell in zip(rows, cells, strict=True))
-        path = written(photos, f"path,{column},split\n{text}\n")
-        datasets = {"d": {"source": "table", "path": str(path)}}
-        with pytest.raises(
-            UserError, match=r"models\.m\.dataset: datasets\.d says many labels or a number of each picture"
-        ):
-            check_study(complete({"study": "s", "datasets": datasets, "models": {"m": model}}))
+def test_masks_that_a_folders_list_names_are_what_its_masks_depend_on(photos: Path) -> None:
+    draw(photos / "mask.png", 1)
+    written(photos, "file_name,label,mask\nimages/0.png,cat,mask.png\n", "metadata.csv")
+    part = {"source": "path", "path": str(photos)}
+    seen = [fingerprint_of_files(listed_masks(part))]
+    draw(photos / "mask.png", 2)
+    seen.append(fingerprint_of_files(listed_masks(part)))
+    (photos / "parts.json").write_text('["none", "animal"]')
+    seen.append(fingerprint_of_files(listed_masks(part)))
+    assert len(set(seen)) == 3
+    (photos / "metadata.csv").unlink()
+    assert listed_masks(part) == []
 
 
 def test_what_a_lists_results_depend_on(photos: Path) -> None:
