@@ -227,8 +227,11 @@ def _import_file(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, An
     code = own_code.text_of(Path(settings["code"])) if settings.get("code") else ""
     own = own_code.own_objects(code, Path(settings.get("code") or "").name)
     network = load_stored(found, own, _wanted_shape(settings))
-    mode = settings.get("preprocessing") or ("tf" if found.of_teachable_machine else "none")
-    return network, {"source": f"file {path.name}", "loss": trained_with(path), "code": code, **preprocessing(mode)}
+    taken = found.of_teachable_machine and not settings.get("preprocessing")
+    mode = "tf" if taken else settings.get("preprocessing") or "none"
+    notes = ("preprocessing tf: it is a network of Teachable Machine, which takes -1..1",) if taken else ()
+    facts = {"source": f"file {path.name}", "loss": trained_with(path), "code": code, "notes": notes}
+    return network, facts | preprocessing(mode)
 
 
 def _wanted_shape(settings: Mapping[str, Any]) -> tuple[int | None, ...] | None:

@@ -16,6 +16,7 @@ from convscope.storage.places import is_file
 
 _HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
 _JSON_BYTES = 100_000_000
+_TEACHABLE = "keras_model.h5"
 _DEEPEST = 250
 _NETWORK_BYTES = 8_000_000_000
 # Weights hardly pack: what becomes a hundred times as large was made to fill a disk or a memory.
@@ -55,7 +56,8 @@ class Stored:
     @property
     def of_teachable_machine(self) -> bool:
         """Whether it is what Google's Teachable Machine hands out: its pixels are -1..1."""
-        return bool(self.member) and bool(self.classes)
+        named = self.member or self.path.name == _TEACHABLE
+        return (bool(named) and bool(self.classes)) or _is_teachable(self.config)
 
     def check_sizes(self) -> None:
         """Check that no member of a zip becomes larger than what a network holds.
@@ -108,7 +110,7 @@ def stored(path: Path) -> Stored:
     except OSError as error:
         raise UserError(f"'{path}' cannot be read: {error.strerror}") from None
     if start.startswith(_HDF5):
-        return _of_hdf5(Stored(path, "hdf5", None))
+        return _with_labels(_of_hdf5(Stored(path, "hdf5", None)))
     if start.startswith(_ZIP) or zipfile.is_zipfile(path):
         return _of_zip(path)
     raise UserError(f"'{path}' {_stranger(path, start)}")
@@ -174,9 +176,9 @@ def _of_zip(path: Path) -> Stored:
         config = _json_of(path, "config.json")
         metadata = _json_of(path, "metadata.json") if "metadata.json" in names else {}
         return Stored(path, "keras", config, str(metadata.get("keras_version") or "") or None)
-    if "keras_model.h5" in by_end:
+    if _TEACHABLE in by_end:
         labels = _member(path, by_end["labels.txt"], 1_000_000) if "labels.txt" in by_end else b""
-        found = Stored(path, "hdf5", None, member=by_end["keras_model.h5"], classes=labels_in(labels))
+        found = Stored(path, "hdf5", None, member=by_end[_TEACHABLE], classes=labels_in(labels))
         return _of_hdf5(found)
     raise UserError(f"'{path}' {_strange_zip(names, by_end)}")
 
@@ -252,8 +254,8 @@ def _folder(path: Path) -> Stored:
     if is_file(path / "saved_model.pb"):
         config, version = config_of_saved_model(path)
         return Stored(path, "savedmodel", config, version, classes=_labels_beside(path))
-    if is_file(path / "keras_model.h5"):
-        return _of_hdf5(Stored(path, "hdf5", None, member="keras_model.h5", classes=_labels_beside(path)))
+    if is_file(path / _TEACHABLE):
+        return _of_hdf5(Stored(path, "hdf5", None, member=_TEACHABLE, classes=_labels_beside(path)))
     if is_file(path / "model.savedmodel" / "saved_model.pb"):
         config, version = config_of_saved_model(path / "model.savedmodel")
         return Stored(path / "model.savedmodel", "savedmodel", config, version, "saved_model.pb", _labels_beside(path))
@@ -263,6 +265,39 @@ def _folder(path: Path) -> Stored:
     elif is_file(path / "model.json"):
         hint = "it is a model for the browser (TensorFlow.js); of Teachable Machine choose the export Tensorflow, Keras"
     raise UserError(f"'{path}' is a folder, not a file; {hint}")
+
+
+def _with_labels(found: Stored) -> Stored:
+    """A file of Teachable Machine, taken out of its zip, with the labels.txt beside it; under another name, if it fits."""
+    if found.path.name != _TEACHABLE and not found.of_teachable_machine:
+        return found
+    labels = _labels_beside(found.path.parent)
+    fits = found.path.name == _TEACHABLE or len(labels) == _teachable_parts(found.config)[1][-1]["config"].get("units")
+    return dataclasses.replace(found, classes=labels) if fits else found
+
+
+def _is_teachable(config: dict[str, Any] | None) -> bool:
+    """Whether a network is built as Teachable Machine builds them: a part for the pictures, and two layers for the classes.
+
+    Its layers have the names that TensorFlow.js gave them, whose training in the browser made them.
+    """
+    first, last = _teachable_parts(config)
+    names = [str(layer["config"].get("name")) for part in (first[-1:], last[-1:]) for layer in part]
+    pooled = names and names[0].startswith("global_average_pooling2d_GlobalAveragePooling2D")
+    return len(names) == 2 and bool(pooled) and names[1].startswith("dense_Dense")
+
+
+def _teachable_parts(config: dict[str, Any] | None) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The layers of the two networks that a network is a sequence of; empty where it is none."""
+
+    def layers(entry: Any) -> list[dict[str, Any]]:
+        inner = entry.get("config") if isinstance(entry, dict) and entry.get("class_name") == "Sequential" else None
+        inner = inner.get("layers") if isinstance(inner, dict) else inner
+        found = inner if isinstance(inner, list) else []
+        return [part for part in found if isinstance(part, dict) and isinstance(part.get("config"), dict)]
+
+    parts = [found for part in layers(config) if (found := layers(part))]
+    return (parts[0], parts[1]) if len(parts) == 2 else ([], [])
 
 
 def _labels_beside(path: Path) -> tuple[str, ...]:

@@ -83,7 +83,7 @@ def test_teachable_machine_needs_nothing_in_the_config(tmp_path: Path) -> None:
     path, model = teachable_machine(tmp_path)
     pixels = np.random.default_rng(1).integers(0, 256, (3, 16, 16, 3))
     expected = model.predict(pixels / 127.5 - 1, verbose=0)
-    for place in (path, tmp_path):  # the zip, and the folder with both
+    for place in (path, tmp_path, tmp_path / "keras_model.h5"):  # the zip, the folder with both, the file in it
         check_model_file("models.m", str(place))
         network, spec = load.import_model("m", settings(path=str(place)))
         assert spec.classes == ("Cat", "Big Dog")
@@ -111,6 +111,29 @@ def test_labels() -> None:
     assert labels_in("Katze\nVögel\n".encode()) == ("Katze", "Vögel")
     assert labels_in(b"7 up\n3 musketeers\n") == ("7 up", "3 musketeers"), "no numbers of places"
     assert labels_in(b"") == ()
+    assert labels_in(b"\xef\xbb\xbf0 Cat\r\n1 Dog\r\n") == ("Cat", "Dog"), "as Windows writes it"
+    assert labels_in("0 Cat\n1 V\u00f6gel\n".encode("utf-16")) == ("Cat", "V\u00f6gel")
+    assert labels_in(b"0 Cat\n1 \n2 Dog\n") == ("Cat", "1", "Dog"), "a class without a name keeps its number"
+    assert labels_in(b"0\n1\n2\n") == ("0", "1", "2")
+    assert labels_in("0 a\u2028b\n1 c\n".encode()) == ("a\u2028b", "c"), "a class a line"
+    assert labels_in(b"".join(b"%d n%d\n" % (n, n) for n in range(12)))[10:] == ("n10", "n11")
+
+
+def test_a_network_of_teachable_machine_is_known_by_its_layers(tmp_path: Path) -> None:
+    old = tf_keras.layers
+    image = tf_keras.Input((16, 16, 3))
+    maps = tf_keras.Model(image, old.Conv2D(3, 3)(image), name="model1")
+    pool = old.GlobalAveragePooling2D(name="global_average_pooling2d_GlobalAveragePooling2D1")
+    ends = [old.Dense(4, name="dense_Dense1"), old.Dense(2, activation="softmax", name="dense_Dense2")]
+    model = tf_keras.Sequential([tf_keras.Sequential([maps, pool]), tf_keras.Sequential(ends)])
+    model(np.zeros((1, 16, 16, 3), "float32"))
+    model.save(tmp_path / "my_rocks.h5")
+    _, spec = load.import_model("m", settings(path=str(tmp_path / "my_rocks.h5")))
+    assert spec.offset == (-1.0,) * 3 and any("Teachable Machine" in note for note in spec.notes)
+    for labels, classes in (("0 rock\n1 paper\n", ("rock", "paper")), ("of\nanother\nmodel\n", ("class_0", "class_1"))):
+        (tmp_path / "labels.txt").write_text(labels)
+        _, spec = load.import_model("m", settings(path=str(tmp_path / "my_rocks.h5")))
+        assert spec.classes == classes
 
 
 def zipped(path: Path, **members: bytes) -> Path:
