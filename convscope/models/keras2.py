@@ -4,6 +4,7 @@ What only matters in training (initialisers, regularisers, constraints, the kind
 or unknown kind stands in the way.
 """
 
+import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -50,7 +51,7 @@ _RENAMED = {
 _TRAINING_ONLY = re.compile(
     r"(.*_)?(initializer|regularizer|constraint|init)|[Wb]_(regularizer|constraint)|weights|fused|momentum|renorm_\w+|virtual_batch_size|"
     r"adjustment|input_dtype|input_dim|input_length|batch_input_shape|batch_shape|sparse|ragged|type_spec|experimental_autocast|autocast|"
-    r"_\w*autocast\w*|type|stateful|layer_config|learning_phase|synchronized|noise_dtype|rng_type|force_generator"
+    r"_\w*autocast\w*|(query|key|value)_shape|type|stateful|layer_config|learning_phase|synchronized|noise_dtype|rng_type|force_generator"
 )
 _ACTIVATIONS = {
     "hard_sigmoid": OLD_HARD_SIGMOID,
@@ -183,9 +184,32 @@ def is_reference(value: Any, names: Mapping[str, Any]) -> bool:
     )
 
 
+def known_lambda(entry: Mapping[str, Any]) -> float | None:
+    """The factor of a Lambda that keras.applications put into InceptionResNetV2: x + factor * y; None of every other Lambda.
+
+    Its code is not run: it is known by the name of the layer, its arguments, and the file that its author wrote it in.
+    """
+    config = entry.get("config")
+    if entry.get("class_name") != "Lambda" or not isinstance(config, Mapping):
+        return None
+    function, arguments = config.get("function"), config.get("arguments")
+    if not re.fullmatch(r"block(35|17|8)_\d+", str(config.get("name"))) or not isinstance(arguments, Mapping):
+        return None
+    scale, code = arguments.get("scale"), function[0] if isinstance(function, list) and function else None
+    if set(arguments) != {"scale"} or not isinstance(scale, int | float) or not isinstance(code, str):
+        return None
+    try:
+        text = base64.b64decode("".join(code.split()), validate=True)
+    except ValueError:
+        text = code.encode("utf-8", "replace")  # Keras before 2.1
+    return float(scale) if b"inception_resnet_v2.py" in text else None
+
+
 def _layer(kind: str, config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Class and settings of a layer in Keras 3."""
     shape = config.get("batch_input_shape") or config.get("batch_shape")
+    if (scale := known_lambda({"class_name": kind, "config": config})) is not None:
+        return "CustomScaleLayer", {"name": config["name"], "scale": scale}
     settings = {_RENAMED.get(key, key): value for key, value in config.items() if not _TRAINING_ONLY.fullmatch(key)}
     if kind == "InputLayer":
         return kind, {"name": config.get("name"), "batch_shape": shape, "dtype": config.get("dtype")}

@@ -177,7 +177,8 @@ class _Builder:
     def call(self, part: Part, values: list[Any], kwargs: Mapping[str, Any]) -> Any:
         """The output of a layer or nested network."""
         known = {key: value for key, value in kwargs.items() if value is not None and key not in ("training", "mask")}
-        if known and not part.config.get("_own"):
+        attends = part.config.get("class_name") == "MultiHeadAttention" and known.keys() <= {"value", "key"}
+        if known and not attends and not part.config.get("_own"):
             raise UserError(
                 f"layer '{part.name}' is called with {', '.join(known)}, which is not understood; save the model in Keras 3"
             )

@@ -74,7 +74,7 @@ def module_of(text: str, name: str = "code") -> ModuleType:
     module = sys.modules[called] = importlib.util.module_from_spec(spec)
     try:
         loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[called]
         reason = (str(error).strip().splitlines() or [""])[0][:150]
         advice = "; put all that it needs into the one file, or install it" if isinstance(error, ImportError) else ""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from convscope.errors import UserError
+from convscope.models.keras2 import known_lambda
 from convscope.models.stored import Stored
 from convscope.models.weights_only import fitting_networks
 
@@ -90,25 +91,28 @@ def _without_network(found: Stored) -> str:
         return f"'{found.path}' {fitting_networks(opened)}"
 
 
-def _entries(value: Any, own: Own) -> Iterator[dict[str, Any]]:
+def _entries(value: Any, own: Own, old: bool = False) -> Iterator[dict[str, Any]]:
     """Every mapping in a config that is loaded.
 
-    Not how it was trained, which may need losses of somebody's own; nor a Lambda that a class of the user's takes the place of.
+    Not how it was trained, which may need losses of somebody's own; nor a Lambda that is left behind: a class of the user's takes its
+    place, or in a file of Keras 2 one of Keras's (`known_lambda`).
     """
     if isinstance(value, dict):
-        if value.get("class_name") == "Lambda" and own_class(value, own) is not None:
+        if value.get("class_name") == "Lambda" and (
+            own_class(value, own) is not None or (old and known_lambda(value) is not None)
+        ):
             return
         yield value
         for key, inner in value.items():
             if key != "compile_config":
-                yield from _entries(inner, own)
+                yield from _entries(inner, own, old)
     elif isinstance(value, list):
         for inner in value:
-            yield from _entries(inner, own)
+            yield from _entries(inner, own, old)
 
 
 def _check_safe(whole: dict[str, Any], found: Stored, own: Mapping[str, Any]) -> None:
-    entries = list(_entries(whole, own if found.old else {}))
+    entries = list(_entries(whole, own, found.old))
     for entry in entries:
         kind = entry.get("class_name")
         if kind in ("Lambda", "__lambda__") or entry.get("function_type") == "lambda":
@@ -116,7 +120,7 @@ def _check_safe(whole: dict[str, Any], found: Stored, own: Mapping[str, Any]) ->
             name = str(config.get("name", "")) if isinstance(config, dict) else ""
             what = f"{kind or 'lambda'} {name}".strip()
             instead = "replace it by a layer and save again"
-            if kind == "Lambda" and found.old and name.isidentifier():
+            if kind == "Lambda" and name.isidentifier():
                 instead += f", or write the class {name}(keras.layers.Layer) in a file of your own and name that (code: my_layers.py)"
             raise UserError(f"'{found.path}' holds code ({what}) that would run when loaded; {instead}")
     known = _OLD_MODULES if found.old else _SAFE_MODULES

@@ -2,7 +2,9 @@
 
 import contextlib
 import importlib
+import json
 import re
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -16,7 +18,7 @@ from convscope.errors import UserError
 from convscope.models.keras2_build import build, first_line
 from convscope.models.keras2_weights import load_checkpoint, load_hdf5, load_zip
 from convscope.models.own_code import traced
-from convscope.models.safe import Own, check_network, modules_of
+from convscope.models.safe import Own, check_network, modules_of, own_class
 from convscope.models.stored import Stored, stored
 from convscope.storage.files import sha256_of
 
@@ -81,7 +83,7 @@ def _loaded(found: Stored, own: Own) -> keras.Model:
     for module in sorted(modules_of(found.config or {})):
         if module == "keras_hub":
             importlib.import_module(module)
-    with _with_suffix(found) as path:
+    with _as_loaded(found, own) as path:
         try:
             with keras.saving.custom_object_scope(dict(own)), _not_compiled():
                 return keras.saving.load_model(path, compile=False, safe_mode=True)
@@ -128,6 +130,50 @@ def load_weights(network: keras.Model, path: Path) -> None:
         place = Path(folder) / f"model{suffix}"
         place.symlink_to(path.resolve())
         network.load_weights(place)
+
+
+@contextlib.contextmanager
+def _as_loaded(found: Stored, own: Own) -> Iterator[Path]:
+    """A path of the file, or of a copy whose Lambdas are classes of the user's."""
+    config = _with_own_classes(found.config, own)
+    with _with_suffix(found) as path:
+        if config == found.config:
+            yield path
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / path.name
+            if found.kind == "keras":
+                with zipfile.ZipFile(path) as whole, zipfile.ZipFile(copy, "w") as changed:
+                    for name in whole.namelist():
+                        changed.writestr(name, json.dumps(config) if name == "config.json" else whole.read(name))
+            else:
+                import h5py
+
+                shutil.copyfile(path, copy)
+                with h5py.File(copy, "r+") as opened:
+                    opened.attrs["model_config"] = json.dumps(config)
+            yield copy
+
+
+def _with_own_classes(value: Any, own: Own) -> Any:
+    """A config with the user's classes for the Lambdas of their names, whose code is left behind."""
+    if isinstance(value, Mapping):
+        if value.get("class_name") == "Lambda" and own_class(value, own) is not None:
+            name = value["config"]["name"]
+            ours = {"module": None, "class_name": name, "registered_name": name, "config": {"name": name}}
+            changed = {**value, **{key: part for key, part in ours.items() if key in value}}
+            return (
+                {**changed, "inbound_nodes": _unmasked(value["inbound_nodes"])} if "inbound_nodes" in value else changed
+            )
+        return {key: _with_own_classes(part, own) for key, part in value.items()}
+    return [_with_own_classes(part, own) for part in value] if isinstance(value, list) else value
+
+
+def _unmasked(value: Any) -> Any:
+    """Calls of a layer without the mask, None, that every Lambda is called with."""
+    if isinstance(value, Mapping):
+        return {key: _unmasked(part) for key, part in value.items() if key != "mask" or part is not None}
+    return [_unmasked(part) for part in value] if isinstance(value, list) else value
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from convscope.errors import UserError
 from convscope.models.keras2 import modern
 from convscope.models.load import import_model
 from convscope.models.names import layers_of
+from convscope.models.places import check_model_file
 from convscope.models.saved import load_file
 
 L = tf_keras.layers
@@ -377,3 +378,38 @@ def test_layers_that_only_the_applications_have(tmp_path: Path) -> None:
     model.save(tmp_path / "m.h5")
     found = load_file(tmp_path / "m.h5")(pictures, training=False).numpy()
     np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max())
+
+
+def test_attention_is_called_with_values_of_their_own(tmp_path: Path) -> None:
+    def network() -> Any:
+        inputs = L.Input(SIZE)
+        x = L.Reshape((16, 8))(L.Conv2D(8, 5, strides=5, padding="same")(inputs))
+        y = L.MultiHeadAttention(2, 4)(x, L.LayerNormalization()(x), key=L.Dense(8)(x))
+        return tf_keras.Model(inputs, L.Dense(2)(L.Flatten()(L.Add()([x, y]))))
+
+    model, pictures, expected = made(network)
+    for name in ("m.h5", "m.keras"):
+        model.save(tmp_path / name)
+        found = load_file(tmp_path / name)(pictures, training=False).numpy()
+        np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max())
+
+
+def test_the_lambdas_of_inception_resnet_are_known_without_their_code(tmp_path: Path) -> None:
+    """keras.applications had Lambdas there until 2.13; here its line is compiled under the name of its file."""
+
+    def network(file: str = "keras_applications/inception_resnet_v2.py", name: str = "block35_1") -> Any:
+        line = compile("lambda inputs, scale: inputs[0] + inputs[1] * scale", f"/usr/lib/{file}", "eval")
+        inputs = L.Input(SIZE)
+        branches = [L.Conv2D(4, 3)(inputs), L.Conv2D(4, 3)(inputs)]
+        x = L.Lambda(eval(line), arguments={"scale": 0.17}, name=name)(branches)  # noqa: S307
+        return tf_keras.Model(inputs, L.Dense(2)(L.GlobalAveragePooling2D()(x)))
+
+    model, pictures, expected = made(network)
+    model.save(tmp_path / "m.h5")
+    check_model_file("models.m", str(tmp_path / "m.h5"))
+    found = load_file(tmp_path / "m.h5")(pictures, training=False).numpy()
+    np.testing.assert_allclose(found, expected, atol=2e-5 * np.abs(expected).max())
+    for other in ({"file": "mine.py"}, {"name": "mine"}):
+        network(**other).save(tmp_path / "n.h5")
+        with pytest.raises(UserError, match="holds code"):
+            load_file(tmp_path / "n.h5")

@@ -214,6 +214,30 @@ def test_a_lambda_of_keras_2_is_replaced_by_a_class_of_its_name(tmp_path: Path) 
     np.testing.assert_allclose(found, model.predict(x, verbose=0), atol=1e-5)
 
 
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+def test_a_lambda_of_keras_3_too(tmp_path: Path, suffix: str) -> None:
+    inputs = keras.Input((8, 8, 3))
+    x = keras.layers.Lambda(lambda t: t * 2 + 1, output_shape=(8, 8, 3), name="doubled")(inputs)
+    inner = keras.Model(inputs, keras.layers.Flatten()(x))
+    model = keras.Sequential([keras.Input((8, 8, 3)), inner, keras.layers.Dense(2)])
+    path = tmp_path / f"m{suffix}"
+    model.save(path)
+    kept = path.read_bytes()
+    with pytest.raises(UserError, match=r"holds code \(Lambda doubled\).* write the class doubled"):
+        check_model_file("models.m", str(path))
+    code = "import keras\n\n\nclass doubled(keras.layers.Layer):\n    def call(self, x):\n        return x * 2 + 1\n"
+    x = np.random.default_rng(0).uniform(0, 1, (2, 8, 8, 3)).astype("float32")
+    part = {"source": "file", "path": str(path), "code": written(tmp_path / "layers.py", code)}
+    network, _ = load.import_model("m", part)
+    np.testing.assert_allclose(network(x), model(x), atol=1e-5)
+    assert path.read_bytes() == kept
+
+
+def test_code_that_ends_the_program_is_one_line() -> None:
+    with pytest.raises(UserError, match="SystemExit: 3"):
+        own_code.own_objects("import sys\n\nsys.exit(3)\n")
+
+
 def test_a_layer_of_ones_own_in_a_file_of_keras_2(tmp_path: Path) -> None:
     class Scale(tf_keras.layers.Layer):
         def __init__(self, factor: float = 2.0, **kwargs: Any) -> None:
