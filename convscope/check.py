@@ -208,7 +208,11 @@ def _check_split(key: str, dataset: str, split: str, datasets: dict[str, Any]) -
     if not re.fullmatch("[A-Za-z0-9][A-Za-z0-9_-]*", split):
         raise UserError(
             f"{key}: the split '{split}' of '{dataset}' becomes a part of files' names, which takes letters, digits, - and _ alone; "
-            f"name the folder in datasets.{dataset}.splits"
+            + (
+                "call it otherwise in the list"
+                if datasets[dataset]["source"] == "table"
+                else f"name the folder in datasets.{dataset}.splits"
+            )
         )
 
 

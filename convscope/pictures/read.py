@@ -271,7 +271,8 @@ def _to_rgb(picture: Image.Image) -> Image.Image:
         return picture
     if mode.startswith("I"):
         # A PNG or a PGM has no more than 16 bits, whatever PIL holds them in.
-        return _from_integers(np.asarray(picture), wide=mode == "I" and picture.format not in ("PNG", "PPM"))
+        wide = mode == "I" and picture.format not in ("PNG", "PPM")
+        return _from_integers(np.asarray(picture), wide, picture.info.get("transparency"))
     if mode == "F":
         raise BadImage("floating-point pixels, whose range is unknown; give the dataset window: [black, white]")
     if mode in ("RGBA", "RGBa", "LA", "La", "PA") or "transparency" in picture.info:
@@ -287,7 +288,7 @@ def _to_rgba(picture: Image.Image) -> Image.Image:
     return picture.convert("RGBA") if clear and not picture.mode.startswith("I") else _to_rgb(picture).convert("RGBA")
 
 
-def _from_integers(values: NDArray[np.generic], wide: bool) -> Image.Image:
+def _from_integers(values: NDArray[np.generic], wide: bool, clear: Any = None) -> Image.Image:
     # PIL's own conversion clips 16-bit gray at 255, which turns nearly everything white.
     pixels = values.astype(np.int64)
     if pixels.min() < 0 or pixels.max() > 65535:
@@ -295,6 +296,8 @@ def _from_integers(values: NDArray[np.generic], wide: bool) -> Image.Image:
     # Bytes that some program kept in 32-bit integers; as 16-bit gray they would all be black.
     if not wide or pixels.max() > 255:
         pixels = (pixels + 128) // 257
+    if isinstance(clear, int):
+        pixels[values == clear] = 255  # the number that a PNG calls transparent, over white
     return Image.fromarray(pixels.astype(np.uint8)).convert("RGB")
 
 

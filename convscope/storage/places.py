@@ -45,6 +45,8 @@ def check_file(key: str, path: str | os.PathLike[str], if_folder: str = "") -> P
         raise UserError(f"{key}: the file '{path}' does not exist; check the path")
     if place.is_dir():
         raise UserError(f"{key}: '{path}' is a folder, not a file{f'; {if_folder}' if if_folder else ''}")
+    if not place.is_file():
+        raise UserError(f"{key}: '{path}' is a pipe or a device, not a file; write what it says to a file")
     start_of(key, place, 1)
     return place
 

@@ -123,6 +123,8 @@ def test_image_sets(make: Make) -> None:
     assert image_set(folder=make("x/", into="hollow")).startswith("image_sets.i.folder: no picture lies in")
     assert "is a file, not a folder; for single pictures: files:" in image_set(folder=file)
     assert "is a folder, not a file; for all pictures of a folder: folder:" in image_set(files=[folder])
+    os.mkfifo(f"{folder}/pipe.png")
+    assert "is a pipe or a device, not a file" in image_set(files=[f"{folder}/pipe.png"]), "and is not waited for"
     assert "did you mean 'cat'?" in image_set(folder=folder, classes=["cst"])
     assert image_set(files=[file]) == ""
 

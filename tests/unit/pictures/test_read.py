@@ -119,6 +119,11 @@ def test_transparency_is_laid_over_white(tmp_path):
     assert read_image(tmp_path / "p.gif").tolist() == [[[255, 255, 255], [0, 0, 255]]]
 
 
+def test_the_transparent_number_of_sixteen_bit_gray_is_white(tmp_path):
+    Image.fromarray(np.array([[0, 8000, 65535]], np.uint16)).save(tmp_path / "a.png", transparency=8000)
+    assert read_image(tmp_path / "a.png")[0, :, 0].tolist() == [0, 255, 255]
+
+
 def test_cmyk_is_converted(tmp_path):
     Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "a.jpg", quality=100)
     assert np.abs(read_image(tmp_path / "a.jpg").astype(int) - [255, 0, 0]).max() < 12
