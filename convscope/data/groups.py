@@ -72,8 +72,8 @@ def same_class(name: str, known: Iterable[str]) -> str | None:
 def same_classes(names: Sequence[str], known: Sequence[str]) -> list[str | None]:
     """For each of some names the known class that it means; None where it means none. The order of either counts for nothing.
 
-    A name that is known means itself: of classes A and a, "a" is the second. Only then case and a plural s are overlooked, and
-    only for classes that no other name means: "Cats" is "cat", but not beside a "cat".
+    A name that is known means itself: of classes A and a, "a" is the second. Only then case, a plural s and the signs between words
+    (stop_sign, stop-sign) are overlooked, and only for classes that no other name means: "Cats" is "cat", but not beside a "cat".
 
     Raises:
         UserError: a name may mean several classes, or several names the same one.
@@ -102,8 +102,12 @@ def same_classes(names: Sequence[str], known: Sequence[str]) -> list[str | None]
 
 
 def plain(name: str) -> str:
-    """A class name without regard to case and to a plural s."""
-    return composed(name).strip().lower().removesuffix("s")
+    """A class name without regard to case, to a plural s and to what parts its words: "stop_sign" is "Stop signs"."""
+    return _BETWEEN.sub(" ", composed(name).strip().lower()).removesuffix("s")
+
+
+# Between words alone: -1 is not 1.
+_BETWEEN = re.compile(r"(?<=[^\W_])[\s_-]+(?=[^\W_])")
 
 
 def composed(name: str) -> str:

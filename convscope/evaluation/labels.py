@@ -105,9 +105,23 @@ def _labels(row: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _by_name(classes: Sequence[str], names: Sequence[str]) -> list[int | None]:
-    index = {name: position for position, name in enumerate(classes)}
-    spoken = [_spoken(name) if name not in index and _WORDNET.fullmatch(name) else name for name in names]
-    return [None if known is None else index[known] for known in same_classes(spoken, classes)]
+    known = list(classes)
+    if not set(known) & set(names):
+        # A model that calls its classes by number meets folders that are called by name.
+        known = [_spoken(name) if _WORDNET.fullmatch(name) else name for name in known]
+    index = {name: position for position, name in enumerate(known)}
+    found = same_classes([_meant(name, index) for name in names], known)
+    return [None if name is None else index[name] for name in found]
+
+
+def _meant(name: str, index: Mapping[str, int]) -> str:
+    """What a folder with a WordNet number is called otherwise: n02085620, or n02085620-Chihuahua."""
+    if name in index:
+        return name
+    if _WORDNET.fullmatch(name):
+        return _spoken(name)
+    both = re.fullmatch(rf"({_WORDNET.pattern})[-_ ](.+)", name)
+    return name if both is None else both[1] if both[1] in index else both[2]
 
 
 def _spoken(number: str) -> str:

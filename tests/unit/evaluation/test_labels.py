@@ -42,6 +42,24 @@ def test_a_class_that_is_there_itself_is_no_others() -> None:
     assert same_classes(["a", "A"], ["A"]) == [None, "A"]
 
 
+def test_what_parts_the_words_of_a_name_is_no_difference() -> None:
+    """Else no name would fit, and by their order a stop sign would be a traffic light."""
+    assert label_map(model("traffic light", "stop sign"), ["stop_sign", "Traffic-Lights"]) == [1, 0]
+    assert label_map(model("a-b", "a_b"), ["a_b", "a-b"]) == [1, 0], "names that are known mean themselves"
+    with pytest.raises(UserError, match="'a b' may be 'a-b' or 'a_b'"):
+        label_map(model("a-b", "a_b"), ["a b", "c"])
+    with pytest.raises(UserError, match="no class '-1'"):
+        label_map(model("1", "0"), ["-1", "0"])
+
+
+def test_folders_of_wordnet_numbers_with_names_and_models_called_by_number() -> None:
+    """The numbers' order is not that of the names."""
+    folders = ["n02085620-Chihuahua", "n02123045-tabby"]
+    assert label_map(model("tabby", "chihuahua"), folders) == [1, 0]
+    assert label_map(model("n02123045", "n02085620"), folders) == [1, 0]
+    assert label_map(model("n02123045", "n02085620"), ["Chihuahua", "tabby"]) == [1, 0]
+
+
 def test_accents_are_the_same_however_a_file_system_writes_them() -> None:
     assert label_map(model("cafe\u0301", "the\u0301"), ["th\u00e9", "caf\u00e9"]) == [1, 0]
 
