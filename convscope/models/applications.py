@@ -17,6 +17,7 @@ from convscope.errors import UserError, nearest
 from convscope.models.preprocessing import TORCH_DEVIATION, preprocessing
 from convscope.models.saved import check_sum, load_weights
 from convscope.models.stored import Stored
+from convscope.models.weights_only import match, shapes_in
 
 # How each family of keras.applications wants its pixels; the others rescale inside the network.
 APPLICATION_MODES = {
@@ -50,16 +51,17 @@ def import_application(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[s
         raise UserError(f"application '{name}' does not exist in keras.applications; {nearest(name, builders)}")
     weights = str(Path(settings["weights"]).expanduser())
     by_name = weights == "imagenet"
-    classes = len(settings.get("classes") or ()) or 1000
+    classes, end = len(settings.get("classes") or ()) or 1000, _END.get(str(settings.get("head")), "softmax")
     if not by_name:
         check_sum(Path(weights), settings.get("sha256"), "weights")
+        classes = _classes_of(name, Path(weights), settings)
     elif classes != 1000:
         raise UserError(f"application {name}: the ImageNet weights have 1000 classes, the config names {classes}")
     try:
         if by_name:
             network = builders[name](weights="imagenet")
         else:
-            network = builders[name](weights=None, classes=classes)
+            network = builders[name](weights=None, classes=classes, classifier_activation=end)
             load_weights(network, Path(weights))
             _as_its_weights_were(network, name, Path(weights))
     except UserError:
@@ -67,7 +69,9 @@ def import_application(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[s
     except Exception as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         if not by_name:
-            raise UserError(f"application {name}: '{weights}' does not fit the network: {reason}") from None
+            raise UserError(
+                f"application {name}: '{weights}' does not fit the network: {_fits(Path(weights)) or reason}"
+            ) from None
         raise UserError(
             f"application {name}: its weights cannot be downloaded ({reason}); on a machine without network "
             "download the file of that address by hand and set 'weights' to it"
@@ -76,6 +80,60 @@ def import_application(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[s
     size = (height or _SIDE, width or _SIDE)
     facts = {"source": f"keras.applications.{name}, weights {Path(weights).name}", "input_size": size}
     return network, facts | preprocessing(APPLICATION_MODES.get(name, "none"))
+
+
+# What an application's last layer ends in, which no file of weights says, by the head that the config asks for.
+_END = {"sigmoid": "sigmoid", "multilabel": "sigmoid", "regression": "linear"}
+
+
+def _classes_of(name: str, weights: Path, settings: Mapping[str, Any]) -> int:
+    """How many classes a network that a weights file fits has; what the config says where the file fits none.
+
+    Raises:
+        UserError: the config names another number of them, or they need a head that a file of weights does not tell.
+    """
+    if weights.is_dir():
+        raise UserError(f"application {name}: weights is a folder, '{weights}'; name a file of weights in it")
+    given = len(settings.get("classes") or ())
+    names, found = match(_shapes(weights))
+    if name not in names or found is None:
+        return given or 1000
+    single = found == 1 and settings.get("head") in _END
+    if given not in (0, found) and not (single and given == 2):
+        raise UserError(
+            f"application {name}: '{weights}' is of a network with {found} outputs, but the config names {given} classes; name {found}"
+            + ("; or two, with head: sigmoid, where the one output is a sigmoid" if found == 1 else "")
+        )
+    if found == 1 and not single:
+        raise UserError(
+            f"application {name}: '{weights}' is of a network with one output, and weights do not tell what it is: set head: sigmoid, "
+            "with the names of two classes, or head: regression"
+        )
+    return found
+
+
+def _opened(weights: Path) -> Any:
+    """A weights file, or that of a `.keras` archive, as HDF5: its layout alone."""
+    return Stored(weights, "keras" if zipfile.is_zipfile(weights) else "hdf5", None).hdf5(attributes_alone=True)
+
+
+def _shapes(weights: Path) -> list[tuple[int, ...]]:
+    with _opened(weights) as file:
+        return shapes_in(file)
+
+
+def _fits(weights: Path) -> str:
+    """Of which networks a weights file is; empty where nobody knows."""
+    names, classes = match(_shapes(weights))
+    if not names:
+        return ""
+    which = " or ".join(names)
+    if classes is None:
+        return (
+            f"it is of {which} without its classifier (include_top=False); save the whole classifier that it belongs to with "
+            "model.save('model.keras'), and name that under source: file"
+        )
+    return f"it is of {which} with {classes} classes"
 
 
 def _as_its_weights_were(network: keras.Model, name: str, weights: Path) -> None:
@@ -111,8 +169,7 @@ def _preprocessing_layers(weights: Path) -> tuple[list[str], str]:
 
     Keras 3 writes a group a layer, called by its class, for `.weights.h5` files and `.keras` archives; older files list names.
     """
-    kind = "keras" if zipfile.is_zipfile(weights) else "hdf5"
-    with Stored(weights, kind, None).hdf5(attributes_alone=True) as file:
+    with _opened(weights) as file:
         layout = "Keras 3" if "layers" in file else "older"
         names: list[str] = []
         if layout == "Keras 3":

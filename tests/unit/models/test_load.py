@@ -229,8 +229,28 @@ def test_an_application_with_a_weights_file(tmp_path: Path) -> None:
     assert (spec.input_size, spec.head, spec.scale[0]) == ((96, 96), "multiclass", 1 / 127.5)
     x = np.random.default_rng(0).uniform(-1, 1, (1, 224, 224, 3)).astype("float32")
     np.testing.assert_allclose(keras.ops.softmax(network(x)), original(x, training=False), atol=1e-5)
-    with pytest.raises(UserError, match="does not fit the network"):
+    with pytest.raises(UserError, match="does not fit the network: it is of MobileNetV2 with 2 classes"):
         load.import_model("mobile", settings | {"application": "ResNet50"})
+    with pytest.raises(UserError, match="2 outputs, but the config names 3"):
+        load.import_model("mobile", settings | {"classes": ["a", "b", "c"]})
+    labels, spec = load.import_model("mobile", settings | {"head": "multilabel", "classes": []})
+    assert (spec.head, spec.classes) == ("multilabel", ("class_0", "class_1"))
+    np.testing.assert_allclose(labels(x), network(x), atol=1e-5, err_msg="sigmoids of the same scores")
+
+
+def test_an_application_of_one_output_or_none(tmp_path: Path) -> None:
+    weights = str(tmp_path / "m.weights.h5")
+    settings = model_part("application", application="MobileNetV2", weights=weights, image_size=96)
+    keras.applications.MobileNetV2(weights=None, classes=1, classifier_activation="sigmoid").save_weights(weights)
+    with pytest.raises(UserError, match="weights do not tell what it is: set head: sigmoid"):
+        load.import_model("mobile", settings)
+    _, spec = load.import_model("mobile", settings | {"head": "sigmoid", "classes": ["no", "yes"]})
+    assert spec.head == "binary" and not any("softmax" in warning for warning in spec.warnings)
+    keras.applications.MobileNetV2(weights=None, include_top=False).save_weights(weights)
+    with pytest.raises(UserError, match="without its classifier"):
+        load.import_model("mobile", settings)
+    with pytest.raises(UserError, match="weights is a folder"):
+        load.import_model("mobile", settings | {"weights": str(tmp_path)})
 
 
 def test_application_mistakes(monkeypatch: pytest.MonkeyPatch) -> None:
