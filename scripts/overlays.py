@@ -23,7 +23,8 @@ def main(args: argparse.Namespace) -> None:
         rows = figures.draw(args.out, on_image=progress.step, threads=args.threads)
     classes = {image["id"]: image["class"] for image in read_rows(args.images)}
     for row in rows:
-        row["class"] = classes[row["id"]]
+        # The dataset's own word for the class. Labels and numbers are not in that column: theirs came with the maps.
+        row["class"] = (figures.with_truths and row["class"]) or classes[row["id"]]
     shutil.copyfile(args.out / "sheet_000.png", args.sheet)
     write_table(args.table, rows, CamFigures.COLUMNS)
 

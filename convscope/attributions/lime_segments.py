@@ -13,6 +13,9 @@ from convscope.attributions.batches import BATCH, Predict, in_lab, to_be_cut
 from convscope.errors import UserError
 from convscope.jobs.job import say
 
+# Float32 answers that differ by less than this share are equal.
+_ROUNDING = 1e-6
+
 
 @dataclass(frozen=True)
 class SegmentModel:
@@ -85,12 +88,20 @@ def segment_model(
     """
     from lime.lime_image import LimeImageExplainer
 
+    least, most = np.inf, -np.inf
+
+    def observed(pictures: np.ndarray) -> np.ndarray:
+        nonlocal least, most
+        found = np.asarray(probabilities(pictures))
+        least, most = min(least, float(found[:, target].min())), max(most, float(found[:, target].max()))
+        return found
+
     library = LimeImageExplainer(random_state=seed)
     # Its progress bar would fill the log.
     with contextlib.redirect_stderr(io.StringIO()):
         found = library.explain_instance(
             picture.astype(np.float64),
-            probabilities,
+            observed,
             labels=(target,),
             top_labels=None,
             hide_color=_mean_colours(picture.astype(np.float64), segments),
@@ -101,8 +112,10 @@ def segment_model(
             random_seed=seed,
         )
     coefficients = np.zeros(int(segments.max()) + 1, np.float32)
-    for segment, value in found.local_exp[target]:
-        coefficients[segment] = value
+    # Segments of one colour each: hiding them changes nothing, and a fit to equal answers finds the rounding in them.
+    if most - least > _ROUNDING * max(abs(least), abs(most)):
+        for segment, value in found.local_exp[target]:
+            coefficients[segment] = value
     return SegmentModel(
         segments.astype(np.int32),
         coefficients,

@@ -96,6 +96,8 @@ class CamFigures:
         self._targets = 1 if method in CLASS_FREE else None
         self._class_free = method in CLASS_FREE
         self.count = len(file["id"])
+        # Of labels and numbers the maps know the truth, which no class says.
+        self.with_truths = "truth" in file
         self._top = self._largest() if scale == "set" and self.count else None
 
     def _largest(self) -> float:

@@ -5,6 +5,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+# A map that is smaller than this share of its change is rounding about an empty one.
+_NOTHING = 1e-6
+
 # images (N, H, W, C) in model space, keys -> maps (N, ...)
 Explain = Callable[[np.ndarray, Sequence[str]], np.ndarray]
 
@@ -26,7 +29,7 @@ def max_sensitivity(
     it belongs to the key.
 
     Returns:
-        (N,) float64; NaN where the original map is empty.
+        (N,) float64; NaN where the original map is empty, but for rounding.
     """
     base = np.asarray(explain(images, keys) if original is None else original, np.float64)
     base = base.reshape(len(images), -1)
@@ -39,7 +42,7 @@ def max_sensitivity(
         noisy = (images + radius * spread[:, None, None, None] * noise).astype(np.float32)
         maps = np.asarray(explain(noisy, keys), np.float64).reshape(len(images), -1)
         worst = np.maximum(worst, np.linalg.norm(maps - base, axis=1))
-    return np.divide(worst, norm, out=np.full(len(images), np.nan), where=norm > 0)
+    return np.divide(worst, norm, out=np.full(len(images), np.nan), where=norm > _NOTHING * worst)
 
 
 def seed_error(

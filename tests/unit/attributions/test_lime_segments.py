@@ -93,6 +93,18 @@ def test_a_plain_picture_has_no_evidence() -> None:
     assert np.isfinite(found.maps).all() and np.abs(found.maps).max() < 1e-6
 
 
+def test_equal_answers_are_not_fitted() -> None:
+    """Whatever is hidden, the same probability but for the last digits: no map, where ridge finds one in the rounding."""
+    picture, noise = np.random.default_rng(0).uniform(0, 1, (16, 16, 3)), np.random.default_rng(1)
+
+    def still(pictures: np.ndarray) -> np.ndarray:
+        positive = np.float32(0.3) * (1 + noise.uniform(-1e-7, 1e-7, len(pictures)))
+        return np.stack([1 - positive, positive], axis=1)
+
+    found = segment_model(still, picture, SEGMENTS, 1, 100, seed=3)
+    assert not found.coefficients.any() and found.prediction == pytest.approx(0.3)
+
+
 @pytest.mark.parametrize("settings", [{"samples": 3}, {"ratio": 2}, {"kernel_size": 0}])
 def test_settings_that_make_no_sense(settings: dict) -> None:
     with pytest.raises(UserError, match="lime"):

@@ -1,8 +1,10 @@
 """From the store of class activation maps to overlays, sheets and table: every target, empty maps, shared scale."""
 
+import argparse
 import csv
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,6 +15,7 @@ from convscope.cams.store import write_maps
 from convscope.storage import store
 from convscope.storage.files import sha256_of
 from convscope.storage.tables import write_table
+from scripts import overlays
 
 
 def stored(folder: Path, batch: int = 2) -> tuple[Path, list[str]]:
@@ -67,6 +70,33 @@ def test_every_target_has_a_row_and_a_picture(tmp_path: Path) -> None:
     for row in rows:
         assert Image.open(tmp_path / row["overlay"]).size == (168, 112), "enlarged by a whole factor"
     assert rows[0]["overlay"] == "cam/overlays/x_a-cat_1.50.jpg"
+
+
+@pytest.mark.parametrize("head", ["multilabel", ""])
+def test_the_table_tells_the_truth_of_labels(tmp_path: Path, head: str) -> None:
+    """Of classes the dataset's own word for it; of many labels all, which the image set's column of one class does not hold."""
+    stored(tmp_path)
+    if head:
+        with h5py.File(tmp_path / "cam.h5", "a") as file:
+            file.attrs["head"] = head
+            store.write_array(file, "truth", ["a cat|dog", "|", ""], ("image",), dtype=store.TEXT)
+    images = [{"id": name, "class": word} for name, word in (("x", "Katze"), ("y", ""), ("z", ""))]
+    write_table(tmp_path / "images.csv", images, ("id", "class"))
+    overlays.main(
+        argparse.Namespace(
+            settings='{"colormap": "jet", "scale": "image"}',
+            maps=tmp_path / "cam.h5",
+            method="cam",
+            images=tmp_path / "images.csv",
+            out=tmp_path / "cam",
+            sheet=tmp_path / "sheet.png",
+            table=tmp_path / "cam.csv",
+            threads=1,
+        )
+    )
+    with (tmp_path / "cam.csv").open() as stream:
+        told = [row["class"] for row in csv.DictReader(stream)][::2]
+    assert told == (["a cat, dog", "none", ""] if head else ["Katze", "", ""])
 
 
 def test_an_empty_map_is_a_dark_picture_not_a_blue_one(tmp_path: Path) -> None:
