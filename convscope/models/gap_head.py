@@ -68,7 +68,7 @@ def own_gap_head(network: keras.Model, layer: str) -> GapHead | None:
         if len(takers) != 1 or len(takers[0].input_tensors) != 1:
             return None
         operation, tensor = takers[0].operation, takers[0].outputs[0]
-        kind = type(operation).__name__
+        kind = type(operation).__name__ if is_random(operation) or _is_kerass(operation) else ""
         if not pooled and (kind == "GlobalAveragePooling2D" or _pools_patches(flat, takers[0])):
             pooled = True
         elif kind == "Dense" and pooled and dense is None and is_linear(operation):
@@ -80,6 +80,10 @@ def own_gap_head(network: keras.Model, layer: str) -> GapHead | None:
     kernel = np.asarray(dense.kernel, np.float32)
     bias = np.asarray(dense.bias, np.float32) if dense.use_bias else np.zeros(kernel.shape[1], np.float32)
     return GapHead(kernel, bias, own=True)
+
+
+def _is_kerass(operation: Any) -> bool:
+    return is_kerass(operation, "GlobalAveragePooling2D", "Dense", "Identity", "Flatten")
 
 
 def _pools_patches(flat: keras.Model, node: Any) -> bool:

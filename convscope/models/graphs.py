@@ -326,11 +326,26 @@ def _plain(value: Any) -> Any:
 
 
 def weights_digest(model: keras.Model) -> str:
-    """SHA-256 of a model's weights: layer name, shape and bytes of each, in the order of the network."""
+    """SHA-256 of a model's weights: layer name, shape and bytes of each, in the order of the network.
+
+    Layers of somebody's own that save what is no weight have that in it, too.
+    """
     digest = hashlib.sha256()
     for layer in model.layers:
-        for value in layer.get_weights():
+        for value in [*layer.get_weights(), *_kept_beside(layer)]:
             array = np.ascontiguousarray(value)
             digest.update(f"{layer.name} {array.shape} {array.dtype}".encode())
             digest.update(array.tobytes())
     return digest.hexdigest()
+
+
+def _kept_beside(layer: Any) -> list[Any]:
+    """What a layer, or one inside it, of another way of saving writes into a file."""
+    values: list[Any] = []
+    for one in layer._flatten_layers():
+        kept = type(one).save_own_variables
+        if kept.__module__.partition(".")[0] not in ("keras", "keras_hub"):
+            store: dict[str, Any] = {}
+            one.save_own_variables(store)
+            values += [store[key] for key in sorted(store)]
+    return values

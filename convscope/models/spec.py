@@ -265,8 +265,21 @@ class ModelSpec:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "ModelSpec":
-        """Read a spec written by `save`."""
-        values: dict[str, Any] = read_json(path)
+        """Read a spec written by `save`.
+
+        Raises:
+            UserError: the file is none.
+        """
+        try:
+            values: Any = read_json(path)
+            return cls._of(values)
+        except (ValueError, TypeError, AttributeError):
+            raise UserError(
+                f"'{os.fspath(path)}' holds no facts of a model; it is damaged: make it again, or get it again"
+            ) from None
+
+    @classmethod
+    def _of(cls, values: dict[str, Any]) -> "ModelSpec":
         names = {field.name for field in dataclasses.fields(cls)}
         known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items() if k in names}
         return cls(**known)

@@ -25,6 +25,17 @@ def built(*behind: keras.layers.Layer) -> keras.Model:
     return keras.Model(image, x)
 
 
+class Dense(keras.layers.Dense):
+    """Of Keras's name, but of cosines."""
+
+    def call(self, inputs, training=None):
+        return keras.ops.normalize(inputs) @ keras.ops.normalize(self.kernel, axis=0)
+
+
+def test_a_class_named_like_kerass_is_no_gap_head() -> None:
+    assert own_gap_head(built(L.GlobalAveragePooling2D(), Dense(2)), "relu") is None
+
+
 def test_the_networks_own_head_is_found() -> None:
     model = built(L.GlobalAveragePooling2D(), L.Dropout(0.5), L.Dense(2, name="dense"))
     found = own_gap_head(model, "relu")

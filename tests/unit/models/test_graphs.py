@@ -448,3 +448,28 @@ def test_dense_layers_written_as_convolutions_make_no_maps() -> None:
     model = keras.Model(inputs, layers.Dense(2)(layers.GlobalAveragePooling2D()(layers.Conv2D(5, 1, name="fc2")(x))))
     assert default_cam_layer(model, (16, 16)) == "last"
     assert default_cam_layer(model, (32, 32)) == "fc2", "of larger pictures it is a map"
+
+
+class Keeps(layers.Layer):
+    """Saves a factor that is no weight."""
+
+    factor = np.ones(3, np.float32)
+
+    def call(self, x: Any) -> Any:
+        return x * self.factor
+
+    def save_own_variables(self, store: Any) -> None:
+        store["factor"] = self.factor
+
+    def load_own_variables(self, store: Any) -> None:
+        self.factor = np.array(store["factor"])
+
+
+def test_digest_follows_what_a_layer_saves_beside_its_weights() -> None:
+    image = keras.Input((8, 8, 3), name="picture")
+    layer = Keeps(name="keeps")
+    model = keras.Model(image, layers.GlobalAveragePooling2D(name="pool")(layer(image)), name="model")
+    before = graphs.network_digest(canonical(model)[0])
+    assert graphs.network_digest(canonical(model)[0]) == before
+    layer.factor = np.array([1, 2, 3], np.float32)
+    assert graphs.network_digest(canonical(model)[0]) != before
