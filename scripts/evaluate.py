@@ -20,7 +20,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.evaluation.numbers import numbers_of
     from convscope.evaluation.rows import prediction_columns, prediction_rows
     from convscope.evaluation.scores import Scores, ScoreWriter
-    from convscope.evaluation.truths import truths_of
+    from convscope.evaluation.truths import by_order, truths_of
     from convscope.jobs.job import Progress, say
     from convscope.models import load
     from convscope.storage import store
@@ -39,6 +39,8 @@ def main(args: argparse.Namespace) -> None:
             f"{args.images}: no split '{args.split}'; {nearest(args.split, sorted({row['split'] for row in table}))}"
         )
     truths = truths_of(spec, table, rows)
+    if met := by_order(spec, table, truths):
+        say(f"no class name of the data set is the model's; taken by their order: {met}")
     paths, digests = [row["path"] for row in rows], [row["sha256"] for row in rows]
     progress = Progress(len(rows), f"evaluating {spec.name}", "images")
     keep: list[int] = []

@@ -44,6 +44,19 @@ def truths_of(spec: ModelSpec, table: Rows, rows: Rows) -> Truths:
     return Truths(classes, np.array([index_of.get(label, -1) for label in of_one], np.int64))
 
 
+def by_order(spec: ModelSpec, table: Rows, truths: Truths) -> str:
+    """Which class of a dataset is which of the model's, where that is by their numbers alone; "" where the names say it."""
+    if spec.head not in ("binary", "multiclass"):
+        return ""
+    pairs = {name: spec.classes[label] for name, label in zip(truths.classes, truths.labels, strict=True) if label >= 0}
+    # Of the whole table: what a name means depends on the others.
+    known = [{"class": name} for name in {row["class"]: None for row in table if int(row["label"]) >= 0}]
+    if not pairs or label_matrix(known, spec.classes, strict=False).any():
+        return ""
+    names = sorted(pairs)
+    return ", ".join(f"{name} is {pairs[name]}" for name in names[:10]) + (" ..." if len(names) > 10 else "")
+
+
 def told(spec: ModelSpec, rows: Rows) -> list[str] | None:
     """What an image set says of its pictures beside their class, as their explanations say it; None of a model of classes.
 

@@ -6,6 +6,7 @@ import pytest
 from convscope.data.groups import label_names, labels_text, same_class, same_classes
 from convscope.errors import UserError
 from convscope.evaluation.labels import label_map, label_matrix, labels_for, order_in_doubt
+from convscope.evaluation.truths import by_order, truths_of
 from convscope.models.spec import ModelSpec
 
 
@@ -82,6 +83,16 @@ def test_numbered_folders_of_a_network_without_names() -> None:
     part = rows(("1", 1), ("2", 2), classes="12")
     assert labels_for(part, [f"class_{i}" for i in range(12)]).tolist() == [-1, -1]
     assert not order_in_doubt(["1", "2"]) and order_in_doubt(["1", "2"], 12)
+
+
+def test_what_is_taken_by_order_alone_is_said() -> None:
+    known = [{"class": name, "label": str(label), "path": "a"} for label, name in enumerate(("Hund", "Katze"))]
+    spec = model("dog", "cat")
+    assert by_order(spec, known, truths_of(spec, known, known)) == "Hund is dog, Katze is cat"
+    named = model("Hund", "katze")
+    assert by_order(named, known, truths_of(named, known, known)) == ""
+    unknown = [row | {"label": "-1"} for row in known]
+    assert by_order(spec, unknown, truths_of(spec, unknown, unknown)) == ""
 
 
 def test_a_class_without_pictures_leaves_the_others_their_numbers() -> None:
