@@ -23,7 +23,8 @@ class SegmentModel:
 
     Attributes:
         segments: (H, W) int32, number of each pixel's segment, from 0 without gaps.
-        coefficients: (segments,) float32, what showing a segment adds to the probability, against its mean colour.
+        coefficients: (segments,) float32, what showing a segment adds to the probability, against its mean colour; all 0 where nothing
+            that is hidden changes it.
         intercept: the model's answer with everything hidden.
         prediction: the model's answer for the whole image; far from the network's own where the model is a poor one.
         fit: weighted R^2 of the model on its samples, at most 1.
