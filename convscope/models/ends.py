@@ -1,10 +1,12 @@
 """One picture in, one answer out: which of a network's inputs and outputs are meant, and what the other inputs are fixed at."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops, tree
 
 from convscope.errors import UserError
@@ -83,6 +85,8 @@ def _constant(value: Any, tensor: Any, where: str) -> np.ndarray:
         array = np.asarray(value, np.float64)
     except (TypeError, ValueError):
         raise UserError(f"{where}: a number or a list of numbers is wanted, {in_words(shape)} of them") from None
+    if "float" not in str(tensor.dtype) and not np.array_equal(array, np.rint(array)):
+        raise UserError(f"{where}: the input takes whole numbers ({tensor.dtype})")
     if array.ndim == 0:
         if len(shape) == 3 and shape[2] is not None and shape[:2] == (None, None):
             return np.full((1, 1, shape[2]), array)  # of a mask or the like, spread over the picture's size
@@ -133,7 +137,16 @@ def _check(model: keras.Model, result: keras.Model, values: list[Any], picture: 
             one = np.broadcast_to(one, (1, *pixels.shape[1:3], one.shape[-1]))
         flat.append(ops.cast(one, tensor.dtype))
     given = tree.pack_sequence_as(model._inputs_struct, flat)
-    expected = tree.flatten(model(given, training=False))
+    try:
+        expected = tree.flatten(model(given, training=False))
+    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = re.sub(
+            r"\x1b\[\d*m|\{\{.*?\}\} ?", "", lines[min(1, len(lines) - 1)] if lines else type(error).__name__
+        )[:150]
+        raise UserError(
+            f"model '{model.name}' does not take what its inputs are fixed at ({reason}); give values as it was trained with"
+        ) from error
     if len(expected) <= chosen or not close(expected[chosen], result(flat[picture], training=False), half=False):
         raise UserError(
             f"model '{model.name}': its graph of layers does not compute what calling it does (class {own_call(model)}); "

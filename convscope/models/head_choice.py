@@ -98,8 +98,9 @@ def loss_kind(loss: str) -> str:
     return next((kind for kind, names in _LOSSES.items() if plain in names.split()), "")
 
 
-def loss_name(config: Any) -> str:
-    """The one loss of a compiled model's configuration, as Keras 2 or 3 writes it; empty where there is none, or several.
+def loss_name(config: Any, output: str | int | None = None) -> str:
+    """The one loss of a compiled model's configuration, as Keras 2 or 3 writes it; empty where there is none, or several
+    and `output` (its name, or its place in a list) does not tell which.
 
     Of a loss that is made of logits the name says so (`takes_logits`).
     """
@@ -110,6 +111,10 @@ def loss_name(config: Any) -> str:
         named = inner if isinstance(inner, str) else config.get("class_name")
         logits = isinstance(inner, dict) and inner.get("from_logits") is True
         return named + _FROM_LOGITS * logits if isinstance(named, str) else ""
+    if isinstance(config, dict) and output in config:
+        return loss_name(config[output])
+    if isinstance(config, list | tuple) and type(output) is int and 0 <= output < len(config):
+        return loss_name(config[output])
     parts = list(config.values()) if isinstance(config, dict) else config if isinstance(config, list | tuple) else []
     return loss_name(parts[0]) if len(parts) == 1 else ""
 
@@ -192,7 +197,12 @@ def _of_many_units(ending: Ending, names: int) -> Choice:
     if trained == "number" or (bounded and not names and not trained and not ending.features):
         why = told if trained == "number" else "not an end that classes have; class names, or head:, tell otherwise"
         return Choice("regression", f"{ending.units} {_unit(ending.kind)}s: {why}", "outputs")
-    reason = f"{ending.units} {_unit(ending.kind)}s" + (f", {told}" if trained else "")
+    open_ = (
+        ""
+        if trained or bounded or ending.features
+        else ", as of classes; head: multilabel where several may be right at once"
+    )
+    reason = f"{ending.units} {_unit(ending.kind)}s" + (f", {told}" if trained else open_)
     if ending.features and not names:
         return Choice(
             "multiclass", reason,

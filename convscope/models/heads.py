@@ -73,8 +73,8 @@ def _unlike_a_row(flat: keras.Model, has_head: bool) -> str:
     return f": its output is {shape} for each picture, no row of numbers" if has_head else ""
 
 
-def trained_with(path: str | os.PathLike[str]) -> str:
-    """Name of the loss that a saved model's file says it was trained with; empty where it says none."""
+def trained_with(path: str | os.PathLike[str], output: str | int | None = None) -> str:
+    """Name of the loss that a saved model's file says it, or one of its outputs, was trained with; empty where it says none."""
     try:
         found = stored(Path(path))
         if found.kind == "keras":
@@ -85,7 +85,7 @@ def trained_with(path: str | os.PathLike[str]) -> str:
             compiled = json.loads(text.decode() if isinstance(text, bytes) else text)
         else:
             compiled = {}
-        return loss_name(compiled.get("loss") or compiled.get("loss_config"))
+        return loss_name(compiled.get("loss") or compiled.get("loss_config"), output)
     except (UserError, KeyError, TypeError, AttributeError, ValueError, RecursionError):
         return ""
 

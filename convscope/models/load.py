@@ -230,7 +230,12 @@ def _import_file(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, An
     taken = found.of_teachable_machine and not settings.get("preprocessing")
     mode = "tf" if taken else settings.get("preprocessing") or "none"
     notes = ("preprocessing tf: it is a network of Teachable Machine, which takes -1..1",) if taken else ()
-    facts = {"source": f"file {path.name}", "loss": trained_with(path), "code": code, "notes": notes}
+    facts = {
+        "source": f"file {path.name}",
+        "loss": trained_with(path, settings.get("output")),
+        "code": code,
+        "notes": notes,
+    }
     return network, facts | preprocessing(mode)
 
 

@@ -13,6 +13,7 @@ from convscope.config import complete
 from convscope.errors import UserError
 from convscope.models import graphs, load
 from convscope.models.end_choice import check_saved_ends
+from convscope.models.ends import with_one_end
 from convscope.models.names import read_file_config
 from tests.completed import model as model_part
 
@@ -254,3 +255,17 @@ def test_an_answer_that_is_there_twice_has_both_names() -> None:
     assert imported(model, output="other")[1].head == "multiclass"
     with pytest.raises(UserError, match=r"2 outputs \(answer\[0\] 3, answer\[1\] 3\)"):
         imported(keras.Model(image, [answer, answer]))
+
+
+def test_values_that_an_input_does_not_take() -> None:
+    """A word of which there is none, and part of one."""
+    image, word = keras.Input((8, 8, 3), name="picture"), keras.Input((2,), dtype="int32", name="word")
+    known = keras.layers.Flatten()(keras.layers.Embedding(10, 3)(word))
+    x = keras.layers.Concatenate()([keras.layers.GlobalAveragePooling2D()(image), known])
+    model = keras.Model([image, word], keras.layers.Dense(2)(x))
+    assert with_one_end(model, {"word": 9}).output_shape == (None, 2)
+    with pytest.raises(UserError, match=r"fixed at \(.*99 is not in \[0, 10\)") as caught:
+        with_one_end(model, {"word": 99})
+    assert "\n" not in str(caught.value) and "\x1b" not in str(caught.value)
+    with pytest.raises(UserError, match=r"inputs.word: the input takes whole numbers"):
+        with_one_end(model, {"word": 2.5})

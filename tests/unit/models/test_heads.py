@@ -299,6 +299,7 @@ def test_logits_of_no_network_are_touched() -> None:
     model = network(dense(None), 3)
     flat, spec = imported(model)
     assert spec.head == "multiclass" and type(flat.layers[-1]).__name__ == "Dense"
+    assert "head: multilabel where several" in spec.notes[0], "logits do not tell"
     np.testing.assert_array_equal(flat(pictures()), model(pictures()))
 
 
@@ -358,5 +359,13 @@ def test_the_loss_of_a_file_is_read_and_not_run(tmp_path: Path) -> None:
 def test_losses_as_keras_writes_them() -> None:
     assert loss_name({"module": "builtins", "class_name": "function", "config": "my_loss"}) == "my_loss"
     assert loss_name({"class_name": "Huber", "config": {"delta": 1.0}}) == "Huber"
+    several = {"class": {"class_name": "CategoricalHinge", "config": {}}, "age": "mse"}
+    assert [loss_name(several, output) for output in ("class", "age", "none", None)] == [
+        "CategoricalHinge",
+        "mse",
+        "",
+        "",
+    ]
+    assert [loss_name(["mae", "mse"], output) for output in (1, 2, "age")] == ["mse", "", ""]
     assert loss_name({"dense": "mae"}) == "mae" and loss_name({"a": "mae", "b": "mse"}) == ""
     assert [loss_kind(name) for name in ("MeanAbsoluteError", "squared_hinge", "my_loss")] == ["number", "margin", ""]
