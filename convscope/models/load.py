@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError, nearest
@@ -206,9 +207,21 @@ def _finish(
         resize=settings.get("resize") or facts.pop("resize", "crop"),
         **{key: value for key, value in facts.items() if key != "resize"},
     )
+    _check_numbers(flat, f"models.{name}")
     flat, spec = with_head(bare, flat, activation, settings, has_head, loss)
     spec = remarked(spec, flat)
     return flat, dataclasses.replace(spec, digest=graphs.network_digest(flat), requires=required_modules(flat))
+
+
+def _check_numbers(network: keras.Model, where: str) -> None:
+    """Raises: UserError: weights are no numbers, as training that fails leaves them; whatever came of them would be none, too."""
+    for layer in network.layers:
+        for weight in layer.weights:
+            if np.isnan(keras.ops.convert_to_numpy(weight)).any():
+                raise UserError(
+                    f"{where}: weights of layer '{layer.name}' are no numbers (NaN): its training failed; take those of an earlier "
+                    "epoch, or train it anew with a smaller learning rate"
+                )
 
 
 def _import_preset(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, Any]]:

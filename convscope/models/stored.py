@@ -158,7 +158,16 @@ def _check_links(opened: Any, path: Path) -> None:
     def lies_elsewhere(name: str, item: Any) -> str | None:
         return name if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual) else None
 
-    name = opened.visititems_links(leads_away) or opened.visititems(lies_elsewhere)
+    try:
+        name = opened.visititems_links(leads_away) or opened.visititems(lies_elsewhere)
+    except (
+        KeyError,
+        RuntimeError,
+        SystemError,
+        TypeError,
+        ValueError,
+    ) as error:  # what h5py says of damage, all of them
+        raise OSError(error) from None
     if name is not None:
         raise UserError(
             f"'{path}' takes '{name[:80]}' from another file, which no file may; save it again with model.save"

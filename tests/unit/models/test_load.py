@@ -310,3 +310,15 @@ def test_a_file_of_a_rectangle_has_its_own_size(tmp_path: Path, suffix: str) -> 
         else:
             with pytest.raises(UserError, match=r"models.x.image_size is 128x64, but the network takes only 64x128"):
                 load.import_model("x", settings | {"image_size": [128, 64]})
+
+
+def test_weights_that_are_no_numbers_are_told(tmp_path: Path) -> None:
+    model = keras.Sequential(
+        [keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3, name="c"), keras.layers.Flatten(), keras.layers.Dense(2)]
+    )
+    kernel, *others = model.get_weights()
+    kernel[0, 0, 0, 0] = np.nan
+    model.set_weights([kernel, *others])
+    model.save(tmp_path / "m.keras")
+    with pytest.raises(UserError, match=r"models.m: weights of layer 'c' are no numbers \(NaN\)"):
+        load.import_model("m", {"source": "file", "path": str(tmp_path / "m.keras")})
