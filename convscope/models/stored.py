@@ -2,9 +2,12 @@
 
 import contextlib
 import dataclasses
+import functools
 import io
 import json
 import re
+import subprocess
+import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,6 +113,8 @@ def stored(path: Path) -> Stored:
     except OSError as error:
         raise UserError(f"'{path}' cannot be read: {error.strerror}") from None
     if start.startswith(_HDF5):
+        status = path.stat()
+        _check_end(path, status.st_size, status.st_mtime_ns)
         return _with_labels(_of_hdf5(Stored(path, "hdf5", None)))
     if start.startswith(_ZIP) or zipfile.is_zipfile(path):
         return _of_zip(path)
@@ -147,6 +152,32 @@ def _of_hdf5(found: Stored) -> Stored:
 
 def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+# What is done with a file of HDF5 before its weights are read: its links followed, its attributes read.
+_LOOKED_THROUGH = """
+import sys, h5py
+with h5py.File(sys.argv[1], "r", locking=False) as opened:
+    opened.visititems_links(lambda name, link: None)
+    opened.visititems(lambda name, item: dict(item.attrs) and None)
+    dict(opened.attrs)
+"""
+_SECONDS = 30
+
+
+@functools.lru_cache(maxsize=100)
+def _check_end(path: Path, size: int, modified: int) -> None:
+    """Check that reading a file of HDF5 comes to an end, in a process of its own: in a damaged one the library may go in circles,
+    which nothing in this process could stop.
+
+    Raises:
+        UserError: it does not.
+    """
+    command = [sys.executable, "-I", "-c", _LOOKED_THROUGH, str(path)]
+    try:
+        subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired:
+        raise UserError(f"'{path}' cannot be read as HDF5 (it has no end); it is damaged, get it again") from None
 
 
 def _check_links(opened: Any, path: Path) -> None:

@@ -19,6 +19,7 @@ import tf_keras
 from convscope.command.look import model_part
 from convscope.errors import UserError
 from convscope.models import load
+from convscope.models import stored as module
 from convscope.models.names import layers_of
 from convscope.models.places import check_model_file
 from convscope.models.saved import load_file
@@ -343,3 +344,14 @@ def test_words_of_the_command_line_stand_for_them(tmp_path: Path) -> None:
     path, _ = teachable_machine(tmp_path)
     assert model_part(str(path)) == {"source": "file", "path": str(path), "image_size": 16}
     assert model_part(str(tmp_path)) == {"source": "file", "path": str(tmp_path)}
+
+
+def test_a_file_whose_reading_does_not_end_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty bytes of a file of 2.7 MB, changed: HDF5 went in circles while it read an attribute."""
+    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)]).save(tmp_path / "net.h5")
+    assert stored(tmp_path / "net.h5").config
+    monkeypatch.setattr(module, "_LOOKED_THROUGH", "while True: pass")
+    monkeypatch.setattr(module, "_SECONDS", 0.5)
+    module._check_end.cache_clear()
+    with pytest.raises(UserError, match=r"has no end.*get it again"):
+        stored(tmp_path / "net.h5")
