@@ -284,8 +284,11 @@ def test_the_real_xception_is_imported_with_its_preprocessing(tmp_path: Path) ->
 
     photos = SHARED / "data/cats_and_dogs/validation"
     paths = [str(path) for name in ("cats", "dogs") for path in sorted((photos / name).iterdir())[:8]]
-    logits, bad = predict(network, spec, paths, batch_size=8)
-    assert not bad and (logits.argmax(axis=1) == np.repeat([0, 1], 8)).mean() >= 15 / 16
+    blocks = list(predict(network, spec, paths, batch_size=8))
+    logits = np.concatenate([block.logits for block in blocks])
+    assert [place for block in blocks for place in block.places] == list(range(16)) and (
+        logits.argmax(axis=1) == np.repeat([0, 1], 8)
+    ).mean() >= 15 / 16
     load.save_model(network, tmp_path / "real.keras")
     spec.save(tmp_path / "real.json")
     again, _ = load.load_model(tmp_path / "real.keras", tmp_path / "real.json")
