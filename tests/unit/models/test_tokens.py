@@ -201,3 +201,12 @@ def test_a_map_that_is_only_reshaped_stays_the_target() -> None:
     x = layers.ReLU(name="act")(layers.Conv2D(8, 3, strides=4, padding="same")(inputs))
     x = layers.GlobalAveragePooling1D()(layers.Reshape((96, 8))(x))
     assert default_cam_layer(canonical(keras.Model(inputs, layers.Dense(3)(x)))[0]) == "act"
+
+
+def test_patches_that_are_no_squares_are_not_set_aside() -> None:
+    """A random network's: eight patches of 2x3 pixels, of which six were taken for a grid of 3x2 and two for classes."""
+    image = keras.Input((8, 8, 3))
+    tokens = keras.layers.Reshape((-1, 3), name="tokens")(keras.layers.AveragePooling2D((2, 3))(image))
+    model = keras.Model(image, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling1D()(tokens)))
+    with pytest.raises(UserError, match="do not lie as the patches"):
+        grid_of(model, model.get_layer("tokens").output)
