@@ -49,7 +49,7 @@ def import_application(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[s
     builders = {key: value for key, value in vars(keras.applications).items() if key[0].isupper() and callable(value)}
     if name not in builders:
         raise UserError(f"application '{name}' does not exist in keras.applications; {nearest(name, builders)}")
-    weights = str(Path(settings["weights"]).expanduser())
+    weights = str(Path(settings["weights"]))
     by_name = weights == "imagenet"
     classes, end = len(settings.get("classes") or ()) or 1000, _END.get(str(settings.get("head")), "softmax")
     if not by_name:

@@ -234,7 +234,7 @@ def _import_preset(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, 
 
 
 def _import_file(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[str, Any]]:
-    path = Path(settings["path"]).expanduser()
+    path = Path(settings["path"])
     check_sum(path, settings.get("sha256"), "path")
     found = stored(path)
     code = own_code.text_of(Path(settings["code"])) if settings.get("code") else ""

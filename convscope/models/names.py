@@ -160,7 +160,7 @@ def xception_layers(filters_of: Sequence[Sequence[int]], pooling: Sequence[bool]
 
 
 def _preset(preset: str, folder: str | None) -> list[Layer] | None:
-    for place in (Path(preset).expanduser(), *([Path(folder).expanduser() / preset] if folder else [])):
+    for place in (Path(preset), *([Path(folder) / preset] if folder else [])):
         if is_file(place / "config.json"):
             return _from_config(read_json_config(place / "config.json") or {})
     if preset.rstrip("/").rpartition("/")[2] in _XCEPTION_PRESETS:
@@ -169,7 +169,7 @@ def _preset(preset: str, folder: str | None) -> list[Layer] | None:
 
 
 def _file(path: Path) -> list[Layer] | None:
-    config = read_file_config(path.expanduser())
+    config = read_file_config(path)
     return None if config is None else _from_config(config)
 
 

@@ -26,7 +26,7 @@ def check_model_file(key: str, path: str, code: str | None = None) -> None:
     Raises:
         UserError: it is not there, of another kind, damaged, weights alone, or brings code.
     """
-    place = Path(path).expanduser()
+    place = Path(path)
     if _is_folder(place):
         listed(f"{key}.path", place)
     else:
@@ -79,8 +79,8 @@ def check_preset_folder(key: str, folder: Path) -> None:
 
 def preset_folder(model: Mapping[str, Any]) -> Path | None:
     """The folder on disk that a preset is loaded from, in the order of `presets.find_preset`; None where it is downloaded."""
-    name = Path(model["preset"]).expanduser()
-    places = [name, *([Path(model["folder"]).expanduser() / model["preset"]] if model.get("folder") else [])]
+    name = Path(model["preset"])
+    places = [name, *([Path(model["folder"]) / model["preset"]] if model.get("folder") else [])]
     return next((place for place in places if is_file(place / "config.json")), None)
 
 
@@ -90,7 +90,7 @@ def has_no_classifier(model: Mapping[str, Any]) -> bool:
         task = read_json_config(folder / "task.json") or {}
         return not str(task.get("class_name", "")).endswith("ImageClassifier")
     if model["source"] == "file" and model.get("output") is None:
-        return ends_in_maps(read_file_config(Path(model["path"]).expanduser()) or {})
+        return ends_in_maps(read_file_config(Path(model["path"])) or {})
     return False
 
 

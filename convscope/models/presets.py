@@ -39,7 +39,7 @@ def find_preset(
     Raises:
         UserError: unknown name, or no mirror can be reached; the line says what to download and where to put it.
     """
-    places = [Path(preset).expanduser(), *([Path(folder).expanduser() / preset] if folder else [])]
+    places = [Path(preset), *([Path(folder) / preset] if folder else [])]
     for place in places:
         if (place / "config.json").is_file():
             return place

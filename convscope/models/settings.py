@@ -17,7 +17,7 @@ def model_settings(model: dict[str, Any], digest_of: Callable[[str], str]) -> di
     """
     used = dict(model)
     file = used.get("path") or used.get("weights", "")
-    if file and Path(file).expanduser().is_file() and used.get("sha256", "").startswith(digest_of(file)):
+    if file and Path(file).is_file() and used.get("sha256", "").startswith(digest_of(file)):
         used.pop("sha256", None)
     if named := _named_beside(used):
         used |= {"classes": named[0], "classes_from": named[1]}
@@ -41,7 +41,7 @@ def _named_beside(model: dict[str, Any]) -> tuple[list[str], str] | None:
     file = model.get("path") or (model.get("weights", "") if model.get("weights") != "imagenet" else "")
     if not file or model.get("classes"):
         return None
-    place = Path(file).expanduser()
+    place = Path(file)
     labels = class_indices(place if place.is_dir() else place.parent)
     if labels:
         return [names[-1] for names in labels], FILE
@@ -60,4 +60,4 @@ def model_files(model: dict[str, Any]) -> list[str]:
     candidates = [model.get(key) for key in ("path", "preset", "weights", "code")]
     if model.get("folder"):
         candidates.append(str(Path(model["folder"]) / model["preset"]))
-    return [place for place in candidates if place and Path(place).expanduser().exists()]
+    return [place for place in candidates if place and Path(place).exists()]
