@@ -18,6 +18,7 @@ from convscope.pictures.jpeg_xl import size_of
 from convscope.pictures.kinds import HEAD, format_of
 from convscope.pictures.read import read_image
 from convscope.pictures.window import listed_as
+from tests.unit.pictures.orientations import lying
 
 pillow_heif.register_heif_opener()
 
@@ -104,20 +105,9 @@ def test_too_large_is_told_by_the_header(tmp_path, photo, kind, monkeypatch):
 @pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_orientation_of_avif_and_heic_is_undone_once(tmp_path, photo, kind, orientation):
-    stored = {
-        1: photo,
-        2: photo[:, ::-1],
-        3: photo[::-1, ::-1],
-        4: photo[::-1],
-        5: photo.transpose(1, 0, 2),
-        6: np.rot90(photo, 1),
-        7: np.rot90(photo, 2).transpose(1, 0, 2),
-        8: np.rot90(photo, -1),
-    }[orientation]
-    exif = Image.Exif()
-    exif[0x0112] = orientation
+    stored, exif = lying(photo, orientation)
     options, tolerance = FORMATS[kind]
-    (tmp_path / "a").write_bytes(encoded(np.ascontiguousarray(stored), kind, exif=exif.tobytes(), **options))
+    (tmp_path / "a").write_bytes(encoded(stored, kind, exif=exif.tobytes(), **options))
     read = read_image(tmp_path / "a")
     assert read.shape == photo.shape and np.abs(read.astype(int) - photo).max() <= max(tolerance, 2)
 

@@ -12,6 +12,7 @@ from PIL import Image
 from convscope.errors import BadImage, UserError
 from convscope.pictures.contact_sheets import contact_sheet, wrap_text
 from convscope.pictures.read import fit_image, load_images, load_rows, read_image
+from tests.unit.pictures.orientations import lying
 
 
 @pytest.fixture
@@ -145,19 +146,8 @@ def test_an_animation_gives_its_first_frame(tmp_path):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_is_undone(tmp_path, photo, orientation):
-    stored = {
-        1: photo,
-        2: photo[:, ::-1],
-        3: photo[::-1, ::-1],
-        4: photo[::-1],
-        5: photo.transpose(1, 0, 2),
-        6: np.rot90(photo, 1),
-        7: np.rot90(photo, 2).transpose(1, 0, 2),
-        8: np.rot90(photo, -1),
-    }[orientation]
-    exif = Image.Exif()
-    exif[0x0112] = orientation
-    Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / "a.png", exif=exif)
+    stored, exif = lying(photo, orientation)
+    Image.fromarray(stored).save(tmp_path / "a.png", exif=exif)
     assert np.array_equal(read_image(tmp_path / "a.png"), photo)
 
 
