@@ -16,6 +16,7 @@ from convscope.evaluation.report import CALIBRATION_COLUMNS as CALIBRATION_COLUM
 from convscope.evaluation.report import ROC_COLUMNS as ROC_COLUMNS
 from convscope.evaluation.report import check_scores
 from convscope.evaluation.roc import Curve, roc_curves
+from convscope.evaluation.rows import KnownPredictions
 from convscope.evaluation.scores import Scores
 
 Array = npt.NDArray[Any]
@@ -27,20 +28,14 @@ _MOST_POINTS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
-class LabelPredictions:
+class LabelPredictions(KnownPredictions):
     """Predictions of pictures whose labels are known: `truth` bool (N, labels), `scores` their logits, `error` the largest gap between
     a probability and the truth, (N,)."""
 
-    classes: tuple[str, ...]
-    paths: tuple[str, ...]
-    digests: tuple[str, ...]
     truth: npt.NDArray[np.bool_]
     correct: npt.NDArray[np.bool_]
     error: npt.NDArray[np.float64]
     scores: Scores
-
-    def __len__(self) -> int:
-        return len(self.paths)
 
     @functools.cached_property
     def numbers(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from convscope.evaluation.number_metrics import number_metrics
 from convscope.evaluation.report import check_scores
+from convscope.evaluation.rows import KnownPredictions
 
 Array = npt.NDArray[Any]
 CLASS_COLUMNS = (
@@ -24,18 +25,12 @@ _MOST_OUTPUTS = 12
 
 
 @dataclasses.dataclass(frozen=True)
-class NumberPredictions:
+class NumberPredictions(KnownPredictions):
     """Predictions of pictures whose numbers are known: `truth` and `outputs` (N, outputs), `error` the length of the error (N,)."""
 
-    classes: tuple[str, ...]
-    paths: tuple[str, ...]
-    digests: tuple[str, ...]
     truth: npt.NDArray[np.float64]
     outputs: npt.NDArray[np.float64]
     error: npt.NDArray[np.float64]
-
-    def __len__(self) -> int:
-        return len(self.paths)
 
     @functools.cached_property
     def numbers(self) -> dict[str, Any]:

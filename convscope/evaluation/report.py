@@ -12,6 +12,7 @@ import numpy.typing as npt
 from convscope.errors import UserError
 from convscope.evaluation.metrics import calibration, calibration_error
 from convscope.evaluation.roc import class_auc, roc_curves
+from convscope.evaluation.rows import KnownPredictions
 from convscope.evaluation.scores import LogOdds, Scores, confusion_of
 
 Array = npt.NDArray[Any]
@@ -23,20 +24,14 @@ ROC_COLUMNS = ("curve", "false_positive_rate", "true_positive_rate")
 
 
 @dataclasses.dataclass(frozen=True)
-class Predictions:
+class Predictions(KnownPredictions):
     """Labelled predictions: `truth` and `predicted` class indices (N,), `confidence` the probability of the predicted class (N,),
     `scores` (N, classes), in a file where there are many."""
 
-    classes: tuple[str, ...]
-    paths: tuple[str, ...]
-    digests: tuple[str, ...]
     truth: npt.NDArray[np.int64]
     predicted: npt.NDArray[np.int64]
     confidence: npt.NDArray[np.float64]
     scores: Scores
-
-    def __len__(self) -> int:
-        return len(self.paths)
 
     @property
     def correct(self) -> npt.NDArray[np.bool_]:

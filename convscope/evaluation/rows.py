@@ -31,6 +31,19 @@ class Truths:
     numbers: Array | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class KnownPredictions:
+    """Predictions of pictures whose truth is known: the model's `classes`, and of each picture, (N,), its path and the first digits of
+    its SHA-256. What is known and predicted, the kinds of heads add."""
+
+    classes: tuple[str, ...]
+    paths: tuple[str, ...]
+    digests: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+
 def prediction_columns(spec: ModelSpec) -> list[str]:
     """Columns of the table of predictions, in order."""
     known = ["path", "class", "label", "predicted", "predicted_label", "correct", "confidence", "sha256"]
