@@ -45,7 +45,10 @@ except UserError as error:
 
 STUDY = f"results/{config['study']}"
 # `python "$CONVSCOPE_SCRIPTS" NAME ...` runs a script wherever the run was started; a module's own names are not known to its commands.
-prepare(HERE / "scripts")
+prepare(
+    HERE / "scripts",
+    [model["code"] for model in config["models"].values() if model.get("code")],
+)
 
 
 def in_place(path):

@@ -17,6 +17,7 @@ import numpy as np
 
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError, nearest
+from convscope.jobs.environment import is_named_code
 from convscope.models import graphs, own_code, presets
 from convscope.models.applications import import_application
 from convscope.models.canonical import canonical
@@ -43,8 +44,8 @@ def load_model(
     Args:
         keras_path: the network.
         spec_path: the facts beside it.
-        code: text of the user's own layers. Default: that of the spec, for the jobs of a study, whose first job wrote the spec by the
-            user's config; wherever a spec may be somebody else's, "" or what the user names.
+        code: text of the user's own layers. Default: that of the spec, where the config of the run names it (`environment.prepare`);
+            results may be somebody else's.
 
     Raises:
         UserError: a module that the model needs is not installed, or it needs code that the user does not name.
@@ -54,6 +55,11 @@ def load_model(
         raise UserError(
             f"'{keras_path}' needs layers that somebody wrote, and another one's code is not run; name your own file of them, as it "
             "was in the study: code='my_layers.py'"
+        )
+    if code is None and spec.code and not is_named_code(spec.code):
+        raise UserError(
+            f"'{spec_path}' comes with layers that somebody wrote, and no code of the study's config is that one; it is not run. "
+            "Name your file of them (code: my_layers.py), or delete the results of the model and run again"
         )
     for module in spec.requires:
         try:

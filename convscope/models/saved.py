@@ -85,7 +85,7 @@ def _loaded(found: Stored, own: Own) -> keras.Model:
             importlib.import_module(module)
     with _as_loaded(found, own) as path:
         try:
-            with keras.saving.custom_object_scope(dict(own)), _not_compiled():
+            with _known(own), _not_compiled():
                 return keras.saving.load_model(path, compile=False, safe_mode=True)
         except Exception as error:
             newer = (
@@ -96,6 +96,23 @@ def _loaded(found: Stored, own: Own) -> keras.Model:
             raise UserError(
                 f"'{found.path}' (saved by {found.writer}) cannot be loaded: {first_line(error)}{newer}"
             ) from None
+
+
+@contextlib.contextmanager
+def _known(own: Own) -> Iterator[None]:
+    """The user's classes stand for what they are called at Keras, whoever has registered others of these names in this process.
+
+    Keras's `custom_object_scope` says so of the outermost network alone: its parts are looked for among what is registered first.
+    """
+    registered = keras.saving.get_custom_objects()
+    before = {name: registered[name] for name in own if name in registered}
+    registered.update(own)
+    try:
+        yield
+    finally:
+        for name in own:
+            del registered[name]
+        registered.update(before)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """Layers and classes of the user's own: from a file that the config names, for the first job and for all later ones."""
 
+import dataclasses
+import hashlib
 import json
 import subprocess
 import sys
@@ -13,6 +15,7 @@ import pytest
 import tf_keras
 
 from convscope.errors import UserError
+from convscope.jobs.environment import prepare
 from convscope.models import load, own_code
 from convscope.models.places import check_model_file
 from convscope.models.saved import load_file
@@ -136,8 +139,19 @@ def test_layers_of_ones_own_in_the_first_job_and_in_later_ones(tmp_path: Path) -
     root = Path(load.__file__).parents[2]
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    subprocess.run([sys.executable, "-c", program, *files], check=True, cwd=elsewhere, env={"PYTHONPATH": str(root)})
+    named = {"PYTHONPATH": str(root), "CONVSCOPE_CODE": hashlib.sha256(LAYERS.encode()).hexdigest()}
+    subprocess.run([sys.executable, "-c", program, *files], check=True, cwd=elsewhere, env=named)
     np.testing.assert_allclose(np.load(tmp_path / "found.npy"), expected, rtol=1e-5)
+
+
+def test_a_class_of_the_same_name_in_this_process_is_another_one(tmp_path: Path) -> None:
+    """In a notebook, say, where the code was changed since: what is named is what is taken, within a network too."""
+    part, expected = layered(tmp_path)
+    load.import_model("m", part)
+    made_by(LAYERS.replace("x * self.factor", "x * 0.0"))  # registers its own "mine>Scale"
+    network, spec = load.import_model("m", part)
+    np.testing.assert_allclose(network(pictures()).numpy(), expected, rtol=1e-5)
+    assert spec.requires == ()
 
 
 def test_the_code_is_part_of_what_a_model_is(tmp_path: Path) -> None:
@@ -273,6 +287,23 @@ def test_no_file_of_a_model_brings_code(tmp_path: Path) -> None:
         archive.writestr("my_layers.py", witness.read_text())
     config = json.loads(zipfile.ZipFile(part["path"]).read("config.json"))
     assert config and load.import_model("m", part) and not (tmp_path / "ran").exists()
+
+
+def test_code_in_results_that_somebody_gave_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of results is data, too: a job runs what the config of its run names."""
+    part, _ = layered(tmp_path)
+    network, spec = load.import_model("m", part)
+    load.save_model(network, tmp_path / "model.keras")
+    witness = tmp_path / "ran"
+    given = dataclasses.replace(spec, code=f"{LAYERS}\nopen({str(witness)!r}, 'w').close()\n")
+    given.save(tmp_path / "model.json")
+    monkeypatch.setenv("CONVSCOPE_CODE", "")
+    prepare("scripts", [part["code"], str(tmp_path / "gone.py")])
+    with pytest.raises(UserError, match="no code of the study's config is that one; it is not run"):
+        load.load_model(tmp_path / "model.keras", tmp_path / "model.json")
+    assert not witness.exists()
+    spec.save(tmp_path / "model.json")
+    load.load_model(tmp_path / "model.keras", tmp_path / "model.json")
 
 
 def test_code_beside_a_file_that_somebody_gave_is_not_run(tmp_path: Path) -> None:
