@@ -6,8 +6,6 @@ from typing import Any
 
 from convscope.errors import UserError, nearest
 
-PARAMETERISATIONS = ("pixels", "fourier")
-PRECISIONS = ("float32", "bfloat16", "auto")
 _BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")
 
 

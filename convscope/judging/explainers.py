@@ -15,11 +15,6 @@ from convscope.models.gap_head import own_gap_head
 from convscope.models.spec import ModelSpec
 
 
-def is_signed(method: str) -> bool:
-    """Whether a method's heat has a sign."""
-    return method in ATTRIBUTIONS and ATTRIBUTIONS[method].signed
-
-
 def explainers(
     method: str,
     network: keras.Model,

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-KINDS = ("rgb", "gray", "rgba", "bands")
 # ITU-R 601-2, as PIL's "L".
 _LUMA = (0.299, 0.587, 0.114)
 

@@ -34,11 +34,6 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(i
 _QUOTED = frozenset(',;\t"\r\n')
 
 
-def columns_of(row_type: type) -> list[str]:
-    """Names of the columns of a row type, in order."""
-    return [_column(field) for field in dataclasses.fields(row_type)]
-
-
 def write_table(path: str | os.PathLike[str], rows: Iterable[Any], columns: Sequence[str] | type) -> None:
     """Write rows in one step.
 
