@@ -2,18 +2,16 @@
 
 import contextlib
 import dataclasses
-import functools
 import io
 import json
 import re
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from convscope.errors import UserError
+from convscope.models.hdf5 import check_end, check_links
 from convscope.models.keras2 import is_old
 from convscope.storage.places import is_file
 
@@ -91,7 +89,7 @@ class Stored:
         try:
             with h5py.File(source, "r", **({} if isinstance(source, io.BytesIO) else {"locking": False})) as opened:
                 if not attributes_alone:
-                    _check_links(opened, self.path)
+                    check_links(opened, self.path)
                 yield opened
         except OSError as error:
             raise UserError(
@@ -114,7 +112,7 @@ def stored(path: Path) -> Stored:
         raise UserError(f"'{path}' cannot be read: {error.strerror}") from None
     if start.startswith(_HDF5):
         status = path.stat()
-        _check_end(path, status.st_size, status.st_mtime_ns)
+        check_end(path, status.st_size, status.st_mtime_ns)
         return _with_labels(_of_hdf5(Stored(path, "hdf5", None)))
     if start.startswith(_ZIP) or zipfile.is_zipfile(path):
         return _of_zip(path)
@@ -152,57 +150,6 @@ def _of_hdf5(found: Stored) -> Stored:
 
 def _text(value: Any) -> str:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-# What is done with a file of HDF5 before its weights are read: its links followed, its attributes read.
-_LOOKED_THROUGH = """
-import sys, h5py
-with h5py.File(sys.argv[1], "r", locking=False) as opened:
-    opened.visititems_links(lambda name, link: None)
-    opened.visititems(lambda name, item: dict(item.attrs) and None)
-    dict(opened.attrs)
-"""
-_SECONDS = 30
-
-
-@functools.lru_cache(maxsize=100)
-def _check_end(path: Path, size: int, modified: int) -> None:
-    """Check that reading a file of HDF5 comes to an end, in a process of its own: in a damaged one the library may go in circles,
-    which nothing in this process could stop.
-
-    Raises:
-        UserError: it does not.
-    """
-    command = [sys.executable, "-I", "-c", _LOOKED_THROUGH, str(path)]
-    try:
-        subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        raise UserError(f"'{path}' cannot be read as HDF5 (it has no end); it is damaged, get it again") from None
-
-
-def _check_links(opened: Any, path: Path) -> None:
-    import h5py
-
-    def leads_away(name: str, link: Any) -> str | None:
-        return name if isinstance(link, h5py.ExternalLink) else None
-
-    def lies_elsewhere(name: str, item: Any) -> str | None:
-        return name if isinstance(item, h5py.Dataset) and (item.external or item.is_virtual) else None
-
-    try:
-        name = opened.visititems_links(leads_away) or opened.visititems(lies_elsewhere)
-    except (
-        KeyError,
-        RuntimeError,
-        SystemError,
-        TypeError,
-        ValueError,
-    ) as error:  # what h5py says of damage, all of them
-        raise OSError(error) from None
-    if name is not None:
-        raise UserError(
-            f"'{path}' takes '{name[:80]}' from another file, which no file may; save it again with model.save"
-        )
 
 
 def _of_zip(path: Path) -> Stored:

@@ -18,8 +18,8 @@ import tf_keras
 
 from convscope.command.look import model_part
 from convscope.errors import UserError
+from convscope.models import hdf5 as module
 from convscope.models import load
-from convscope.models import stored as module
 from convscope.models.names import layers_of
 from convscope.models.places import check_model_file
 from convscope.models.saved import load_file
@@ -352,6 +352,6 @@ def test_a_file_whose_reading_does_not_end_is_one_line(tmp_path: Path, monkeypat
     assert stored(tmp_path / "net.h5").config
     monkeypatch.setattr(module, "_LOOKED_THROUGH", "while True: pass")
     monkeypatch.setattr(module, "_SECONDS", 0.5)
-    module._check_end.cache_clear()
+    module.check_end.cache_clear()
     with pytest.raises(UserError, match=r"has no end.*get it again"):
         stored(tmp_path / "net.h5")
