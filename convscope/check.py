@@ -282,7 +282,9 @@ def _check_colormap(key: str, name: str) -> None:
 def _check_attributions(key: str, settings: dict[str, Any], name: str, config: dict[str, Any]) -> None:
     for method in [] if settings["methods"] == "all" else settings["methods"]:
         _among(f"{key}.methods", "method", method, [*ATTRIBUTIONS, "all"])
-        _check_method(key, method, settings.get(method, {}), name, config)
+        _check_method(key, method, name, config)
+    for method in ATTRIBUTIONS if settings["methods"] == "all" else settings["methods"]:
+        _check_own_settings(f"{key}.{method}", method, settings.get(method, {}), config)
     _check_head(key, config["models"][name])
     _check_class(key, settings, name, config)
     if "layer" in settings:
@@ -291,8 +293,8 @@ def _check_attributions(key: str, settings: dict[str, Any], name: str, config: d
         _check_colormap(f"{key}.{part}", settings[part])
 
 
-def _check_method(key: str, method: str, own: dict[str, Any], name: str, config: dict[str, Any]) -> None:
-    """What can be said of one method's settings, and of the method on this model, before anything runs."""
+def _check_method(key: str, method: str, name: str, config: dict[str, Any]) -> None:
+    """What can be said of one method on a model before anything runs."""
     if method.startswith("pertinent_") and config["models"][name].get("head") == "regression":
         raise UserError(f"{key}.methods: {method} needs classes, and model '{name}' predicts numbers; leave it out")
     if method == "deep_shap":
@@ -302,15 +304,26 @@ def _check_method(key: str, method: str, own: dict[str, Any], name: str, config:
                 f"{key}.methods: deep_shap cannot explain model '{name}': the shap library has no rule for the separable "
                 f"convolution '{separable[0]}'; use kernel_shap or gradient_shap instead"
             )
+
+
+def _check_own_settings(key: str, method: str, own: dict[str, Any], config: dict[str, Any]) -> None:
+    """What can be said of one method's settings before anything runs."""
     if "autoencoder" in own:
-        _among(f"{key}.{method}.autoencoder", "dataset", own["autoencoder"], config["datasets"])
+        _among(f"{key}.autoencoder", "dataset", own["autoencoder"], config["datasets"])
     elif own.get("gamma"):
         raise UserError(
-            f"{key}.{method}.gamma weighs an auto-encoder and none is named; add autoencoder: and a dataset to train it on"
+            f"{key}.gamma weighs an auto-encoder and none is named; add autoencoder: and a dataset to train it on"
         )
+    if method == "kernel_shap":
+        full = {**ATTRIBUTIONS[method].settings, **own}
+        if full["samples"] < 2 * full["segments"]:
+            raise UserError(
+                f"{key}.samples is {full['samples']}, too few for {full['segments']} segments; use at least "
+                f"{2 * full['segments']}, or fewer segments"
+            )
     if "patch" in own and own.get("stride", 1) > own["patch"]:
         raise UserError(
-            f"{key}.{method}.stride is {own['stride']}, longer than the patch of {own['patch']}: pixels would be skipped"
+            f"{key}.stride is {own['stride']}, longer than the patch of {own['patch']}: pixels would be skipped"
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from convscope.jobs.job import Progress, parser, run
+from convscope.jobs.job import Progress, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -38,13 +38,22 @@ def main(args: argparse.Namespace) -> None:
     pictures = ahead(load, range(0, len(rows), batch), args.threads, depth=args.threads + 1)
 
     from convscope.cams.mapper import ClassMapper
+    from convscope.errors import UserError
     from convscope.models.cam_layer import default_cam_layer
     from convscope.models.gap_head import GapHead
     from convscope.models.load import load_model
 
     network, spec = load_model(args.model, args.spec)
     layer = settings.get("layer") or default_cam_layer(network, spec.input_size)
-    head = GapHead.load(args.gap_head) if args.gap_head else None
+    head, left_out = None, {}
+    try:
+        head = GapHead.load(args.gap_head) if args.gap_head else None
+    except UserError as error:
+        left_out["cam"] = str(error)
+        methods = [method for method in methods if method != "cam"]
+        if not methods:
+            raise
+        say(f"CAM is left out: {error}")
     mapper = ClassMapper(network, spec, layer, methods, head, settings.get("score_channels"))
     progress = Progress(len(rows), f"{', '.join(methods)} of {spec.name} at {layer}", "images")
 
@@ -68,6 +77,8 @@ def main(args: argparse.Namespace) -> None:
         attributes["head"] = spec.head
     if head:
         attributes["gap_head"] = "the model's own" if head.own else "trained on frozen features"
+    if left_out:
+        attributes["left_out"] = left_out
     with store.create(args.out, **attributes) as file:
         for column in ("id", "path", "class", "sha256"):
             store.write_array(file, column, [row[column] for row in rows], ("image",), dtype=store.TEXT)

@@ -11,15 +11,35 @@ from convscope.jobs.job import Progress, parser, run, say
 def main(args: argparse.Namespace) -> None:
     from convscope.errors import UserError
     from convscope.models.cam_layer import default_cam_layer
-    from convscope.models.gap_head import own_gap_head, train_gap_head
+    from convscope.models.gap_head import write_refusal
     from convscope.models.load import load_model
     from convscope.storage.files import write_json
-    from convscope.storage.tables import read_rows
 
     network, spec = load_model(args.model, args.spec)
     settings = json.loads(args.settings)
     layer = settings["layer"] or default_cam_layer(network, spec.input_size)
     facts: dict[str, Any] = {"model": spec.name, "model_digest": spec.identity, "layer": layer}
+    try:
+        head, cost = _head(network, spec, layer, settings, args)
+    except UserError as error:
+        # Not this job's failure: Grad-CAM shares its pass with CAM and needs no head.
+        say(f"CAM is left out: {error}")
+        write_refusal(args.out, str(error), **facts)
+        write_json(args.report, facts | {"refusal": str(error)})
+        return
+    head.save(args.out, **facts, **cost)
+    write_json(args.report, facts | cost | {"own_head": head.own})
+
+
+def _head(
+    network: Any, spec: Any, layer: str, settings: dict[str, Any], args: argparse.Namespace
+) -> tuple[Any, dict[str, Any]]:
+    """The head, and what it costs where it is a trained one."""
+    from convscope.errors import UserError
+    from convscope.models.gap_head import own_gap_head, train_gap_head
+    from convscope.storage.tables import read_rows
+
+    cost: dict[str, Any] = {}
     head = own_gap_head(network, layer)
     if head is None:
         if spec.head not in ("binary", "multiclass"):
@@ -41,7 +61,7 @@ def main(args: argparse.Namespace) -> None:
             float((spec.predicted(spec.class_scores(scores)) == labels).mean())
             for scores in (logits, head.logits(pooled))
         )
-        facts |= {
+        cost = {
             "dataset": settings["dataset"],
             "train": settings["train"],
             "train_images": len(answers["train"][2]),
@@ -52,8 +72,7 @@ def main(args: argparse.Namespace) -> None:
             "accuracy_cost": own - trained,
         }
         say(f"accuracy of {spec.name} on '{settings['test']}': {own:.4f}, with a GAP head {trained:.4f}")
-    head.save(args.out, **facts)
-    write_json(args.report, facts | {"own_head": head.own})
+    return head, cost
 
 
 def _answers(

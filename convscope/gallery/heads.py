@@ -34,13 +34,13 @@ class CamHead:
 
 
 def cam_head(path: Path) -> CamHead | None:
-    """Read `cams/<model>/gap_head.json`; None where it is absent.
+    """Read `cams/<model>/gap_head.json`; None where it is absent or says that there is no head.
 
     Raises:
         UserError: the file is damaged.
     """
     facts = read_object(path)
-    if not facts:
+    if not facts or facts.get("refusal"):
         return None
     return CamHead(
         layer=str(facts.get("layer", "")),

@@ -47,9 +47,21 @@ class GapHead:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "GapHead":
-        """Read what `save` wrote."""
+        """Read what `save` wrote.
+
+        Raises:
+            UserError: what `write_refusal` wrote: why there is no head.
+        """
         with store.open_file(path) as file:
+            if refusal := file.attrs.get("refusal"):
+                raise UserError(str(refusal))
             return cls(file["kernel"][()], file["bias"][()], bool(file.attrs["own"]))
+
+
+def write_refusal(path: str | os.PathLike[str], reason: str, **attributes: Any) -> None:
+    """Write, in place of a head, why a model has none: the methods that share a pass with CAM are made all the same."""
+    with store.create(path, refusal=reason, **attributes):
+        pass
 
 
 def own_gap_head(network: keras.Model, layer: str) -> GapHead | None:

@@ -64,7 +64,8 @@ def _built(found: Stored, own: Own, shape: tuple[int | None, ...] | None) -> ker
         assert config is not None  # noqa: S101
         network, root = build(config, own, shape)
         if found.kind == "savedmodel":
-            load_checkpoint(str(found.path / "variables" / "variables"), root)
+            with found.saved_model() as folder:
+                load_checkpoint(str(folder / "variables" / "variables"), root)
         else:
             with found.hdf5() as opened:
                 if found.kind == "keras":

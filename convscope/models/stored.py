@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import re
+import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,8 @@ from convscope.storage.places import is_file
 
 _HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
 _JSON_BYTES = 100_000_000
-_TEACHABLE = "keras_model.h5"
+_TEACHABLE, _TEACHABLE_FOLDER = "keras_model.h5", "model.savedmodel"
+_OF_SAVED_MODEL = re.compile(r"(saved_model|keras_metadata)\.pb|variables/variables\.(index|data-\d{5}-of-\d{5})")
 _DEEPEST = 250
 _NETWORK_BYTES = 8_000_000_000
 # Weights hardly pack: what becomes a hundred times as large was made to fill a disk or a memory.
@@ -33,7 +35,7 @@ class Stored:
         kind: "keras" (the zip of Keras 2.12 and later), "hdf5" (with or without a config) or "savedmodel".
         config: as it is in the file; None where there is none: weights alone, or no network of Keras's.
         version: of the Keras that wrote it; None where it does not say.
-        member: of a zip around a file: its name in it; of a folder, the file's name in that; else "".
+        member: of a zip around a file or a SavedModel: its name in it; of a folder, the file's name in that; else "".
         classes: class names of a labels.txt beside it, in the order of the outputs.
     """
 
@@ -57,8 +59,9 @@ class Stored:
     @property
     def of_teachable_machine(self) -> bool:
         """Whether it is what Google's Teachable Machine hands out: its pixels are -1..1."""
-        named = self.member or self.path.name == _TEACHABLE
-        return (bool(named) and bool(self.classes)) or _is_teachable(self.config)
+        parts = (self.path / self.member).parts
+        named = parts[-1] in (_TEACHABLE, _TEACHABLE_FOLDER) or parts[-2:] == (_TEACHABLE_FOLDER, "saved_model.pb")
+        return (named and bool(self.classes)) or _is_teachable(self.config)
 
     def check_sizes(self) -> None:
         """Check that no member of a zip becomes larger than what a network holds.
@@ -70,6 +73,27 @@ class Stored:
             with zipfile.ZipFile(self.path) as archive:
                 for about in archive.infolist():
                     _check_size(self.path, about, _NETWORK_BYTES)
+
+    @contextlib.contextmanager
+    def saved_model(self) -> Iterator[Path]:
+        """The folder of a SavedModel; out of a zip, one that is there as long as it is needed.
+
+        Raises:
+            UserError: a member of the zip is damaged, or larger than a network can be.
+        """
+        if self.path.is_dir():
+            yield self.path
+            return
+        with zipfile.ZipFile(self.path) as archive:
+            names = archive.namelist()
+        top = self.member.removesuffix("saved_model.pb")
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "variables").mkdir()
+            # By name, so that no other member, wherever it would lie, comes out of the zip.
+            for name in names:
+                if name.startswith(top) and _OF_SAVED_MODEL.fullmatch(inner := name[len(top) :]):
+                    (Path(folder) / inner).write_bytes(_member(self.path, name, _NETWORK_BYTES))
+            yield Path(folder)
 
     @contextlib.contextmanager
     def hdf5(self, attributes_alone: bool = False) -> Iterator[Any]:
@@ -167,7 +191,18 @@ def _of_zip(path: Path) -> Stored:
         labels = _member(path, by_end["labels.txt"], 1_000_000) if "labels.txt" in by_end else b""
         found = Stored(path, "hdf5", None, member=by_end[_TEACHABLE], classes=labels_in(labels))
         return _of_hdf5(found)
+    if "saved_model.pb" in by_end:
+        return _of_zipped_saved_model(Stored(path, "savedmodel", None, member=by_end["saved_model.pb"]), by_end)
     raise UserError(f"'{path}' {_strange_zip(names, by_end)}")
+
+
+def _of_zipped_saved_model(found: Stored, by_end: dict[str, str]) -> Stored:
+    from convscope.models.saved_model_config import config_of_saved_model
+
+    labels = _member(found.path, by_end["labels.txt"], 1_000_000) if "labels.txt" in by_end else b""
+    with found.saved_model() as folder:
+        config, version = config_of_saved_model(folder)
+    return dataclasses.replace(found, config=config, version=version, classes=labels_in(labels))
 
 
 def _json_of(path: Path, name: str) -> dict[str, Any]:
@@ -240,12 +275,13 @@ def _folder(path: Path) -> Stored:
 
     if is_file(path / "saved_model.pb"):
         config, version = config_of_saved_model(path)
-        return Stored(path, "savedmodel", config, version, classes=_labels_beside(path))
+        labels = _labels_beside(path) or (_labels_beside(path.parent) if path.name == _TEACHABLE_FOLDER else ())
+        return Stored(path, "savedmodel", config, version, classes=labels)
     if is_file(path / _TEACHABLE):
         return _of_hdf5(Stored(path, "hdf5", None, member=_TEACHABLE, classes=_labels_beside(path)))
-    if is_file(path / "model.savedmodel" / "saved_model.pb"):
-        config, version = config_of_saved_model(path / "model.savedmodel")
-        return Stored(path / "model.savedmodel", "savedmodel", config, version, "saved_model.pb", _labels_beside(path))
+    if is_file((inner := path / _TEACHABLE_FOLDER) / "saved_model.pb"):
+        config, version = config_of_saved_model(inner)
+        return Stored(inner, "savedmodel", config, version, "saved_model.pb", _labels_beside(path))
     hint = "a model is a .keras or .h5 file, a SavedModel folder, or what Teachable Machine hands out"
     if is_file(path / "config.json"):
         hint = "if it is a keras-hub preset: source: preset, preset: and the folder"
@@ -303,8 +339,6 @@ def _strange_zip(names: list[str], by_end: dict[str, str]) -> str:
         return f"is a model for the browser (TensorFlow.js); {teachable}"
     if any(name.endswith(".tflite") for name in names):
         return f"holds a model for phones (TensorFlow Lite), whose gradients are gone; {teachable}"
-    if "saved_model.pb" in by_end:
-        return "is a SavedModel within a zip; unpack it and name the folder with saved_model.pb"
     if "data.pkl" in by_end:
         return f"is a PyTorch file, {_TORCH}"
     if any(name.endswith(".npy") for name in names):

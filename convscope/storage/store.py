@@ -11,6 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
+from convscope.errors import UserError
 from convscope.storage.chunks import PAGE
 from convscope.storage.files import atomic_path
 
@@ -88,13 +89,21 @@ def concatenate(
         axis_name: label of the dimension that grows ("image").
         virtual: refer to the shards by their relative paths (nothing is copied), or copy, a shard at a time.
         part: of what lies in groups, take only `<group>/<part>`, and call it `<group>` ("maps/gradcam" becomes "maps").
+
+    Raises:
+        UserError: the part was left out of the shards, with the reason that their attribute `left_out` gives.
     """
     folder = Path(whole).parent
     with contextlib.ExitStack() as stack:
         shards = [stack.enter_context(open_file(part)) for part in parts]
+        left_out = json.loads(shards[0].attrs.get("left_out", "{}"))
+        if part in left_out:
+            raise UserError(left_out[part])
         target = stack.enter_context(create(whole))
         for key, value in shards[0].attrs.items():
-            target.attrs[key] = value
+            # What is missing of the others is not this part's.
+            if key != "left_out":
+                target.attrs[key] = value
         names: list[str] = []
         shards[0].visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
         for name in names:

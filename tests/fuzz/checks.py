@@ -167,5 +167,8 @@ def failures(recipe: Recipe, number: int, only: Iterator[str] | list[str] | None
         except Difference as difference:
             found[name] = str(difference)
         except Exception as error:
-            found[name] = f"{type(error).__name__}: {str(error)[:300]}"
+            lines = str(error).splitlines() or [""]
+            # TensorFlow's reason stands at the end, behind the places of the graph.
+            last = f" ... {lines[-1][-300:]}" if lines[1:] else ""
+            found[name] = f"{type(error).__name__}: {lines[0][:300]}{last}"
     return found

@@ -150,6 +150,8 @@ MISTAKES: list[tuple[str, Any, list[str]]] = [
     ("attributions/nett", {"images": ["few"]}, ["attributions.nett", "model 'nett'", "did you mean 'net'?"]),
     ("attributions/net/methods", ["deep_shap"], ["deep_shap cannot explain", "'block1_sepconv1'", "use kernel_shap"]),
     ("attributions/net", {"images": ["few"], "methods": ["occlusion"], "occlusion": {"patch": 4, "stride": 5}}, ["stride is 5"]),
+    ("attributions/net", {"images": ["few"], "methods": "all", "occlusion": {"patch": 4, "stride": 5}}, ["stride is 5"]),
+    ("attributions/net", {"images": ["few"], "methods": ["kernel_shap"], "kernel_shap": {"samples": 40}}, ["samples is 40", "120"]),
     ("attributions/net", {"images": ["few"], "methods": ["pertinent_negative"], "pertinent_negative": {"gamma": 1}}, ["gamma"]),
     (
         "attributions/net",

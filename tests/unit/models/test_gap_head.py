@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from convscope.errors import UserError
-from convscope.models.gap_head import GapHead, own_gap_head, pooled_features, train_gap_head
+from convscope.models.gap_head import GapHead, own_gap_head, pooled_features, train_gap_head, write_refusal
 from convscope.models.spec import ModelSpec
 
 L = keras.layers
@@ -96,3 +96,9 @@ def test_it_survives_its_file(tmp_path: Path) -> None:
 def test_pooled_features_of_no_batches_are_empty() -> None:
     pooled, logits = pooled_features(lambda images: (images, images), [], 4, 2)
     assert pooled.shape == (0, 4) and logits.shape == (0, 2)
+
+
+def test_a_head_that_cannot_be_says_why_where_it_is_asked_for(tmp_path: Path) -> None:
+    write_refusal(tmp_path / "head.h5", "no picture of class 'cat'", model="net")
+    with pytest.raises(UserError, match="no picture of class 'cat'"):
+        GapHead.load(tmp_path / "head.h5")

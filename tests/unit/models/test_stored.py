@@ -95,6 +95,42 @@ def test_teachable_machine_needs_nothing_in_the_config(tmp_path: Path) -> None:
     assert spec.classes == ("a", "b") and spec.scale == (1.0,) * 3, "what the config says comes first"
 
 
+def zipped_saved_model(folder: Path, model: Any, top: str) -> Path:
+    """A SavedModel of Keras 2 in a zip, with labels.txt beside it and what else a zip may hold."""
+    model.save(folder / "saved", save_format="tf")
+    with zipfile.ZipFile(folder / "saved.zip", "w") as archive:
+        for file in sorted((folder / "saved").rglob("*")):
+            if file.is_file():
+                archive.write(file, f"{top}{file.relative_to(folder / 'saved').as_posix()}")
+        archive.writestr("labels.txt", "0 Cat\n1 Big Dog\n")
+        archive.writestr(f"{top}../../outside.txt", "x")
+        archive.writestr(f"{top}variables/../../../outside.txt", "x")
+    return folder / "saved.zip"
+
+
+@pytest.mark.parametrize(("top", "teachable"), [("model.savedmodel/", True), ("", False), ("my/net/", False)])
+def test_a_saved_model_in_a_zip_is_read_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, top: str, teachable: bool
+) -> None:
+    """Teachable Machine's other export; of other people's zips nothing says what their pixels are."""
+    _, model = teachable_machine(tmp_path)
+    (tmp_path / "a/b/temporary").mkdir(parents=True)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "a/b/temporary"))
+    path = zipped_saved_model(tmp_path, model, top)
+    check_model_file("models.m", str(path))
+    network, spec = load.import_model("m", settings(path=str(path), **({} if teachable else {"preprocessing": "none"})))
+    assert spec.classes == ("Cat", "Big Dog") and stored(path).of_teachable_machine is teachable
+    pixels = np.random.default_rng(1).integers(0, 256, (3, 16, 16, 3)).astype("float32")
+    expected = model.predict(pixels / 127.5 - 1 if teachable else pixels, verbose=0)
+    np.testing.assert_allclose(spec.probabilities(network(spec.preprocess(pixels)).numpy()), expected, atol=1e-5)
+    assert not list(tmp_path.rglob("outside.txt")) and not list((tmp_path / "a/b/temporary").rglob("*.pb"))
+    with zipfile.ZipFile(path) as whole, zipfile.ZipFile(tmp_path / "cut.zip", "w") as cut:
+        for name in whole.namelist():
+            cut.writestr(name, whole.read(name)[: 40 if name.endswith(".index") else None])
+    with pytest.raises(UserError, match="its variables cannot be read"):
+        load_file(tmp_path / "cut.zip")
+
+
 def test_a_notebook_takes_it_as_it_is(tmp_path: Path) -> None:
     path, _ = teachable_machine(tmp_path)
     _, spec = canonical(path, {})
@@ -173,7 +209,7 @@ def test_everything_else_is_told_in_one_line(tmp_path: Path) -> None:
         ),
         ({"model_unquant_dot_tflite": b"", "labels_dot_txt": b"0 a"}, "TensorFlow Lite"),
         ({"archive__data_dot_pkl": b""}, "PyTorch"),
-        ({"model_dot_savedmodel__saved_model_dot_pb": b""}, "unpack it and name the folder"),
+        ({"model_dot_savedmodel__saved_model_dot_pb": b""}, "does not say what layers it was made of"),
         ({"x_dot_npy": b""}, "arrays of NumPy"),
         ({"inner_dot_h5": b""}, "unpack it and name"),
         ({"readme": b""}, "zip without a Keras model"),
