@@ -11,11 +11,16 @@ from convscope.models.cam_layer import default_cam_layer
 from convscope.models.graphs import is_random
 from convscope.models.nodes import is_kerass, nodes_in_order, tensor_of
 from convscope.models.spec import FloatArray, ModelSpec
+from convscope.models.tokens import grid_of
 
 # A map of fewer cells a side shows no place.
 _FEWEST_CELLS = 4
 # What the first layers saw in training and what they get may differ by less for a picture of another kind.
 _TIMES = 8.0
+_MIXED = (
+    "attention has brought into each what other places hold, so that a map of them need not lie where the evidence is: compare it with "
+    "occlusion"
+)
 
 
 def remarked(spec: ModelSpec, flat: keras.Model) -> ModelSpec:
@@ -43,7 +48,8 @@ def remarked(spec: ModelSpec, flat: keras.Model) -> ModelSpec:
 def _input_note(spec: ModelSpec) -> str:
     low, high = (np.asarray(spec.scale) * pixel + np.asarray(spec.offset) for pixel in (0, 255))
     least, most = float(np.minimum(low, high).min()), float(np.maximum(low, high).max())
-    return f"input {spec.input_size[0]}x{spec.input_size[1]}, {spec.channels}, values {least:.4g} to {most:.4g}"
+    taken = f"bands {', '.join(map(str, spec.bands))} of a file, counted from 0" if spec.bands else spec.channels
+    return f"input {spec.input_size[0]}x{spec.input_size[1]}, {taken}, values {least:.4g} to {most:.4g}"
 
 
 def _map_remarks(spec: ModelSpec, flat: keras.Model) -> list[tuple[str, bool]]:
@@ -51,7 +57,11 @@ def _map_remarks(spec: ModelSpec, flat: keras.Model) -> list[tuple[str, bool]]:
         return []
     try:
         layer = default_cam_layer(flat, spec.input_size)
-        shape = tensor_of(flat, layer).shape
+        tensor = tensor_of(flat, layer)
+        shape = tensor.shape
+        if len(shape) == 3:
+            grid = grid_of(flat, tensor)
+            return [(f"class activation maps are of layer '{layer}', {grid.rows}x{grid.columns} tokens; {_MIXED}", False)]
         height, width = shape[1:3] if len(shape) == 4 else (None, None)
         if len(shape) == 4 and None in (height, width):
             batch = (1, *spec.input_size, flat.inputs[0].shape[-1])

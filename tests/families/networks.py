@@ -50,12 +50,20 @@ def hub_classifiers() -> list[str]:
 def perturbed(model: keras.Model, images: np.ndarray) -> keras.Model:
     """The same network with statistics of what passes, and factors and offsets that none of a fresh one has.
 
-    Fresh ones (0 and 1) hide mistakes; statistics that have nothing to do with what passes let a deep network's signal die out.
+    Fresh ones (0 and 1) hide mistakes; statistics that have nothing to do with what passes let a deep network's signal die out, or
+    grow until its answers are chaos, so that they are taken after the factors are changed.
 
     Args:
         model: is changed, and given back.
         images: (N, H, W, 3) in model space, of which the statistics are taken.
     """
+    rng = np.random.default_rng(0)
+    for weight in model.weights:
+        kind, values = weight.path.rpartition("/")[2], np.asarray(weight)
+        if kind == "gamma":
+            weight.assign(values * rng.uniform(0.6, 1.5, values.shape))
+        elif kind in ("beta", "bias"):
+            weight.assign(values + 0.1 * rng.normal(size=values.shape))
     norms = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.BatchNormalization)]
     kept = [layer.momentum for layer in norms]
     for layer in norms:
@@ -64,13 +72,10 @@ def perturbed(model: keras.Model, images: np.ndarray) -> keras.Model:
         model(images, training=True)
     for layer, momentum in zip(norms, kept, strict=True):
         layer.momentum = momentum
-    rng = np.random.default_rng(0)
-    for weight in model.weights:
-        kind, values = weight.path.rpartition("/")[2], np.asarray(weight)
-        if kind in ("gamma", "moving_variance"):
-            weight.assign(values * rng.uniform(0.6, 1.5, values.shape))
-        elif kind in ("beta", "bias", "moving_mean"):
-            weight.assign(values + 0.1 * rng.normal(size=values.shape))
+    for layer in norms:
+        variance, mean = np.asarray(layer.moving_variance), np.asarray(layer.moving_mean)
+        layer.moving_variance.assign(variance * rng.uniform(0.8, 1.25, variance.shape))
+        layer.moving_mean.assign(mean + 0.1 * np.sqrt(variance) * rng.normal(size=mean.shape))
     return model
 
 
