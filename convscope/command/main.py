@@ -17,6 +17,10 @@ from convscope.errors import UserError
 from convscope.storage.places import is_file
 
 _EPILOGUE = {
+    "why": """examples:
+  convscope why cat.jpg
+  convscope why photos/ --model Xception --method integrated_gradients
+  convscope why cat.jpg --model model.h5 --classes cat,dog --target dog""",
     "explain": """examples:
   convscope explain model.keras cat.jpg dog.jpg
   convscope explain Xception photos/
@@ -71,6 +75,16 @@ def _explain(args: argparse.Namespace, rest: list[str]) -> int:
         return 0
     print(f"{path} is written. Its figures are made now; then open results/{study}/gallery/index.html in a browser.")
     return _snakemake(path, rest)
+
+
+def _why(args: argparse.Namespace, rest: list[str]) -> int:
+    from convscope.command.studies import model_entry
+    from convscope.command.why import why
+
+    part, name = model_entry(args.model, _words(args.classes), args.image_size, settings=_settings(args.set))
+    target = int(args.target) if args.target.isdecimal() else args.target
+    own = {} if args.layer is None else {"layer": args.layer}
+    return 1 if why(part, name, args.pictures, args.method, target, args.top, args.out, **own) else 0
 
 
 def _init(args: argparse.Namespace, rest: list[str]) -> int:
@@ -183,6 +197,12 @@ def _size(text: str) -> int | list[int]:
     return int(text) if len(sides) == 1 else [int(side) for side in sides]
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no number of classes; 5, say")
+    return int(text)
+
+
 def _words(text: str | None) -> list[str]:
     """Class names: parted by commas, or a line each in a file."""
     if not text:
@@ -249,22 +269,35 @@ def _parser() -> argparse.ArgumentParser:
         return made
 
     def of_a_model(made: argparse.ArgumentParser) -> None:
-        made.add_argument("--study", help="name of the study; its results go to results/STUDY/")
         made.add_argument("--classes", help="the model's classes in order: cat,dog, or a file with one a line")
         size = "side of the pictures the model takes, where it does not say; of rectangles HEIGHTxWIDTH (64x128)"
         made.add_argument("--image-size", type=_size, help=size)
         made.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="any other key of the model")
+
+    def of_a_study(made: argparse.ArgumentParser) -> None:
+        made.add_argument("--study", help="name of the study; its results go to results/STUDY/")
+        of_a_model(made)
         made.add_argument("--force", action="store_true", help="replace a study file that says something else")
 
+    known = "a .keras or .h5 file, a keras-hub preset, or a name of keras.applications"
+    why = command("why", _why, "say what a model sees in a picture and where it looked, at once and without a study")
+    why.add_argument("pictures", nargs="+", help="pictures, and folders of pictures")
+    why.add_argument("--model", default="VGG16", help=f"{known} (default: VGG16)")
+    why.add_argument("--method", default="gradcam", help="a class activation map or an attribution (default: gradcam)")
+    why.add_argument("--target", default="predicted", help="the class to explain: predicted, all, a name or a number")
+    why.add_argument("--layer", help="whose feature maps carry the map (default: the last ones)")
+    why.add_argument("--top", type=_count, default=5, help="how many classes are told (default: 5)")
+    why.add_argument("--out", type=Path, default=Path("why"), help="folder for pictures and numbers (default: why)")
+    of_a_model(why)
     explain = command("explain", _explain, "write a study that explains what a model says of pictures, and run it")
-    explain.add_argument("model", help="a .keras or .h5 file, a keras-hub preset, or a name of keras.applications")
+    explain.add_argument("model", help=known)
     explain.add_argument("pictures", nargs="+", help="pictures, and folders of pictures")
     explain.add_argument("--only-write", action="store_true", help="write the study, and do not run it")
-    of_a_model(explain)
+    of_a_study(explain)
     init = command("init", _init, "write a study of your own pictures and model, with what is found there filled in")
     init.add_argument("--data", help="folder of class folders, or of splits of them")
     init.add_argument("--model", help="a .keras or .h5 file, a preset, or a name; without one a convnet is trained")
-    of_a_model(init)
+    of_a_study(init)
     run = command("run", _run, "make the figures of a study; what follows -- goes to Snakemake")
     run.add_argument(
         "study", type=Path, nargs="?", help="its file; config.yaml here, or the embedded study, where absent"

@@ -49,7 +49,7 @@ def explain_study(
     Raises:
         UserError: a model or picture is not there, or names for another number of classes than the model has.
     """
-    part, name = _model(model, classes, size, settings=settings), _name_of(model)
+    part, name = model_entry(model, classes, size, settings=settings)
     sets = image_sets(pictures)
     study = study or f"explain_{name}"
     remarks = [f"Why does {model} say what it says of these pictures?", "", _KEYS, f"  convscope run {study}.yaml"]
@@ -89,9 +89,9 @@ def init_study(
         images = name_from(expanded(data).resolve().name)
         part, found, splits = dataset_part(data, to_train=model is None)
         lines += ["", "datasets:", entry(images, part, f"classes: {', '.join(found)}")]
-    name = _name_of(model) if model else "convnet"
+    name = "convnet"
     if model:
-        part = _model(model, classes, size, found, settings)
+        part, name = model_entry(model, classes, size, found, settings)
         guessed = (
             ""
             if classes or "classes" not in part
@@ -119,14 +119,20 @@ def _name_of(model: str) -> str:
     return name_from(path.stem if path.suffix in (*MODEL_SUFFIXES, ".zip") else path.name)
 
 
-def _model(
+def model_entry(
     model: str,
     classes: Sequence[str],
     size: int | list[int] | None,
     found: Sequence[str] = (),
     settings: Mapping[str, Any] = _NOTHING,
-) -> dict[str, Any]:
-    """The model's entry; `found` are class names that are taken where the model has as many outputs."""
+) -> tuple[dict[str, Any], str]:
+    """A model's entry under `models:`, and a name for it; arguments as of `explain_study`.
+
+    `found` are class names that are taken where the model has as many outputs.
+
+    Raises:
+        UserError: there is no such model, it has another number of classes, or its size must be named.
+    """
     part = model_part(model)
     outputs = outputs_of(expanded(model)) if part["source"] == "file" else None
     if classes and outputs and outputs != len(classes):
@@ -139,7 +145,7 @@ def _model(
         part["image_size"] = size
     elif "image_size" not in settings and part["source"] == "file" and takes_any_size(expanded(model)):
         raise UserError(f"'{model}' takes pictures of any size; name the side by --image-size (224, say)")
-    return {**part, **settings}
+    return {**part, **settings}, _name_of(model)
 
 
 def _methods(part: dict[str, Any]) -> dict[str, Any]:

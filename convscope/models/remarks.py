@@ -18,8 +18,8 @@ _FEWEST_CELLS = 4
 # What the first layers saw in training and what they get may differ by less for a picture of another kind.
 _TIMES = 8.0
 _MIXED = (
-    "attention has brought into each what other places hold, so that a map of them need not lie where the evidence is: compare it with "
-    "occlusion"
+    "attention has brought into each what other places hold, so that a map of them need not lie where the evidence is: "
+    "compare it with occlusion"
 )
 
 
@@ -61,7 +61,9 @@ def _map_remarks(spec: ModelSpec, flat: keras.Model) -> list[tuple[str, bool]]:
         shape = tensor.shape
         if len(shape) == 3:
             grid = grid_of(flat, tensor)
-            return [(f"class activation maps are of layer '{layer}', {grid.rows}x{grid.columns} tokens; {_MIXED}", False)]
+            return [
+                (f"class activation maps are of layer '{layer}', {grid.rows}x{grid.columns} tokens; {_MIXED}", False)
+            ]
         height, width = shape[1:3] if len(shape) == 4 else (None, None)
         if len(shape) == 4 and None in (height, width):
             batch = (1, *spec.input_size, flat.inputs[0].shape[-1])

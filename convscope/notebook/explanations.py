@@ -1,5 +1,6 @@
 """Explanations of a model's predictions, by every class activation map and every attribution method."""
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -74,6 +75,16 @@ class Explanation(Drawn):
             f"<{title} of model '{self.model}'{at}: maps {shape_of(self.maps)}, images {shape_of(self.images)}, "
             f"predictions {shape_of(self.predictions)}>"
         )
+
+    def of(self, image: int) -> "Explanation":
+        """The explanation of one of the images, N = 1."""
+        arrays = {
+            name: getattr(self, name)[image : image + 1]
+            for name in ("maps", "targets", "scores", "predictions", "predicted", "images", "labels", "ids")
+        }
+        pixels = None if self.pixels is None else self.pixels[image : image + 1]
+        facts = {name: value[image : image + 1] for name, value in self.facts.items()}
+        return dataclasses.replace(self, **arrays, pixels=pixels, facts=facts)
 
     @property
     def overlays(self) -> np.ndarray:

@@ -51,7 +51,7 @@ def canonical(model: Any, settings: dict[str, Any]) -> Canonical:
             return load.load_model(path, facts, own_code.text_of(Path(code).expanduser()) if code else "")
         completed = model_settings(of_model(settings | {"path": str(path)}), lambda file: "none")
         name = _runnable(path.stem)
-        return _said(name, lambda: load.import_model(name, completed))
+        return said(name, lambda: load.import_model(name, completed))
     if not isinstance(model, keras.Model):
         kind = f"{type(model).__module__}.{type(model).__name__}"
         raise UserError(
@@ -64,7 +64,7 @@ def canonical(model: Any, settings: dict[str, Any]) -> Canonical:
     kept = _made.get(model)
     if kept is None or not state or kept[0] != state:
         name = _runnable(model.name)
-        kept = state, _said(name, lambda: load.import_network(name, model, completed))
+        kept = state, said(name, lambda: load.import_network(name, model, completed))
         _made[model] = kept
     return kept[1]
 
@@ -126,8 +126,13 @@ def _runnable(name: str) -> str:
     return re.sub("[^A-Za-z0-9_.-]", "_", name).lstrip("_.-") or "model"
 
 
-def _said(name: str, make: Any) -> Canonical:
-    """What is made; a mistake is said without the keys of a config file."""
+def said(name: str, make: Any) -> Canonical:
+    """What is made; a mistake is said without the keys of a config file.
+
+    Args:
+        name: of the model, as the keys of the mistake have it.
+        make: a function that gives a network and its spec.
+    """
     try:
         found: Canonical = make()
         return found

@@ -1,4 +1,4 @@
-"""A stranger's network: pictures of six bands, of which it takes four, and a head that CAM can do nothing with; from file to gallery."""
+"""A stranger's network, from file to gallery: it takes four of a picture's six bands, and has a head that CAM can do nothing with."""
 
 from pathlib import Path
 
@@ -72,7 +72,9 @@ def test_bands_from_file_to_gallery_and_cam_that_cannot_be(fresh: Project) -> No
     done = fresh.snakemake(config="bands.yaml")
     said = (done.stdout + done.stderr).partition("A job failed:")[2].splitlines()
     assert done.returncode == 1 and said and "Traceback" not in done.stderr, done.stdout + done.stderr
-    assert said[1].startswith("  gather_cam sat some cam: cams.sat.methods: 'cam' needs a head of global average pooling"), said
+    assert said[1].startswith(
+        "  gather_cam sat some cam: cams.sat.methods: 'cam' needs a head of global average pooling"
+    ), said
     assert "gap_head: {dataset: ...}" in said[1]
 
     study = fresh.folder / "results/bands"

@@ -1,0 +1,94 @@
+"""`convscope why`: the model's own answers, the workflow's map, and one line for every mistake."""
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import convscope
+from convscope.command.main import main
+from convscope.command.why import ranking
+
+L = keras.layers
+CLASSES = ["ant", "bee", "cow", "dog"]
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    keras.utils.set_random_seed(3)
+    x = L.Conv2D(6, 3, activation="relu", name="conv")(L.Rescaling(1 / 25)(image := keras.Input((32, 32, 3))))
+    x = L.Dense(4, activation="softmax")(L.Flatten()(L.MaxPooling2D(4)(x)))
+    keras.Model(image, x).save("net.keras")
+    rng = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for name in ("b", "a"):
+        Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(f"photos/{name}.png")
+    return tmp_path
+
+
+def ran(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as end:
+        main(["why", *arguments, "--model", "net.keras", "--classes", ",".join(CLASSES)])
+    said = capsys.readouterr()
+    assert isinstance(end.value.code, int)
+    return end.value.code, said.out, said.err
+
+
+def test_the_models_answers_and_the_workflows_map(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, said, wrong = ran(capsys, "photos", "--top", "3", "--out", "out/of")
+    assert (code, wrong) == (0, "")
+    model = keras.models.load_model("net.keras")
+    for name in ("a", "b"):
+        pixels = np.asarray(Image.open(f"photos/{name}.png"))[None]
+        expected = np.asarray(model(pixels.astype("float32")))[0]
+        facts = json.loads(Path(f"out/of/{name}_gradcam.json").read_text())
+        order = [int(place) for place in np.argsort(-expected)[:3]]
+        assert [row["class"] for row in facts["answers"]] == [CLASSES[place] for place in order]
+        np.testing.assert_allclose([row["value"] for row in facts["answers"]], expected[order], atol=1e-5)
+        assert facts["explained"] == [CLASSES[order[0]]] and facts["layer"] == "conv"
+        same = convscope.explain("net.keras", f"photos/{name}.png", classes=CLASSES)
+        with np.load(f"out/of/{name}_gradcam.npz") as arrays:
+            np.testing.assert_allclose(arrays["maps"], same.maps, atol=1e-6)
+            assert len(arrays["images"]) == 1
+        assert Image.open(f"out/of/{name}_gradcam.png").size[0] > 96
+        assert f"{100 * expected[order[0]]:.1f}%  {CLASSES[order[0]]}" in said
+    assert said.index("photos/a.png: ") < said.index("photos/b.png: ")
+
+
+def test_a_picture_that_cannot_be_read_is_named_and_the_others_are_explained(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "broken.png").write_bytes(b"no picture")
+    code, said, _ = ran(capsys, "broken.png", "photos/a.png", "--method", "saliency", "--target", "all")
+    assert code == 1 and "left out: broken.png: not a picture" in said
+    assert json.loads(Path("why/a_saliency.json").read_text())["explained"] == CLASSES
+    assert len(list(Path("why").iterdir())) == 3
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["photos/a.png", "--method", "gradcm"], "--method: 'gradcm' does not exist; did you mean 'gradcam'?"),
+        (["photos/a.png", "--target", "dgo"], "--target: class 'dgo' does not exist; did you mean 'dog'?"),
+        (["photos/a.png", "--target", "4"], "no class number 4"),
+        (["photos/a.png", "--layer", "cnov"], "'cnov'"),
+        (["photos/c.png"], "the picture 'photos/c.png' does not exist"),
+        (["empty"], "there are no pictures in the folder 'empty'"),
+        (["photos/a.png", "--set", "colour=1"], "unknown key 'colour'"),
+    ],
+)
+def test_mistakes_are_one_line(words: list[str], said: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "empty").mkdir()
+    code, _, wrong = ran(capsys, *words)
+    assert code == 1 and wrong.count("\n") == 1 and said in wrong
+    assert not Path("why").exists()
+
+
+def test_a_regression_keeps_the_order_of_its_numbers() -> None:
+    values = np.array([1.0, 3.0, 2.0])
+    assert [row["class"] for row in ranking("regression", values, "abc", 5)] == ["a", "b", "c"]
+    assert [row["class"] for row in ranking("multiclass", values, "abc", 2)] == ["b", "c"]
