@@ -21,7 +21,8 @@ of the smallest network that has all parts of its family; the others of the fami
   to tell the colour of one patch in noise and then told all; Grad-CAM's peak lay on that patch in none of 64 pictures (tokens pooled)
   and in 16 of them (class token), where chance is one. Such maps want a second opinion: occlusion, and `judging:`.
 - **Moves**: noise is planted into each quarter of four grey pictures in turn; for how many of these sixteen the Grad-CAM of the
-  classes changes in that quarter more than it does for the other three. By chance one in four is right; twelve are asked for.
+  classes changes in that quarter more than it does for the other three. By chance one in four is right; twelve are asked for. A random
+  network whose own feature maps change as much elsewhere (gates) is set aside for the next: no map can show what it has lost.
 - **ReLUs**: how many follow the rule of guided backprop and of the deconvnet. A ReLU with a ceiling (ReLU6) is one that passes nothing
   above it. GELU, SiLU (swish), hard-swish, ELU, leaky and parametric ReLUs let negative numbers through, so that no side of
   them is shut: their gradient stays the plain one, and they are counted beside it. **Without a ReLU, guided backprop and the
