@@ -3,10 +3,12 @@
 That file is read at Keras's first import and is part of no result's identity. Imported by every module that makes or loads networks.
 """
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+from keras.src.backend.tensorflow import nn as _operations
 from keras.src.layers.convolutional.base_conv import BaseConv
 
 
@@ -58,3 +60,24 @@ def _convolution_op(self: Any, inputs: Any, kernel: Any) -> Any:
 
 
 BaseConv.convolution_op = _convolution_op
+
+
+def _of_enough_places(pool: Callable[..., Any]) -> Callable[..., Any]:
+    """Adaptive pooling that refuses to make more places than there are: of windows without a place TensorFlow ends the process."""
+
+    @functools.wraps(pool)
+    def checked(inputs: Any, output_size: Any, data_format: str | None = None) -> Any:
+        first = 2 if data_format == "channels_first" else 1
+        places = tuple(inputs.shape[first : first + len(inputs.shape) - 2])
+        wanted = (output_size,) * len(places) if isinstance(output_size, int) else tuple(output_size)
+        if any(here is not None and here < asked for here, asked in zip(places, wanted, strict=True)):
+            raise ValueError(
+                f"maps of {'x'.join(map(str, places))} places cannot be pooled to {'x'.join(map(str, wanted))}"
+            )
+        return pool(inputs, output_size, data_format)
+
+    return checked
+
+
+for _name in ("adaptive_average_pool", "adaptive_max_pool"):
+    setattr(_operations, _name, _of_enough_places(getattr(_operations, _name)))

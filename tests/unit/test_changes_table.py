@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from convscope.config import complete, load_schema
+from tests.workflow.changes.__main__ import one_of, together
 from tests.workflow.changes.docs import PAGE, page
 from tests.workflow.changes.files import FILES
 from tests.workflow.changes.schema import leaves_of
@@ -99,3 +100,13 @@ def test_a_key_can_be_replaced_added_and_taken_out() -> None:
 
 def test_the_page_of_the_docs_is_that_of_the_table(root: Path) -> None:
     assert (root / PAGE).read_text(encoding="utf-8") == page(), "write it anew: make test-changes ARGS=--docs"
+
+
+def test_leaves_that_are_compared_together_have_no_job_in_common() -> None:
+    groups = together([*ROWS, *FILES])
+    assert sorted(row.name for group in groups for row in group) == sorted(row.name for row in [*ROWS, *FILES])
+    several = [group for group in groups if len(group) > 1]
+    assert several and all(len({row.name.split(".")[1] for row in group}) == len(group) for group in several)
+    assert all(len({row.study for row in group}) == 1 for group in several)
+    first = one_of(next(group for group in several if group[0].study == "methods"))
+    assert first.reruns["attribution"] == first.name.count("attributions.") and first.reruns["side_by_side"] == 1

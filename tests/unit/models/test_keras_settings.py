@@ -168,3 +168,13 @@ def test_strided_convolutions_of_one_pixel_in_graphs_too(root: Path) -> None:
         [sys.executable, "-c", STRIDED_IN_GRAPHS], cwd=root, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("kind", ["AdaptiveMaxPooling2D", "AdaptiveAveragePooling2D"])
+def test_more_places_than_there_are_do_not_end_the_process(kind: str) -> None:
+    layer = getattr(keras.layers, kind)((3, 2))
+    maps = np.arange(24, dtype="float32").reshape(1, 3, 4, 2)
+    reduce = np.max if "Max" in kind else np.mean
+    np.testing.assert_allclose(layer(maps), reduce(maps.reshape(1, 3, 2, 2, 2), axis=3), rtol=1e-6)
+    with pytest.raises(ValueError, match="maps of 1x1 places cannot be pooled to 3x2"):
+        layer(np.ones((1, 1, 1, 2), "float32"))

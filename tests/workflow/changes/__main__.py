@@ -2,6 +2,9 @@
 
 Each change is made to a finished study, which then goes on, and to a fresh folder, and all results are compared. With --dry only the
 schedule of the first is compared with the table. Patterns choose rows: `make test-changes ARGS="'cams.*' 'a mask*'"`.
+
+With --together, leaves of different methods and presets (`attributions.lime.samples`, `attributions.rise.masks`), whose jobs have
+nothing in common but the pages, are scheduled each by itself and then changed and compared in one go.
 """
 
 import argparse
@@ -9,6 +12,8 @@ import sys
 import tempfile
 import time
 import traceback
+from collections import Counter
+from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -19,6 +24,8 @@ from tests.workflow.changes.workshop import Workshop
 from tests.workflow.preloaded import preloaded
 
 ROOT = Path(__file__).resolve().parents[3]
+# Rules with one job for all methods or presets of a model.
+_SHARED = ("train_autoencoder", "side_by_side", "gallery", "index")
 
 
 def faults(shop: Workshop, row: LeafChange | FileChange, dry: bool) -> tuple[str, list[str]]:
@@ -45,10 +52,47 @@ def faults(shop: Workshop, row: LeafChange | FileChange, dry: bool) -> tuple[str
     return as_words(outcome.ran), wrong
 
 
+def together(rows: Sequence[LeafChange | FileChange]) -> list[list[LeafChange | FileChange]]:
+    """Rows in groups of which no two depend on one method or preset: the first leaf of each, then the second ones."""
+    groups: list[list[LeafChange | FileChange]] = []
+    of_parts: dict[tuple[str, int], list[LeafChange | FileChange]] = {}
+    seen: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        section, *inner = row.name.split(".")
+        part = inner[0] if len(inner) == 2 and section in ("attributions", "filters") else ""
+        if not part or row.unrun or row.differs:
+            groups.append([row])
+            continue
+        key = (f"{row.study} {section}", seen[section, part])
+        seen[section, part] += 1
+        if key not in of_parts:
+            groups.append(of_parts.setdefault(key, []))
+        of_parts[key].append(row)
+    return groups
+
+
+def one_of(rows: Sequence[LeafChange | FileChange]) -> LeafChange | FileChange:
+    """One row of several: what they change together, and what reruns then."""
+    if len(rows) == 1:
+        return rows[0]
+    reruns: Counter[str] = Counter()
+    for row in rows:
+        reruns += row.reruns
+    # One job each of all methods together.
+    reruns |= Counter({name: 1 for name in _SHARED if reruns[name]})
+    for name in _SHARED:
+        reruns[name] = min(reruns[name], 1)
+    edits = {key: value for row in rows for key, value in row.edits.items()}
+    return LeafChange(", ".join(row.name for row in rows), rows[0].study, edits, +reruns)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="make test-changes", description=__doc__)
     parser.add_argument("patterns", nargs="*", default=["*"], help="rows to make, by name")
     parser.add_argument("--dry", action="store_true", help="compare what is scheduled with the table, and run nothing")
+    parser.add_argument(
+        "--together", action="store_true", help="compare leaves of different methods and presets in one go"
+    )
     parser.add_argument("--docs", action="store_true", help=f"write {PAGE} from the table, and nothing else")
     parser.add_argument("--place", type=Path, help="a folder to work in and to keep (default: a temporary one)")
     args = parser.parse_args()
@@ -61,16 +105,22 @@ def main() -> int:
         place = args.place or Path(temporary)
         with preloaded(place / "preloaded") as path:
             shop = Workshop(ROOT, place / "workshop", path)
-            for row in rows:
-                began = time.monotonic()
-                try:
-                    ran, wrong = faults(shop, row, args.dry)
-                except Exception as error:
-                    traceback.print_exc()
-                    ran, wrong = "", [f"{type(error).__name__}: {str(error)[-2000:]}"]
-                bad += bool(wrong)
-                verdict = "ok" if not wrong else "; ".join(wrong)
-                print(f"{row.name}: {ran or 'nothing'} [{time.monotonic() - began:.0f} s] {verdict}", flush=True)
+            for group in together(rows) if args.together else [[row] for row in rows]:
+                runs = [(row, True) for row in group if len(group) > 1] + [(one_of(group), args.dry)]
+                for row, dry in runs:
+                    began = time.monotonic()
+                    try:
+                        ran, wrong = faults(shop, row, dry)
+                    except Exception as error:
+                        traceback.print_exc()
+                        ran, wrong = "", [f"{type(error).__name__}: {str(error)[-2000:]}"]
+                    bad += bool(wrong)
+                    verdict = "ok" if not wrong else "; ".join(wrong)
+                    how = "scheduled" if dry else "run and compared"
+                    print(
+                        f"{row.name}: {ran or 'nothing'} [{how}, {time.monotonic() - began:.0f} s] {verdict}",
+                        flush=True,
+                    )
     print(f"{len(rows)} changes, {bad} wrong")
     return bool(bad)
 
