@@ -28,6 +28,7 @@ ROOMS = {
     "gallery": "all of it to look at",
     "check": "every name of a study leads somewhere",
     "notebook": "a live model, in a cell",
+    "watching": "a model while it learns",
     "command": "a study file from a model and pictures",
 }
 # What stands on the rooms, as it is called in the repository.

@@ -51,6 +51,7 @@ class ClassMapper:
         methods: names of `METHODS`.
         gap_head: weights that "cam" takes; the network's own where None.
         score_channels: of how many feature maps "score_cam" makes masks: those that vary most; all where None.
+        fold: whether batch norms are folded into convolutions, which is faster and does not see later changes of the weights.
 
     Raises:
         UserError: unknown layer or method, a model without a classifier, or "cam" for a model without a GAP head.
@@ -64,6 +65,7 @@ class ClassMapper:
         methods: Sequence[str] = ("gradcam",),
         gap_head: GapHead | None = None,
         score_channels: int | None = None,
+        fold: bool = True,
     ) -> None:
         if spec.head == "none":
             raise UserError(
@@ -74,7 +76,7 @@ class ClassMapper:
                 raise UserError(f"cams: method '{method}' does not exist; {nearest(method, METHODS)}")
         self.spec, self.layer, self.methods = spec, layer, tuple(methods)
         flat, sources, self._tail = cut_at(network, layer)
-        self._head = folded(flat, sources)
+        self._head = folded(flat, sources) if fold else _unfolded(flat, sources)
         self._class_weights: np.ndarray | None = None
         if "cam" in methods:
             found = gap_head or own_gap_head(network, layer)
@@ -161,3 +163,9 @@ class ClassMapper:
         if target == "all":
             return np.tile(np.arange(len(self.spec.classes)), (len(predicted), 1))
         return np.full((len(predicted), 1), self.spec.class_index(target), np.int64)
+
+
+def _unfolded(flat: keras.Model, sources: list[Any]) -> Any:
+    """`images -> list of tensors`, by the network's own layers and the weights that they have when it is called."""
+    model = keras.Model(flat.inputs[0], sources)
+    return lambda images: keras.tree.flatten(model(images, training=False))

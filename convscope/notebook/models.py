@@ -50,7 +50,7 @@ def canonical(model: Any, settings: dict[str, Any]) -> Canonical:
                 raise UserError(f"{path} has its facts in {facts.name}; leave out {' and '.join(sorted(settings))}")
             return load.load_model(path, facts, own_code.text_of(Path(code).expanduser()) if code else "")
         completed = model_settings(of_model(settings | {"path": str(path)}), lambda file: "none")
-        name = _runnable(path.stem)
+        name = runnable(path.stem)
         return said(name, lambda: load.import_model(name, completed))
     if not isinstance(model, keras.Model):
         kind = f"{type(model).__module__}.{type(model).__name__}"
@@ -63,7 +63,7 @@ def canonical(model: Any, settings: dict[str, Any]) -> Canonical:
     state = _state(model, completed)
     kept = _made.get(model)
     if kept is None or not state or kept[0] != state:
-        name = _runnable(model.name)
+        name = runnable(model.name)
         kept = state, said(name, lambda: load.import_network(name, model, completed))
         _made[model] = kept
     return kept[1]
@@ -121,7 +121,7 @@ def _state(model: keras.Model, settings: dict[str, Any]) -> str:
         return ""  # its class has no configuration: it is looked at anew each time
 
 
-def _runnable(name: str) -> str:
+def runnable(name: str) -> str:
     """A name that TensorFlow can run a network by."""
     return re.sub("[^A-Za-z0-9_.-]", "_", name).lstrip("_.-") or "model"
 

@@ -1,0 +1,147 @@
+"""A callback of Keras that looks at chosen pictures while a model learns."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from convscope.cams.mapper import ClassMapper
+from convscope.cams.names import METHODS
+from convscope.errors import UserError, nearest
+from convscope.models.cam_layer import default_cam_layer
+from convscope.notebook import images as pictures
+from convscope.notebook.models import KEYWORDS, layer_of_maps
+from convscope.notebook.session import keras_as_needed
+from convscope.notebook.settings import known_keywords
+from convscope.watching import figures, record
+from convscope.watching.live import LiveNetwork
+
+# About so many epochs are looked at where none are named.
+_LOOKS = 8
+
+
+class Watch(keras.callbacks.Callback):
+    """Keeps, at chosen epochs of `model.fit`, what the model says of some pictures and where it looks, and draws it at the end.
+
+    The training itself is not touched: the same seed gives the same weights with this callback and without. In `folder` lie, from the
+    first epoch that is looked at, one HDF5 file an epoch (`watching.record`), and at the end the pictures (`watching.figures.draw`).
+
+    Args:
+        images: as `convscope.explain` takes them; of a folder of class folders the true classes are known.
+        folder: where everything is written.
+        epochs: numbers of the epochs to look at, from 1; a number alone: every so many; None: about eight, the first ones closer
+            together, and the last.
+        method: a class activation map that needs no head trained beside the model ("gradcam", "layer_cam" ...).
+        target: the class explained: "predicted", "true", or a class name or index.
+        layer: whose feature maps carry the map; the last ones where None.
+        colormap: matplotlib's name.
+        **settings: of the model, as in `convscope.explain`: `classes`, `preprocessing` ...
+
+    Raises:
+        UserError: at the start of the training, or with the first epoch: one line, what is wrong and what to do.
+    """
+
+    def __init__(
+        self,
+        images: Any,
+        folder: str | os.PathLike[str] = "watching",
+        epochs: Iterable[int] | int | None = None,
+        method: str = "gradcam",
+        target: str | int = "predicted",
+        layer: str | None = None,
+        colormap: str = "jet",
+        **settings: Any,
+    ) -> None:
+        super().__init__()
+        if method not in METHODS:
+            raise UserError(f"watch: method '{method}' does not exist; {nearest(str(method), METHODS)}")
+        if target == "all":
+            raise UserError(
+                "watch: one class is explained in every epoch; target is predicted, true, a class name or an index"
+            )
+        known_keywords(settings, KEYWORDS, "watch")
+        self._images, self.folder, self._epochs = images, Path(folder).expanduser(), epochs
+        self._method, self._target, self._layer, self._colormap = method, target, layer, colormap
+        self._settings = {key: value for key, value in settings.items() if value is not None}
+        self._live: LiveNetwork | None = None
+        self._mapper: ClassMapper | None = None
+        self._wanted: set[int] = set()
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Choose the epochs."""
+        self._wanted = chosen_epochs(self._epochs, int(self.params.get("epochs") or 1))
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Look, if this epoch is one of those."""
+        if epoch + 1 in self._wanted:
+            self.look(epoch + 1, logs or {})
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Draw what was seen."""
+        if self._live is not None:
+            figures.draw(self.folder, *record.read(self.folder), self._colormap)
+
+    @keras_as_needed()
+    def look(self, epoch: int, logs: dict[str, Any]) -> record.Moment:
+        """Look at the pictures now, and write what is seen as that of an epoch."""
+        if self._live is None:
+            self._begin()
+        elif self._live.refresh() or self._method == "cam":  # whose weights are those of the mapper
+            self._mapper = None
+        live, read = self._live, self._read
+        assert live is not None  # noqa: S101
+        if self._mapper is None:
+            self._mapper = ClassMapper(live.network, live.spec, self._of, [self._method], fold=False)
+        seen = self._mapper(live.spec.preprocess(read.pixels), read.labels, self._target)
+        moment = record.Moment(
+            epoch,
+            seen.maps[self._method][:, 0],
+            seen.targets[:, 0],
+            seen.predicted,
+            seen.scores[:, 0],
+            seen.probabilities,
+            {key: float(value) for key, value in logs.items() if isinstance(value, int | float)},
+        )
+        record.write(self.folder, self._watched, moment)
+        return moment
+
+    def _begin(self) -> None:
+        live = LiveNetwork(self.model, self._settings)
+        spec = live.spec
+        self._of = layer_of_maps(
+            live.network, self._layer or default_cam_layer(live.network, spec.input_size), tokens=True
+        )
+        self._read = pictures.read(self._images, spec)
+        if self._target == "true" and (self._read.labels < 0).any():
+            raise UserError("target 'true' needs the true classes; give a folder of class folders, or name a class")
+        self._watched = record.Watched(
+            self._read.ids,
+            spec.reads.for_people(self._read.pixels),
+            self._read.labels,
+            spec.classes,
+            spec.head,
+            self._method,
+            self._of,
+            str(self._target),
+        )
+        record.begin(self.folder, self._watched)
+        self._live = live
+
+
+def chosen_epochs(wanted: Iterable[int] | int | None, last: int) -> set[int]:
+    """Numbers of the epochs to look at, from 1.
+
+    Args:
+        wanted: these; every so many; None: about eight, spread as powers are, for most changes at the beginning.
+        last: how many epochs the training has.
+    """
+    if wanted is None:
+        return {round(float(number)) for number in np.geomspace(1, last, min(_LOOKS, last))}
+    if isinstance(wanted, int):
+        if wanted < 1:
+            raise UserError(f"watch: epochs is {wanted}; every so many, 1 or more, or a list of numbers")
+        return set(range(wanted, last + 1, wanted)) | {last}
+    return set(map(int, wanted))
