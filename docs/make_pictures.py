@@ -78,6 +78,7 @@ def notebook_pictures() -> None:
 
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         _, shown = run(DOCS / "notebook.md")
+        save(Image.open("seen/sheet.png"), "notebook_watch.jpg", 1106)
     results = [value for value in shown if hasattr(value, "picture")]
     for result, name in zip(results, ("activations", "filters", "gradcam"), strict=False):
         result.save(DOCS / f"notebook_{name}.jpg")

@@ -1,5 +1,6 @@
 """A callback of Keras that looks at chosen pictures while a model learns."""
 
+import dataclasses
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -38,6 +39,7 @@ class Watch(keras.callbacks.Callback):
         target: the class explained: "predicted", "true", or a class name or index.
         layer: whose feature maps carry the map; the last ones where None.
         colormap: matplotlib's name.
+        labels: the true classes of images that are in no class folders, as the model numbers them, one each; -1 unknown.
         **settings: of the model, as in `convscope.explain`: `classes`, `preprocessing` ...
 
     Raises:
@@ -53,6 +55,7 @@ class Watch(keras.callbacks.Callback):
         target: str | int = "predicted",
         layer: str | None = None,
         colormap: str = "jet",
+        labels: Iterable[int] | None = None,
         **settings: Any,
     ) -> None:
         super().__init__()
@@ -63,6 +66,7 @@ class Watch(keras.callbacks.Callback):
                 "watch: one class is explained in every epoch; target is predicted, true, a class name or an index"
             )
         known_keywords(settings, KEYWORDS, "watch")
+        self._labels = None if labels is None else np.asarray(list(labels), np.int64)
         self._images, self.folder, self._epochs = images, Path(folder).expanduser(), epochs
         self._method, self._target, self._layer, self._colormap = method, target, layer, colormap
         self._settings = {key: value for key, value in settings.items() if value is not None}
@@ -115,6 +119,13 @@ class Watch(keras.callbacks.Callback):
             live.network, self._layer or default_cam_layer(live.network, spec.input_size), tokens=True
         )
         self._read = pictures.read(self._images, spec)
+        if self._labels is not None:
+            count, classes = len(self._read.ids), len(spec.classes)
+            if self._labels.shape != (count,) or not ((self._labels >= -1) & (self._labels < classes)).all():
+                raise UserError(
+                    f"watch: labels are numbers of classes, -1 to {classes - 1}, one for each of {count} images"
+                )
+            self._read = dataclasses.replace(self._read, labels=self._labels)
         if self._target == "true" and (self._read.labels < 0).any():
             raise UserError("target 'true' needs the true classes; give a folder of class folders, or name a class")
         self._watched = record.Watched(

@@ -31,7 +31,8 @@ def test_the_pages_code_runs_and_shows_its_figures(
         np.mean(names["model"].predict(names["photos"], verbose=0).argmax(axis=1) == names["labels"]) > 0.7
     )  # another processor trains another way
     assert "did you mean 'gradcam'?" in capsys.readouterr().out
-    assert {path.name for path in tmp_path.iterdir()} == {"cat.png", "evidence.png", "evidence.npz"}
+    assert len(list((tmp_path / "seen" / "strips").iterdir())) == 6
+    assert {path.name for path in tmp_path.iterdir()} == {"cat.png", "evidence.png", "evidence.npz", "seen"}
 
 
 def test_the_page_names_every_method_and_its_pictures_are_there(root: Path) -> None:
@@ -39,4 +40,4 @@ def test_the_page_names_every_method_and_its_pictures_are_there(root: Path) -> N
     for method in {*CAMS, *ATTRIBUTIONS}:
         assert f"`{method}`" in text
     pictures = re.findall(r"\]\((\w+\.jpg)\)", text)
-    assert len(pictures) == 3 and all((root / "docs" / name).is_file() for name in pictures)
+    assert len(pictures) == 4 and all((root / "docs" / name).is_file() for name in pictures)

@@ -60,7 +60,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, keras.Model
     keep = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: kept.update({epoch + 1: model_of(watch).get_weights()})
     )
-    watch = Watch(data(6)[0], folder, epochs=[1, 3, 4], classes=CLASSES)
+    watch = Watch(data(6)[0], folder, epochs=[1, 3, 4], labels=data(6)[1], classes=CLASSES)
     return folder, fitted([watch, keep]), kept
 
 
@@ -149,7 +149,7 @@ def test_another_training_does_not_join_the_folder(watched: Any) -> None:
     with pytest.raises(UserError, match="holds what was seen of other pictures"):
         fitted([Watch(data(4)[0], folder, classes=CLASSES)], epochs=1)
     before = record.read(folder)[1]
-    fitted([Watch(data(6)[0], folder, epochs=[1], classes=CLASSES)], epochs=1)
+    fitted([Watch(data(6)[0], folder, epochs=[1], labels=data(6)[1], classes=CLASSES)], epochs=1)
     assert [moment.epoch for moment in record.read(folder)[1]] == [1, 3, 4]
     np.testing.assert_allclose(record.read(folder)[1][0].maps, before[0].maps, atol=1e-6)
 
@@ -163,6 +163,8 @@ def test_another_training_does_not_join_the_folder(watched: Any) -> None:
         ({"target": "true"}, "needs the true classes"),
         ({"layer": "lst"}, "no layer 'lst'"),
         ({"epochs": 0}, "epochs is 0"),
+        ({"labels": [0]}, "one for each of 2 images"),
+        ({"labels": [0, 2]}, "-1 to 1"),
     ],
 )
 def test_mistakes_are_one_line(given: dict[str, Any], said: str, tmp_path: Path) -> None:
