@@ -5,9 +5,10 @@ from typing import Any
 import keras
 
 from convscope.errors import UserError
+from convscope.models.axes import is_like_the_picture, turned
 from convscope.models.graphs import flatten, is_flat
 from convscope.models.nodes import address_of, nodes_in_order, shapes_at, tensor_of
-from convscope.models.tokens import calls_after, grid_of, is_alike, is_tokens, last_tokens
+from convscope.models.tokens import calls_after, is_tokens, last_tokens
 
 _POOLS = {"MaxPooling2D", "AveragePooling2D"}
 _SHAPING = {"Reshape", "Permute", "Transpose", "Flatten", "Identity", "Dropout"}
@@ -30,55 +31,74 @@ def default_cam_layer(model: keras.Model, size: tuple[int, int] | None = None) -
     """
     flat = model if is_flat(model) else flatten(model)
     found = _last_map(flat) if size is None else _last_map_at(flat, size)
-    tokens = last_tokens(flat, found)
-    if tokens is None or (found is not None and not _adds_something(flat, found, tokens)):
-        if found is None:
-            raise UserError(
-                f"model '{model.name}' has no feature maps (no 4-D output of a layer, no tokens of the picture's patches through "
-                "which its answer comes), so no class activation map"
-            )
-        return address_of(flat, found)
     try:
-        grid_of(flat, tokens)
+        tokens = last_tokens(flat, found)
     except UserError:
         if found is None:
             raise
-        tokens = found
-    return address_of(flat, tokens)
+        tokens = None
+    if tokens is not None and (found is None or _adds_something(flat, found, tokens)):
+        return address_of(flat, tokens)
+    if found is None:
+        raise UserError(
+            f"model '{model.name}' has no feature maps (no 4-D output of a layer that lies as the picture does, no tokens of the "
+            "picture's patches through which its answer comes), so no class activation map"
+        )
+    return address_of(flat, found)
 
 
 def _last_map_at(flat: keras.Model, size: tuple[int, int]) -> Any | None:
     """The last map of more than one cell that a network has of pictures of a size; the last one where there is none such."""
-    found = _last_map(flat)
+    found = _last_map(flat, size)
     if found is None or None not in found.shape[1:3]:
         return found
     if shapes_at(keras.Model(flat.inputs[0], found), *size)[0][:2] != (1, 1):
         return found
     fixed = flatten(flat, input_shape=(*size, flat.inputs[0].shape[-1]))
-    larger = _last_map(fixed)
+    larger = _last_map(fixed, size)
     return found if larger is None else tensor_of(flat, address_of(fixed, larger))
 
 
-def _last_map(flat: keras.Model) -> Any | None:
+def _last_map(flat: keras.Model, size: tuple[int, int] | None = None) -> Any | None:
     makers = {id(tensor): node for node in nodes_in_order(flat) for tensor in node.outputs}
     if len(flat.outputs[0].shape) == 4 and id(flat.outputs[0]) in makers:
         return flat.outputs[0]
-    mixed = _behind_tokens(flat)
-    found = behind = None
+    others = _behind_tokens(flat) | turned(flat)
+    ends: list[tuple[Any, Any]] = []
     for node in nodes_in_order(flat):
-        maps = [tensor for tensor in node.input_tensors if id(tensor) in makers and _is_map(tensor, mixed)]
-        if maps and not any(_is_map(tensor, mixed) for tensor in node.outputs):
-            found, behind = maps[0], node
-    if found is None or behind is None:
+        maps = [tensor for tensor in node.input_tensors if id(tensor) in makers and _is_map(tensor, others)]
+        if maps and not any(_is_map(tensor, others) for tensor in node.outputs):
+            ends.append((maps[0], node))
+    if not ends:
         return None
+    found, behind = _deepest(flat, ends, size)
     if type(makers[id(found)].operation).__name__ in _POOLS and "Global" not in type(behind.operation).__name__:
         before = makers[id(found)].input_tensors[0]
         found = before if id(before) in makers else found
     return found
 
 
-def _is_map(tensor: Any, mixed: set[int]) -> bool:
-    return len(tensor.shape) == 4 and tuple(tensor.shape[1:3]) != (1, 1) and id(tensor) not in mixed
+def _deepest(flat: keras.Model, ends: list[tuple[Any, Any]], size: tuple[int, int] | None) -> tuple[Any, Any]:
+    """The last map that something else is made of, or a coarser one that is made of it.
+
+    Where maps of several depths are pooled and joined, any of them may come last in the order of the network. A map of the same
+    size that is made of another one tells how to weigh that.
+    """
+    found, behind = ends[-1]
+    made = {id(tensor) for node in calls_after(flat, found) for tensor in node.outputs}
+    deeper = [(tensor, node) for tensor, node in ends if id(tensor) in made]
+    if not deeper:
+        return found, behind
+    if size is None and None in flat.inputs[0].shape[1:3]:
+        size = (256, 256)
+    size = size or flat.inputs[0].shape[1:3]
+    tensors = [found, *(tensor for tensor, _ in deeper)]
+    areas = [height * width for height, width, _ in shapes_at(keras.Model(flat.inputs[0], tensors), *size)]
+    return min(zip(areas, [(found, behind), *deeper], strict=True), key=lambda pair: pair[0])[1]
+
+
+def _is_map(tensor: Any, others: set[int]) -> bool:
+    return len(tensor.shape) == 4 and tuple(tensor.shape[1:3]) != (1, 1) and id(tensor) not in others
 
 
 def _behind_tokens(flat: keras.Model) -> set[int]:
@@ -86,13 +106,8 @@ def _behind_tokens(flat: keras.Model) -> set[int]:
     behind: set[int] = set()
     for node in nodes_in_order(flat):
         if any(id(tensor) in behind or is_tokens(tensor) for tensor in node.input_tensors):
-            behind.update(id(tensor) for tensor in node.outputs if not _is_like_the_picture(flat, tensor))
+            behind.update(id(tensor) for tensor in node.outputs if not is_like_the_picture(flat, tensor))
     return behind
-
-
-def _is_like_the_picture(flat: keras.Model, tensor: Any) -> bool:
-    sizes = (*tensor.shape[1:3], *flat.inputs[0].shape[1:3])
-    return len(tensor.shape) == 4 and (None in sizes or is_alike(*sizes))
 
 
 def _adds_something(flat: keras.Model, found: Any, tokens: Any) -> bool:

@@ -79,7 +79,9 @@ def canonical(
                 result = copy((None, None, shape[-1]))
                 larger = result.compute_output_shape((1, 2 * shape[0], 2 * shape[1], shape[-1]))
                 elsewhere = trial_pictures((None, None, shape[-1]), scale, offset, (shape[0] + 8, shape[1] + 16), whole)
-                if larger[0] in (1, None) and _same(plain if logits is not plain else None, result, next(elsewhere)):
+                # As many answers at every size: a flattened map of them has more of a larger picture.
+                fixed = larger[0] in (1, None) and larger[-1] == result.outputs[0].shape[-1]
+                if fixed and _same(plain if logits is not plain else None, result, next(elsewhere)):
                     return result
         return copy(shape)
 

@@ -19,6 +19,7 @@ from keras import tree
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError
 from convscope.models import tokens
+from convscope.models.axes import turned
 from convscope.models.layer_copies import copied, take_over
 from convscope.models.nodes import graph_of, inside_a_network, is_kerass, nodes_in_order, tensor_of
 from convscope.models.nodes import node_of as node_of
@@ -272,11 +273,17 @@ def cut_at(model: keras.Model, layer_name: str) -> tuple[keras.Model, list[Any],
     """What `split_at` is made of: the flat network, the tensors `[A, *side]` of its graph, and the tail behind them.
 
     Raises:
-        UserError: there is no such layer, or it makes neither feature maps nor tokens of a picture's patches.
+        UserError: there is no such layer, or it makes neither feature maps that lie as the picture does nor tokens of its
+            patches.
     """
     flat = model if is_flat(model) else flatten(model)
     cut = tensor_of(flat, layer_name)
     grid = tokens.grid_of(flat, cut) if len(cut.shape) != 4 else None
+    if id(cut) in turned(flat):
+        raise UserError(
+            f"model '{flat.name}': the output of layer '{layer_name}' is permuted, mirrored or reshaped, so that a map of it does not "
+            "lie as the picture does; name a layer before that"
+        )
     behind = {id(cut)}
     steps = []
     side: list[Any] = []

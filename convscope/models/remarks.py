@@ -9,17 +9,17 @@ import numpy as np
 from convscope.errors import UserError
 from convscope.models.cam_layer import default_cam_layer
 from convscope.models.graphs import is_random
-from convscope.models.nodes import is_kerass, nodes_in_order, tensor_of
+from convscope.models.nodes import address_of, is_kerass, nodes_in_order, tensor_of
 from convscope.models.spec import FloatArray, ModelSpec
-from convscope.models.tokens import grid_of
+from convscope.models.tokens import calls_after, grid_of, is_mixed
 
 # A map of fewer cells a side shows no place.
 _FEWEST_CELLS = 4
 # What the first layers saw in training and what they get may differ by less for a picture of another kind.
 _TIMES = 8.0
 _MIXED = (
-    "attention has brought into each what other places hold, so that a map of them need not lie where the evidence is: "
-    "compare it with occlusion"
+    "; attention (or what stands for it) has brought into each what other places hold, so that a map of them need not lie "
+    "where the evidence is: compare it with occlusion"
 )
 
 
@@ -61,9 +61,8 @@ def _map_remarks(spec: ModelSpec, flat: keras.Model) -> list[tuple[str, bool]]:
         shape = tensor.shape
         if len(shape) == 3:
             grid = grid_of(flat, tensor)
-            return [
-                (f"class activation maps are of layer '{layer}', {grid.rows}x{grid.columns} tokens; {_MIXED}", False)
-            ]
+            cells, mixed = (grid.rows, grid.columns), _MIXED if is_mixed(flat, tensor, grid) else ""
+            return _cells_remarks(f"class activation maps are of layer '{layer}'", cells, f"tokens{mixed}")
         height, width = shape[1:3] if len(shape) == 4 else (None, None)
         if len(shape) == 4 and None in (height, width):
             batch = (1, *spec.input_size, flat.inputs[0].shape[-1])
@@ -71,13 +70,49 @@ def _map_remarks(spec: ModelSpec, flat: keras.Model) -> list[tuple[str, bool]]:
             height, width = outputs[1:3]
     except (UserError, ValueError):
         return []  # no maps: whoever asks for them is told why
+    said = f"class activation maps are of layer '{layer}'"
+    beside = _beside(flat, tensor)
     if not height or not width:
-        return [(f"class activation maps are of layer '{layer}'", False)]
-    found = [(f"class activation maps are of layer '{layer}', {height}x{width} cells", False)]
-    if min(height, width) < _FEWEST_CELLS:
-        text = f"class activation maps have {height}x{width} cells only, too few to show a place; name an earlier layer under cams"
+        return [(said + beside, False)]
+    return _cells_remarks(said, (height, width), f"cells{beside}")
+
+
+def _cells_remarks(said: str, cells: tuple[int, int], what: str) -> list[tuple[str, bool]]:
+    size = f"{cells[0]}x{cells[1]}"
+    found = [(f"{said}, {size} {what}", False)]
+    if min(cells) < _FEWEST_CELLS:
+        text = (
+            f"class activation maps have {size} cells only, too few to show a place; name an earlier layer under cams"
+        )
         found.append((text, True))
     return found
+
+
+def _beside(flat: keras.Model, tensor: Any) -> str:
+    """What is said where the answer is made of other things of the picture, too: of another branch, of features of other depths."""
+    behind, of_it = {id(node) for node in calls_after(flat, tensor)}, {id(flat.inputs[0])}
+    for node in nodes_in_order(flat):
+        if id(node) not in behind and any(id(used) in of_it for used in node.input_tensors):
+            of_it.update(map(id, node.outputs))
+    passing = [
+        used
+        for node in nodes_in_order(flat)
+        if id(node) in behind
+        for used in node.input_tensors
+        if id(used) in of_it and used is not tensor
+    ]
+    if not passing:
+        return ""
+    makers = {id(made): node for node in nodes_in_order(flat) for made in node.outputs}
+
+    def name(used: Any) -> str:
+        """What is pooled of a branch says less than the feature map that it is pooled of."""
+        while len(used.shape) != 4 and len(makers[id(used)].input_tensors) == 1:
+            used = makers[id(used)].input_tensors[0]
+        return "the picture" if used is flat.inputs[0] else f"'{address_of(flat, used)}'"
+
+    names = [name(used) for used in passing]
+    return f"; the answer is made of {' and '.join(dict.fromkeys(names))} as well, of which they show nothing"
 
 
 def _range_doubt(spec: ModelSpec, flat: keras.Model, norm: Any) -> str:

@@ -13,7 +13,11 @@ from convscope.models.nodes import address_of, inside_a_network, is_kerass, node
 
 # Tokens beside those of the picture: class, distillation, registers.
 _MOST_EXTRA = 16
-_PROBES = 6
+_PROBES = 8
+_TRIES = 4
+# Tensors that are looked at in one run.
+_AT_ONCE = 8
+_ROUNDING = 1e-5
 # Queries, keys and values of a block: projections of its tokens, not they.
 _PROJECTIONS = ("Dense", "EinsumDense", "Conv1D", "MatMul", "Matmul", "Einsum")
 
@@ -47,7 +51,7 @@ def grid_of(flat: keras.Model, tensor: Any) -> Grid:
     """Where the patches of the picture are in a tensor of tokens, as changes of the picture show.
 
     A patch of noise is planted into a picture at several places; the token that answers most must be the one that belongs there.
-    That is asked where tokens of this number first occur, before attention mixes them (of a network that merges patches on its
+    That is asked where tokens of this number occur before attention mixes them (of a network that merges patches on its
     way: where they are merged to so few).
 
     Args:
@@ -64,10 +68,8 @@ def grid_of(flat: keras.Model, tensor: Any) -> Grid:
             f"model '{flat.name}': layer '{name}' has no feature maps (N, height, width, channels) and no tokens of a picture of "
             "one fixed size, so no class activation map; name another layer"
         )
-    made = [every for node in nodes_in_order(flat) for every in node.outputs]
-    alike = [every for every in made if is_tokens(every) and every.shape[1] == tensor.shape[1]]
     possible = list(_grids(int(tensor.shape[1]), height, width))
-    found = _probed(flat, alike, possible) if possible else None
+    found = _probed(flat, _alike(flat, tensor), possible) if possible else None
     if found is None:
         raise UserError(
             f"model '{flat.name}': the {tensor.shape[1]} tokens of layer '{name}' do not lie as the patches of a {height}x{width} "
@@ -102,7 +104,7 @@ def is_alike(rows: int, columns: int, height: int, width: int) -> bool:
 def _probed(flat: keras.Model, tensors: Sequence[Any], possible: Sequence[Grid]) -> Grid | None:
     """The grid of which most planted changes are found where they were planted; None where none is.
 
-    Asked is the first tensor that has one entry a picture: windows of attention may hold as many tokens, and are more than pictures.
+    Asked are tensors that have one entry a picture: windows of attention may hold as many tokens, and are more than pictures.
     """
     rng = np.random.default_rng(0)
     _, height, width, channels = flat.inputs[0].shape
@@ -120,23 +122,83 @@ def _probed(flat: keras.Model, tensors: Sequence[Any], possible: Sequence[Grid])
                     column * width // grid.columns : (column + 1) * width // grid.columns,
                 ]
                 image[box] = rng.normal(0, 3, image[box].shape)
-            answers = _answers(source, tensors, images.astype(np.float32))
-            found[side] = places, np.abs(answers[1:] - answers[:1]).sum(axis=2)
+            other = rng.normal(0, 3, images[:1].shape)
+            found[side] = (
+                places,
+                _unmixed(_changes(source, tensors, np.concatenate([images, other]).astype(np.float32))),
+            )
         places, change = found[side]
         # What stands beside the patches here is the same for every picture: a token that a picture changes is one of its places.
-        beside = np.delete(change, np.s_[grid.before : grid.before + grid.count], axis=1)
-        if not beside.any() and (change.argmax(axis=1) - grid.before == places).mean() > 0.5:
-            return grid
+        changes = np.asarray(change.any(axis=0))
+        of_patches = np.s_[grid.before : grid.before + grid.count]
+        if changes[of_patches].all() and not np.delete(changes, of_patches).any():
+            maps = change[:-1, of_patches].reshape(-1, grid.rows, grid.columns)
+            if np.mean([_is_at(each, int(place)) for each, place in zip(maps, places, strict=True)]) > 0.8:
+                return grid
     return None
 
 
-def _answers(source: Any, tensors: Sequence[Any], images: np.ndarray) -> np.ndarray:
-    for tensor in tensors:
+def _is_at(change: np.ndarray, place: int) -> bool:
+    """Whether tokens on a grid, (rows, columns), change most at a place.
+
+    Patches that overlap (convolutions, pooling in front of the tokens) answer beside it as well, and may do so more: asked is the
+    middle of what changes around the strongest, which lies less than one patch off.
+    """
+    if not change.any():
+        return False
+    row, column = np.unravel_index(change.argmax(), change.shape)
+    if min(change.shape) < 4:  # the middle of so few is near to all of them
+        return int(row * change.shape[1] + column) == place
+    rows, columns = slice(max(row - 1, 0), row + 2), slice(max(column - 1, 0), column + 2)
+    weights = change[rows, columns] / change[rows, columns].sum()
+    down = (weights.sum(axis=1) * np.arange(change.shape[0])[rows]).sum() - place // change.shape[1]
+    across = (weights.sum(axis=0) * np.arange(change.shape[1])[columns]).sum() - place % change.shape[1]
+    return bool(max(abs(down), abs(across)) < 1)
+
+
+def is_mixed(flat: keras.Model, tensor: Any, grid: Grid) -> bool:
+    """Whether a change in one patch reaches more of the tokens than it did where tokens of their number first occur.
+
+    Args:
+        flat: a flat network.
+        tensor: (N, L, C), of its graph.
+        grid: where its patches are.
+    """
+    _, height, width, channels = flat.inputs[0].shape
+    rng = np.random.default_rng(0)
+    images = np.repeat(rng.normal(0, 1, (1, height, width, channels)), 2, axis=0).astype(np.float32)
+    patch = images[1, : height // grid.rows, : width // grid.columns]
+    patch[:] = rng.normal(0, 3, patch.shape)
+    first, here = (_changes(flat.inputs[0], tensors, images)[0] for tensors in (_alike(flat, tensor), [tensor]))
+    return bool(np.count_nonzero(first) < np.count_nonzero(here))
+
+
+def _alike(flat: keras.Model, tensor: Any) -> list[Any]:
+    """The tensors of as many tokens, in the order of the network."""
+    made = [every for node in nodes_in_order(flat) for every in node.outputs]
+    return [every for every in made if is_tokens(every) and every.shape[1] == tensor.shape[1]]
+
+
+def _changes(source: Any, tensors: Sequence[Any], images: np.ndarray) -> list[np.ndarray]:
+    """How much each token differs from that of the first picture, (N - 1, L), in the first few tensors of one entry a picture."""
+    for start in range(0, len(tensors), _AT_ONCE):
         with inside_a_network():
-            values = keras.ops.convert_to_numpy(keras.Model(source, tensor)(images, training=False))
-        if len(values) == len(images):
+            values = keras.Model(source, list(tensors[start : start + _AT_ONCE]))(images, training=False)
+        # Keras hands out a lone output bare.
+        answers = [keras.ops.convert_to_numpy(each) for each in keras.tree.flatten(values)]
+        if whole := [each for each in answers if len(each) == len(images)]:
             break
-    return values
+    changes = [np.abs(each[1:] - each[:1]).sum(axis=2) for each in whole or answers]
+    # The same numbers are rounded otherwise in another row of a batch.
+    return [np.where(each > _ROUNDING * each.max(), each, 0) for each in changes]
+
+
+def _unmixed(changes: Sequence[np.ndarray]) -> np.ndarray:
+    """The last of these before tokens are mixed, where what is planted reaches no more of them: they may be permuted until then."""
+    reach = [np.count_nonzero(change[:-1]) for change in changes]
+    if reach[0] == changes[0][:-1].size:
+        return changes[0]
+    return next(change for change, count in zip(reversed(changes), reversed(reach), strict=True) if count == reach[0])
 
 
 def grid_tensors(tensor: Any, grid: Grid, name: str) -> tuple[Any, list[Any]]:
@@ -168,15 +230,18 @@ def joined(maps: Any, others: Sequence[Any], grid: Grid) -> Any:
 
 
 def last_tokens(flat: keras.Model, behind: Any | None) -> Any | None:
-    """The last tensor of tokens through which all that a network takes of a picture's patches goes; None where there is none.
+    """The last tensor of tokens on a grid through which all that a network takes of a picture's patches goes; None where none is.
 
     Of a network that pools its tokens that is what is pooled. Of one that reads the class token alone, what patches say reaches it
     in attention: the last block's, whose inputs (behind its normalisation) are the tokens found. Behind it, gradients at the
-    patches are zero.
+    patches are zero. Tokens that are no places of the picture (a few learned ones that ask all patches) are passed over.
 
     Args:
         flat: a flat network.
         behind: a feature map; only tokens that depend on it count. None: any.
+
+    Raises:
+        UserError: there are such tensors, and none lies on a grid.
     """
     candidates = [
         tensor
@@ -187,9 +252,19 @@ def last_tokens(flat: keras.Model, behind: Any | None) -> Any | None:
     if not candidates or len(flat.outputs[0].shape) != 2:
         return None
     run = _Run(flat)
+    refused: dict[int, UserError] = {}
     for tensor in reversed(candidates):
-        if run.carries_all(tensor):
+        # As many tokens lie as the first of that number do, so that one answer holds for all.
+        if tensor.shape[1] in refused or not run.carries_all(tensor):
+            continue
+        try:
+            grid_of(flat, tensor)
+        except UserError as error:
+            refused[tensor.shape[1]] = error
+        else:
             return tensor
+    if refused:
+        raise next(iter(refused.values()))
     return None
 
 
@@ -234,12 +309,24 @@ class _Run:
         if len(alike) < len(side):
             return False  # something else of the picture passes beside it
         watched = [self._values[id(used)] for used in (tensor, *alike)]
-        with tf.GradientTape() as tape:
-            tape.watch(watched)
+        reached: list[Any] = [False] * len(watched)
+        # What takes the largest of the tokens (global max pooling) takes a few at a time, and others of other values.
+        for rng in map(np.random.default_rng, range(_TRIES)):
             values = dict(self._values)
-            run_calls(steps, values)
-            total = tf.reduce_sum(values[id(self._output)] * self._weights)
-        own, *others = (_reached(gradient) for gradient in tape.gradient(total, watched))
+            noisy = [
+                value + tf.math.reduce_std(value) * rng.normal(0, 1, value.shape).astype(np.float32)
+                for value in watched
+            ]
+            with tf.GradientTape() as tape:
+                tape.watch(noisy)
+                values.update(zip((id(used) for used in (tensor, *alike)), noisy, strict=True))
+                run_calls(steps, values)
+                total = tf.reduce_sum(values[id(self._output)] * self._weights)
+            gradients = tape.gradient(total, noisy)
+            reached = [before | _reached(gradient) for before, gradient in zip(reached, gradients, strict=True)]
+            if reached[0].mean() > 0.5:
+                break
+        own, *others = reached
         return bool(own.mean() > 0.5) and all(other.mean() < 0.5 for other in others)
 
 

@@ -155,6 +155,61 @@ def test_default_cam_layer_is_the_last_map_after_its_activation() -> None:
         default_cam_layer(dense())
 
 
+def turned(turn: Any) -> keras.Model:
+    """A convolution, its output turned, and another that reads that."""
+    inputs = keras.Input((32, 32, 3))
+    x = turn(layers.Conv2D(8, 3, 4, "same", activation="relu", name="upright")(inputs))
+    x = layers.Conv2D(4, 1, activation="relu", name="behind")(x)
+    return keras.Model(inputs, layers.Dense(2)(layers.Flatten()(x)))
+
+
+@pytest.mark.parametrize(
+    "turn",
+    [
+        layers.Permute((2, 1, 3)),
+        layers.Permute((3, 1, 2)),
+        lambda x: keras.ops.swapaxes(x, 1, 2),
+        lambda x: keras.ops.moveaxis(x, -1, 1),
+        lambda x: keras.ops.flip(x, axis=2),
+        lambda x: keras.ops.rot90(x, axes=(1, 2)),
+        layers.Reshape((16, 32, 1)),
+    ],
+    ids=["columns", "channels first", "swapped", "moved", "mirrored", "rotated", "reshaped"],
+)
+def test_a_map_that_does_not_lie_as_the_picture_is_none(turn: Any) -> None:
+    model = turned(turn)
+    assert default_cam_layer(model) == "upright"
+    with pytest.raises(UserError, match="output of layer 'behind' is permuted, mirrored or reshaped") as caught:
+        graphs.cut_at(model, "behind")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_map_that_is_turned_and_turned_back_is_one() -> None:
+    twice = turned(lambda x: layers.Permute((2, 3, 1))(layers.Permute((3, 1, 2))(x)))
+    assert default_cam_layer(twice) == "behind"
+    assert default_cam_layer(turned(lambda x: keras.ops.flip(keras.ops.flip(x, 1), 1))) == "behind"
+
+
+def test_of_pooled_maps_of_several_depths_the_deepest_is_taken() -> None:
+    """Even where it is a shallow one that comes last in the order of the network."""
+    inputs = keras.Input((32, 32, 3))
+    shallow = layers.Conv2D(4, 3, 2, name="shallow")(inputs)
+    deep = layers.Conv2D(8, 3, 2, name="deep")(shallow)
+    pooled = layers.Dense(4)(layers.Dense(4)(layers.GlobalAveragePooling2D()(deep)))
+    both = layers.Concatenate()([pooled, layers.GlobalAveragePooling2D()(shallow)])
+    model = keras.Model(inputs, layers.Dense(2)(both))
+    assert default_cam_layer(model) == "deep"
+    assert default_cam_layer(graphs.flatten(model, input_shape=(None, None, 3)), (32, 32)) == "deep"
+
+
+def test_a_network_of_as_many_answers_as_the_picture_has_places_keeps_its_size() -> None:
+    """Dense layers written as convolutions: at a larger size each of several places answers."""
+    inputs = keras.Input((16, 16, 3))
+    x = layers.Conv2D(4, 1)(layers.Conv2D(8, 4, activation="relu")(layers.Conv2D(8, 3, 4, "same")(inputs)))
+    flat, _ = canonical(keras.Model(inputs, layers.Flatten()(x)))
+    assert flat.inputs[0].shape[1:3] == (16, 16) and flat.outputs[0].shape == (None, 4)
+
+
 def dense() -> keras.Model:
     inputs = keras.Input((5,))
     return keras.Model(inputs, layers.Dense(2)(inputs))

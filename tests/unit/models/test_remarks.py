@@ -79,6 +79,40 @@ def test_the_layer_of_the_maps_and_its_cells(pools: int, cells: int) -> None:
     assert any(note.startswith("input 32x32, rgb, values 0 to 255") for note in spec.notes)
 
 
+def said_of_maps(model: keras.Model) -> str:
+    (note,) = (note for note in imported(model).notes if "class activation maps" in note)
+    return note
+
+
+def test_tokens_are_called_mixed_where_they_are() -> None:
+    image = keras.Input((SIZE, SIZE, 3))
+    tokens = layers.Reshape((64, 8), name="tokens")(layers.Conv2D(8, 4, 4)(image))
+    attended = layers.Add(name="attended")([tokens, layers.MultiHeadAttention(2, 4)(tokens, tokens)])
+    mixed = keras.Model(image, layers.Dense(3)(layers.GlobalAveragePooling1D()(attended)))
+    assert "'attended', 8x8 tokens; attention" in said_of_maps(mixed)
+    pooled = layers.Dense(8, name="each")(tokens)
+    alone = keras.Model(image, layers.Dense(3)(layers.GlobalAveragePooling1D()(layers.ReLU(name="last")(pooled))))
+    assert said_of_maps(alone).endswith("'last', 8x8 tokens")
+
+
+def test_so_few_tokens_are_too_few_to_show_a_place() -> None:
+    image = keras.Input((SIZE, SIZE, 3))
+    tokens = layers.Reshape((4, 8))(layers.Conv2D(8, 16, 16)(image))
+    x = layers.GlobalAveragePooling1D()(layers.Dense(8, "relu")(layers.Dense(8, "relu")(tokens)))
+    assert any("2x2 cells only" in warning for warning in imported(keras.Model(image, layers.Dense(3)(x))).warnings)
+
+
+def test_what_passes_beside_the_maps_is_named() -> None:
+    image = keras.Input((SIZE, SIZE, 3))
+    one = layers.Conv2D(8, 3, 4, "same", activation="relu", name="one")(image)
+    two = layers.Conv2D(8, 5, 4, "same", activation="relu", name="two")(image)
+    both = layers.Concatenate()([layers.GlobalAveragePooling2D()(each) for each in (one, two)])
+    note = said_of_maps(keras.Model(image, layers.Dense(3)(both)))
+    assert "layer 'two'" in note and note.endswith("the answer is made of 'one' as well, of which they show nothing")
+    gated = layers.Multiply(name="gated")([one, layers.Dense(8)(layers.GlobalAveragePooling2D(keepdims=True)(one))])
+    assert said_of_maps(keras.Model(image, layers.Dense(3)(layers.Flatten()(gated)))).endswith("8x8 cells")
+
+
 def test_what_is_said_is_kept_beside_the_model(tmp_path: Path) -> None:
     spec = imported(network(None, 5, norm=False))
     spec.save(tmp_path / "m.json")

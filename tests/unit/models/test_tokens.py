@@ -210,3 +210,51 @@ def test_patches_that_are_no_squares_are_not_set_aside() -> None:
     model = keras.Model(image, keras.layers.Dense(2)(keras.layers.GlobalAveragePooling1D()(tokens)))
     with pytest.raises(UserError, match="do not lie as the patches"):
         grid_of(model, model.get_layer("tokens").output)
+
+
+def tokenised(stem: list[layers.Layer], order: Any = None, pooling: str = "pool", latent: int = 0) -> keras.Model:
+    """A picture of 32x32 pixels, a stem that makes 8x8 places of it, tokens of these, a block."""
+    keras.utils.set_random_seed(0)
+    x = inputs = keras.Input((32, 32, 3))
+    for layer in stem:
+        x = layer(x)
+    x = layers.Reshape((64, 16), name="flat")(x)
+    x = ops.take(x, order, axis=1) if order is not None else x
+    if latent:
+        x = layers.LayerNormalization(name="each")(x)
+        asked = layers.Dense(latent, name="asked")(layers.Permute((2, 1))(x))
+        x = block(layers.Permute((2, 1), name="learned")(asked), 1)
+    x = layers.LayerNormalization(name="norm")(block(x, 2))
+    x = layers.GlobalMaxPooling1D()(x) if pooling == "max" else layers.GlobalAveragePooling1D()(x)
+    return canonical(perturbed(keras.Model(inputs, layers.Dense(5)(x))))[0]
+
+
+def overlapping() -> list[layers.Layer]:
+    """As compact transformers make tokens: each of a place and half of the next one."""
+    convolutions = [layers.Conv2D(16, 3, padding="same", activation="relu", name=f"conv{n}") for n in (1, 2)]
+    return [part for conv in convolutions for part in (conv, layers.MaxPooling2D(3, 2, "same"))]
+
+
+def test_patches_that_overlap_are_found_on_their_grid() -> None:
+    flat = tokenised(overlapping())
+    assert default_cam_layer(flat) == "norm"
+    assert grid_of(flat, tensor_of(flat, "norm")) == Grid(8, 8, 0, 0)
+
+
+@pytest.mark.parametrize("order", ["by column", "mirrored", "by window"])
+def test_tokens_that_are_permuted_behind_their_first_are_refused(order: str) -> None:
+    places = np.arange(64).reshape(8, 8)
+    windows = places.reshape(2, 4, 2, 4).transpose(0, 2, 1, 3)
+    permuted = {"by column": places.T, "mirrored": places[:, ::-1], "by window": windows}[order].ravel().tolist()
+    flat = tokenised([layers.Conv2D(16, 4, 4, name="patches")], permuted)
+    with pytest.raises(UserError, match="64 tokens of layer 'norm' do not lie as the patches"):
+        grid_of(flat, tensor_of(flat, "norm"))
+
+
+def test_largest_tokens_are_all_the_answers() -> None:
+    assert default_cam_layer(tokenised([layers.Conv2D(16, 4, 4, name="patches")], pooling="max")) == "norm"
+
+
+def test_learned_tokens_are_passed_over() -> None:
+    """Ten tokens that ask all patches are no places of the picture; those that they ask are."""
+    assert default_cam_layer(tokenised([layers.Conv2D(16, 4, 4, name="patches")], latent=10)) == "each"
