@@ -4,6 +4,7 @@ from typing import Any
 
 import keras
 
+from convscope.errors import UserError
 from convscope.models.graphs import flat_names
 from convscope.models.layer_copies import take_over
 from convscope.models.load import import_network
@@ -38,7 +39,10 @@ class LiveNetwork:
     def _import(self) -> None:
         name = runnable(self._model.name)
         self.network, self.spec = said(name, lambda: import_network(name, self._model, self._settings))
-        names = flat_names(self._model)
+        try:
+            names = flat_names(self._model)
+        except UserError:  # several inputs or outputs: what is explained is built around the model
+            names = {}
         live = {names[id(layer)]: layer for layer in self._model._flatten_layers() if id(layer) in names}
         copies = [layer for layer in self.network.layers if layer.weights]
         pairs = [(live[copy.name], copy) for copy in copies if copy.name in live]

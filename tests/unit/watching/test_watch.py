@@ -119,6 +119,20 @@ def test_weights_follow_without_a_new_trace(head: str) -> None:
     np.testing.assert_allclose(live.network(pictures), fresh.network(pictures), atol=1e-6)
 
 
+def test_a_model_of_several_inputs_is_made_anew_each_time() -> None:
+    keras.utils.set_random_seed(1)
+    image, meta = keras.Input((24, 32, 3), name="picture"), keras.Input((2,), name="meta")
+    x = L.GlobalAveragePooling2D()(L.Conv2D(4, 3, activation="relu", name="conv")(image))
+    model = keras.Model([image, meta], L.Dense(2, activation="softmax")(L.Concatenate()([x, meta])))
+    live = LiveNetwork(model, {"inputs": {"meta": 0}})
+    pictures = data(3)[0]
+    for weight in model.weights:
+        weight.assign(np.asarray(weight) * 1.5)
+    assert live.refresh() is True
+    expected = model.predict([pictures, np.zeros((3, 2))], verbose=0)
+    np.testing.assert_allclose(live.spec.probabilities(np.asarray(live.network(pictures))), expected, atol=1e-5)
+
+
 def test_cam_takes_the_heads_weights_of_its_epoch(tmp_path: Path) -> None:
     pictures = data(4)[0]
     model = fitted([Watch(pictures, tmp_path, epochs=[1, 2], method="cam", target="light", classes=CLASSES)], epochs=2)
