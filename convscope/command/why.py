@@ -55,6 +55,10 @@ def why(
     """
     paths = [path for word in pictures for path in _files(word)]
     settings = _checked(part, name, paths, method, target, own)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out: '{out}' cannot be made a folder ({error.strerror}); name another one") from None
     with _quiet():
         import tensorflow  # noqa: F401
     from convscope.models.load import import_model
@@ -73,7 +77,6 @@ def why(
     if not good:
         raise UserError("none of the pictures can be read")
     found = explanation(network, spec, good, method, target, dict(own))
-    out.mkdir(parents=True, exist_ok=True)
     title = CAMS.get(method) or ATTRIBUTIONS[method].title
     for text in spec.warnings:
         print(f"warning: {text}")
