@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from convscope.errors import UserError
 from convscope.models import graphs, load, nodes
+from convscope.models.axes import turned
 from convscope.models.cam_layer import default_cam_layer
 from convscope.models.folding import folded
 from tests.fuzz.activation_checks import check_activations
@@ -88,7 +89,9 @@ def check_split(subject: Subject) -> None:
     last = graph.last_calls()
     # Nested networks are opened on the way; most times it is done here once.
     network = subject.model if subject.rng.integers(4) == 0 else graph.network
-    names = subject.pick([name for name, node in last.items() if _is_float_map(node.outputs[0])], 1)
+    lying = turned(graph.network)
+    maps_of = {name: node.outputs[0] for name, node in last.items() if _is_float_map(node.outputs[0])}
+    names = subject.pick([name for name, tensor in maps_of.items() if id(tensor) not in lying], 1)
     try:
         names.append(default_cam_layer(network))
     except UserError:
@@ -114,7 +117,8 @@ def _is_float_map(tensor: Any) -> bool:
 def _no_maps(graph: Graph) -> None:
     """Nothing but maps of one place: then there is no class activation map."""
     made = [tensor for node in graph.nodes for tensor in node.input_tensors if tensor is not graph.network.inputs[0]]
-    places = [tensor.shape[1:3] for tensor in made if len(tensor.shape) == 4]
+    lying = turned(graph.network)
+    places = [tensor.shape[1:3] for tensor in made if len(tensor.shape) == 4 and id(tensor) not in lying]
     if any(tuple(shape) != (1, 1) for shape in places):
         raise Difference("no feature maps found")
 
@@ -129,14 +133,17 @@ def _check_last_map(graph: Graph) -> None:
         if found is not graph.network.outputs[0]:
             raise Difference("the last map is the network's answer")
         return
-    taken = [t for n in graph.nodes for t in n.input_tensors if _leaves_maps(n) and len(t.shape) == 4]
+    lying = turned(graph.network)
+    taken = [t for n in graph.nodes for t in n.input_tensors if _leaves_maps(n, lying) and len(t.shape) == 4]
     before = [t for n in graph.nodes if any(n.outputs[0] is t for t in taken) for t in n.input_tensors]
     if not any(found is tensor for tensor in (*taken, *before)):
         raise Difference(f"'{nodes.address_of(graph.network, found)}' is not the last map")
 
 
-def _leaves_maps(node: Any) -> bool:
-    return not any(len(tensor.shape) == 4 and tuple(tensor.shape[1:3]) != (1, 1) for tensor in node.outputs)
+def _leaves_maps(node: Any, lying: set[int]) -> bool:
+    """Whether nothing that a call makes is a feature map; one that does not lie as the picture does is none."""
+    upright = [tensor for tensor in node.outputs if len(tensor.shape) == 4 and id(tensor) not in lying]
+    return not any(tuple(tensor.shape[1:3]) != (1, 1) for tensor in upright)
 
 
 CHECKS: dict[str, Callable[[Subject], None]] = {
