@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from convscope.errors import UserError, nearest
+from convscope.models.settings import image_size
 
 # Of one picture, without the batch; None where it is not known.
 Shape = Sequence[int | None] | None
@@ -68,17 +69,30 @@ def no_picture(name: str, shape: Sequence[int | None]) -> str:
     text = f"its input '{name}' takes {in_words(shape)}, no pictures (height, width, channels)"
     if len(shape) == 1 and (count := shape[0]):
         side = math.isqrt(count)
-        example = f"({side}, {side}, 1)" if side * side == count else "(height, width, channels)"
-        text += (
-            f"; if they are a picture's pixels, put their shape before it: keras.Sequential([keras.Input({example}), "
-            "keras.layers.Flatten(), model]), and save that"
-        )
+        example = f"[{side}, {side}]" if side * side == count else "[height, width]"
+        text += f"; if they are a picture's pixels, say its shape, image_size: {example}"
     elif len(shape) == 2:
-        text += (
-            "; of gray pictures, put their depth before it: keras.Sequential([keras.Input((height, width, 1)), "
-            "keras.layers.Reshape((height, width)), model]), and save that"
-        )
+        text += "; if they are gray pictures, set channels: gray"
     return text
+
+
+def picture_shape(shape: Shape, settings: Mapping[str, Any]) -> tuple[int, int, int] | None:
+    """(height, width, channels) of the pictures that an input without an axis for channels takes, or one of pixels in a row.
+
+    Nothing but the config tells such an input from a table or a sequence: `channels: gray`, or an `image_size` that the row is of.
+
+    Returns:
+        None where the input is of another kind, or where the config does not say so.
+    """
+    if shape is None or None in shape or not shape:
+        return None
+    if len(shape) == 2 and settings.get("channels") == "gray":
+        return shape[0], shape[1], 1  # type: ignore[return-value]
+    if len(shape) == 1 and (size := settings.get("image_size")):
+        height, width = image_size(size)
+        depth, rest = divmod(shape[0], height * width)  # type: ignore[operator]
+        return (height, width, depth) if depth and not rest else None
+    return None
 
 
 def in_words(shape: Sequence[int | None]) -> str:
@@ -121,12 +135,40 @@ def check_saved_ends(config: Mapping[str, Any], settings: Mapping[str, Any], whe
     """
     try:
         inside = config["config"]
-        names, answers = _saved_names(inside["input_layers"]), _saved_names(inside["output_layers"])
-        shapes = [_saved_shape(inside["layers"], name) for name in names]
+        if isinstance(inside, Mapping) and "input_layers" in inside:
+            names, answers = _saved_names(inside["input_layers"]), _saved_names(inside["output_layers"])
+            shapes = [_saved_shape(inside["layers"], name) for name in names]
+        elif config.get("class_name") == "Sequential":
+            (name, shape), answers = _first_of(inside), ["0"]
+            names, shapes = [name], [shape]
+        else:
+            return  # a class of its own
     except (KeyError, TypeError, IndexError, AttributeError):
-        return  # a sequence of layers, or a class of its own
+        return
+    shapes = [picture_shape(shape, settings) or shape for shape in shapes]
     picture_input(told_apart(names), shapes, settings.get("inputs") or {}, where)
-    chosen_output(told_apart(answers), [None] * len(answers), settings.get("output"), where)
+    if answers != ["0"]:
+        chosen_output(told_apart(answers), [None] * len(answers), settings.get("output"), where)
+
+
+def _first_of(inside: Any) -> tuple[str, Shape]:
+    """Name and input shape of the first layer of a sequence, at any depth; None for a shape that is not said there."""
+    own = (inside["layers"] if isinstance(inside, Mapping) else inside)[0]["config"]
+    if (shape := _shape_in(own)) is not None:
+        return str(own.get("name", "")), shape
+    if isinstance(own, list) or "layers" in own:
+        return _first_of(own)
+    return str(own.get("name", "")), _shape_in(inside) if isinstance(inside, Mapping) else None
+
+
+def _shape_in(own: Any) -> Shape:
+    """The shape that the config of a layer or network says, without the batch."""
+    for key in ("batch_shape", "batch_input_shape", "build_input_shape") if isinstance(own, Mapping) else ():
+        shape = own.get(key)
+        shape = shape.get("items") if isinstance(shape, Mapping) else shape
+        if isinstance(shape, list) and all(size is None or type(size) is int for size in shape):
+            return tuple(shape[1:])
+    return None
 
 
 def _saved_names(ends: Any) -> list[str]:
@@ -140,8 +182,7 @@ def _saved_shape(layers: Any, name: str) -> Shape:
     for layer in layers:
         own = layer.get("config", {})
         if name in (layer.get("name"), own.get("name")):
-            shape = own.get("batch_shape") or own.get("batch_input_shape")
-            return tuple(shape[1:]) if isinstance(shape, list) else None
+            return _shape_in(own)
     return None
 
 

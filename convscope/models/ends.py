@@ -11,7 +11,7 @@ from keras import ops, tree
 
 from convscope.errors import UserError
 from convscope.models.comparison import close, own_call, trial_pictures
-from convscope.models.end_choice import chosen_output, in_words, picture_input, told_apart
+from convscope.models.end_choice import chosen_output, in_words, picture_input, picture_shape, told_apart
 from convscope.models.nodes import graph_of, nodes_in_order
 
 
@@ -59,6 +59,28 @@ def with_one_end(
     result = keras.Model(image, found, name=model.name)
     _check(model, result, [values.get(name) for name in names], picture, chosen)
     return result
+
+
+def from_pictures(model: keras.Model, settings: Mapping[str, Any]) -> keras.Model:
+    """A network of pictures made of one whose input has no axis for channels, or is of pixels in a row (see `picture_shape`).
+
+    Args:
+        model: of one input and one output; its layers are shared.
+        settings: the model's part of the study's config.
+
+    Returns:
+        The model itself where it takes pictures, or where the config does not say that it does.
+    """
+    graph = graph_of(model)
+    if graph is None or len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        return model
+    source = graph.inputs[0]
+    shape = picture_shape(tuple(source.shape[1:]), settings)
+    if shape is None:
+        return model
+    image = keras.Input(shape, dtype=source.dtype, name=source.name)
+    pixels = keras.layers.Reshape(source.shape[1:], dtype=source.dtype, name="pixels_of_picture")(image)
+    return keras.Model(image, model(pixels), name=model.name)
 
 
 def _require_channels_last(model: keras.Model, where: str) -> None:

@@ -51,7 +51,8 @@ _RENAMED = {
 _TRAINING_ONLY = re.compile(
     r"(.*_)?(initializer|regularizer|constraint|init)|[Wb]_(regularizer|constraint)|weights|fused|momentum|renorm_\w+|virtual_batch_size|"
     r"adjustment|input_dtype|input_dim|input_length|batch_input_shape|batch_shape|sparse|ragged|type_spec|experimental_autocast|autocast|"
-    r"_\w*autocast\w*|(query|key|value)_shape|type|stateful|layer_config|learning_phase|synchronized|noise_dtype|rng_type|force_generator"
+    r"_\w*autocast\w*|(query|key|value)_shape|type|stateful|layer_config|learning_phase|synchronized|noise_dtype|rng_type|force_generator|"
+    r"implementation"
 )
 _ACTIVATIONS = {
     "hard_sigmoid": OLD_HARD_SIGMOID,
@@ -211,6 +212,9 @@ def _layer(kind: str, config: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     if (scale := known_lambda({"class_name": kind, "config": config})) is not None:
         return "CustomScaleLayer", {"name": config["name"], "scale": scale}
     settings = {_RENAMED.get(key, key): value for key, value in config.items() if not _TRAINING_ONLY.fullmatch(key)}
+    if kind == "Embedding":  # what of other layers is an old name, or is left to their input, is the size of its table
+        settings |= {key: config.get(key) for key in ("input_dim", "output_dim")}
+        settings.pop("units", None)
     if kind == "InputLayer":
         return kind, {"name": config.get("name"), "batch_shape": shape, "dtype": config.get("dtype")}
     if shape:

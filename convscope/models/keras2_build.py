@@ -230,7 +230,11 @@ class _Builder:
             )
         if isinstance(config.get("layer"), Mapping):
             config["layer"] = self.part(config["layer"], None).layer
-        known = set(inspect.signature(found.__init__).parameters) | {"name", "trainable"}
+        parameters = inspect.signature(found.__init__).parameters
+        passes_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
+        if not passes_on and "trainable" not in parameters:  # SpatialDropout2D
+            config.pop("trainable", None)
+        known = set(parameters) | {"name", "trainable"}
         for key in [key for key in config if key not in known]:
             if config[key] not in (None, False, "default"):
                 raise UserError(

@@ -214,10 +214,13 @@ def _getitem(name: str, tensor: Any, slice_spec: Any) -> Any:
     """A part of a tensor: `x[..., ::-1]`, `x[:, 0]`."""
     keys: list[Any] = []
     for part in slice_spec if isinstance(slice_spec, list) else [slice_spec]:
-        if isinstance(part, Mapping):
+        if part is None:
+            keys.append(None)  # a new axis, x[..., None]
+        elif isinstance(part, Mapping):
             keys.append(slice(part.get("start"), part.get("stop"), part.get("step")))
         elif part in ("Ellipsis", "...", Ellipsis):
-            keys += [slice(None)] * (len(tensor.shape) - len(slice_spec) + 1)
+            held = [other for other in slice_spec if other is not None]
+            keys += [slice(None)] * (len(tensor.shape) - len(held) + 1)
         elif isinstance(part, int):
             keys.append(part)
         else:
@@ -236,6 +239,29 @@ def _clip(name: str, t: Any, clip_value_min: Any, clip_value_max: Any) -> Any:
     return ops.clip(t, clip_value_min, clip_value_max)
 
 
+def _split(name: str, value: Any, num_or_size_splits: Any, axis: int = 0) -> Any:
+    if axis % len(value.shape) == 0:
+        raise ValueError("of the pictures of a batch")
+    # TensorFlow counts the parts or gives their lengths, Keras the places between them.
+    parts = num_or_size_splits
+    return ops.split(value, np.cumsum(parts)[:-1].tolist() if isinstance(parts, list) else int(parts), axis=axis)
+
+
+def _stack(name: str, values: Any, axis: int = 0) -> Any:
+    return ops.stack(values, axis=axis)
+
+
+def _standardized(name: str, image: Any) -> Any:
+    """`tf.image.per_image_standardization`: each picture by its own mean and deviation, which is at least 1 / sqrt(numbers)."""
+    axes, least = (1, 2, 3), 1 / math.sqrt(math.prod(image.shape[1:]))
+    centred = ops.subtract(image, ops.mean(image, axis=axes, keepdims=True))
+    return ops.divide(centred, ops.maximum(ops.std(image, axis=axes, keepdims=True), least))
+
+
+def _gray(name: str, images: Any) -> Any:
+    return ops.sum(ops.multiply(images, np.asarray([0.2989, 0.587, 0.114], np.float32)), axis=-1, keepdims=True)
+
+
 def _first_is_tensor(operation: Callable[..., Any], **defaults: Any) -> Callable[..., Any]:
     def apply(name: str, x: Any, *args: Any, **kwargs: Any) -> Any:
         return operation(x, *args, **{**defaults, **kwargs})
@@ -251,9 +277,16 @@ _MEAN = _reduced(ops.mean, layers.GlobalAveragePooling2D)
 _MAX = _reduced(ops.max, layers.GlobalMaxPooling2D)
 _SOFTMAX = _unary(layers.Softmax, axis="axis")
 
+
+def _bias_add(name: str, value: Any, bias: Any, data_format: str = "NHWC") -> Any:
+    if not data_format.startswith("N") or not data_format.endswith("C"):
+        raise ValueError(f"data_format {data_format}")
+    return _ADD(name, value, bias)
+
+
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "add": _ADD,
-    "bias_add": lambda name, value, bias: _ADD(name, value, bias),
+    "bias_add": _bias_add,
     "subtract": _SUBTRACT,
     "sub": _SUBTRACT,
     "multiply": _MULTIPLY,
@@ -307,5 +340,11 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "l2_normalize": lambda name, x, axis=-1: layers.UnitNormalization(axis=axis, name=name)(x),
     "matmul": lambda name, a, b: ops.matmul(a, b),
     "flatten": _unary(layers.Flatten),
+    "argmax": lambda name, x, axis=None: ops.argmax(x, axis=axis),
+    "split": _split,
+    "stack": _stack,
+    "add_n": lambda name, inputs: layers.Add(name=name)(inputs),
+    "per_image_standardization": _standardized,
+    "rgb_to_grayscale": _gray,
     "grayscale_to_rgb": lambda name, images: layers.Concatenate(name=name)([images] * 3),
 }

@@ -23,7 +23,7 @@ from convscope.models.applications import import_application
 from convscope.models.canonical import canonical
 from convscope.models.channels import channel_facts
 from convscope.models.end_choice import ends_note
-from convscope.models.ends import with_one_end
+from convscope.models.ends import from_pictures, with_one_end
 from convscope.models.heads import loss_of, trained_with, with_head
 from convscope.models.preprocessing import preprocessing
 from convscope.models.remarks import remarked
@@ -189,6 +189,7 @@ def import_network(name: str, network: keras.Model, settings: Mapping[str, Any])
 def _finish(
     name: str, settings: Mapping[str, Any], network: keras.Model, facts: dict[str, Any]
 ) -> tuple[keras.Model, ModelSpec]:
+    network = from_pictures(network, settings)
     whole, network = network, with_one_end(network, settings.get("inputs"), settings.get("output"), f"models.{name}")
     if network is not whole:
         facts["notes"] = (ends_note(settings),)

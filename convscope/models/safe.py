@@ -1,6 +1,7 @@
 """What no file may bring: code of its own. Nothing heavy here: files are looked at before any work is done."""
 
 import inspect
+import keyword
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -39,13 +40,19 @@ _PARTS = (
 _READERS = re.compile(r"TFSMLayer|TorchModuleWrapper|JaxLayer|FlaxLayer|KerasFileEditor|.*Tokenizer")
 
 
+def class_for(name: str) -> str:
+    """What a user's class for a Lambda is called: as its layer, but `lambda`, as Keras calls the first, is no name in Python."""
+    return f"{name}_" if keyword.iskeyword(name) else name
+
+
 def own_class(entry: Mapping[str, Any], own: Own) -> Any:
     """The user's class for a layer of a file: of its registered name or class, for a Lambda of the layer's name; None without one."""
     if not isinstance(entry.get("config"), Mapping | list):
         return None
     kind, registered = str(entry.get("class_name") or ""), str(entry.get("registered_name") or "")
     if kind == "Lambda":
-        kind = registered = str(entry["config"].get("name", "")) if isinstance(entry["config"], Mapping) else ""
+        name = str(entry["config"].get("name", "")) if isinstance(entry["config"], Mapping) else ""
+        kind = registered = class_for(name)
     for name in (registered, kind, kind.rpartition(">")[2]):
         if inspect.isclass(found := own.get(name)):
             return found
@@ -121,7 +128,10 @@ def _check_safe(whole: dict[str, Any], found: Stored, own: Mapping[str, Any]) ->
             what = f"{kind or 'lambda'} {name}".strip()
             instead = "replace it by a layer and save again"
             if kind == "Lambda" and name.isidentifier():
-                instead += f", or write the class {name}(keras.layers.Layer) in a file of your own and name that (code: my_layers.py)"
+                instead += (
+                    f", or write the class {class_for(name)}(keras.layers.Layer) in a file of your own and name that "
+                    "(code: my_layers.py)"
+                )
             raise UserError(f"'{found.path}' holds code ({what}) that would run when loaded; {instead}")
     known = _OLD_MODULES if found.old else _SAFE_MODULES
     for entry in entries:

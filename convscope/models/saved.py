@@ -18,7 +18,7 @@ from convscope.errors import UserError
 from convscope.models.keras2_build import build, first_line
 from convscope.models.keras2_weights import load_checkpoint, load_hdf5, load_zip
 from convscope.models.own_code import traced
-from convscope.models.safe import Own, check_network, modules_of, own_class
+from convscope.models.safe import Own, check_network, class_for, modules_of, own_class
 from convscope.models.stored import Stored, stored
 from convscope.storage.files import sha256_of
 
@@ -178,7 +178,8 @@ def _with_own_classes(value: Any, own: Own) -> Any:
     if isinstance(value, Mapping):
         if value.get("class_name") == "Lambda" and own_class(value, own) is not None:
             name = value["config"]["name"]
-            ours = {"module": None, "class_name": name, "registered_name": name, "config": {"name": name}}
+            kind = class_for(name)
+            ours = {"module": None, "class_name": kind, "registered_name": kind, "config": {"name": name}}
             changed = {**value, **{key: part for key, part in ours.items() if key in value}}
             return (
                 {**changed, "inbound_nodes": _unmasked(value["inbound_nodes"])} if "inbound_nodes" in value else changed

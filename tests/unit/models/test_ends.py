@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
+import tf_keras
 from keras import layers
 
 import convscope
@@ -154,17 +155,44 @@ def test_a_class_of_two_inputs_that_does_more_than_its_graph_is_refused() -> Non
 @pytest.mark.parametrize(
     ("shape", "words"),
     [
-        ((784,), r"takes 784, no pictures.*keras.Input\(\(28, 28, 1\)\)"),
-        ((28, 28), r"takes 28x28, no pictures.*Reshape"),
+        ((784,), r"takes 784, no pictures.*image_size: \[28, 28\]"),
+        ((28, 28), r"takes 28x28, no pictures.*channels: gray"),
         ((4, 8, 8, 3), "takes 4x8x8x3, no pictures"),
-        ((100,), "Flatten"),
+        ((102,), r"image_size: \[height, width\]"),
     ],
 )
-def test_inputs_that_are_no_pictures(shape: tuple[int, ...], words: str) -> None:
+def test_inputs_that_are_no_pictures(shape: tuple[int, ...], words: str, tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(10)])
     with pytest.raises(UserError, match=words) as caught:
         imported(model)
     assert "\n" not in str(caught.value)
+    old = tf_keras.Sequential([tf_keras.layers.Flatten(input_shape=shape), tf_keras.layers.Dense(10)])
+    nested = tf_keras.Sequential([tf_keras.Sequential([tf_keras.layers.Flatten(input_shape=shape)])])
+    for number, sequence in enumerate((model, old, nested)):
+        sequence.save(path := tmp_path / f"{number}.h5")
+        with pytest.raises(UserError, match=words):
+            check_saved_ends(read_file_config(path) or {}, {}, "models.net")
+
+
+@pytest.mark.parametrize(
+    ("shape", "said", "picture"),
+    [
+        ((12, 16), {"channels": "gray"}, (12, 16, 1)),
+        ((192,), {"image_size": [12, 16]}, (12, 16, 1)),
+        ((192,), {"image_size": 8}, (8, 8, 3)),
+    ],
+)
+def test_an_input_without_channels_takes_the_pictures_that_the_config_says(
+    shape: tuple[int, ...], said: dict[str, Any], picture: tuple[int, int, int], tmp_path: Path
+) -> None:
+    conv = [layers.Reshape(picture), layers.Conv2D(4, 3, activation="relu"), layers.GlobalMaxPooling2D()]
+    model = keras.Sequential([keras.Input(shape), layers.Rescaling(1 / 255), *conv, layers.Dense(3)])
+    pixels = np.random.default_rng(1).uniform(0, 255, (2, *picture)).astype("float32")
+    flat, spec = imported(model, **said)
+    assert (*spec.input_size, spec.depth) == picture
+    np.testing.assert_allclose(flat(pixels), model(pixels.reshape(2, *shape)), atol=1e-5)
+    model.save(tmp_path / "m.h5")
+    check_saved_ends(read_file_config(tmp_path / "m.h5") or {}, said, "models.net")
 
 
 def test_colours_first_are_refused_in_one_line() -> None:
