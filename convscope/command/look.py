@@ -24,6 +24,11 @@ _SPLITS = {
     "test": ("test", "testing"),
 }
 _FEWEST = 10
+# Networks and layers that make no feature maps of a picture.
+_ON_ROWS = re.compile(
+    "Sequential|Functional|Model|InputLayer|Rescaling|Normalization|Flatten|Dense|Dropout|Activation|.*ReLU|ELU|Softmax|"
+    "BatchNormalization|LayerNormalization|GaussianNoise"
+)
 
 
 def applications() -> list[str]:
@@ -103,6 +108,23 @@ def has_relu(path: Path) -> bool:
     """Whether guided gradients can differ from the plain ones in a saved model; true where its file does not say."""
     config = read_file_config(path)
     return config is None or any(_is_relu(value) for value in _values(config))
+
+
+def has_maps(path: Path) -> bool:
+    """Whether a saved model may have feature maps; false where it says that it is made of layers on rows of numbers alone."""
+    config = read_file_config(path)
+    kinds = {str(value.get("class_name")) for value in _values(config) if isinstance(value, dict) and _is_layer(value)}
+    return not kinds or not all(map(_ON_ROWS.fullmatch, kinds))
+
+
+def _is_layer(value: dict[str, Any]) -> bool:
+    """Whether a mapping of a config is a layer or a network, and not a type of numbers, an initializer or the like."""
+    return (
+        "class_name" in value
+        and isinstance(value.get("config"), dict | list)
+        and "DType" not in value["class_name"]
+        and ("name" in value["config"] or "layers" in value["config"])
+    )
 
 
 def _is_relu(value: Any) -> bool:

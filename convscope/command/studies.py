@@ -9,6 +9,7 @@ from typing import Any
 from convscope.command.look import (
     dataset_part,
     expanded,
+    has_maps,
     has_relu,
     image_sets,
     model_part,
@@ -57,7 +58,8 @@ def explain_study(
     for label, chosen in sets.items():
         files = chosen.get("files")
         lines.append(listed(label, "files", files) if files else entry(label, chosen, "every picture below it"))
-    lines += ["", "# Where the evidence lies", stage("cams", name, list(sets))]
+    if _has_maps(part):
+        lines += ["", "# Where the evidence lies", stage("cams", name, list(sets))]
     lines += ["", "# Which pixels count", stage("attributions", name, list(sets), **_methods(part))]
     return study, "\n".join(lines) + "\n"
 
@@ -101,15 +103,19 @@ def init_study(
     else:
         part = {"source": "train", "architecture": "convnet", "dataset": images, **settings}
         lines += ["", "models:", entry(name, part, "also mini_xception, xception, retail")]
+    maps = _has_maps(part)
     if images:
         tested = next((split for split in ("test", "validation") if split in splits), splits[-1])
         shown = {"dataset": images, "split": tested, "per_class": 4}
         lines += ["", "# How good the classifier is", "evaluations:", f"  {name}: {plain([f'{images}/{tested}'])}"]
         lines += ["", "image_sets:", entry("shown", shown, "pictures that the figures are made of")]
-        lines += ["", "# What every layer answers", stage("activations", name, ["shown"])]
-    lines += ["", "# What every filter looks for", stage("filters", name, [], filters=8, preset="sharp")]
-    if images:
+        if maps:
+            lines += ["", "# What every layer answers", stage("activations", name, ["shown"])]
+    if maps:
+        lines += ["", "# What every filter looks for", stage("filters", name, [], filters=8, preset="sharp")]
+    if images and maps:
         lines += ["", "# Where the evidence lies", stage("cams", name, ["shown"])]
+    if images:
         lines += ["", "# Which pixels count", stage("attributions", name, ["shown"], **_methods(part))]
     return "\n".join(lines) + "\n"
 
@@ -148,9 +154,14 @@ def model_entry(
     return {**part, **settings}, _name_of(model)
 
 
+def _has_maps(part: dict[str, Any]) -> bool:
+    return part["source"] != "file" or has_maps(expanded(part["path"]))
+
+
 def _methods(part: dict[str, Any]) -> dict[str, Any]:
     """The methods that a model can have, where the defaults are too many."""
-    if part["source"] != "file" or has_relu(expanded(part["path"])):
-        return {}
     default = load_schema()["$defs"]["attributions"]["properties"]["methods"]["default"]
-    return {"methods": [name for name in default if not name.startswith("guided")]}
+    lacking = ["guided_gradcam"] if not _has_maps(part) else []
+    if part["source"] == "file" and not has_relu(expanded(part["path"])):
+        lacking = [name for name in default if name.startswith("guided")]
+    return {"methods": [name for name in default if name not in lacking]} if lacking else {}

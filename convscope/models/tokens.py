@@ -20,6 +20,8 @@ _AT_ONCE = 8
 _ROUNDING = 1e-5
 # Queries, keys and values of a block: projections of its tokens, not they.
 _PROJECTIONS = ("Dense", "EinsumDense", "Conv1D", "MatMul", "Matmul", "Einsum")
+# Of the picture itself these make no tokens: its rows are pixels still.
+_OF_PIXELS = ("Reshape", "Permute", "Rescaling", "Normalization", "Identity", "Squeeze", "ExpandDims", "GetItem")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -243,11 +245,15 @@ def last_tokens(flat: keras.Model, behind: Any | None) -> Any | None:
     Raises:
         UserError: there are such tensors, and none lies on a grid.
     """
+    pixels = {id(flat.inputs[0])}
+    for node in nodes_in_order(flat):
+        if is_kerass(node.operation, *_OF_PIXELS) and all(id(used) in pixels for used in node.input_tensors):
+            pixels.update(map(id, node.outputs))
     candidates = [
         tensor
         for node in calls_after(flat, behind)
         for tensor in node.outputs
-        if is_tokens(tensor) and not is_kerass(node.operation, *_PROJECTIONS)
+        if is_tokens(tensor) and id(tensor) not in pixels and not is_kerass(node.operation, *_PROJECTIONS)
     ]
     if not candidates or len(flat.outputs[0].shape) != 2:
         return None

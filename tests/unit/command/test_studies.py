@@ -234,6 +234,21 @@ def test_which_layers_are_relus(here: Path, layer: keras.layers.Layer, guided: b
     assert has_relu(here / "some.keras") == guided
 
 
+def test_a_model_without_feature_maps_is_asked_for_none(here: Path) -> None:
+    dense = [
+        keras.layers.Flatten(),
+        keras.layers.Dense(4, activation="relu"),
+        keras.layers.Dense(3, activation="softmax"),
+    ]
+    keras.Sequential([keras.Input((8, 8, 1)), *dense]).save(here / "dense.keras")
+    config = checked(explain_study("dense.keras", ["photos"])[1])
+    assert not config["cams"] and "guided_backprop" in config["attributions"]["dense"]["methods"]
+    assert "guided_gradcam" not in config["attributions"]["dense"]["methods"]
+    config = checked(init_study("mine", "classes", "dense.keras"))
+    assert not any(config[stage] for stage in ("cams", "filters", "activations")) and config["attributions"]
+    assert checked(explain_study("my net.keras", ["photos"])[1])["cams"]
+
+
 def test_hidden_and_unreadable_pictures_are_no_pictures_to_train_with(here: Path) -> None:
     for name in ("x", "y", "z"):
         for number in range(12):

@@ -13,6 +13,7 @@ import convscope
 from convscope.config import complete
 from convscope.errors import UserError
 from convscope.models import graphs, load
+from convscope.models.cam_layer import default_cam_layer
 from convscope.models.end_choice import check_saved_ends
 from convscope.models.ends import with_one_end
 from convscope.models.names import read_file_config
@@ -185,7 +186,7 @@ def test_inputs_that_are_no_pictures(shape: tuple[int, ...], words: str, tmp_pat
 def test_an_input_without_channels_takes_the_pictures_that_the_config_says(
     shape: tuple[int, ...], said: dict[str, Any], picture: tuple[int, int, int], tmp_path: Path
 ) -> None:
-    conv = [layers.Reshape(picture), layers.Conv2D(4, 3, activation="relu"), layers.GlobalMaxPooling2D()]
+    conv = [layers.Reshape(picture), layers.Conv2D(4, 3, activation="relu", name="conv2d"), layers.GlobalMaxPooling2D()]
     model = keras.Sequential([keras.Input(shape), layers.Rescaling(1 / 255), *conv, layers.Dense(3)])
     pixels = np.random.default_rng(1).uniform(0, 255, (2, *picture)).astype("float32")
     flat, spec = imported(model, **said)
@@ -193,6 +194,10 @@ def test_an_input_without_channels_takes_the_pictures_that_the_config_says(
     np.testing.assert_allclose(flat(pixels), model(pixels.reshape(2, *shape)), atol=1e-5)
     model.save(tmp_path / "m.h5")
     check_saved_ends(read_file_config(tmp_path / "m.h5") or {}, said, "models.net")
+    assert default_cam_layer(flat, spec.input_size) == "conv2d"
+    flat, spec = imported(keras.Sequential([keras.Input(shape), layers.Flatten(), layers.Dense(3)]), **said)
+    with pytest.raises(UserError, match="has no feature maps"):  # rows of pixels are no tokens
+        default_cam_layer(flat, spec.input_size)
 
 
 def test_colours_first_are_refused_in_one_line() -> None:
