@@ -75,6 +75,7 @@ def check_network(found: Stored, own: Own | None) -> None:
     if not isinstance(kind, str) or not isinstance(found.config.get("config"), dict | list):
         raise UserError(f"'{found.path}' holds no Keras model: its config names no network; get it again")
     found.check_sizes()
+    found.check_whole()
     if found.kind == "hdf5":
         with found.hdf5():
             pass  # looks for links that lead elsewhere

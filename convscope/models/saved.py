@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+from keras.src.ops import core, image, linalg, math, nn, numpy
 
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError
@@ -21,6 +22,9 @@ from convscope.models.own_code import traced
 from convscope.models.safe import Own, check_network, class_for, modules_of, own_class
 from convscope.models.stored import Stored, stored
 from convscope.storage.files import sha256_of
+
+# Where Keras's operations are.
+_OPERATIONS = (core, image, linalg, math, nn, numpy)
 
 
 def check_sum(path: Path, expected: str | None, key: str) -> None:
@@ -154,6 +158,7 @@ def load_weights(network: keras.Model, path: Path) -> None:
 def _as_loaded(found: Stored, own: Own) -> Iterator[Path]:
     """A path of the file, or of a copy whose Lambdas are classes of the user's."""
     config = _with_own_classes(found.config, own)
+    config = _with_operations(config) if found.kind == "hdf5" else config
     with _with_suffix(found) as path:
         if config == found.config:
             yield path
@@ -186,6 +191,51 @@ def _with_own_classes(value: Any, own: Own) -> Any:
             )
         return {key: _with_own_classes(part, own) for key, part in value.items()}
     return [_with_own_classes(part, own) for part in value] if isinstance(value, list) else value
+
+
+def _with_operations(value: Any) -> Any:
+    """A config of HDF5 with the modules of operations (`x / 127.5`, `ops.softmax(x)`), which Keras 3 leaves out there, and without
+    which it does not find them again, or takes them for layers of the same name."""
+    if isinstance(value, Mapping):
+        result = {key: _with_operations(part) for key, part in value.items()}
+        if (module := _module_of_operation(value)) is None:
+            return result
+        if value["class_name"] == "GetItem":
+            result["inbound_nodes"] = [_without_ellipsis(node) for node in result["inbound_nodes"]]
+        return {**result, "module": module, "registered_name": None}
+    return [_with_operations(part) for part in value] if isinstance(value, list) else value
+
+
+def _without_ellipsis(node: Any) -> Any:
+    """A call of `x[..., 0]` with all axes written out: Keras 3 does not read what it wrote for the three dots in HDF5."""
+    try:
+        tensor, keys = node["args"]
+        axes = len(tensor["config"]["shape"])
+    except (KeyError, TypeError, ValueError):
+        return node  # which Keras says what is wrong with
+    keys = keys if isinstance(keys, list) else [keys]
+    every = {"class_name": "__slice__", "config": {"start": None, "stop": None, "step": None}}
+    rest = axes - sum(key is not None for key in keys) + 1
+    written = [part for key in keys for part in ([every] * rest if _is_ellipsis(key) else [key])]
+    return {**node, "args": [tensor, {"class_name": "__tuple__", "items": written}]}
+
+
+def _is_ellipsis(key: Any) -> bool:
+    return isinstance(key, Mapping) and key.get("class_name") == "__ellipsis__"
+
+
+def _module_of_operation(entry: Mapping[str, Any]) -> str | None:
+    """The module of a call's operation; None of a layer, and where the file says it."""
+    kind, nodes, config = entry.get("class_name"), entry.get("inbound_nodes"), entry.get("config")
+    if "module" in entry or not isinstance(kind, str) or not isinstance(nodes, list) or not isinstance(config, Mapping):
+        return None
+    found = next((made for part in _OPERATIONS if isinstance(made := vars(part).get(kind), type)), None)
+    if found is None or not issubclass(found, keras.Operation):
+        return None
+    # A layer takes two tensors in a list, an operation one by one.
+    args = nodes[0].get("args", ()) if nodes and isinstance(nodes[0], Mapping) else ()
+    is_layer = hasattr(keras.layers, kind) and len(args) < 2 and "newshape" not in config
+    return None if is_layer else found.__module__
 
 
 def _unmasked(value: Any) -> Any:

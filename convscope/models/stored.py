@@ -74,6 +74,23 @@ class Stored:
                 for about in archive.infolist():
                     _check_size(self.path, about, _NETWORK_BYTES)
 
+    def check_whole(self) -> None:
+        """Check that a SavedModel comes with its weights.
+
+        Raises:
+            UserError: it does not.
+        """
+        if self.kind != "savedmodel":
+            return
+        index = "variables/variables.index"
+        if self.path.is_dir():
+            there = is_file(self.path / index)
+        else:
+            with zipfile.ZipFile(self.path) as archive:
+                there = self.member.removesuffix("saved_model.pb") + index in archive.namelist()
+        if not there:
+            raise UserError(f"'{self.path}' holds no weights ({index}); it is not whole, get it again")
+
     @contextlib.contextmanager
     def saved_model(self) -> Iterator[Path]:
         """The folder of a SavedModel; out of a zip, one that is there as long as it is needed.
@@ -192,6 +209,9 @@ def _of_zip(path: Path) -> Stored:
         found = Stored(path, "hdf5", None, member=by_end[_TEACHABLE], classes=labels_in(labels))
         return _of_hdf5(found)
     if "saved_model.pb" in by_end:
+        graphs = [name for name in names if re.fullmatch(r"(?!__MACOSX/)(.*/)?saved_model\.pb", name)]
+        if len(graphs) > 1:
+            raise UserError(f"'{path}' holds {len(graphs)} SavedModels; unpack it and name the folder of one")
         return _of_zipped_saved_model(Stored(path, "savedmodel", None, member=by_end["saved_model.pb"]), by_end)
     raise UserError(f"'{path}' {_strange_zip(names, by_end)}")
 

@@ -325,3 +325,18 @@ def test_weights_that_are_no_numbers_are_told(tmp_path: Path) -> None:
     model.save(tmp_path / "m.keras")
     with pytest.raises(UserError, match=r"models.m: weights of layer 'c' are no numbers \(NaN\)"):
         load.import_model("m", {"source": "file", "path": str(tmp_path / "m.keras")})
+
+
+def test_operations_in_hdf5_of_keras_3_are_found_again(tmp_path: Path) -> None:
+    """Keras itself opens none of these: it leaves their modules out, and does not read the three dots that it wrote."""
+    inputs = keras.Input((16, 16, 3))
+    x = layers.Concatenate()(
+        [keras.applications.vgg16.preprocess_input(inputs) / 127.5, inputs[..., :1], inputs[:, ::-1, ..., 1:]]
+    )
+    x = layers.GlobalAveragePooling2D()(layers.Add()([layers.Conv2D(6, 3, padding="same")(x), x]))
+    model = keras.Model(inputs, keras.ops.softmax(layers.Dense(3)(x) * 0.5 - 1.0))
+    model.save(tmp_path / "m.h5")
+    network, spec = load.import_model("m", {"source": "file", "path": str(tmp_path / "m.h5")})
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype("float32")
+    assert spec.head == "multiclass"
+    np.testing.assert_allclose(spec.probabilities(network(pixels)), model(pixels), atol=1e-5)

@@ -108,6 +108,24 @@ def zipped_saved_model(folder: Path, model: Any, top: str) -> Path:
     return folder / "saved.zip"
 
 
+def test_a_zip_of_two_saved_models_or_of_half_a_one_is_told(tmp_path: Path) -> None:
+    two = {"a/saved_model.pb": b"", "b/saved_model.pb": b"", "__MACOSX/a/saved_model.pb": b""}
+    assert "holds 2 SavedModels; unpack it" in told(members_in(tmp_path / "two.zip", two))
+    whole = tf_keras.Sequential([tf_keras.layers.Flatten(input_shape=(8, 8, 3)), tf_keras.layers.Dense(2)])
+    whole.save(tmp_path / "m", save_format="tf")
+    half = {name: (tmp_path / "m" / name).read_bytes() for name in ("saved_model.pb", "keras_metadata.pb")}
+    assert "holds no weights (variables/variables.index)" in told(members_in(tmp_path / "half.zip", half))
+    (tmp_path / "m/variables/variables.index").unlink()
+    assert "holds no weights (variables/variables.index)" in told(tmp_path / "m")
+
+
+def members_in(path: Path, members: dict[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
 @pytest.mark.parametrize(("top", "teachable"), [("model.savedmodel/", True), ("", False), ("my/net/", False)])
 def test_a_saved_model_in_a_zip_is_read_where_it_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, top: str, teachable: bool
