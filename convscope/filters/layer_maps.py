@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from convscope.errors import UserError
 from convscope.filters.keras_graph import copied
-from convscope.models.keras_settings import with_company
+from convscope.models.keras_settings import depthwise_convolution, with_company
 from convscope.models.nodes import inside_a_network, is_kerass
 
 # Activations that make each number of that number alone. All others need the layer's whole map: a softmax sums over its channels.
@@ -95,7 +95,7 @@ def _separable(layer: Any, dtype: str) -> OwnChannels:
 
     def separable(maps: Any, channels: Any, pads: bool) -> Any:
         padding = layer.padding.upper() if pads else "VALID"
-        between = tf.nn.depthwise_conv2d(maps, depthwise, strides, padding, dilations=dilation)
+        between = depthwise_convolution(maps, depthwise, strides, padding, dilation)
         # Column by column: the whole pointwise convolution would make some hundred maps for each one wanted.
         wanted = tf.gather(columns, channels)
         return (

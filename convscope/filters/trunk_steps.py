@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from convscope.filters.keras_graph import call_of
 from convscope.filters.strided import Phases, spread
-from convscope.models.keras_settings import with_company
+from convscope.models.keras_settings import depthwise_convolution, with_company
 
 Tensors = list[Any]
 # A tensor of the graph: its id. What is made on the way to it: that id and a word.
@@ -126,15 +126,17 @@ class Depthwise(Kernel):
 
     def forward(self, values: Tensors) -> Any:
         strides = [1, *self.strides, 1]
-        maps = tf.nn.depthwise_conv2d(values[0], self.kernel, strides, self.padding, dilations=self.dilation)
+        maps = depthwise_convolution(values[0], self.kernel, strides, self.padding, self.dilation)
         return maps if self.bias is None else tf.nn.bias_add(maps, self.bias)
 
     def backward(self, values: Tensors, result: Any, gradient: Any) -> Tensors:
         if self._dilated:
             return [self._by_turned_kernel(gradient, values[0].shape)]
+        if tuple(self.kernel.shape) == (1, 1, 1, 1):  # see `depthwise_convolution`
+            return [spread(gradient * self.kernel[0, 0, 0], self.strides, values[0].shape[1:3])]
         if self._turned is not None:
             # The forward convolution with the kernel turned round is the same sum, by a faster kernel.
-            return [tf.nn.depthwise_conv2d(gradient, self._turned, [1, 1, 1, 1], "SAME")]
+            return [depthwise_convolution(gradient, self._turned, [1, 1, 1, 1], "SAME", [1, 1])]
         return [
             tf.raw_ops.DepthwiseConv2dNativeBackpropInput(
                 input_sizes=tf.shape(values[0]), filter=self.kernel, out_backprop=gradient,
@@ -155,7 +157,7 @@ class Depthwise(Kernel):
             after = beyond - before if self.padding == "SAME" else 0
             borders.append([beyond - before, beyond - after])
         padded = tf.pad(gradient, [[0, 0], *borders, [0, 0]])
-        whole = tf.nn.depthwise_conv2d(padded, self._turned, [1, 1, 1, 1], "VALID", dilations=self.dilation)
+        whole = depthwise_convolution(padded, self._turned, [1, 1, 1, 1], "VALID", self.dilation)
         multiplier = int(self.kernel.shape[3])
         if multiplier == 1:
             return whole

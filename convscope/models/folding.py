@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
+from convscope.models.keras_settings import depthwise_convolution
 from convscope.models.nodes import inside_a_network, is_kerass, is_norm, nodes_in_order
 from convscope.models.nonlinearity import is_linear, is_plain_relu
 
@@ -202,7 +203,7 @@ class _Folded:
     def __call__(self, x: Any) -> Any:
         stride, padding, dilation = self._stride, self._padding, self._dilation
         if self._depthwise is not None:
-            x = tf.nn.depthwise_conv2d(x, self._depthwise, [1, stride, stride, 1], padding, dilations=dilation)
+            x = depthwise_convolution(x, self._depthwise, [1, stride, stride, 1], padding, dilation)
             stride, padding, dilation = 1, "VALID", [1, 1]
         if self._kernel is not None:
             x = tf.nn.conv2d(x, self._kernel, stride, padding, dilations=dilation)

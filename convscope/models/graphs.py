@@ -204,6 +204,9 @@ class _Pending:
         self.layer = copied(operation, name, linear=linear, exact=exact) if self.fresh else operation
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self.fresh and is_kerass(self.original, "Normalization") and self.original.built:
+            # Its statistics are of the depth that it was adapted to; the call that is left may be of maps that those are spread over.
+            self.layer.build_from_config(self.original.get_build_config())
         outputs = self.layer(*args, **kwargs)
         if self.fresh and isinstance(self.layer, keras.Layer):
             take_over(self.original, self.layer)

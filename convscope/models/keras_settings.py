@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras.src.backend.tensorflow import nn as _operations
 from keras.src.layers.convolutional.base_conv import BaseConv
 
@@ -81,3 +82,70 @@ def _of_enough_places(pool: Callable[..., Any]) -> Callable[..., Any]:
 
 for _name in ("adaptive_average_pool", "adaptive_max_pool"):
     setattr(_operations, _name, _of_enough_places(getattr(_operations, _name)))
+
+
+def depthwise_convolution(
+    maps: Any, kernel: Any, strides: Sequence[int], padding: str, dilations: Sequence[int]
+) -> Any:
+    """`tf.nn.depthwise_conv2d`, but of one channel by one number, which is a product.
+
+    TensorFlow (2.21 with oneDNN) keeps what it prepares for such a convolution under the name of the plain one of that size, or the
+    other way round, and whichever comes second ends in an error: "could not create a primitive descriptor for the reorder primitive".
+
+    Args:
+        maps: (N, H, W, C).
+        kernel: (h, w, C, M).
+        strides: four numbers, as TensorFlow takes them.
+        padding: "SAME" or "VALID".
+        dilations: two numbers.
+    """
+    if tuple(kernel.shape) == (1, 1, 1, 1):
+        return maps[:, :: strides[1], :: strides[2]] * kernel[0, 0, 0]
+    return tf.nn.depthwise_conv2d(maps, kernel, strides, padding, dilations=dilations)
+
+
+def _by_product(inputs: Any, kernel: Any, strides: Any, data_format: str | None) -> Any | None:
+    """The product that a depthwise convolution of one channel by one number is; None of any other."""
+    if (
+        tuple(kernel.shape) != (1, 1, 1, 1)
+        or keras.config.image_data_format() != "channels_last"
+        or data_format == "channels_first"
+    ):
+        return None
+    down, across = (strides, strides) if isinstance(strides, int) else strides
+    return inputs[:, ::down, ::across] * kernel[0, 0, 0]
+
+
+_depthwise_conv, _separable_conv = _operations.depthwise_conv, _operations.separable_conv
+
+
+@functools.wraps(_depthwise_conv)
+def _own_depthwise_conv(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Any:
+    product = _by_product(inputs, kernel, strides, data_format)
+    return _depthwise_conv(inputs, kernel, strides, padding, data_format, dilation_rate) if product is None else product
+
+
+@functools.wraps(_separable_conv)
+def _own_separable_conv(
+    inputs: Any,
+    depthwise_kernel: Any,
+    pointwise_kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Any:
+    product = _by_product(inputs, depthwise_kernel, strides, data_format)
+    if product is None:
+        return _separable_conv(inputs, depthwise_kernel, pointwise_kernel, strides, padding, data_format, dilation_rate)
+    return keras.ops.conv(product, pointwise_kernel, data_format="channels_last")
+
+
+_operations.depthwise_conv, _operations.separable_conv = _own_depthwise_conv, _own_separable_conv

@@ -178,3 +178,43 @@ def test_more_places_than_there_are_do_not_end_the_process(kind: str) -> None:
     np.testing.assert_allclose(layer(maps), reduce(maps.reshape(1, 3, 2, 2, 2), axis=3), rtol=1e-6)
     with pytest.raises(ValueError, match="maps of 1x1 places cannot be pooled to 3x2"):
         layer(np.ones((1, 1, 1, 2), "float32"))
+
+
+def test_convolutions_of_one_channel_by_one_number_go_side_by_side(root: Path) -> None:
+    """Depthwise and plain, eager and in graphs, forwards and back: in some order TensorFlow's own ended in an error."""
+    code = """
+import keras, numpy as np, tensorflow as tf
+import convscope.models.keras_settings
+from convscope.models.keras_settings import depthwise_convolution
+rng = np.random.default_rng(2)
+L = keras.layers
+for _ in range(60):
+    kind = rng.integers(4)
+    layer = [L.Conv2D(1, 1), L.DepthwiseConv2D(1), L.SeparableConv2D(1, 1), L.Conv2D(1, 1, use_bias=False)][kind]
+    graph, back, stride = rng.integers(2), rng.integers(2), int(rng.integers(1, 3))
+    layer.strides = (stride, stride)
+    x = tf.constant(rng.normal(size=(1, 9, 11, 1)).astype("float32"))
+    layer.build(x.shape)
+    for weight in layer.weights:
+        weight.assign(rng.normal(size=weight.shape))
+
+    def run(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+        return (y, tape.gradient(y, x)) if back else (y, y)
+
+    y, gradient = (tf.function(run) if graph else run)(x)
+    product = np.prod([np.asarray(w).item() for w in layer.weights if "kernel" in w.path])
+    bias = sum(np.asarray(w).item() for w in layer.weights if "bias" in w.path)
+    np.testing.assert_allclose(y, np.asarray(x)[:, ::stride, ::stride] * product + bias, rtol=1e-5, atol=1e-6)
+    if back:
+        expected = np.zeros((1, 9, 11, 1), "float32")
+        expected[:, ::stride, ::stride] = product
+        np.testing.assert_allclose(gradient, expected, rtol=1e-5)
+    kernel = tf.constant(rng.normal(size=(1, 1, 1, 1)).astype("float32"))
+    found = depthwise_convolution(x, kernel, [1, 2, 2, 1], "SAME", [1, 1])
+    np.testing.assert_allclose(found, np.asarray(x)[:, ::2, ::2] * kernel.numpy())
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]

@@ -170,3 +170,15 @@ def test_a_normalisation_that_does_not_use_its_weights_stays_what_it_is(dtype: s
     np.testing.assert_allclose(flat(PIXELS), expected, rtol=tolerance, atol=tolerance)
     load.save_model(flat, tmp_path / "flat.keras")
     np.testing.assert_array_equal(load.load_keras(tmp_path / "flat.keras")(PIXELS), flat(PIXELS))
+
+
+def test_statistics_of_one_channel_are_spread_over_several_in_a_copy() -> None:
+    """Where the layer was adapted to pictures of one channel, and the call that counts is of maps of two."""
+    norm = keras.layers.Normalization(name="norm")
+    norm.adapt(np.random.default_rng(0).normal(3, 2, (8, 6, 5, 1)))
+    image = keras.Input((6, 5, 1))
+    norm(image)
+    model = keras.Model(image, norm(keras.layers.Conv2D(2, 1)(image)))
+    copy = graphs.flatten(model, copy=True)
+    pictures = np.random.default_rng(1).normal(size=(2, 6, 5, 1)).astype("float32")
+    np.testing.assert_allclose(copy(pictures), model(pictures), atol=1e-6)
