@@ -30,6 +30,8 @@ MINI_XCEPTION_FILTERS = (32, 64, 128, 256, 512)
 RETAIL_FILTERS = (16, 32, 64, 128)
 CONV_TYPES = ("Conv2D", "SeparableConv2D", "DepthwiseConv2D", "Conv2DTranspose")
 # Layers whose output has the shape of (each of) their inputs, or at least their rank.
+# A larger convolution or pooling may take the whole of a map.
+_SMALL = 3
 _SHAPELESS = (
     "Activation",
     "ReLU",
@@ -241,8 +243,12 @@ def ends_in_maps(config: Mapping[str, Any]) -> bool:
         return False
 
 
-def _ends_in_maps(entry: Mapping[str, Any], name: str | None, seen: set[str]) -> bool:
-    """The same of one of a network's layers; of the one that gives its output where no name is given."""
+def _ends_in_maps(entry: Mapping[str, Any], name: str | None, seen: set[str], behind: bool = False) -> bool:
+    """The same of one of a network's layers; of the one that gives its output where no name is given.
+
+    A convolution over the whole of a small map, or a pooling, leaves one cell: a row of classes, as a dense layer would make of it.
+    So does one of 1x1 behind such a one; `behind` is whether there is one of 1x1 already.
+    """
     config = entry["config"]
     layers = config if isinstance(config, list) else config["layers"]
     by_name = {layer.get("name") or layer["config"]["name"]: layer for layer in layers}
@@ -252,15 +258,21 @@ def _ends_in_maps(entry: Mapping[str, Any], name: str | None, seen: set[str]) ->
         name = name or last.get("name") or last["config"]["name"]
     layer = by_name[name]
     kind = layer["class_name"]
-    if kind in CONV_TYPES or kind in POOL_TYPES or kind in ("ZeroPadding2D", "Cropping2D", "UpSampling2D"):
+    if kind in CONV_TYPES or kind in POOL_TYPES:
+        sides = layer["config"].get("kernel_size") or layer["config"].get("pool_size") or 3
+        side = max(sides) if isinstance(sides, list) else sides
+        if side != 1:
+            return side <= _SMALL or layer["config"].get("padding") == "same"
+        behind = True
+    elif kind in ("ZeroPadding2D", "Cropping2D", "UpSampling2D"):
         return True
     if isinstance(layer["config"], list) or "layers" in layer["config"]:
-        return _ends_in_maps(layer, None, set())
-    if kind not in _SHAPELESS or name in seen:
-        return False
+        return _ends_in_maps(layer, None, set(), behind)
+    if name in seen or (kind not in _SHAPELESS and kind not in CONV_TYPES):
+        return behind and kind not in ("Reshape", "Dense") and not kind.startswith("Global")
     inbound = layer.get("inbound_nodes")
     before = _first_name(inbound, by_name) if inbound else list(by_name)[list(by_name).index(name) - 1]
-    return before is not None and _ends_in_maps(entry, before, seen | {name})
+    return before is not None and _ends_in_maps(entry, before, seen | {name}, behind)
 
 
 def _first_name(value: Any, names: Mapping[str, Any]) -> str | None:

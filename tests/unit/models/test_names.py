@@ -118,6 +118,25 @@ def test_no_tensorflow_is_imported() -> None:
     assert done.stdout.split() == ["False", "False"]
 
 
+def test_convolutions_may_end_in_a_row_of_classes(tmp_path: Path) -> None:
+    """One cell of classes is what a dense layer would give; a backbone ends in more."""
+    import keras
+    from keras import layers
+
+    for ends in (
+        [layers.Conv2D(5, 16), layers.Activation("softmax")],
+        [layers.Conv2D(5, 1), layers.AveragePooling2D(16), layers.Activation("softmax")],
+        [layers.GlobalAveragePooling2D(keepdims=True), layers.Conv2D(9, 1, activation="relu"), layers.Conv2D(5, 1)],
+        [layers.Conv2D(16, 16), layers.ReLU(), layers.Conv2D(5, 1, activation="softmax")],
+        [layers.Conv2D(5, 1, activation="softmax")],
+        [layers.Conv2D(5, 5, padding="same"), layers.ReLU()],
+    ):
+        model = keras.Sequential([keras.Input((16, 16, 3)), layers.Conv2D(8, 3, padding="same"), *ends])
+        for suffix in ("keras", "h5"):
+            model.save(path := tmp_path / f"m.{suffix}")
+            assert ends_in_maps(read_file_config(path) or {}) == (model.output_shape[1:3] != (1, 1)), ends
+
+
 def test_a_file_that_ends_in_maps_is_a_backbone(tmp_path: Path) -> None:
     """Judged by the config alone, as the network itself says by its output's rank."""
     import keras
