@@ -20,7 +20,7 @@ class Family:
         members: names of keras.applications, or the one of a classifier of keras-hub, that are of this family.
         build: makes the one that is measured, weights fresh.
         preprocessing: as of a model of the config.
-        target: pattern of the layer that a person takes for class activation maps.
+        target: pattern of the one layer that a person takes for class activation maps.
     """
 
     name: str
@@ -140,14 +140,14 @@ FAMILIES: tuple[Family, ...] = (
          "layerwise_sr_ratios": [8, 4, 2, 1], "max_drop_path_rate": 0.1, "layerwise_patch_sizes": [7, 3, 3, 3],
          "layerwise_strides": [4, 2, 2, 2], **_FIVE},
     ),
-    _hub("ResNet", r".*(out|relu|add).*", {**_RESNET, "block_type": "basic_block"}),
-    _hub("ResNet", r".*(post|relu|out).*", {**_RESNET, "block_type": "bottleneck_block", "use_pre_activation": True}, None, " (v2)"),
-    _hub("ResNet", r".*(out|relu|add).*", {**_RESNET, **_VD, "block_type": "bottleneck_block_vd"}, None, " (vd)"),
+    _hub("ResNet", r"stack3_block1_out", {**_RESNET, "block_type": "basic_block"}),
+    _hub("ResNet", r"post_relu", {**_RESNET, "block_type": "bottleneck_block", "use_pre_activation": True}, None, " (v2)"),
+    _hub("ResNet", r"stack3_block1_out", {**_RESNET, **_VD, "block_type": "bottleneck_block_vd"}, None, " (vd)"),
     _hub("VGG", r"block5_conv2", {"stackwise_num_repeats": [1, 1, 2, 2, 2], "stackwise_num_filters": [8, 16, 24, 32,
     40], "image_shape": (224, 224, 3)},
          {"pooling_hidden_dim": 64}),
-    _hub("DenseNet", r".*relu", {"stackwise_num_repeats": [2, 2, 2, 2], "growth_rate": 12, **_FIVE}),
-    _hub("Xception", r".*act.*", {"stackwise_conv_filters": [[16, 24], [32, 32], [48, 64]], "stackwise_pooling": [True,
+    _hub("DenseNet", r"relu", {"stackwise_num_repeats": [2, 2, 2, 2], "growth_rate": 12, **_FIVE}),
+    _hub("Xception", r"block3_sepconv2_act", {"stackwise_conv_filters": [[16, 24], [32, 32], [48, 64]], "stackwise_pooling": [True,
      True, False], **_FIVE}),
     _hub("EfficientNet", r"top_activation", {**_EFFICIENT, "stackwise_block_types": ["v1"] * 4}),
     _hub("EfficientNet", r"top_activation", {**_EFFICIENT, "stackwise_block_types": ["fused", "fused", "unfused",
@@ -155,7 +155,7 @@ FAMILIES: tuple[Family, ...] = (
     _hub("EfficientNet", r"top_activation", {**_EFFICIENT, "stackwise_block_types": ["v1"] * 4, "activation": "relu6",
          "stackwise_squeeze_and_excite_ratios": [0.0] * 4}, None, " (lite)"),
     _hub(
-        "MobileNet", r".*(act|swish|silu).*",
+        "MobileNet", r"block_4_0_activation(_\d+)?",
         {"stackwise_expansion": [[40, 56], [64, 144], [144, 288]], "stackwise_num_blocks": [2, 2, 2],
          "stackwise_num_filters": [[16, 16], [24, 24], [48, 48]], "stackwise_kernel_size": [[3, 3], [5, 5], [5, 5]],
          "stackwise_num_strides": [[2, 1], [2, 1], [2, 1]], "stackwise_se_ratio": [[None, None], [0.25, 0.25], [0.3, 0.25]],
@@ -164,9 +164,9 @@ FAMILIES: tuple[Family, ...] = (
          "output_activation": "hard_swish", "input_num_filters": 16, "depthwise_filters": 8, "depthwise_stride": 2,
          "depthwise_residual": False, "squeeze_and_excite": 0.5, "last_layer_filter": 96, "image_shape": (256, 256, 3)},
     ),
-    _hub("MobileNetV5", r".*", _V5, {"head_hidden_size": 64}),
+    _hub("MobileNetV5", r"mobile_attention_add", _V5, {"head_hidden_size": 64}),
     _hub(
-        "CSPNet", r".*",
+        "CSPNet", r"stage_3_csp_transition_activation",
         {"stem_filters": 8, "stem_kernel_size": 3, "stem_strides": 1, "stackwise_depth": [1, 2, 2, 1],
          "stackwise_num_filters": [16, 32, 48, 64], "bottle_ratio": (0.5, 1.0), "block_ratio": (1.0, 0.5), "expand_ratio": (2.0, 1.0),
          "stem_padding": "same", "stem_pooling": None, "stage_type": "csp", "groups": 1, "block_type": "dark_block",
@@ -182,7 +182,7 @@ FAMILIES: tuple[Family, ...] = (
     ),
     _application("MobileNet", r"conv_pw_13_relu", r"MobileNet", 256),
     _application("MobileNetV2", r"out_relu", r"MobileNetV2", 256),
-    _application("MobileNetV3Small", r"activation.*", r"MobileNetV3.*", 256),
+    _application("MobileNetV3Small", r"activation_17", r"MobileNetV3.*", 256),
     _application("VGG16", r"block5_conv3", r"VGG.*"),
     _application("ResNet50", r"conv5_block3_out", r"ResNet\d+"),
     _application("ResNet50V2", r"post_relu", r"ResNet\d+V2"),
@@ -192,6 +192,6 @@ FAMILIES: tuple[Family, ...] = (
     _application("InceptionResNetV2", r"conv_7b_ac", r"InceptionResNetV2", 299),
     _application("EfficientNetB0", r"top_activation", r"EfficientNetB\d", 256),
     _application("EfficientNetV2B0", r"top_activation", r"EfficientNetV2.*", 256),
-    _application("NASNetMobile", r"activation.*", r"NASNet.*", 256),
-    _application("ConvNeXtTiny", r"convnext_tiny_stage_3_block_2.*|add.*", r"ConvNeXt.*"),
+    _application("NASNetMobile", r"activation_187", r"NASNet.*", 256),
+    _application("ConvNeXtTiny", r"add_17", r"ConvNeXt.*"),
 )  # fmt: skip
