@@ -135,6 +135,8 @@ def _check_last_map(graph: Graph) -> None:
         if found is not graph.network.outputs[0]:
             raise Difference("the last map is the network's answer")
         return
+    if len(found.shape) == 3:
+        return  # tokens, whose grid is proved by what moves (`models.tokens`)
     lying = turned(graph.network)
     taken = [t for n in graph.nodes for t in n.input_tensors if _leaves_maps(n, lying) and len(t.shape) == 4]
     before = [t for n in graph.nodes if any(n.outputs[0] is t for t in taken) for t in n.input_tensors]
