@@ -6,7 +6,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from convscope.errors import UserError
 from convscope.models.spec import ModelSpec
 
 
@@ -35,10 +34,7 @@ class ClassScores:
     """
 
     def __init__(self, network: keras.Model, spec: ModelSpec) -> None:
-        if spec.head == "none":
-            raise UserError(
-                f"model '{spec.name}' has no classifier, so no class to explain; name a classifier preset for attributions"
-            )
+        spec.require_classes()
         self.network, self.spec = network, spec
         self._logits = tf.function(self._forward, reduce_retracing=True)
         self._gradient = tf.function(self._differentiate, reduce_retracing=True)

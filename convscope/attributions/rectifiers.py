@@ -179,8 +179,7 @@ class GradCam:
     name, signed = "gradcam", False
 
     def __init__(self, network: keras.Model, spec: ModelSpec, layer: str | None = None) -> None:
-        if spec.head == "none":
-            raise UserError(f"model '{spec.name}' has no classifier, so no class to explain; name a classifier preset")
+        spec.require_classes()
         self._spec, self.layer = spec, layer or default_cam_layer(network, spec.input_size)
         self._head, self._tail = split_at(network, self.layer)
         self._cam = tf.function(self._map, reduce_retracing=True)

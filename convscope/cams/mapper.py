@@ -67,10 +67,7 @@ class ClassMapper:
         score_channels: int | None = None,
         fold: bool = True,
     ) -> None:
-        if spec.head == "none":
-            raise UserError(
-                f"model '{spec.name}' has no classifier, so no class to explain; name a classifier preset for cams"
-            )
+        spec.require_classes()
         for method in methods:
             if method not in METHODS:
                 raise UserError(f"cams: method '{method}' does not exist; {nearest(method, METHODS)}")

@@ -109,6 +109,18 @@ class ModelSpec:
         """How many numbers the network answers for an image, where it has a head."""
         return 1 if self.head == "binary" else len(self.classes)
 
+    def require_classes(self) -> None:
+        """Raise what to say where classes are asked of a network that has none.
+
+        Raises:
+            UserError: its answer to a picture is no row of scores: a backbone's maps, a mask, a sequence.
+        """
+        if self.head == "none":
+            raise UserError(
+                f"model '{self.name}' has no classifier, so there is no class to explain: what it answers to a picture is no row of "
+                "scores, one a class; name a model with a classification head, or the output that is one (output: NAME)"
+            )
+
     @property
     def is_classifier(self) -> bool:
         """Whether its outputs are classes, with probabilities; a regression's are numbers, a backbone's are maps."""
