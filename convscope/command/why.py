@@ -55,10 +55,8 @@ def why(
     """
     paths = [path for word in pictures for path in _files(word)]
     settings = _checked(part, name, paths, method, target, own)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"--out: '{out}' cannot be made a folder ({error.strerror}); name another one") from None
+    if out.exists() and not out.is_dir():
+        raise UserError(f"--out: '{out}' is there and is no folder; name another one")
     with _quiet():
         import tensorflow  # noqa: F401
     from convscope.models.load import import_model
@@ -77,6 +75,10 @@ def why(
     if not good:
         raise UserError("none of the pictures can be read")
     found = explanation(network, spec, good, method, target, dict(own))
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--out: '{out}' cannot be made ({error.strerror}); name another folder") from None
     title = CAMS.get(method) or ATTRIBUTIONS[method].title
     for text in spec.warnings:
         print(f"warning: {text}")
@@ -119,7 +121,10 @@ def _checked(
     config = {
         "study": "why",
         "models": {name: dict(part)},
-        "image_sets": {"pictures": {"files": list(map(str, paths))}},
+        # What begins with ~ still is called so: no home of anybody's.
+        "image_sets": {
+            "pictures": {"files": [f"./{path}" if str(path).startswith("~") else str(path) for path in paths]}
+        },
         stage: {name: {"images": ["pictures"], "methods": [method], "class": target, **own}},
     }
     if method not in CAMS and method not in ATTRIBUTIONS:

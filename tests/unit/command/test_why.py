@@ -79,7 +79,8 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_others_are_explained(
         (["photos/c.png"], "the picture 'photos/c.png' does not exist"),
         (["empty"], "there are no pictures in the folder 'empty'"),
         (["photos/a.png", "--set", "colour=1"], "unknown key 'colour'"),
-        (["photos/a.png", "--out", "net.keras"], "--out: 'net.keras' cannot be made a folder (File exists)"),
+        (["photos/a.png", "--out", "net.keras/why"], "--out: 'net.keras/why' cannot be made (Not a directory)"),
+        (["photos/a.png", "--out", "net.keras"], "--out: 'net.keras' is there and is no folder"),
     ],
 )
 def test_mistakes_are_one_line(words: list[str], said: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:

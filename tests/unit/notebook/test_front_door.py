@@ -31,7 +31,7 @@ def test_nothing_heavy_is_imported_before_it_is_asked_for(root: Path) -> None:
 
 
 def test_the_names_are_listed_and_others_are_refused(root: Path) -> None:
-    names = "['activations', 'explain', 'filter_patterns']"
+    names = "['Watch', 'activations', 'explain', 'filter_patterns']"
     assert (
         run(f"import convscope; print(set({names}) <= set(dir(convscope)), convscope.__all__ == {names})", root)
         == "True True"

@@ -247,7 +247,7 @@ def test_what_is_no_model_that_can_be_looked_into(tmp_path: Path) -> None:
         ({"method": "occlusion", "patch": 4, "stride": 8}, "occlusion"),
         ({"method": "gradient_shap"}, "give more images, or compare_with="),
         ({"classes": ["cat", "dog"]}, "^classes has 2 names"),
-        ({"image_size": 4}, r"^image_size: 4 is less than"),
+        ({"image_size": 3}, r"^image_size: 3 is less than"),
         ({"preprocessing": "imagenet"}, r"^preprocessing: 'imagenet' is not valid"),
     ],
 )
