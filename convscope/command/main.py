@@ -1,6 +1,7 @@
 """The command `convscope`: thin over Snakemake, which does the work and may be used by itself."""
 
 import argparse
+import atexit
 import json
 import os
 import re
@@ -14,6 +15,7 @@ import yaml
 
 from convscope.config import WORKFLOW, complete
 from convscope.errors import UserError
+from convscope.jobs.lean_imports import collect_rarely, keras_alone, leave_the_garbage
 from convscope.storage.places import is_file
 
 _EPILOGUE = {
@@ -53,6 +55,11 @@ def main(given: Sequence[str] | None = None) -> None:
         at = arguments.index("--")
         arguments, rest = arguments[:at], arguments[at + 1 :]
     args = _parser().parse_args(arguments)
+    if given is None and args.command == "why":
+        # As a job of the pipeline, in a process of its own: half of the time is that of TensorFlow's start.
+        keras_alone()
+        collect_rarely()
+        atexit.register(leave_the_garbage)
     if rest and args.command not in ("run", "explain"):
         _parser().error(f"{args.command} hands nothing to Snakemake")
     try:
