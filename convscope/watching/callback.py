@@ -29,6 +29,7 @@ class Watch(keras.callbacks.Callback):
 
     The training itself is not touched: the same seed gives the same weights with this callback and without. In `folder` lie, from the
     first epoch that is looked at, one HDF5 file an epoch (`watching.record`), and at the end the pictures (`watching.figures.draw`).
+    A training that begins anew replaces what an earlier one left there; one that goes on (`initial_epoch=`) keeps the epochs before.
 
     Args:
         images: as `convscope.explain` takes them; of a folder of class folders the true classes are known.
@@ -72,11 +73,17 @@ class Watch(keras.callbacks.Callback):
         self._settings = {key: value for key, value in settings.items() if value is not None}
         self._live: LiveNetwork | None = None
         self._mapper: ClassMapper | None = None
+        self._first: int | None = None
         self._wanted: set[int] = set()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Choose the epochs."""
+        self._live = self._mapper = self._first = None
         self._wanted = chosen_epochs(self._epochs, int(self.params.get("epochs") or 1))
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Note where the training begins."""
+        self._first = epoch + 1 if self._first is None else self._first
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Look, if this epoch is one of those."""
@@ -139,6 +146,7 @@ class Watch(keras.callbacks.Callback):
             str(self._target),
         )
         record.begin(self.folder, self._watched)
+        record.forget(self.folder, self._first or 1)
         self._live = live
 
 

@@ -99,6 +99,13 @@ def begin(folder: Path, watched: Watched) -> None:
         store.write_array(file, "labels", watched.labels, ("image",))
 
 
+def forget(folder: Path, first: int) -> None:
+    """Remove epochs from a number on: what an earlier training of the same model left is none of one that begins there."""
+    for path in folder.glob("epoch_*.h5"):
+        if int(path.stem.removeprefix("epoch_")) >= first:
+            path.unlink()
+
+
 def write(folder: Path, watched: Watched, moment: Moment) -> None:
     """Write what the model says after an epoch; a file of that epoch is replaced."""
     facts: dict[str, Any] = {"epoch": moment.epoch, "logs": moment.logs, "digest": watched.digest}
