@@ -18,8 +18,6 @@ from convscope.errors import UserError, nearest
 from convscope.models.settings import model_settings
 from convscope.storage.files import sha256_of, write_json
 
-MODEL, METHOD = "VGG16", "gradcam"
-
 
 def why(
     part: Mapping[str, Any],

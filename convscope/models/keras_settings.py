@@ -4,6 +4,7 @@ That file is read at Keras's first import and is part of no result's identity. I
 """
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -104,48 +105,27 @@ def depthwise_convolution(
     return tf.nn.depthwise_conv2d(maps, kernel, strides, padding, dilations=dilations)
 
 
-def _by_product(inputs: Any, kernel: Any, strides: Any, data_format: str | None) -> Any | None:
-    """The product that a depthwise convolution of one channel by one number is; None of any other."""
-    if (
-        tuple(kernel.shape) != (1, 1, 1, 1)
-        or keras.config.image_data_format() != "channels_last"
-        or data_format == "channels_first"
-    ):
-        return None
-    down, across = (strides, strides) if isinstance(strides, int) else strides
-    return inputs[:, ::down, ::across] * kernel[0, 0, 0]
+def _of_several_numbers(convolution: Callable[..., Any]) -> Callable[..., Any]:
+    """Keras's depthwise or separable convolution, its depthwise part a product where that is what it is (`depthwise_convolution`)."""
+    names = inspect.signature(convolution)
+
+    @functools.wraps(convolution)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        given = names.bind(*args, **kwargs)
+        given.apply_defaults()
+        inputs, kernel, *behind = (
+            given.arguments[name] for name in names.parameters if name.endswith(("inputs", "kernel"))
+        )
+        layout = given.arguments["data_format"] or keras.config.image_data_format()
+        if tuple(kernel.shape) != (1, 1, 1, 1) or layout != "channels_last":
+            return convolution(*args, **kwargs)
+        strides = given.arguments["strides"]
+        down, across = (strides, strides) if isinstance(strides, int) else strides
+        product = inputs[:, ::down, ::across] * kernel[0, 0, 0]
+        return keras.ops.conv(product, behind[0], data_format=layout) if behind else product
+
+    return checked
 
 
-_depthwise_conv, _separable_conv = _operations.depthwise_conv, _operations.separable_conv
-
-
-@functools.wraps(_depthwise_conv)
-def _own_depthwise_conv(
-    inputs: Any,
-    kernel: Any,
-    strides: Any = 1,
-    padding: str = "valid",
-    data_format: str | None = None,
-    dilation_rate: Any = 1,
-) -> Any:
-    product = _by_product(inputs, kernel, strides, data_format)
-    return _depthwise_conv(inputs, kernel, strides, padding, data_format, dilation_rate) if product is None else product
-
-
-@functools.wraps(_separable_conv)
-def _own_separable_conv(
-    inputs: Any,
-    depthwise_kernel: Any,
-    pointwise_kernel: Any,
-    strides: Any = 1,
-    padding: str = "valid",
-    data_format: str | None = None,
-    dilation_rate: Any = 1,
-) -> Any:
-    product = _by_product(inputs, depthwise_kernel, strides, data_format)
-    if product is None:
-        return _separable_conv(inputs, depthwise_kernel, pointwise_kernel, strides, padding, data_format, dilation_rate)
-    return keras.ops.conv(product, pointwise_kernel, data_format="channels_last")
-
-
-_operations.depthwise_conv, _operations.separable_conv = _own_depthwise_conv, _own_separable_conv
+for _name in ("depthwise_conv", "separable_conv"):
+    setattr(_operations, _name, _of_several_numbers(getattr(_operations, _name)))

@@ -29,9 +29,9 @@ CONVNET_FILTERS = (32, 64, 128, 256, 512)
 MINI_XCEPTION_FILTERS = (32, 64, 128, 256, 512)
 RETAIL_FILTERS = (16, 32, 64, 128)
 CONV_TYPES = ("Conv2D", "SeparableConv2D", "DepthwiseConv2D", "Conv2DTranspose")
-# Layers whose output has the shape of (each of) their inputs, or at least their rank.
 # A larger convolution or pooling may take the whole of a map.
 _SMALL = 3
+# Layers whose output has the shape of (each of) their inputs, or at least their rank.
 _SHAPELESS = (
     "Activation",
     "ReLU",
