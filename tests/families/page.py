@@ -19,7 +19,7 @@ of the smallest network that has all parts of its family; the others of the fami
   token, what goes into the last block's attention (behind it, gradients at the patches are zero). Tokens of the class, of distillation
   and registers are set aside. **Attention has brought into each token what other places hold**: two small transformers were trained
   to tell the colour of one patch in noise and then told all; Grad-CAM's peak lay on that patch in none of 64 pictures (tokens pooled)
-  and in 16 of them (class token), where chance is one. Such maps want a second opinion: occlusion, and `judging:`.
+  and in 29 of them (class token), where chance is one. Such maps want a second opinion: occlusion, and `judging:`.
 - **Moves**: noise is planted into each quarter of four grey pictures in turn; for how many of these sixteen the Grad-CAM of the
   classes changes in that quarter more than it does for the other three. By chance one in four is right; twelve are asked for. A random
   network whose own feature maps change as much elsewhere (gates) is set aside for the next: no map can show what it has lost.

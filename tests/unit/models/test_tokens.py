@@ -258,3 +258,32 @@ def test_largest_tokens_are_all_the_answers() -> None:
 def test_learned_tokens_are_passed_over() -> None:
     """Ten tokens that ask all patches are no places of the picture; those that they ask are."""
     assert default_cam_layer(tokenised([layers.Conv2D(16, 4, 4, name="patches")], latent=10)) == "each"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", ["own, pooled", "own, class token"])
+def test_a_trained_networks_map_need_not_lie_on_its_evidence(case: str) -> None:
+    """What docs/models.md says of maps of tokens: a network that tells the colour of a patch, wherever that is."""
+    colours = np.array([[1, 0.2, 0.2], [0.2, 1, 0.2], [0.2, 0.2, 1], [1, 1, 0.2], [0.2, 1, 1]], np.float32)
+
+    def drawn(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        pictures = 0.6 * rng.uniform(0, 1, (count, HEIGHT, WIDTH, 3)).astype("float32")
+        labels, places = rng.integers(0, 5, count), rng.integers(0, (ROWS, COLUMNS), (count, 2))
+        for picture, label, (row, column) in zip(pictures, labels, places, strict=True):
+            box = np.s_[row * SIDE : (row + 1) * SIDE, column * SIDE : (column + 1) * SIDE]
+            picture[box] = colours[label] * rng.uniform(0.8, 1)
+        return pictures, labels, places
+
+    keras.utils.set_random_seed(0)
+    model = CASES[case][0]()
+    model.compile(keras.optimizers.Adam(3e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model.fit(*drawn(640, 1)[:2], epochs=8, batch_size=32, verbose=0)
+    flat, _ = canonical(model)
+    pictures, labels, places = drawn(64, 2)
+    maps = ClassMapper(flat, spec_of(flat), default_cam_layer(flat))(pictures, labels, "predicted")
+    assert (maps.predicted == labels).mean() > 0.9
+    peaks = [np.unravel_index(each.argmax(), each.shape) for each in maps.maps["gradcam"][:, 0]]
+    on_it = int((np.array(peaks) == places).all(axis=1).sum())
+    print(f"{case}: the peak lies on the patch in {on_it} of {len(peaks)} pictures")
+    assert on_it < 48, "maps of tokens lie on the evidence: say so in tests/families/page.py"
