@@ -68,7 +68,8 @@ class Proof:
     ) -> None:
         """Compare the first gradients of a size; later ones are believed, at no cost.
 
-        Nothing is believed before a gradient that is not zero was right: zeros are compared twice, and then waited out.
+        Nothing is believed before a gradient that is not zero was right: zeros are compared twice, and then waited out. While
+        one thread compares, the others go on: what it finds they are told at their next step, or by `settle`.
 
         Args:
             size: side of the images.
@@ -80,14 +81,28 @@ class Proof:
         Raises:
             Mistrust: they are not Keras's, here or in another thread.
         """
-        if size in self._proved and not self._failed:
+        if self._failed:
+            raise self._failed
+        if size in self._proved or not self._lock.acquire(blocking=False):
             return
-        with self._lock:
+        try:
             if self._failed:
                 raise self._failed
             if size not in self._proved and (self._tries.get(size, 0) < 2 or norms.numpy().any()):
                 with _exact_sums():
                     self._prove(size, pictures, channels, opened, values.numpy(), gradients.numpy())
+        finally:
+            self._lock.release()
+
+    def settle(self) -> None:
+        """Wait for a comparison that is going on in another thread: to be called before a batch is handed over.
+
+        Raises:
+            Mistrust: what was compared is not Keras's.
+        """
+        with self._lock:
+            if self._failed:
+                raise self._failed
 
     def _prove(
         self, size: int, pictures: Any, channels: Any, opened: Any, values: np.ndarray, gradients: np.ndarray

@@ -108,6 +108,7 @@ def ascend(
         part, living = ascent.nothing(wanted), [channel for channel in wanted if not hopeless[channel]]
         if living:
             _put(part, ascent.run(living, batch), [wanted.index(channel) for channel in living])
+            ascent.settle()
         return part
 
     def find_all(objective: ChannelObjective, proof: Proof | None, done: Collection[int]) -> FilterPatterns:
@@ -234,6 +235,15 @@ class _Ascent:
 
             self._proof.check(size, pictures, channels, opened, found[2], gradients, found[3])
         return found
+
+    def settle(self) -> None:
+        """Wait until nothing that was found here is still being compared.
+
+        Raises:
+            Mistrust: it is not Keras's.
+        """
+        if self._proof:
+            self._proof.settle()
 
     def nothing(self, channels: list[int]) -> FilterPatterns:
         """The record of filters that are dead from the start."""

@@ -1,6 +1,7 @@
 """The written-out trunk is held against Keras before an ascent; broken on purpose, it is found out, named and left."""
 
 import gc
+import threading
 import weakref
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,30 @@ def test_a_broken_kernel_is_named_and_keras_takes_over(layer: str, monkeypatch: 
     assert len(lines) == 1 and f"'{layer}'" in lines[0] and "at 32 px" in lines[0] and "Keras's own graph" in lines[0]
     np.testing.assert_array_equal(found.patterns, expected.patterns)
     np.testing.assert_array_equal(found.objective, expected.objective)
+
+
+def test_no_thread_waits_for_the_comparison_and_none_hands_over_before_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, lines, went_on = network(), [], threading.Event()  # type: ignore[var-annotated]
+    prove, check = proof.Proof._prove, proof.Proof.check
+    comparing: list[int] = []
+
+    def slowly(self: proof.Proof, *arguments: Any) -> None:
+        comparing.append(threading.get_ident())
+        # Until the other thread has come back from its own first step.
+        assert went_on.wait(60)
+        prove(self, *arguments)
+
+    def checked(self: proof.Proof, *arguments: Any) -> None:
+        check(self, *arguments)
+        if comparing and threading.get_ident() not in comparing:
+            went_on.set()
+
+    monkeypatch.setattr(proof.Proof, "_prove", slowly)
+    monkeypatch.setattr(proof.Proof, "check", checked)
+    broken(*BREAKS["second"], monkeypatch)
+    # `climbed` holds that no batch of the broken path was handed over.
+    climbed(model, lines, at_once=2)
+    assert len(lines) == 1 and "'second'" in lines[0]
 
 
 def test_what_keras_takes_over_is_what_a_right_trunk_finds(monkeypatch: pytest.MonkeyPatch) -> None:
