@@ -14,6 +14,7 @@ rule train_model:
         summary="<study>/models/{model}/summary.txt",
         history="<study>/models/{model}/history.csv",
         training="<study>/models/{model}/training.json",
+        epochs="<study>/models/{model}/epochs.h5",
     log:
         "<study>/logs/train_model/{model}.log",
     benchmark:
@@ -37,7 +38,7 @@ rule train_model:
         python "$CONVSCOPE_SCRIPTS" train_model --name {wildcards.model} --images {input.images:q} --classes {input.classes:q} \
             --settings {params.settings:q} --state {params.state:q} --model {output.model:q} --spec {output.spec:q} \
             --summary {output.summary:q} --history {output.history:q} --training {output.training:q} \
-            --seed {params.seed} --threads {threads} --log {log:q}
+            --epochs {output.epochs:q} --seed {params.seed} --threads {threads} --log {log:q}
         """
 
 

@@ -15,7 +15,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.data.rows import ONE_CLASS
     from convscope.errors import UserError
     from convscope.jobs.job import say
-    from convscope.models import architectures, graphs, load, training
+    from convscope.models import architectures, epochs, graphs, load, training
     from convscope.models.canonical import canonical
     from convscope.models.channels import channel_facts
     from convscope.models.settings import image_size
@@ -100,6 +100,17 @@ def main(args: argparse.Namespace) -> None:
     )
     load.save_model(network, args.model)
     spec.save(args.spec)
+    epochs.write_epochs(
+        args.epochs,
+        model,
+        network,
+        result.kept,
+        result.history,
+        result.best_epoch,
+        lambda: canonical(model, args.name, scale=scale, offset=offset)[0],
+        model=args.name,
+        model_digest=spec.identity,
+    )
     if args.state:
         training.forget_state(args.state)
     say(f"best epoch {result.best_epoch}: validation accuracy {best['val_accuracy']:.4f}, loss {best['val_loss']:.4f}")
@@ -117,4 +128,5 @@ if __name__ == "__main__":
     arguments.add_argument("--history", type=Path, required=True, help="output: one row an epoch (.csv)")
     arguments.add_argument("--summary", type=Path, required=True, help="output: table of layers (.txt)")
     arguments.add_argument("--training", type=Path, required=True, help="output: settings and best epoch (.json)")
+    arguments.add_argument("--epochs", type=Path, required=True, help="output: weights of some epochs (.h5)")
     run(main, arguments)

@@ -21,6 +21,7 @@ import tensorflow as tf
 from convscope.errors import BadImage, UserError, nearest
 from convscope.jobs.code_digest import code_digest
 from convscope.jobs.job import Progress, say
+from convscope.models.epochs import KeptWeights, epochs_to_keep, forget_weights
 from convscope.pictures.channels import RGB, Channels
 from convscope.pictures.read import load_images
 from convscope.storage.files import atomic_path
@@ -39,10 +40,11 @@ Row = dict[str, float]
 
 @dataclasses.dataclass
 class Result:
-    """What a training gives: one history row an epoch, and the epoch (from 1) whose weights the model ends up with."""
+    """What a training gives: a history row an epoch, the epoch (from 1) whose weights the model ends with, and those of others."""
 
     history: list[Row]
     best_epoch: int
+    kept: KeptWeights
 
     @property
     def best(self) -> Row:
@@ -143,6 +145,8 @@ def train(
 ) -> Result:
     """Train a network on logits; the weights of the epoch with the lowest validation loss are the ones it is left with.
 
+    Those of `epochs.epochs_to_keep`, of the last epoch and of the best one are kept in the result.
+
     Args:
         model: takes (N, H, W, C) in model space, gives (N, 1) or (N, classes) logits.
         training, validation: the two splits.
@@ -167,7 +171,8 @@ def train(
     epochs, batch_size = int(settings["epochs"]), int(settings["batch_size"])
     patience = int(settings.get("patience") or epochs)
 
-    history, best_epoch, best_weights = _restore(state, tag, model, optimizer)
+    kept = KeptWeights(state, tag, epochs_to_keep(epochs, sum(weight.nbytes for weight in model.get_weights())))
+    history, best_epoch, best_weights = _restore(state, tag, model, optimizer, kept)
     generators = _seed_generators(model)
     progress = Progress(epochs, f"training {model.name}", "epochs")
     if history:
@@ -190,6 +195,8 @@ def train(
         # A loss that is no number is never the best, nor is one that follows it measured against it.
         if np.isfinite(val_loss) and (not best_weights or val_loss < history[best_epoch - 1]["val_loss"]):
             best_epoch, best_weights = epoch, model.get_weights()
+        # Before the state: a run that goes on behind this epoch finds them.
+        kept.keep(epoch, model.get_weights)
         _save_state(state, tag, model, optimizer, history, best_epoch, best_weights)
         progress.step(
             1, f"loss {loss:.4f} accuracy {accuracy:.4f}, validation loss {val_loss:.4f} accuracy {val_accuracy:.4f}"
@@ -200,8 +207,10 @@ def train(
             f"model '{model.name}': the validation loss is no number in any of {len(history)} epochs, so no epoch is the best; "
             "lower learning_rate"
         )
+    kept.hold(len(history), model.get_weights())
+    kept.hold(best_epoch, best_weights)
     model.set_weights(best_weights)
-    return Result(history, best_epoch)
+    return Result(history, best_epoch, kept)
 
 
 class _Run:
@@ -292,7 +301,7 @@ def _save_state(
 
 
 def _restore(
-    folder: Path | None, tag: str, model: keras.Model, optimizer: Any
+    folder: Path | None, tag: str, model: keras.Model, optimizer: Any, kept: KeptWeights
 ) -> tuple[list[Row], int, list[npt.NDArray[Any]]]:
     path = folder / _STATE if folder else None
     if path is None or not path.exists():
@@ -304,6 +313,9 @@ def _restore(
     facts = json.loads(str(stored["facts"]))
     if facts["tag"] != tag:
         say("the saved state belongs to other settings or data: starting anew")
+        return [], 0, []
+    if not kept.has(range(1, len(facts["history"]) + 1)):
+        say("weights of earlier epochs are damaged or gone: starting anew")
         return [], 0, []
     names = sorted(stored)
     model.set_weights([stored[name] for name in names if name.startswith("weight_")])
@@ -317,6 +329,7 @@ def _restore(
 def forget_state(folder: Path) -> None:
     """Remove a finished training's state, so that a later run with changed code trains anew."""
     (folder / _STATE).unlink(missing_ok=True)
+    forget_weights(folder)
 
 
 def write_history(path: Path, history: Sequence[Row]) -> None:

@@ -4,9 +4,7 @@ from typing import Any
 
 import keras
 
-from convscope.errors import UserError
-from convscope.models.graphs import flat_names
-from convscope.models.layer_copies import take_over
+from convscope.models.follow import Followed
 from convscope.models.load import import_network
 from convscope.models.spec import ModelSpec
 from convscope.notebook.models import runnable, said
@@ -39,25 +37,12 @@ class LiveNetwork:
     def _import(self) -> None:
         name = runnable(self._model.name)
         self.network, self.spec = said(name, lambda: import_network(name, self._model, self._settings))
-        try:
-            names = flat_names(self._model)
-        except UserError:  # several inputs or outputs: what is explained is built around the model
-            names = {}
-        live = {names[id(layer)]: layer for layer in self._model._flatten_layers() if id(layer) in names}
-        copies = [layer for layer in self.network.layers if layer.weights]
-        pairs = [(live[copy.name], copy) for copy in copies if copy.name in live]
         # Layers that were opened have other names within; of such a model all is made anew each time.
-        alike = len(pairs) == len(copies) and all(
-            [weight.shape for weight in copy.weights] == [weight.shape for weight in old.weights[: len(copy.weights)]]
-            for old, copy in pairs
-        )
-        self._pairs = pairs if alike else None
+        self._followed = Followed(self._model, self.network)
 
     def refresh(self) -> bool:
         """Take over the model's weights as they are now; whether the network had to be made anew for it."""
-        if self._pairs is None:
-            self._import()
-            return True
-        for layer, copy in self._pairs:
-            take_over(layer, copy)
-        return False
+        if self._followed.refresh():
+            return False
+        self._import()
+        return True

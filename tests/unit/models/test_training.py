@@ -15,7 +15,10 @@ from PIL import Image
 
 from convscope.errors import UserError
 from convscope.models import architectures, training
+from convscope.models.epochs import read_epochs, spread_epochs
 from convscope.models.figures import draw_curves
+from convscope.models.graphs import weights_digest
+from convscope.models.load import load_model
 from convscope.storage.files import sha256_of
 from tests.completed import model as model_part
 
@@ -83,6 +86,19 @@ def test_a_resumed_run_is_bit_for_bit_the_uninterrupted_one(splits, tmp_path: Pa
     assert again.best_epoch == result.best_epoch
     for left, right in zip(whole.get_weights(), resumed.get_weights(), strict=True):
         np.testing.assert_array_equal(left, right)
+    assert again.kept.epochs(4) == result.kept.epochs(4) == [1, 2, 3, 4]
+    for epoch in (1, 2, 3, 4):
+        for left, right in zip(result.kept[epoch], again.kept[epoch], strict=True):
+            np.testing.assert_array_equal(left, right)
+
+
+def test_without_the_weights_of_earlier_epochs_it_starts_anew(splits, tmp_path: Path) -> None:
+    with pytest.raises(Killed):
+        run(splits, state=tmp_path, tag="same", after_epoch=kill_after(2))
+    (tmp_path / "epoch_00001.npz").unlink()
+    finished: list[int] = []
+    run(splits, state=tmp_path, tag="same", after_epoch=finished.append)
+    assert finished == [1, 2, 3, 4]
 
 
 def test_state_of_other_settings_is_ignored(splits, tmp_path: Path) -> None:
@@ -221,7 +237,7 @@ def test_kill_9_then_the_same_command_gives_the_files_of_an_uninterrupted_run(tm
     def command(name: str) -> list[str]:
         out = tmp_path / name
         files = {"model": "model.keras", "spec": "model.json", "history": "history.csv"}
-        files |= {"summary": "summary.txt", "training": "training.json", "state": "state"}
+        files |= {"summary": "summary.txt", "training": "training.json", "epochs": "epochs.h5", "state": "state"}
         outputs = [part for key, file in files.items() for part in (f"--{key}", str(out / file))]
         data = ["--images", str(tmp_path / "images.csv"), "--classes", str(tmp_path / "classes.json")]
         line = [sys.executable, "-m", "scripts.train_model", "--name", "pets", "--settings", settings, "--seed", "3"]
@@ -237,6 +253,10 @@ def test_kill_9_then_the_same_command_gives_the_files_of_an_uninterrupted_run(tm
     assert state.exists() and not (tmp_path / "killed/model.keras").exists(), "it must have been killed in the middle"
     for name in ("killed", "whole"):
         subprocess.run(command(name), cwd=ROOT, check=True, capture_output=True)
-    for file in ("model.keras", "model.json", "summary.txt", "training.json"):
+    for file in ("model.keras", "model.json", "summary.txt", "training.json", "epochs.h5"):
         assert (tmp_path / "killed" / file).read_bytes() == (tmp_path / "whole" / file).read_bytes(), file
-    assert not state.exists(), "a finished training leaves no state"
+    assert not list(state.parent.iterdir()), "a finished training leaves no state"
+    found, best = read_epochs(tmp_path / "whole/epochs.h5")
+    assert [entry.epoch for entry in found] == sorted({*spread_epochs(30), best})
+    network, _ = load_model(tmp_path / "whole/model.keras", tmp_path / "whole/model.json")
+    assert {entry.epoch: entry.digest for entry in found}[best] == weights_digest(network)

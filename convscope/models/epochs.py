@@ -1,0 +1,182 @@
+"""What a model was on its way: the weights of some epochs of its training, in one HDF5 file."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+
+from convscope.models.follow import Followed
+from convscope.models.graphs import weights_digest
+from convscope.storage import store
+from convscope.storage.files import atomic_path
+from convscope.storage.kept_arrays import read_kept
+
+# About so many epochs are kept, and fewer of a network so large that they would take more than this.
+KEPT, KEPT_BYTES = 8, 256 << 20
+MEASURED = ("loss", "accuracy", "val_loss", "val_accuracy")
+
+Weights = list[npt.NDArray[Any]]
+
+
+def spread_epochs(last: int, count: int = KEPT) -> list[int]:
+    """About `count` epochs from 1 to `last`, each so many times the one before: most changes at the beginning."""
+    return sorted({round(float(number)) for number in np.geomspace(1, last, min(count, last))})
+
+
+def epochs_to_keep(last: int, size: int) -> list[int]:
+    """Those whose weights are kept on the way: `spread_epochs`, fewer where the weights take more than `KEPT_BYTES`.
+
+    Args:
+        last: how many epochs the training may have.
+        size: bytes of one epoch's weights.
+    """
+    return spread_epochs(last, min(max(KEPT_BYTES // max(size, 1), 1), KEPT))
+
+
+class KeptWeights:
+    """Weights of epochs on the way, a file each beside the state of the training, until all of them go into one.
+
+    Args:
+        folder: of the training's state; None keeps them in memory.
+        tag: of the training; files of another one are not taken.
+        wanted: numbers of the epochs.
+    """
+
+    def __init__(self, folder: Path | None, tag: str, wanted: Iterable[int]) -> None:
+        self._folder, self._tag, self.wanted = folder, tag, frozenset(wanted)
+        self._held: dict[int, Weights] = {}
+
+    def keep(self, epoch: int, weights: Callable[[], Weights]) -> None:
+        """Keep the weights of an epoch if it is one of those wanted; `weights` is called only then."""
+        if epoch not in self.wanted:
+            return
+        if self._folder is None:
+            self._held[epoch] = weights()
+            return
+        arrays = {f"weight_{number:05}": value for number, value in enumerate(weights())}
+        with atomic_path(_place(self._folder, epoch)) as temporary:
+            np.savez(temporary, tag=np.array(self._tag), **arrays)  # type: ignore[arg-type]
+
+    def hold(self, epoch: int, weights: Weights) -> None:
+        """Hold the weights of an epoch in memory, whether it is wanted or not."""
+        self._held[epoch] = weights
+
+    def has(self, epochs: Iterable[int]) -> bool:
+        """Whether all of those wanted among some epochs can be read."""
+        return all(self._read(epoch) is not None for epoch in epochs if epoch in self.wanted)
+
+    def epochs(self, last: int) -> list[int]:
+        """Numbers of the epochs that are there of a training of so many, in order."""
+        return sorted(self._held.keys() | {epoch for epoch in self.wanted if epoch <= last})
+
+    def __getitem__(self, epoch: int) -> Weights:
+        """The weights of an epoch."""
+        found = self._read(epoch)
+        if found is None:
+            raise KeyError(epoch)
+        return found
+
+    def _read(self, epoch: int) -> Weights | None:
+        if epoch in self._held or self._folder is None:
+            return self._held.get(epoch)
+        place = _place(self._folder, epoch)
+        stored = read_kept(place) if place.exists() else None
+        if stored is None or str(stored["tag"]) != self._tag:
+            return None
+        return [stored[name] for name in sorted(stored) if name.startswith("weight_")]
+
+
+def forget_weights(folder: Path) -> None:
+    """Remove what was kept on the way."""
+    for place in folder.glob("epoch_*.npz"):
+        place.unlink()
+
+
+def _place(folder: Path, epoch: int) -> Path:
+    return folder / f"epoch_{epoch:05}.npz"
+
+
+def write_epochs(
+    path: Path,
+    model: keras.Model,
+    network: keras.Model,
+    kept: KeptWeights,
+    history: Sequence[Mapping[str, float]],
+    best_epoch: int,
+    again: Callable[[], keras.Model],
+    /,
+    **attributes: Any,
+) -> None:
+    """Write the weights of the kept epochs as those of the canonical network; the model is left with those of the last one.
+
+    The file holds `epoch` (E,), what was measured in each (`MEASURED`, each (E,)), `digest` (E,) of the weights
+    (`graphs.weights_digest`), and `weights/00000 ...` (E, ...) float32, in the order of `network.weights`, each with its `name`.
+    The attribute `best_epoch` says which of them model.keras holds.
+
+    Args:
+        path: the file.
+        model: the trained network.
+        network: its canonical form.
+        kept: weights of `model`.
+        history: a row an epoch, from the first.
+        best_epoch: its number.
+        again: makes the canonical form anew, for a model of which it cannot follow (`Followed`).
+        **attributes: of the file.
+    """
+    epochs = kept.epochs(len(history))
+    followed = Followed(model, network)
+    with store.create(path, best_epoch=best_epoch, epochs=len(history), **attributes) as file:
+        store.write_array(file, "epoch", np.array(epochs, np.int64), ("epoch",))
+        for column in MEASURED:
+            store.write_array(file, column, [float(history[epoch - 1][column]) for epoch in epochs], ("epoch",))
+        for number, weight in enumerate(network.weights):
+            data = file.create_dataset(f"weights/{number:05}", (len(epochs), *weight.shape), np.float32)
+            data.attrs["name"] = weight.path
+            data.dims[0].label = "epoch"
+        digests = []
+        for row, epoch in enumerate(epochs):
+            model.set_weights(kept[epoch])
+            now = network if followed.refresh() else again()
+            digests.append(weights_digest(now))
+            for number, value in enumerate(now.get_weights()):
+                file[f"weights/{number:05}"][row] = value
+        store.write_array(file, "digest", digests, ("epoch",))
+
+
+@dataclass(frozen=True)
+class KeptEpoch:
+    """One of them: its number, what was measured in it, and the digest of its weights."""
+
+    epoch: int
+    measured: dict[str, float]
+    digest: str
+
+
+def read_epochs(path: Path) -> tuple[list[KeptEpoch], int]:
+    """The epochs that a file holds, and the number of the best one."""
+    with store.open_file(path) as file:
+        measured = {column: file[column][()] for column in MEASURED}
+        digests = store.read_text(file["digest"])
+        found = [
+            KeptEpoch(int(epoch), {column: float(measured[column][row]) for column in MEASURED}, digests[row])
+            for row, epoch in enumerate(file["epoch"][()])
+        ]
+        return found, int(file.attrs["best_epoch"])
+
+
+def networks_of(path: Path, network: keras.Model) -> Iterator[KeptEpoch]:
+    """Give a canonical network the weights of one kept epoch after the other, and say which.
+
+    Args:
+        path: what `write_epochs` wrote.
+        network: the canonical network of the same model.
+    """
+    found, _ = read_epochs(path)
+    with store.open_file(path) as file:
+        for row, epoch in enumerate(found):
+            network.set_weights([file[f"weights/{number:05}"][row] for number in range(len(network.weights))])
+            yield epoch
