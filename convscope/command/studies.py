@@ -102,7 +102,7 @@ def init_study(
         lines += ["", "models:", entry(name, part, guessed)]
     else:
         part = {"source": "train", "architecture": "convnet", "dataset": images, **settings}
-        lines += ["", "models:", entry(name, part, "also mini_xception, xception, retail")]
+        lines += ["", "models:", entry(name, part, "also mini_xception, xception, retail, plain ...")]
     maps = _has_maps(part)
     if images:
         tested = next((split for split in ("test", "validation") if split in splits), splits[-1])

@@ -1,10 +1,11 @@
-"""The networks that a study can train: the textbook's convnet, its mini-Xception, an Xception of any width, and the
-four-layer network of fruit in shops.
+"""The networks that a study can train: the textbook's convnet, its mini-Xception and what is left of it where one or all of
+its three ideas are taken away, an Xception of any width, and the four-layer network of fruit in shops.
 
 All end in a dense layer of logits: one unit for two classes, else one a class.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import keras
@@ -15,8 +16,10 @@ from convscope.errors import UserError, nearest
 from convscope.models.names import (
     CONVNET_FILTERS,
     MINI_XCEPTION_FILTERS,
+    MINI_XCEPTIONS,
     RETAIL_FILTERS,
     XCEPTION_POOLING,
+    MiniXception,
     scaled,
     xception_filters,
 )
@@ -45,7 +48,7 @@ def build(settings: Mapping[str, Any], classes: int, depth: int = 3) -> keras.Mo
     name = str(settings["architecture"])
     builders: dict[str, tuple[Callable[..., keras.Model], int]] = {
         "convnet": (convnet, CONVNET_SMALLEST),
-        "mini_xception": (mini_xception, MINI_XCEPTION_SMALLEST),
+        **{kind: (partial(mini_xception, kind=kind), MINI_XCEPTION_SMALLEST) for kind in MINI_XCEPTIONS},
         "xception": (xception, XCEPTION_SMALLEST),
         "retail": (retail, RETAIL_SMALLEST),
     }
@@ -133,31 +136,51 @@ def retail(shape: tuple[int, int, int], *, units: int, width: float, dropout: fl
 
 
 def mini_xception(
-    shape: tuple[int, int, int], *, units: int, width: float, dropout: float, augmentation: bool
+    shape: tuple[int, int, int],
+    *,
+    units: int,
+    width: float,
+    dropout: float,
+    augmentation: bool,
+    kind: str = "mini_xception",
 ) -> keras.Model:
     """The textbook's mini-Xception: five residual blocks of two batch-normalised separable convolutions each.
 
-    Input (N, *shape), values 0..255; output logits (N, units). Layers stem_conv, block<i>_sepconv<1|2>,
-    block<i>_residual_conv, block<i>_pool, block<i>_add.
+    Of the other kinds (`names.MINI_XCEPTIONS`) none or one of the three is there, and all else is the same: without batch
+    normalisation the convolutions have biases. `plain` is the stack of Simonyan & Zisserman (1409.1556) in the same places;
+    shortcuts are those of He et al. (1512.03385), batch normalisation is Ioffe & Szegedy's (1502.03167), separable convolutions
+    are Chollet's (1610.02357).
+
+    Input (N, *shape), values 0..255; output logits (N, units). Layers stem_conv, block<i>_sepconv<1|2> (block<i>_conv<1|2> where
+    they are not separable), block<i>_residual_conv, block<i>_pool, block<i>_add.
     """
+    has = MINI_XCEPTIONS[kind]
+    bias = not has.batch_norm
     inputs = keras.Input(shape, name="image")
     x = _augment(inputs) if augmentation else inputs
     x = layers.Rescaling(1 / 255, name="rescaling")(x)
-    x = layers.Conv2D(scaled(32, width), 5, use_bias=False, name="stem_conv")(x)
+    x = layers.Conv2D(scaled(32, width), 5, use_bias=bias, name="stem_conv")(x)
     for block, base in enumerate(MINI_XCEPTION_FILTERS, start=1):
         filters = scaled(base, width)
         residual = x
         for number in (1, 2):
-            prefix = f"block{block}_sepconv{number}"
-            x = layers.BatchNormalization(name=f"{prefix}_bn")(x)
-            x = layers.Activation("relu", name=f"{prefix}_act")(x)
-            x = layers.SeparableConv2D(filters, 3, padding="same", use_bias=False, name=prefix)(x)
+            x = _unit(x, filters, f"block{block}_{has.convolution}{number}", has)
         x = layers.MaxPooling2D(3, strides=2, padding="same", name=f"block{block}_pool")(x)
-        shortcut = layers.Conv2D(
-            filters, 1, strides=2, padding="same", use_bias=False, name=f"block{block}_residual_conv"
-        )
-        x = layers.Add(name=f"block{block}_add")([x, shortcut(residual)])
-    return keras.Model(inputs, _head(x, units, dropout), name="mini_xception")
+        if has.residual:
+            shortcut = layers.Conv2D(
+                filters, 1, strides=2, padding="same", use_bias=False, name=f"block{block}_residual_conv"
+            )
+            x = layers.Add(name=f"block{block}_add")([x, shortcut(residual)])
+    return keras.Model(inputs, _head(x, units, dropout), name=kind)
+
+
+def _unit(x: Any, filters: int, name: str, has: MiniXception) -> Any:
+    """A 3x3 convolution of what was normalised, if it is, and rectified."""
+    if has.batch_norm:
+        x = layers.BatchNormalization(name=f"{name}_bn")(x)
+    x = layers.Activation("relu", name=f"{name}_act")(x)
+    convolution = layers.SeparableConv2D if has.separable else layers.Conv2D
+    return convolution(filters, 3, padding="same", use_bias=not has.batch_norm, name=name)(x)
 
 
 def xception(

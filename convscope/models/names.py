@@ -28,6 +28,30 @@ XCEPTION_POOLING = tuple(block in (2, 3, 4, 13) for block in range(1, 15))
 CONVNET_FILTERS = (32, 64, 128, 256, 512)
 MINI_XCEPTION_FILTERS = (32, 64, 128, 256, 512)
 RETAIL_FILTERS = (16, 32, 64, 128)
+
+
+@dataclasses.dataclass(frozen=True)
+class MiniXception:
+    """Which of mini-Xception's three ideas a network of its form has."""
+
+    residual: bool = False
+    batch_norm: bool = False
+    separable: bool = False
+
+    @property
+    def convolution(self) -> str:
+        """What the layers of its blocks are called, without their number."""
+        return "sepconv" if self.separable else "conv"
+
+
+# Architecture -> what it has: a study of the five changes one thing at a time.
+MINI_XCEPTIONS = {
+    "plain": MiniXception(),
+    "residual": MiniXception(residual=True),
+    "batch_norm": MiniXception(batch_norm=True),
+    "separable": MiniXception(separable=True),
+    "mini_xception": MiniXception(residual=True, batch_norm=True, separable=True),
+}
 CONV_TYPES = ("Conv2D", "SeparableConv2D", "DepthwiseConv2D", "Conv2DTranspose")
 # A larger convolution or pooling may take the whole of a map.
 _SMALL = 3
@@ -132,12 +156,13 @@ def _trained(architecture: str, width: float) -> list[Layer] | None:
             result.append(Layer(f"conv{number}", f"stage{number}", "conv", filters))
             result.append(Layer(f"pool{number}", f"stage{number + 1}", "pool", filters))
         return result
-    if architecture == "mini_xception":
+    if architecture in MINI_XCEPTIONS:
+        has = MINI_XCEPTIONS[architecture]
         result = [Layer("stem_conv", "stage1", "conv", scaled(32, width))]
         for number, base in enumerate(MINI_XCEPTION_FILTERS, start=1):
             block, filters = f"block{number}", scaled(base, width)
-            result += [Layer(f"{block}_sepconv{i}", block, "conv", filters) for i in (1, 2)]
-            result.append(Layer(f"{block}_residual_conv", block, "shortcut", filters))
+            result += [Layer(f"{block}_{has.convolution}{i}", block, "conv", filters) for i in (1, 2)]
+            result += [Layer(f"{block}_residual_conv", block, "shortcut", filters)] * has.residual
             result.append(Layer(f"{block}_pool", block, "pool", filters))
         return result
     if architecture == "xception":

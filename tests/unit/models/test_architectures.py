@@ -11,6 +11,7 @@ import pytest
 
 from convscope.errors import UserError
 from convscope.models import architectures
+from convscope.models.names import MINI_XCEPTIONS, scaled
 from tests.completed import model as model_part
 
 
@@ -55,6 +56,25 @@ def test_mini_xception_blocks() -> None:
     assert any(layer.name == "random_rotation" for layer in model.layers), "its habit is augmentation"
 
 
+@pytest.mark.parametrize("name", list(MINI_XCEPTIONS))
+def test_mini_xception_without_its_ideas(name: str) -> None:
+    model = architectures.build(model_part(architecture=name, width=0.6, image_size=64, dropout=0.2), 2)
+    has = MINI_XCEPTIONS[name]
+    first, *rest = (scaled(filters, 0.6) for filters in (32, 32, 64, 128, 256, 512))
+    expected = 75 * first + first * (not has.batch_norm)
+    for before, filters in itertools.pairwise([first, *rest]):
+        for inputs in (before, filters):
+            expected += 9 * inputs + inputs * filters if has.separable else 9 * inputs * filters
+            expected += 4 * inputs if has.batch_norm else filters  # scale, shift and two statistics, or biases
+        expected += before * filters * has.residual
+    assert model.count_params() == expected + rest[-1] + 1
+    kinds = {type(layer).__name__ for layer in model.layers}
+    assert (has.residual, has.batch_norm, has.separable) == tuple(
+        kind in kinds for kind in ("Add", "BatchNormalization", "SeparableConv2D")
+    )
+    assert model.layers[-4].output.shape[1:3] == (2, 2), "every kind halves the size in the same places"
+
+
 def test_slim_xception_has_the_real_ones_layer_names() -> None:
     model = architectures.build(model_part(architecture="xception", width=0.05, image_size=64, augmentation=False), 2)
     backbone = model.get_layer("xception_backbone")
@@ -91,6 +111,7 @@ def test_the_users_own_settings_of_keras_change_nothing(root: Path, tmp_path: Pa
     program = """
 from tests.completed import model
 from convscope.models import architectures
+from convscope.models.names import MINI_XCEPTIONS, scaled
 import keras
 built = architectures.build(model(architecture="retail", image_size=16, width=0.1), 2)
 formats = [layer.data_format for layer in built.layers if hasattr(layer, "data_format")]
@@ -109,7 +130,7 @@ print(keras.config.backend(), keras.config.epsilon(), built.compute_dtype, forma
     assert "channels_first" not in said
 
 
-@pytest.mark.parametrize("name", ["convnet", "mini_xception", "xception", "retail"])
+@pytest.mark.parametrize("name", ["convnet", "mini_xception", "xception", "retail", "plain"])
 def test_an_architecture_of_a_rectangle(name: str) -> None:
     model = architectures.build(model_part(architecture=name, image_size=[80, 112], width=0.1), 3)
     assert model.inputs[0].shape == (None, 80, 112, 3), "height first"
