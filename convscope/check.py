@@ -22,7 +22,7 @@ from convscope.errors import UserError, nearest
 from convscope.filters.presets import for_preset, preset_names, settings_from
 from convscope.judging.selection import check_judging
 from convscope.models.end_choice import check_saved_ends
-from convscope.models.names import layers_of, read_file_config
+from convscope.models.names import NO_CLASS_OF_THE_PICTURE, layers_of, read_file_config
 from convscope.models.places import (
     check_model_file,
     check_preset_folder,
@@ -32,6 +32,7 @@ from convscope.models.places import (
     preset_is_a_path,
 )
 from convscope.models.settings import classes_beside
+from convscope.segmentation.settings import check_of_pixels, check_segmentation, is_of_pixels
 from convscope.storage.addresses import downloads_of
 from convscope.storage.places import check_file, check_folder, looking_once
 
@@ -76,7 +77,7 @@ def check_study(config: dict[str, Any]) -> None:
     for name, image_set in config["image_sets"].items():
         _check_image_set(f"image_sets.{name}", image_set, config)
     downloads_of(config)
-    for stage in ("activations", "filters", "cams", "attributions", "judging"):
+    for stage in ("activations", "filters", "segmentation", "cams", "attributions", "judging"):
         for model, settings in config[stage].items():
             key = f"{stage}.{model}"
             _among(key, "model", model, config["models"])
@@ -90,6 +91,8 @@ def check_study(config: dict[str, Any]) -> None:
                 settings_from(for_preset(settings, preset))
         except UserError as error:
             raise UserError(f"filters.{model}: {str(error).removeprefix('filters: ')}") from None
+    for model in config["segmentation"]:
+        check_segmentation(config, model)
     for model, settings in config["cams"].items():
         _check_class(f"cams.{model}", settings, model, config)
         _check_colormap(f"cams.{model}.colormap", settings["colormap"])
@@ -177,7 +180,9 @@ def _check_window(key: str, part: dict[str, Any]) -> None:
 def _check_model(key: str, model: dict[str, Any], datasets: dict[str, Any]) -> None:
     if model["source"] == "train":
         _among(f"{key}.dataset", "dataset", model["dataset"], datasets)
-        if (listing := listing_if_any(datasets[model["dataset"]])) and listing.truth != "class":
+        check_of_pixels(key, model, datasets[model["dataset"]])
+        listing = None if is_of_pixels(model) else listing_if_any(datasets[model["dataset"]])
+        if listing and listing.truth != "class":
             raise UserError(f"{key}.dataset: datasets.{model['dataset']} says {ONE_CLASS}")
         for split in ("train", "validation"):
             if split not in splits_of(datasets[model["dataset"]]):
@@ -338,7 +343,12 @@ def _check_map_layer(key: str, layer: str, model: dict[str, Any]) -> None:
 
 
 def _check_head(key: str, model: dict[str, Any], lacks: str = "there is no class to explain") -> None:
-    """A backbone has no class to explain or to predict; a preset's folder or a file on disk tells whether it is one."""
+    """A backbone has no class to explain or to predict; a preset's folder or a file on disk tells whether it is one.
+
+    Nor has a network that answers a class for every pixel one of the picture.
+    """
+    if is_of_pixels(model):
+        raise UserError(f"{key}: model '{key.partition('.')[2]}' {NO_CLASS_OF_THE_PICTURE}")
     if has_no_classifier(model):
         name = model.get("preset") or model["path"]
         raise UserError(

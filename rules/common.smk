@@ -22,6 +22,7 @@ from convscope.jobs.environment import prepare
 from convscope.jobs.study_lock import begin_run
 from convscope.jobs.timers import cancel_timers
 from convscope.models.layer_table import read_layers, select_layers
+from convscope.segmentation.settings import is_of_pixels
 from convscope.storage.arguments import as_argument, as_arguments
 from convscope.storage.files import sha256_of
 from convscope.storage.fingerprints import (
@@ -87,6 +88,8 @@ SEED = config["seed"]
 TRAINED = [
     name for name, model in config["models"].items() if model["source"] == "train"
 ]
+# Those that answer a class for every pixel.
+TRAINED_ON_MASKS = [name for name in TRAINED if is_of_pixels(config["models"][name])]
 DRAWN = {
     kind: [name for name, data in config["datasets"].items() if data["source"] == kind]
     for kind in DRAWN_KINDS

@@ -14,6 +14,7 @@ rule gallery:
         layers=expand("<study>/models/{model}/layers.csv", model=config["models"]),
         activations=activation_figures(),
         filters=filter_figures,
+        segmentation=segmentation_files(),
         cams=cam_figures(),
         attributions=attribution_figures(),
         judging=judging_tables(),

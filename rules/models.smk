@@ -20,7 +20,7 @@ rule train_model:
     benchmark:
         "<study>/benchmarks/train_model/{model}.tsv"
     wildcard_constraints:
-        model=one_of(TRAINED),
+        model=one_of(set(TRAINED) - set(TRAINED_ON_MASKS)),
     conda:
         "../envs/convscope.yaml"
     threads: lambda w: config["models"][w.model]["threads"]

@@ -23,6 +23,7 @@ ROOMS = {
     "activations": "what every layer answers",
     "filters": "what every filter looks for",
     "cams": "where the evidence lies",
+    "segmentation": "what every pixel is taken for",
     "attributions": "which pixels count",
     "judging": "which of these to believe",
     "gallery": "all of it to look at",

@@ -28,7 +28,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.storage.tables import read_rows, write_table
 
     network, spec = load.load_model(args.model, args.spec)
-    if spec.head == "none":
+    if spec.head in ("segmentation", "none"):
         raise UserError(
             f"model '{spec.name}' has no classification head, so it cannot be evaluated; leave it out of 'evaluations'"
         )

@@ -16,7 +16,8 @@ def main(args: argparse.Namespace) -> None:
     from convscope.attributions.class_scores import ClassScores
     from convscope.attributions.names import needs_background
     from convscope.data.masks import read_mask
-    from convscope.judging import controls, localisation
+    from convscope.data.regions import fit_mask, part_masks
+    from convscope.judging import controls
     from convscope.judging import store as judged_store
     from convscope.judging.explainers import explainers
     from convscope.judging.methods import Subject, at_resolution, judge, spread_over
@@ -50,9 +51,7 @@ def main(args: argparse.Namespace) -> None:
         if not listed or listed["reason"]:
             return {}
         mask = read_mask(listed["mask"], named=bool(parts), sha256=listed["sha256"])
-        return localisation.part_masks(
-            localisation.fit_mask(mask, spec.input_size, spec.resize), parts, np.unique(mask)
-        )
+        return part_masks(fit_mask(mask, spec.input_size, spec.resize), parts, np.unique(mask))
 
     masks = [regions(row) for row in rows]
     scores = ClassScores(network, spec)

@@ -21,7 +21,7 @@ class AskedModel:
         evaluations: "dataset.split" each.
         presets: of the filter patterns; none where no patterns are asked for.
         layers: "all", or layers and blocks whose patterns are asked for.
-        activations, cams, attributions, judging: the image sets of each stage.
+        activations, segmentation, cams, attributions, judging: the image sets of each stage.
         cam_methods, attribution_methods: in the order in which they are shown.
         against: the model whose maps its own are compared with.
     """
@@ -32,6 +32,7 @@ class AskedModel:
     presets: tuple[str, ...]
     layers: str | tuple[str, ...]
     activations: tuple[str, ...]
+    segmentation: tuple[str, ...]
     cams: tuple[str, ...]
     cam_methods: tuple[str, ...]
     attributions: tuple[str, ...]
@@ -93,6 +94,7 @@ def _model(config: Mapping[str, Any], name: str) -> AskedModel:
         presets=tuple(preset_names(dict(part("filters")))) if part("filters") else (),
         layers="all" if layers == "all" else _names(layers),
         activations=_names(part("activations").get("images")),
+        segmentation=_names(part("segmentation").get("images")),
         cams=_names(part("cams").get("images")),
         cam_methods=tuple(method for method in CAMS if method in cams),
         attributions=_names(part("attributions").get("images")),

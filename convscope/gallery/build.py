@@ -31,9 +31,15 @@ _PAGES = (
     "image_*.html",
     "predictions_*.html",
     "judging_*.html",
+    "segmentation_*.html",
 )
 _UNKNOWN = "\u2013"
 _PICTURES = ("strip_*.jpg", "banner_*.jpg")
+
+
+def _number_or_dash(value: Any) -> str:
+    known = number(value)
+    return _UNKNOWN if known is None else f"{known:.3f}"
 
 
 def _percent(value: Any, digits: int = 1) -> str:
@@ -102,6 +108,7 @@ def page_templates() -> Environment:
     )
     environment.filters.update(
         percent=_percent,
+        number_or_dash=_number_or_dash,
         value=_value,
         words=_words,
         figure_words=_figure_words,
@@ -236,6 +243,9 @@ def _model_pages(site: _Site, model: Model, pages: tuple[ImagePages, ...]) -> No
     for explained in model.explained:
         name = site.page("methods", model.name, explained.image_set)
         site.render("methods.html.j2", name, model=model, explained=explained, classes=_classes(model, explained))
+    for found in model.segmented:
+        name = site.page("segmentation", model.name, found.image_set)
+        site.render("segmentation.html.j2", name, model=model, found=found)
     for judging in model.judged:
         site.render(
             "judging.html.j2", site.page("judging", model.name, judging.image_set), model=model, judging=judging
@@ -280,6 +290,7 @@ def study_hero(site: _Site) -> Path | None:
     """The picture that stands for a study: a model's banner, else a sheet of heatmaps, else a contact sheet."""
     study = site.study
     candidates: list[Path | None] = [site.pictures.get(("banner", model.name)) for model in study.models]
+    candidates += [path for model in study.models for found in model.segmented for path, _ in found.sheets[:1]]
     candidates += [sheet for model in study.models for heatmaps in model.heatmaps for sheet in heatmaps.sheets[:1]]
     candidates += [dataset.contact_sheet for dataset in study.datasets]
     return next((path for path in candidates if path), None)

@@ -18,6 +18,7 @@ from convscope.gallery.heatmaps import BadFile, Heatmaps, class_name, read_heatm
 from convscope.gallery.judged import Judging, judging
 from convscope.gallery.present import Present
 from convscope.gallery.records import Activations, Dataset, Evaluation, ImageSet, Model, Sheets, Study
+from convscope.gallery.segmented import Segmented, segmented
 from convscope.gallery.tables import Row, folders, number, read_object, read_table, scalars, truth
 from convscope.gallery.unfinished import Unfinished
 from convscope.models.layer_table import CONVOLUTIONS, select_layers
@@ -64,7 +65,7 @@ def _used_sets(asked: Asked) -> list[str]:
     used = {
         name
         for model in asked.models
-        for stage in (model.activations, model.cams, model.attributions, model.judging)
+        for stage in (model.activations, model.segmentation, model.cams, model.attributions, model.judging)
         for name in stage
     }
     return [name for name in asked.image_sets if name in used]
@@ -177,6 +178,7 @@ class _ModelResults:
                 folder / "model.keras", folder / "model.json", folder / "layers.csv", *([history] if trained else [])
             ),
             cam_head=heads[0] if heads else None,
+            segmented=tuple(found for entry in self._sets(self.asked.segmentation) for found in self._segmented(entry)),
         )
 
     def _one(
@@ -243,6 +245,11 @@ class _ModelResults:
         folder = self.present.results / "activations" / self.name / entry
         files, witness = [folder / "sparsity.png"], folder / "activations.h5"
         return self._one("Activations", entry, lambda: _activations(folder, depth), files, witness, entry)
+
+    def _segmented(self, entry: str) -> list[Segmented]:
+        folder = self.present.results / "segmentation" / self.name / entry
+        metrics = folder / "metrics.json"
+        return self._one("Masks", entry, lambda: segmented(folder), [metrics], metrics, entry)
 
     def _heatmaps(self, entry: str) -> list[Heatmaps]:
         folder = self.present.results / "cams" / self.name / entry

@@ -10,6 +10,7 @@ from convscope.gallery.heads import CamHead
 from convscope.gallery.heatmaps import BadFile, Heatmaps
 from convscope.gallery.judged import Gate, Judging
 from convscope.gallery.present import Gap
+from convscope.gallery.segmented import Segmented
 from convscope.gallery.tables import Row
 from convscope.gallery.unfinished import Unfinished
 
@@ -101,6 +102,7 @@ class Model:
     files: tuple[Path, ...] = field(default=())
     judged: tuple[Judging, ...] = field(default=())
     cam_head: CamHead | None = None
+    segmented: tuple[Segmented, ...] = ()
 
     def gate(self, image_set: str, method: str) -> Gate | None:
         """What the sanity gate says of a method on an image set, for wherever its pictures are shown."""

@@ -1,7 +1,9 @@
 """The networks that a study can train: the textbook's convnet, its mini-Xception and what is left of it where one or all of
-its three ideas are taken away, an Xception of any width, and the four-layer network of fruit in shops.
+its three ideas are taken away, an Xception of any width, the four-layer network of fruit in shops, and the textbook's encoder-decoder
+of pixels.
 
-All end in a dense layer of logits: one unit for two classes, else one a class.
+All but one end in a dense layer of logits: one unit for two classes, else one a class. The encoder-decoder ends in a map of them: a
+logit of every class for every pixel.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,8 +17,10 @@ import convscope.models.keras_settings  # noqa: F401 (before anything is built)
 from convscope.errors import UserError, nearest
 from convscope.models.names import (
     CONVNET_FILTERS,
+    ENCODER_FILTERS,
     MINI_XCEPTION_FILTERS,
     MINI_XCEPTIONS,
+    OF_PIXELS,
     RETAIL_FILTERS,
     XCEPTION_POOLING,
     MiniXception,
@@ -29,6 +33,7 @@ CONVNET_SMALLEST = 78
 MINI_XCEPTION_SMALLEST = 32
 XCEPTION_SMALLEST = 32
 RETAIL_SMALLEST = 16
+ENCODER_DECODER_SMALLEST = 16
 RETAIL_HIDDEN = 150
 BATCH_NORM_MOMENTUM = 0.9
 
@@ -51,6 +56,7 @@ def build(settings: Mapping[str, Any], classes: int, depth: int = 3) -> keras.Mo
         **{kind: (partial(mini_xception, kind=kind), MINI_XCEPTION_SMALLEST) for kind in MINI_XCEPTIONS},
         "xception": (xception, XCEPTION_SMALLEST),
         "retail": (retail, RETAIL_SMALLEST),
+        "encoder_decoder": (encoder_decoder, ENCODER_DECODER_SMALLEST),
     }
     if name not in builders:
         raise UserError(f"architecture is '{name}'; {nearest(name, builders)}")
@@ -62,7 +68,7 @@ def build(settings: Mapping[str, Any], classes: int, depth: int = 3) -> keras.Mo
         )
     model = builder(
         (*size, depth),
-        units=1 if classes == 2 else classes,
+        units=1 if classes == 2 and name not in OF_PIXELS else classes,
         width=float(settings["width"]),
         dropout=float(settings["dropout"]),
         augmentation=bool(settings.get("augmentation", name.endswith("xception"))),
@@ -201,3 +207,29 @@ def xception(
     inputs = keras.Input(shape, name="image")
     x = _augment(inputs) if augmentation else inputs
     return keras.Model(inputs, _head(backbone(x), units, dropout), name="xception")
+
+
+def encoder_decoder(
+    shape: tuple[int, int, int], *, units: int, width: float, dropout: float, augmentation: bool
+) -> keras.Model:
+    """The textbook's network of pixels: strided 3x3 convolutions down to an eighth of the side, transposed ones up again.
+
+    Chollet, Deep Learning with Python, 2nd ed., 9.2. It has no dropout, and its pictures are not augmented: masks would have to be
+    turned with them. Sides are multiples of 8.
+
+    Input (N, *shape), values 0..255; output logits (N, height, width, units). Layers down<i>_strided, down<i>_conv, up<i>_conv,
+    up<i>_strided, predictions.
+    """
+    inputs = keras.Input(shape, name="image")
+    x = layers.Rescaling(1 / 255, name="rescaling")(inputs)
+    options = {"padding": "same", "activation": "relu"}
+    for number, base in enumerate(ENCODER_FILTERS, start=1):
+        filters = scaled(base, width)
+        x = layers.Conv2D(filters, 3, strides=2, name=f"down{number}_strided", **options)(x)
+        x = layers.Conv2D(filters, 3, name=f"down{number}_conv", **options)(x)
+    for number, base in reversed(list(enumerate(ENCODER_FILTERS, start=1))):
+        filters = scaled(base, width)
+        x = layers.Conv2DTranspose(filters, 3, name=f"up{number}_conv", **options)(x)
+        x = layers.Conv2DTranspose(filters, 3, strides=2, name=f"up{number}_strided", **options)(x)
+    x = layers.Conv2D(units, 3, padding="same", name="predictions")(x)
+    return keras.Model(inputs, x, name="encoder_decoder")

@@ -58,7 +58,7 @@ def layer_table(model: keras.Model, spec: ModelSpec) -> list[LayerRow]:
     maps = [node.outputs[0] for node in listed]
     known = shapes_at(keras.Model(flat.inputs[0], maps), *spec.input_size) if maps else []
     shapes = dict(zip(map(id, maps), known, strict=True))
-    strides: dict[int, int] = {}
+    strides: dict[int, float] = {}
     for node in graphs.nodes_in_order(flat):
         operation, output = node.operation, node.outputs[0]
         before = max((strides.get(id(tensor), 1) for tensor in node.input_tensors), default=1)
@@ -72,7 +72,7 @@ def layer_table(model: keras.Model, spec: ModelSpec) -> list[LayerRow]:
         rows.append(
             LayerRow(
                 name=operation.name,
-                block=block_of(operation.name) or f"stage{1 + round(math.log2(strides[id(output)]))}",
+                block=block_of(operation.name) or f"stage{1 + round(math.log2(max(strides[id(output)], 1)))}",
                 type=kind,
                 filters=channels,
                 kernel="x".join(map(str, window)),
@@ -91,9 +91,12 @@ def _is_listed(node: Any) -> bool:
     return (kind in CONV_TYPES or "Pooling2D" in kind) and len(node.outputs[0].shape) == 4
 
 
-def _stride(operation: Any) -> int:
-    strides = getattr(operation, "strides", 1) or 1
-    return max(strides) if isinstance(strides, tuple | list) else int(strides)
+def _stride(operation: Any) -> float:
+    """By how much a layer makes its maps smaller; below 1 where it enlarges them."""
+    kind = type(operation).__name__
+    strides = getattr(operation, "size" if kind == "UpSampling2D" else "strides", 1) or 1
+    stride = max(strides) if isinstance(strides, tuple | list) else int(strides)
+    return 1 / stride if kind in ("UpSampling2D", "Conv2DTranspose") else stride
 
 
 class _Graph:

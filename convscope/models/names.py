@@ -28,6 +28,13 @@ XCEPTION_POOLING = tuple(block in (2, 3, 4, 13) for block in range(1, 15))
 CONVNET_FILTERS = (32, 64, 128, 256, 512)
 MINI_XCEPTION_FILTERS = (32, 64, 128, 256, 512)
 RETAIL_FILTERS = (16, 32, 64, 128)
+ENCODER_FILTERS = (64, 128, 256)
+# Why what is made of a picture's class cannot be made of them.
+NO_CLASS_OF_THE_PICTURE = (
+    "answers a class for every pixel, none for the picture; what it sees, and why, is told by segmentation:"
+)
+# The architectures that answer a class for every pixel, and by how much they make a picture smaller inside.
+OF_PIXELS = {"encoder_decoder": 2 ** len(ENCODER_FILTERS)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,7 +174,25 @@ def _trained(architecture: str, width: float) -> list[Layer] | None:
         return result
     if architecture == "xception":
         return xception_layers(xception_filters(width), XCEPTION_POOLING)
+    if architecture == "encoder_decoder":
+        return _encoder_decoder(width)
     return None
+
+
+def _encoder_decoder(width: float) -> list[Layer]:
+    """The layers of a network of pixels but its last, whose number of filters is that of the classes."""
+    blocks = [(number, scaled(base, width)) for number, base in enumerate(ENCODER_FILTERS, start=1)]
+    down = [
+        Layer(f"down{i}_{kind}", f"stage{i + 1}", "conv", filters)
+        for i, filters in blocks
+        for kind in ("strided", "conv")
+    ]
+    up = [
+        Layer(f"up{i}_{kind}", f"stage{i + (kind == 'conv')}", "conv", filters)
+        for i, filters in reversed(blocks)
+        for kind in ("conv", "strided")
+    ]
+    return [*down, *up, Layer("predictions", "stage1", "conv", 0)]
 
 
 def xception_layers(filters_of: Sequence[Sequence[int]], pooling: Sequence[bool]) -> list[Layer]:

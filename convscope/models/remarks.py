@@ -53,7 +53,7 @@ def _input_note(spec: ModelSpec) -> str:
 
 
 def _map_remarks(spec: ModelSpec, flat: keras.Model) -> list[tuple[str, bool]]:
-    if spec.head == "none":
+    if spec.head in ("segmentation", "none"):
         return []
     try:
         layer = default_cam_layer(flat, spec.input_size)

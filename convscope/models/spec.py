@@ -11,12 +11,13 @@ import numpy.typing as npt
 
 from convscope.data.groups import class_position
 from convscope.errors import UserError, nearest
+from convscope.models.names import NO_CLASS_OF_THE_PICTURE
 from convscope.pictures.channels import Channels
 from convscope.storage.files import read_json, write_json
 from convscope.storage.identity import identity
 
 RESIZES = ("crop", "stretch", "pad")
-HEADS = ("binary", "multiclass", "multilabel", "regression", "none")
+HEADS = ("binary", "multiclass", "multilabel", "regression", "segmentation", "none")
 # From which probability on a label of its own counts as there.
 THRESHOLD = 0.5
 # Facts for people, which no result depends on.
@@ -47,7 +48,8 @@ class ModelSpec:
         shown_bands: three of them that people see as red, green and blue, or one as gray; empty: the first.
         classes: class names, in order of the label; of a regression, names of its outputs; empty for a network without a head.
         head: "binary" (one logit for class 1), "multiclass" (a logit a class, one of which is right), "multilabel" (a logit a
-            class, each right or wrong on its own), "regression" (numbers), "none" (a backbone).
+            class, each right or wrong on its own), "regression" (numbers), "segmentation" (a logit a class for every pixel), "none"
+            (a backbone).
         source: where the model comes from, for people.
         digest: SHA-256 of the network: its architecture and its weights.
         requires: Python modules to import before the network is loaded.
@@ -96,7 +98,7 @@ class ModelSpec:
             raise UserError(f"model {self.name}: input_size wants 2 numbers")
         if self.head == "binary" and len(self.classes) != 2:
             raise UserError(f"model {self.name}: one output unit means two classes, but {len(self.classes)} are named")
-        if self.head == "multiclass" and len(self.classes) < 2:
+        if self.head in ("multiclass", "segmentation") and len(self.classes) < 2:
             raise UserError(
                 f"model {self.name}: {len(self.classes)} class names for a classifier; name one for each output"
             )
@@ -113,8 +115,10 @@ class ModelSpec:
         """Raise what to say where classes are asked of a network that has none.
 
         Raises:
-            UserError: its answer to a picture is no row of scores: a backbone's maps, a mask, a sequence.
+            UserError: its answer to a picture is no row of scores: a backbone's maps, a class a pixel, a sequence.
         """
+        if self.head == "segmentation":
+            raise UserError(f"model '{self.name}' {NO_CLASS_OF_THE_PICTURE}")
         if self.head == "none":
             raise UserError(
                 f"model '{self.name}' has no classifier, so there is no class to explain: what it answers to a picture is no row of "
@@ -254,7 +258,7 @@ class ModelSpec:
 
     def _checked(self, logits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         z = np.asarray(logits, dtype=np.float64)
-        if self.head == "none":
+        if self.head in ("segmentation", "none"):
             raise UserError(f"model {self.name} has no classification head, so no class scores; use one that has")
         if z.ndim != 2 or z.shape[1] != self.units:
             raise ValueError(f"model {self.name}: logits of shape (N, {self.units}) expected, got {z.shape}")

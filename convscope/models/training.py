@@ -57,7 +57,7 @@ class Pictures:
 
     Args:
         paths: image files.
-        labels: class index of each.
+        labels: class index of each; or (n, H, W) integers, a class for every pixel of each, -1 where none is known.
         size: (height, width).
         resize: see `convscope.pictures.read.fit_image`.
         threads: decoders at work at the same time.
@@ -73,7 +73,7 @@ class Pictures:
     def __init__(
         self,
         paths: Sequence[str],
-        labels: Sequence[int],
+        labels: Sequence[int] | npt.NDArray[Any],
         size: tuple[int, int],
         resize: str,
         threads: int = 1,
@@ -84,7 +84,9 @@ class Pictures:
     ) -> None:
         self._digests, self._channels = list(digests), channels
         self.paths, self.size, self.resize, self.threads = list(paths), size, resize, threads
-        self.labels: npt.NDArray[np.int32] = np.asarray(labels, dtype=np.int32)
+        # One a pixel stay as small as they came.
+        kept = labels.dtype if isinstance(labels, np.ndarray) and labels.ndim > 1 else np.int32
+        self.labels: npt.NDArray[Any] = np.asarray(labels, dtype=kept)
         self._cache: npt.NDArray[Any] | None = None
         self.dtype = np.dtype(np.float32 if channels.kind == "bands" else np.uint8)
         if len(self.paths) * size[0] * size[1] * channels.depth * self.dtype.itemsize <= cache_bytes:
@@ -108,8 +110,8 @@ class Pictures:
 
     def batches(
         self, order: npt.NDArray[np.int64], batch_size: int
-    ) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[np.int32]]]:
-        """Batches of (images (n, H, W, C), int32 labels (n,)) in the given order; the last may be smaller."""
+    ) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+        """Batches of (images (n, H, W, C), their labels (n,) or (n, H, W)) in the given order; the last may be smaller."""
         parts = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
         if self._cache is not None:
             for part in parts:
@@ -148,7 +150,8 @@ def train(
     Those of `epochs.epochs_to_keep`, of the last epoch and of the best one are kept in the result.
 
     Args:
-        model: takes (N, H, W, C) in model space, gives (N, 1) or (N, classes) logits.
+        model: takes (N, H, W, C) in model space, gives (N, 1) or (N, classes) logits; or (N, H, W, classes), where every pixel has a
+            label. Loss and accuracy are then means over the pixels whose class is known.
         training, validation: the two splits.
         settings: `epochs`, `batch_size`, `learning_rate`, `optimizer`, and optionally `patience` (epochs without a better
             validation loss after which training stops).
@@ -167,7 +170,7 @@ def train(
             raise UserError(f"split '{name}' has no pictures; training needs both 'train' and 'validation'")
     optimizer = _optimizer(settings)
     optimizer.build(model.trainable_variables)
-    run = _Run(model, optimizer, scale, offset, training.dtype)
+    run = _Run(model, optimizer, scale, offset, training)
     epochs, batch_size = int(settings["epochs"]), int(settings["batch_size"])
     patience = int(settings.get("patience") or epochs)
 
@@ -216,33 +219,41 @@ def train(
 class _Run:
     """The two compiled steps (learn, judge) and their sums over an epoch."""
 
-    def __init__(self, model: keras.Model, optimizer: Any, scale: float, offset: float, dtype: Any = np.uint8) -> None:
-        binary = model.outputs[0].shape[-1] == 1
+    def __init__(self, model: keras.Model, optimizer: Any, scale: float, offset: float, pictures: Pictures) -> None:
+        units = model.outputs[0].shape[-1]
+        binary = units == 1
         variables = model.trainable_variables
 
-        def judge(images: tf.Tensor, labels: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        def judge(images: tf.Tensor, labels: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             logits = model(tf.cast(images, tf.float32) * scale + offset, training=training)
+            labels = tf.cast(labels, tf.int32)
+            if labels.shape.rank > 1:
+                known = tf.reshape(labels, [-1]) >= 0
+                logits = tf.boolean_mask(tf.reshape(logits, [-1, units]), known)
+                labels = tf.boolean_mask(tf.reshape(labels, [-1]), known)
             if binary:
                 losses = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(labels, tf.float32), logits[:, 0])
                 predicted = tf.cast(logits[:, 0] > 0, tf.int32)
             else:
                 losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
                 predicted = tf.argmax(logits, axis=1, output_type=tf.int32)
-            return tf.reduce_sum(losses), tf.reduce_sum(tf.cast(predicted == labels, tf.float32))
+            correct = tf.reduce_sum(tf.cast(predicted == labels, tf.float32))
+            return tf.reduce_sum(losses), correct, tf.shape(labels)[0]
 
-        shape = tf.TensorSpec((None, *model.inputs[0].shape[1:]), dtype)
-        signature = [shape, tf.TensorSpec((None,), tf.int32)]
+        shape = tf.TensorSpec((None, *model.inputs[0].shape[1:]), pictures.dtype)
+        signature = [shape, tf.TensorSpec((None, *pictures.labels.shape[1:]), pictures.labels.dtype)]
 
         @tf.function(input_signature=signature)
-        def learn_step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def learn_step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             with tf.GradientTape() as tape:
-                loss, correct = judge(images, labels, True)
-                mean = loss / tf.cast(tf.shape(labels)[0], tf.float32)
+                loss, correct, count = judge(images, labels, True)
+                # A batch of pixels none of which is known teaches nothing.
+                mean = loss / tf.cast(tf.maximum(count, 1), tf.float32)
             optimizer.apply(tape.gradient(mean, [variable.value for variable in variables]), variables)
-            return loss, correct
+            return loss, correct, count
 
         @tf.function(input_signature=signature)
-        def judge_step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def judge_step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             return judge(images, labels, False)
 
         self._learn, self._judge = learn_step, judge_step
@@ -253,11 +264,13 @@ class _Run:
         """Mean loss and accuracy over a split, learning or not."""
         step = self._learn if learn else self._judge
         loss = correct = 0.0
+        count = 0
         for images, labels in pictures.batches(order, batch_size):
-            batch_loss, batch_correct = step(images, labels)
+            batch_loss, batch_correct, batch_count = step(images, labels)
             loss += float(batch_loss)
             correct += float(batch_correct)
-        return loss / len(order), correct / len(order)
+            count += int(batch_count)
+        return loss / max(count, 1), correct / max(count, 1)
 
 
 def _optimizer(settings: Mapping[str, Any]) -> Any:

@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from convscope.data.masks import check_mask, read_mask
+from convscope.data.regions import fit_mask, part_masks
 from convscope.errors import BadImage, UserError
-from convscope.judging.localisation import chance, energy_inside, fit_mask, part_masks, pointing_game
+from convscope.judging.localisation import chance, energy_inside, pointing_game
 from convscope.storage.files import sha256_of
 
 NUMBERS = np.array([[0, 1, 1, 2], [0, 7, 7, 2], [0, 0, 0, 0]], np.uint8)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from convscope.data.regions import fit_mask, part_masks
 from convscope.judging.controls import MAPS, centre_blob, edges
-from convscope.judging.localisation import chance, energy_inside, fit_mask, part_masks, pointing_game
+from convscope.judging.localisation import chance, energy_inside, pointing_game
 from convscope.judging.names import CONTROLS
 from convscope.pictures.read import fit_image
 

@@ -44,6 +44,7 @@ _ORDER = (
     "models",
     "evaluations",
     "image_sets",
+    "segmentation",
     "activations",
     "filters",
     "cams",

@@ -117,6 +117,19 @@ methods:
       pertinent_negative: {iterations: 4, searches: 2, gamma: 1, autoencoder: pets}
       pertinent_positive: {iterations: 4, searches: 2, gamma: 1, autoencoder: pets}
 
+# A network of pixels, and its masks.
+pixels:
+  seed: 7
+  datasets:
+    pets: {source: drawn_pets, image_size: 64, images_per_class: {train: 3, validation: 2, test: 2}}
+  models:
+    net: {source: train, architecture: encoder_decoder, dataset: pets, image_size: 32, width: 0.1, epochs: 1, batch_size: 4}
+  image_sets:
+    test: {dataset: pets, split: test}
+    few: {dataset: pets, split: test, per_class: 1}
+  segmentation:
+    net: {images: [test]}
+
 # Two models judged, one against the other.
 judged:
   seed: 6

@@ -1,0 +1,155 @@
+"""Networks of pixels: trained on masks, the masks that they predict, and how good those are."""
+
+from convscope.segmentation.settings import target_of, training_settings
+
+
+rule train_segmentation:
+    """Train a network of pixels from scratch on pictures and masks; killed, it goes on after the last finished epoch."""
+    input:
+        images=lambda w: f"{STUDY}/datasets/{config['models'][w.model]['dataset']}/images.csv",
+        masks=lambda w: f"{STUDY}/datasets/{config['models'][w.model]['dataset']}/masks.csv",
+        parts=lambda w: f"{STUDY}/datasets/{config['models'][w.model]['dataset']}/parts.json",
+    output:
+        model="<study>/models/{model}/model.keras",
+        spec="<study>/models/{model}/model.json",
+        summary="<study>/models/{model}/summary.txt",
+        history="<study>/models/{model}/history.csv",
+        training="<study>/models/{model}/training.json",
+        epochs="<study>/models/{model}/epochs.h5",
+    log:
+        "<study>/logs/train_segmentation/{model}.log",
+    benchmark:
+        "<study>/benchmarks/train_segmentation/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(TRAINED_ON_MASKS),
+    conda:
+        "../envs/convscope.yaml"
+    threads: lambda w: config["models"][w.model]["threads"]
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+        gpu=0,
+    params:
+        code=code("train_segmentation"),
+        settings=lambda w: argument(training_settings(config["models"][w.model])),
+        state=lambda w, output: os.path.join(os.path.dirname(output.model), "state"),
+        seed=SEED,
+    shell:
+        r"""
+        python "$CONVSCOPE_SCRIPTS" train_segmentation --name {wildcards.model} --images {input.images:q} --masks {input.masks:q} \
+            --parts {input.parts:q} --settings {params.settings:q} --state {params.state:q} --model {output.model:q} \
+            --spec {output.spec:q} --summary {output.summary:q} --history {output.history:q} --training {output.training:q} \
+            --epochs {output.epochs:q} --seed {params.seed} --threads {threads} --log {log:q}
+        """
+
+
+def true_masks(wildcards):
+    """The part masks of an image set, where it is of a dataset."""
+    dataset = config["image_sets"][wildcards.images].get("dataset")
+    folder = f"{STUDY}/datasets/{dataset}"
+    return (
+        {"masks": f"{folder}/masks.csv", "parts": f"{folder}/parts.json"}
+        if dataset
+        else {}
+    )
+
+
+rule segment:
+    """Predict the class of every pixel of an image set; the true masks lie beside, where there are any."""
+    input:
+        unpack(true_masks),
+        model="<study>/models/{model}/model.keras",
+        spec="<study>/models/{model}/model.json",
+        images="<study>/image_sets/{images}.csv",
+    output:
+        masks="<study>/segmentation/{model}/{images}/masks.h5",
+    log:
+        "<study>/logs/segment/{model}.{images}.log",
+    benchmark:
+        "<study>/benchmarks/segment/{model}.{images}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: job_threads("segmentation")
+    resources:
+        mem_mb=3000,
+        runtime=120,
+    params:
+        code=code("segment"),
+        target=lambda w: target_of(config["models"][w.model]),
+        batch=lambda w: config["segmentation"][w.model]["batch"],
+        masks=lambda w, input: " ".join(
+            option(name, input.get(name)) for name in ("masks", "parts")
+        ),
+    shell:
+        r"""
+        python "$CONVSCOPE_SCRIPTS" segment --model {input.model:q} --spec {input.spec:q} --images {input.images:q} {params.masks} \
+            --target {params.target} --batch {params.batch} --out {output.masks:q} --threads {threads} --log {log:q}
+        """
+
+
+def segmentation_labels(figure):
+    """How the report of the workflow calls a figure of masks."""
+    return {"model": "{model}", "images": "{images}", "figure": figure}
+
+
+rule segmentation_report:
+    """Say how good predicted masks are, and draw them: IoU, pixel confusion, masks beside their photos, the worst pictures."""
+    input:
+        masks=rules.segment.output.masks,
+    output:
+        metrics="<study>/segmentation/{model}/{images}/metrics.json",
+        classes="<study>/segmentation/{model}/{images}/classes.csv",
+        pictures="<study>/segmentation/{model}/{images}/pictures.csv",
+        sheet=report(
+            "<study>/segmentation/{model}/{images}/masks.png",
+            caption="../report/segmentation.rst",
+            category="Segmentation",
+            labels=segmentation_labels("masks"),
+        ),
+        worst=report(
+            "<study>/segmentation/{model}/{images}/worst.png",
+            caption="../report/segmentation.rst",
+            category="Segmentation",
+            labels=segmentation_labels("worst pictures"),
+        ),
+        confusion=report(
+            "<study>/segmentation/{model}/{images}/confusion.png",
+            caption="../report/segmentation.rst",
+            category="Segmentation",
+            labels=segmentation_labels("pixel confusion"),
+        ),
+        overlap=report(
+            "<study>/segmentation/{model}/{images}/overlap.png",
+            caption="../report/segmentation.rst",
+            category="Segmentation",
+            labels=segmentation_labels("intersection over union"),
+        ),
+    log:
+        "<study>/logs/segmentation_report/{model}.{images}.log",
+    benchmark:
+        "<study>/benchmarks/segmentation_report/{model}.{images}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    params:
+        code=code("segmentation_report"),
+        shown=lambda w: config["segmentation"][w.model]["shown"],
+    shell:
+        r"""
+        python "$CONVSCOPE_SCRIPTS" segmentation_report --masks {input.masks:q} --title {wildcards.images} --shown {params.shown} \
+            --metrics {output.metrics:q} --classes {output.classes:q} --pictures {output.pictures:q} --sheet {output.sheet:q} \
+            --worst {output.worst:q} --confusion {output.confusion:q} --overlap {output.overlap:q} --log {log:q}
+        """
+
+
+def segmentation_files():
+    """The masks and reports of every network of pixels and image set."""
+    return [
+        file
+        for model, images in pairs("segmentation")
+        for rule in (rules.segment, rules.segmentation_report)
+        for file in files_of(rule, model=model, images=images)
+    ]

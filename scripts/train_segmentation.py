@@ -1,0 +1,135 @@
+"""Train a network of pixels on pictures and masks: best checkpoint, history; goes on where a killed run stopped."""
+
+import argparse
+import json
+from pathlib import Path
+
+from convscope.jobs.job import parser, run
+
+# How a picture takes the shape of the input for a network of the project.
+RESIZE = "crop"
+
+
+def main(args: argparse.Namespace) -> None:
+    """Train, make the model canonical, write everything."""
+    from convscope.errors import UserError
+    from convscope.jobs.job import Progress, say
+    from convscope.models import architectures, epochs, graphs, load, training
+    from convscope.models.canonical import canonical
+    from convscope.models.channels import channel_facts
+    from convscope.models.settings import image_size
+    from convscope.models.spec import ModelSpec
+    from convscope.segmentation.truths import classes_of, read_truths
+    from convscope.storage.files import read_json, write_json, write_text
+    from convscope.storage.tables import read_rows
+
+    settings = json.loads(args.settings)
+    target, size = settings["target"], image_size(settings["image_size"])
+    parts = read_json(args.parts)["parts"]
+    classes = classes_of(target, parts)
+    masks = {row["path"]: row for row in read_rows(args.masks) if not row["reason"]}
+
+    training.seed_everything(args.seed)
+    facts = channel_facts(args.name, settings, None, {})
+    reads = ModelSpec(args.name, size, **facts).reads
+    model = architectures.build({**settings, "dropout": 0}, len(classes), reads.depth)
+    splits, used, without = {}, [], 0
+    for split in ("train", "validation"):
+        of_split = [row for row in read_rows(args.images) if row["split"] == split]
+        rows = [row for row in of_split if row["path"] in masks]
+        if not rows:
+            raise UserError(f"{args.masks}: no picture of the split '{split}' has a mask that can be used")
+        without += len(of_split) - len(rows)
+        listed = [masks[row["path"]] for row in rows]
+        used += [[split, row["path"], row["sha256"], mask["sha256"]] for row, mask in zip(rows, listed, strict=True)]
+        progress = Progress(len(rows), f"masks of split {split}", "masks")
+        splits[split] = training.Pictures(
+            [row["path"] for row in rows],
+            read_truths(listed, size, RESIZE, target, parts, progress.step),
+            size,
+            RESIZE,
+            threads=args.threads,
+            what=f"split {split}",
+            digests=[row["sha256"] for row in rows],
+            channels=reads,
+        )
+    if without:
+        say(f"{without} pictures have no mask that can be used, and are left out")
+    scale, offset = architectures.preprocessing(settings["architecture"])
+    result = training.train(
+        model,
+        splits["train"],
+        splits["validation"],
+        settings,
+        seed=args.seed,
+        scale=scale,
+        offset=offset,
+        state=args.state,
+        tag=training.state_tag(settings, args.seed, list(classes), parts, used),
+    )
+
+    network, _ = canonical(model, args.name, scale=scale, offset=offset)
+    spec = ModelSpec(
+        name=args.name,
+        input_size=size,
+        resize=RESIZE,
+        scale=(scale,),
+        offset=(offset,),
+        classes=classes,
+        head="segmentation",
+        source=f"{settings['architecture']} trained on masks of {settings['dataset']}",
+        digest=graphs.network_digest(network),
+        requires=load.required_modules(network),
+        **facts,
+    )
+    best = result.best
+    training.write_history(args.history, result.history)
+    write_text(args.summary, load.summary_text(model))
+    write_json(
+        args.training,
+        {
+            "settings": settings,
+            "seed": args.seed,
+            "images": {split: len(pictures) for split, pictures in splits.items()},
+            "without_mask": without,
+            "parameters": model.count_params(),
+            "epochs": len(result.history),
+            "best_epoch": result.best_epoch,
+            **{key: best[key] for key in ("loss", "accuracy", "val_loss", "val_accuracy")},
+        },
+    )
+    load.save_model(network, args.model)
+    spec.save(args.spec)
+    epochs.write_epochs(
+        args.epochs,
+        model,
+        network,
+        result.kept,
+        result.history,
+        result.best_epoch,
+        lambda: canonical(model, args.name, scale=scale, offset=offset)[0],
+        model=args.name,
+        model_digest=spec.identity,
+    )
+    if args.state:
+        training.forget_state(args.state)
+    say(
+        f"best epoch {result.best_epoch}: {best['val_accuracy']:.2%} of the validation pixels right, loss {best['val_loss']:.4f}"
+    )
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--name", required=True, help="the model's name in the study")
+    arguments.add_argument("--images", type=Path, required=True, help="the data set's images.csv")
+    arguments.add_argument("--masks", type=Path, required=True, help="the data set's masks.csv")
+    arguments.add_argument("--parts", type=Path, required=True, help="the data set's parts.json")
+    arguments.add_argument("--settings", required=True, help="the model's config, as JSON")
+    arguments.add_argument("--state", type=Path, help="folder that keeps what a resumed run needs")
+    arguments.add_argument("--model", type=Path, required=True, help="output: the network (.keras)")
+    arguments.add_argument("--spec", type=Path, required=True, help="output: the facts beside it (.json)")
+    arguments.add_argument("--history", type=Path, required=True, help="output: one row an epoch (.csv)")
+    arguments.add_argument("--summary", type=Path, required=True, help="output: table of layers (.txt)")
+    arguments.add_argument("--training", type=Path, required=True, help="output: settings and best epoch (.json)")
+    arguments.add_argument("--epochs", type=Path, required=True, help="output: weights of some epochs (.h5)")
+    run(main, arguments)
