@@ -8,7 +8,7 @@ the same for all models.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -64,6 +64,25 @@ def box(pictures: np.ndarray, neutral: np.ndarray, positive: bool) -> tuple[np.n
     return low.astype(np.float32), high.astype(np.float32)
 
 
+class _Fixed(NamedTuple):
+    """What a descent does not change, of n pictures: tensors (n, H, W, C) for three, (n,) for two."""
+
+    base: Any
+    low: Any
+    high: Any
+    targets: Any
+    c: Any
+
+
+class _State(NamedTuple):
+    """Where a descent is: the change, the point that the next step starts from, the best change with success, and its norm."""
+
+    d: Any
+    slack: Any
+    best: Any
+    norm: Any
+
+
 class Search:
     """FISTA with shrinkage over `c max(margin, -k) + |d|_2^2 + g |y - AE(y)|_2^2 + b |d|_1` with a search over c.
 
@@ -109,7 +128,11 @@ class Search:
         self.constant, self.searches = constant, searches
         self.gamma, self.autoencoder, self.of_probabilities = gamma, autoencoder, of_probabilities
         self._to_model = _model_space(scores.spec)
-        self._step = tf.function(self._fista, reduce_retracing=True)
+        images = tf.TensorSpec([None, *scores.spec.input_size, scores.spec.depth], tf.float32)
+        numbers, number = tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.float32)
+        state = _State(images, images, images, numbers)
+        fixed = _Fixed(images, images, images, tf.TensorSpec([None], tf.int32), numbers)
+        self._step = tf.function(self._fista, input_signature=[state, fixed, number, number])
 
     def __call__(self, pictures: np.ndarray, targets: np.ndarray, neutral: np.ndarray) -> Found:
         """Search.
@@ -122,14 +145,14 @@ class Search:
         count = len(pictures)
         low, high = (tf.constant(side) for side in box(pictures, neutral, self.positive))
         base = np.broadcast_to(neutral, pictures.shape) if self.positive else pictures
-        fixed = (tf.constant(base, tf.float32), low, high, tf.constant(targets, tf.int32))
+        fixed = _Fixed(tf.constant(base, tf.float32), low, high, tf.constant(targets, tf.int32), tf.zeros(count))
         lower, upper = np.zeros(count), np.full(count, np.inf)
         c = np.full(count, self.constant)
         best = (np.zeros_like(pictures, np.float32), np.full(count, np.inf), np.full(count, np.nan, np.float32))
         constants, successes = [], []
         iterations = np.zeros(count, np.int32)
         for _ in range(self.searches):
-            delta, norm, steps = self._descend(fixed, c)
+            delta, norm, steps = self._descend(fixed._replace(c=tf.constant(c, tf.float32)))
             success = np.isfinite(norm)
             better = norm < best[1]
             best[0][better], best[1][better], best[2][better] = delta[better], norm[better], c[better]
@@ -141,57 +164,54 @@ class Search:
             c = np.where(np.isfinite(upper), (lower + np.where(np.isfinite(upper), upper, 0)) / 2, c * _GROWTH)
         return Found(best[0], np.isfinite(best[1]), best[2], np.stack(constants, 1), np.stack(successes, 1), iterations)
 
-    def _descend(self, fixed: tuple[Any, ...], c: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def _descend(self, fixed: _Fixed) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One c an image: the smallest change with success, its norm (inf: there was none), steps taken."""
-        zero = tf.zeros_like(fixed[0])
-        state = (zero, zero, zero, tf.fill([len(c)], np.float32(np.inf)))
-        steps = np.full(len(c), self.iterations, np.int32)
-        weight = tf.constant(c, tf.float32)
+        count, zero = len(fixed.c), tf.zeros_like(fixed.base)
+        steps = np.full(count, self.iterations, np.int32)
+        state = _State(zero, zero, zero, tf.fill([count], np.float32(np.inf)))
         for step in range(self.iterations):
             rate = self.learning_rate * (1 - step / self.iterations) ** 0.5
-            state = self._step(*state, *fixed, weight, tf.constant(rate, tf.float32), tf.constant(step, tf.float32))
+            state = self._step(state, fixed, tf.constant(rate, tf.float32), tf.constant(step, tf.float32))
             if step == 0:
                 # Steps only get shorter: what did not leave 0 with the first never will.
-                still = ~state[0].numpy().reshape(len(c), -1).any(axis=1)
-                steps[still] = 1
-                if still.all():
-                    break
+                best, norm = state.best.numpy(), state.norm.numpy()
+                moving = np.flatnonzero(state.d.numpy().reshape(count, -1).any(axis=1))
+                steps[np.setdiff1d(np.arange(count), moving)] = 1
+                if not len(moving):
+                    return best, norm, steps
+                if len(moving) < count:
+                    state = _State(*(tf.gather(each, moving) for each in state))
+                    fixed = _Fixed(*(tf.gather(each, moving) for each in fixed))
         # The last change has not been looked at yet.
-        state = self._step(*state, *fixed, weight, tf.constant(0.0), tf.constant(0.0))
-        return state[2].numpy(), state[3].numpy(), steps
+        state = self._step(state, fixed, tf.constant(0.0), tf.constant(0.0))
+        best[moving], norm[moving] = state.best, state.norm
+        return best, norm, steps
 
-    def _fista(
-        self,
-        d: Any,
-        slack: Any,
-        best: Any,
-        norm: Any,
-        base: Any,
-        low: Any,
-        high: Any,
-        targets: Any,
-        c: Any,
-        rate: Any,
-        k: Any,
-    ) -> tuple[Any, Any, Any, Any]:
+    def _fista(self, state: _State, fixed: _Fixed, rate: Any, k: Any) -> _State:
         """Keep the change if it is the best so far, then one step from the slack point."""
-        margin = self._margin(base + d, targets)
+        d, slack, best, norm = state
         size = tf.reduce_sum(self.b / self.learning_rate * tf.abs(d) + d**2, axis=(1, 2, 3))
+        # None of them can be the best: then whether they succeed is no matter.
+        margin = tf.cond(
+            tf.reduce_any(size < norm),
+            lambda: self._margin(fixed.base + d, fixed.targets),
+            lambda: tf.ones_like(norm),
+        )
         better = (margin < 0) & (margin <= -self.k + 1e-6) & (size < norm)
         best = tf.where(better[:, None, None, None], d, best)
         norm = tf.where(better, size, norm)
         with tf.GradientTape() as tape:
             tape.watch(slack)
-            changed = base + slack
-            loss = tf.reduce_sum(c * tf.maximum(self._margin(changed, targets), -self.k))
+            changed = fixed.base + slack
+            loss = tf.reduce_sum(fixed.c * tf.maximum(self._margin(changed, fixed.targets), -self.k))
             if self.gamma:
                 loss += self.gamma * tf.reduce_sum((changed - self.autoencoder(changed, training=False)) ** 2)
         gradient = tape.gradient(loss, slack) + 2 * slack
         moved = slack - rate * gradient
         shrunk = tf.sign(moved) * tf.maximum(tf.abs(moved) - self.b, 0)
-        after = tf.clip_by_value(shrunk, low, high)
-        slack = tf.clip_by_value(after + k / (k + 3) * (after - d), low, high)
-        return after, slack, best, norm
+        after = tf.clip_by_value(shrunk, fixed.low, fixed.high)
+        slack = tf.clip_by_value(after + k / (k + 3) * (after - d), fixed.low, fixed.high)
+        return _State(after, slack, best, norm)
 
     def _margin(self, changed: Any, targets: Any) -> Any:
         """How far the class is ahead of the best other (negative search) or behind it (positive): (N,), a success below 0."""

@@ -144,6 +144,35 @@ def test_c_grows_until_a_success_and_then_halves_the_gap() -> None:
     assert np.flatnonzero(found.delta).tolist() == [0] and 0.5 < found.delta[0, 0, 0, 0] < 0.62
 
 
+def test_what_has_the_class_with_nothing_kept_needs_nothing() -> None:
+    weights = np.full((SIDE, SIDE, 3, 1), 0.01)
+    model, spec = linear(weights, np.array([1.0]))
+    found = Search(ClassScores(model, spec), True, iterations=20, searches=2)(
+        np.full((2, SIDE, SIDE, 3), 0.7, np.float32), np.array([1, 0]), BLACK
+    )
+    assert found.success.tolist() == [True, False] and not found.delta[0].any()
+    assert found.iterations[0] == 2
+
+
+def test_those_that_move_are_not_held_up_nor_changed_by_those_that_do_not() -> None:
+    rng = np.random.default_rng(3)
+    weights = rng.normal(0, 1, (SIDE, SIDE, 3, 3))
+    pictures = rng.uniform(0, 1, (5, SIDE, SIDE, 3)).astype(np.float32)
+    pictures[1] = 1  # nothing can be added
+    bias = np.array([0.1, 0.0, -0.1])
+    model, spec = linear(weights, bias)
+    targets = (pictures.reshape(5, -1) @ weights.reshape(-1, 3) + bias).argmax(axis=1)
+    search = Search(ClassScores(model, spec), False, iterations=60, constant=1.0, searches=4)
+    grey = np.full(3, 0.5, np.float32)
+    together = search(pictures, targets, grey)
+    assert len(set(together.iterations.tolist())) > 1
+    for row in range(5):
+        alone = search(pictures[row : row + 1], targets[row : row + 1], grey)
+        np.testing.assert_allclose(alone.delta[0], together.delta[row], atol=1e-5)
+        np.testing.assert_array_equal(alone.successes[0], together.successes[row])
+        assert alone.iterations[0] == together.iterations[row]
+
+
 def test_where_nothing_can_be_added_the_failure_is_said() -> None:
     weights = np.full((SIDE, SIDE, 3, 1), 5.0)
     model, spec = linear(weights, np.array([1.0]))
