@@ -41,8 +41,9 @@ test-peers: $(TEST_PEERS)/installed ## Check the explanations against captum, Xp
 fuzz-networks: $(VENV)/test ## Random networks through the library, each against Keras: N=10000 of them, from number FIRST=0 on.
 	python -W ignore -m tests.fuzz --first $(FIRST) --count $(N)
 
-docs: $(VENV)/test ## Write the pages of the docs that are made from the schema and from the table of changes.
+docs: $(VENV)/test ## Write the pages of the docs that are made from the schema, the figure index and the table of changes.
 	python -m scripts.config_page
+	python -m scripts.figures_page
 	python -m tests.workflow.changes --docs
 
 docs-models: $(VENV)/test ## Measure every family of networks and write docs/models.md (an hour; ARGS="--only ViT").

@@ -26,9 +26,9 @@ CONFIG: dict[str, Any] = {
     "models": {"convnet": {"source": "train"}, "Mini_net": {"source": "file"}},
     "evaluations": {"convnet": ["pets/test", "pets/shifted"]},
     "image_sets": {name: {} for name in SETS},
-    "activations": {"convnet": {"images": SETS[:1]}},
+    "activations": {"convnet": {"images": SETS[:1], "sheets": 1}},
     "filters": {name: {"layers": "all", "preset": "textbook"} for name in ("convnet", "Mini_net")},
-    "cams": {"convnet": {"images": SETS, "methods": ["gradcam"]}},
+    "cams": {"convnet": {"images": SETS, "methods": ["gradcam"], "colormap": "jet"}},
     "attributions": {"convnet": {"images": SETS[:1], "methods": ["integrated_gradients", "saliency"]}},
     "judging": {"convnet": {"images": SETS[:1]}},
 }

@@ -8,6 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from convscope.gallery.collect import collect
 from convscope.gallery.explained import Explanations
+from convscope.gallery.figure_page import entries
 from convscope.gallery.filters import Layer
 from convscope.gallery.heatmaps import Heatmaps
 from convscope.gallery.image_pages import ImagePages, image_pages
@@ -32,9 +33,10 @@ _PAGES = (
     "predictions_*.html",
     "judging_*.html",
     "segmentation_*.html",
+    "figures.html",
 )
 _UNKNOWN = "\u2013"
-_PICTURES = ("strip_*.jpg", "banner_*.jpg")
+_PICTURES = ("strip_*.jpg", "banner_*.jpg", "figure_*.jpg")
 
 
 def _number_or_dash(value: Any) -> str:
@@ -208,6 +210,9 @@ def build_gallery(results: Path, config: Mapping[str, Any], out: Path, unfinishe
     for model in study.models:
         _model_pages(site, model, pages[model.name])
     _image_pages(site, pages)
+    # After a run with failures some of what lies there may be an older config's.
+    if not unfinished:
+        _figure_page(site, config)
     site.remove_stale()
     hero = study_hero(site)
     write_json(out.parent / (UNFINISHED_CARD if unfinished else CARD), _card(site, hero))
@@ -273,6 +278,12 @@ def _image_pages(site: _Site, every: dict[str, tuple[ImagePages, ...]]) -> None:
                     place=place,
                     elsewhere=elsewhere,
                 )
+
+
+def _figure_page(site: _Site, config: Mapping[str, Any]) -> None:
+    found = entries(site.study, config, site.folder / "pictures")
+    site.written.update(entry.thumbnail for entry in found if entry.thumbnail)
+    site.render("figures.html.j2", "figures.html", entries=found)
 
 
 def _classes(model: Model, heatmaps: Heatmaps | Explanations) -> dict[str, int]:

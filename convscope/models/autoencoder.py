@@ -15,7 +15,9 @@ from convscope.models.training import Pictures
 
 EPOCHS = 10
 BATCH = 32
-FILTERS = 32
+# A search evaluates it tens of thousands of times. Twice as many redraw drawn pets hardly better (squared error .0041 for .0044
+# after five epochs) for three times the work.
+FILTERS = 16
 LEARNING_RATE = 0.001
 
 

@@ -65,8 +65,23 @@ def pages(root: Path) -> list[Page]:
 
 def test_pages_of_every_kind(made: Path) -> None:
     names = sorted(path.name for path in (made / fixture.STUDY / "gallery").glob("*.html"))
-    assert len(names) == len({name.lower() for name in names}) == 1 + 2 + 2 * 5 + 2 + 2 + 1 + 2 * 8
+    assert len(names) == len({name.lower() for name in names}) == 2 + 2 + 2 * 5 + 2 + 2 + 1 + 2 * 8
     assert {"index.html", "model_convnet.html", "layer_convnet_conv2_shortcut.html"} <= set(names)
+
+
+def test_figures_by_name(made: Path) -> None:
+    folder = made / fixture.STUDY / "gallery"
+    words = (folder / "figures.html").read_text(encoding="utf-8")
+    assert 'href="figures.html"' in (folder / "index.html").read_text(encoding="utf-8")
+    here, _, elsewhere = words.partition("Not asked for here")
+    # What the study asks for has its command, and its thumbnail where it could be made; the rest has the lines that would ask.
+    assert "figures/gradcam<" in here and "figures/score_cam<" in elsewhere
+    assert "methods: [score_cam]" in elsewhere and "methods: [score_cam]" not in here
+    for name in ("filter_grids", "all_channels"):
+        assert f'src="pictures/figure_{name}.jpg"' in here
+        with Image.open(folder / f"pictures/figure_{name}.jpg") as image:
+            assert max(image.size) <= 320
+    assert not [path for path in (folder / "pictures").iterdir() if path.name.startswith(".")]
 
 
 def test_every_link_leads_somewhere_also_after_a_move(made: Path, tmp_path: Path) -> None:
@@ -343,4 +358,4 @@ def test_the_two_commands(tmp_path: Path) -> None:
     )
     given = ["--studies", str(out.parent / "study.json"), "--out", str(index)]
     subprocess.run([sys.executable, "-m", "scripts.index", *given], cwd=top, check=True, capture_output=True)
-    assert "Pets <b>& friends</b>" in Page(index).words and "34 pages" in (tmp_path / "log").read_text()
+    assert "Pets <b>& friends</b>" in Page(index).words and "35 pages" in (tmp_path / "log").read_text()

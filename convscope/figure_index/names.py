@@ -1,0 +1,186 @@
+"""What figures there are, what each shows, and the lines of config that ask for it. Imports nothing heavy: the rules read it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from convscope.attributions.names import METHODS as ATTRIBUTIONS
+from convscope.cams.names import METHODS as CAMS
+from convscope.errors import UserError, nearest
+from convscope.figure_index import sources
+from convscope.figure_index.sources import Layers, Source
+
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure that a study can have.
+
+    Attributes:
+        title: a heading.
+        shows: what is to be seen, a sentence.
+        config: lines of a study file that ask for it, beside its data and its model.
+        sources: from a completed config and the names of a model's layers to what the figure is made of; empty where the config
+            does not ask for it.
+    """
+
+    title: str
+    shows: str
+    config: str
+    sources: Callable[[Config, Layers], Sequence[Source]]
+
+
+def _stage(stage: str, *settings: str) -> str:
+    return "\n".join([f"{stage}:", "  my_model:", *(f"    {line}" for line in settings)])
+
+
+def _report(file: str, title: str, shows: str) -> Figure:
+    def found(config: Config, layers: Layers) -> list[Source]:
+        return sources.of_evaluations(config, file)
+
+    return Figure(title, shows, "evaluations:\n  my_model: [my_data/test]", found)
+
+
+def _cam(method: str) -> Figure:
+    def found(config: Config, layers: Layers) -> list[Source]:
+        beside = sources.of_attribution(config, method) if method in ATTRIBUTIONS else []
+        return [*sources.of_cam(config, method), *(replace(each, label=f"{each.label} attribution") for each in beside)]
+
+    title = CAMS[method]
+    shows = f"{title} of the pictures of a set, each with what the model says of it, and the first one alone."
+    return Figure(title, shows, _stage("cams", "images: [my_pictures]", f"methods: [{method}]"), found)
+
+
+def _attribution(method: str) -> Figure:
+    def found(config: Config, layers: Layers) -> list[Source]:
+        return sources.of_attribution(config, method)
+
+    title, lines = ATTRIBUTIONS[method].title, ["images: [my_pictures]", f"methods: [{method}]"]
+    shows = f"{title} of the pictures of a set, and the first one's map alone and over its photo."
+    if method == "lime":
+        shows = "LIME's three views of a picture: what speaks for the class alone, outlines by sign, coefficients as colours."
+    if method.startswith("pertinent"):
+        lines.append(f"{method}: {{gamma: 100, autoencoder: my_data}}")
+    return Figure(title, shows, _stage("attributions", *lines), found)
+
+
+def _figures() -> dict[str, Figure]:
+    maps = {method: _cam(method) for method in CAMS}
+    attributions = {method: _attribution(method) for method in ATTRIBUTIONS if method not in maps}
+    pictures = "images: [my_pictures]"
+    return {
+        "test_photo": Figure(
+            "A test photo",
+            "The first picture of each set, as the explanations show it.",
+            "image_sets:\n  my_pictures: {dataset: my_data, split: test, per_class: 4}",
+            sources.photos,
+        ),
+        "training_curves": Figure(
+            "Training curves",
+            "Accuracy and loss by epoch, of pictures learned from and of pictures never seen.",
+            "models:\n  my_model: {source: train, architecture: convnet, dataset: my_data, epochs: 20}",
+            sources.training_curves,
+        ),
+        "one_channel": Figure(
+            "One channel of a layer",
+            "What one channel of the first layer answers to a picture, with its scale.",
+            _stage("activations", pictures, "channel: 3"),
+            sources.one_channel,
+        ),
+        "all_channels": Figure(
+            "Every channel of every layer",
+            "A sheet a layer: every channel's answer to one picture.",
+            _stage("activations", pictures, "sheets: 1"),
+            sources.all_channels,
+        ),
+        "sparsity": Figure(
+            "Sparsity by depth",
+            "The share of zeros behind each ReLU, and of channels that no picture wakes.",
+            _stage("activations", pictures),
+            sources.sparsity,
+        ),
+        "misclassified_activations": Figure(
+            "Activations of misclassified pictures",
+            "Every channel of every layer for pictures that a model gets wrong.",
+            "image_sets:\n  wrong: {evaluation: my_model, dataset: my_data, split: test, group: errors, limit: 2}\n"
+            + _stage("activations", "images: [wrong]", "sheets: 2"),
+            sources.misclassified_activations,
+        ),
+        "one_filter": Figure(
+            "One filter's pattern",
+            "The picture that one filter of each layer answers to most, by gradient ascent.",
+            _stage("filters", "layers: all", "filters: 16"),
+            sources.one_filter,
+        ),
+        "filter_grids": Figure(
+            "Filter grids of chosen layers",
+            "A grid a layer: the picture that each filter answers to most.",
+            _stage("filters", "layers: [block2_conv1, block4_conv1]", "filters: 64"),
+            sources.filter_grids,
+        ),
+        "activation_maximisation": Figure(
+            "Activation maximisation of a small network",
+            "The patterns of every layer of a network trained here, and how their objectives rose.",
+            "models:\n  my_model: {source: train, architecture: convnet, dataset: my_data, epochs: 20}\n"
+            + _stage("filters", "layers: all", "filters: 16"),
+            sources.activation_maximisation,
+        ),
+        "heatmap": Figure(
+            "A heatmap alone",
+            "The map of a class for one picture, as the layer has it, and enlarged.",
+            _stage("cams", pictures, "methods: [gradcam]"),
+            sources.heatmaps,
+        ),
+        "heatmap_over_photo": Figure(
+            "A heatmap over its photo",
+            "The same map laid over the picture.",
+            _stage("cams", pictures, "methods: [gradcam]"),
+            sources.heatmaps_over_photos,
+        ),
+        **maps,
+        **attributions,
+        "side_by_side": Figure(
+            "All methods side by side",
+            "A picture, what the model says of it, and every method's map.",
+            _stage("attributions", pictures, "methods: [saliency, integrated_gradients, occlusion]"),
+            sources.side_by_side,
+        ),
+        "judging": Figure(
+            "Which explanation to believe",
+            "Every method by every measure, and beside what needs no model.",
+            _stage("judging", pictures),
+            sources.judging,
+        ),
+        "roc": _report("roc.png", "ROC curves", "True by false positives, of each class."),
+        "confusion": _report("confusion.png", "Confusion matrix", "How often each class was taken for which."),
+        "calibration": _report("calibration.png", "Calibration", "How often the model is right, by how sure it is."),
+        "surest_errors": _report(
+            "most_confident_errors.png", "Most confident errors", "The wrong predictions that the model is surest of."
+        ),
+        "class_table": _report("classes.csv", "Class table", "Precision, recall, F1 and ROC area of each class."),
+        "predictions": _report("predictions.csv", "Table of predictions", "The surest errors, then the least sure hits."),
+    }  # fmt: skip
+
+
+FIGURES: dict[str, Figure] = _figures()
+
+
+def sources_of(name: str, config: Config, layers: Layers) -> list[Source]:
+    """What a figure of a study is made of.
+
+    Args:
+        name: of the figure.
+        config: of the study, with the schema's defaults filled in.
+        layers: from a model's name to those of its layers whose filter patterns are asked for.
+
+    Raises:
+        UserError: there is no figure of the name, or the config does not ask for it; the message has the lines that would.
+    """
+    if name not in FIGURES:
+        raise UserError(f"figures/{name}: no such figure; {nearest(name, FIGURES)}")
+    found = list(FIGURES[name].sources(config, layers))
+    if not found:
+        lines = " / ".join(line.strip() for line in FIGURES[name].config.splitlines())
+        raise UserError(f"figures/{name}: the study asks for none; its config wants: {lines}")
+    return found

@@ -1,0 +1,205 @@
+"""What of a study's results each figure is made of: files of the study's folder, by the config alone. Imports nothing heavy."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from convscope.attributions.names import chosen_methods
+from convscope.cams.names import METHODS as CAMS
+from convscope.filters.presets import preset_names
+
+Config = Mapping[str, Any]
+# From a model's name to those of its layers whose patterns are asked for.
+Layers = Callable[[str], list[str]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A part of a figure: one or a few pictures.
+
+    Attributes:
+        label: what it is of, "convnet test"; the pictures' files are named after it.
+        files: what it is made of, relative to the study's folder: files, or folders that a job makes.
+        drawn: how, a name of `draw.DRAWN`.
+        chosen: which pictures of a table are taken (its columns), or those of a folder (a pattern).
+    """
+
+    label: str
+    files: tuple[str, ...]
+    drawn: str
+    chosen: tuple[str, ...] = ()
+
+
+def _pairs(config: Config, stage: str) -> Iterator[tuple[str, str]]:
+    for model, part in (config.get(stage) or {}).items():
+        for images in part["images"]:
+            yield model, images
+
+
+def photos(config: Config, layers: Layers) -> list[Source]:
+    """The first picture of each image set that a stage shows."""
+    stages = ("activations", "cams", "attributions", "judging")
+    used = {images for stage in stages for _, images in _pairs(config, stage)}
+    wanted = [name for name in config.get("image_sets") or {} if name in used]
+    return [Source(name, (f"image_sets/{name}.csv",), "photo") for name in wanted]
+
+
+def _trained(config: Config) -> list[str]:
+    return [name for name, model in (config.get("models") or {}).items() if model["source"] == "train"]
+
+
+def training_curves(config: Config, layers: Layers) -> list[Source]:
+    """The curves of each model that the study trains."""
+    return [Source(name, (f"models/{name}/curves.png",), "copied") for name in _trained(config)]
+
+
+def of_evaluations(config: Config, file: str) -> list[Source]:
+    """A file of each evaluation: a picture, or a table to be drawn."""
+    found = []
+    for model, parts in (config.get("evaluations") or {}).items():
+        for part in parts:
+            dataset, _, split = part.partition("/")
+            path = f"evaluation/{model}/{dataset}.{split}/{file}"
+            drawn = {"predictions.csv": "predictions", "classes.csv": "table"}.get(file, "copied")
+            found.append(Source(f"{model} {dataset} {split}", (path,), drawn))
+    return found
+
+
+def _sheets(config: Config, chosen: str, sets: Mapping[str, Any] | None = None) -> list[Source]:
+    return [
+        Source(f"{model} {images}", (f"activations/{model}/{images}/sheets",), "folder", (chosen,))
+        for model, images in _pairs(config, "activations")
+        if config["activations"][model]["sheets"] and (sets is None or images in sets)
+    ]
+
+
+def one_channel(config: Config, layers: Layers) -> list[Source]:
+    """One channel beside its picture, of each model and image set."""
+    return _sheets(config, "*_channel_*.png")
+
+
+def all_channels(config: Config, layers: Layers) -> list[Source]:
+    """Every sheet of channels."""
+    return _sheets(config, "*/*.png")
+
+
+def misclassified_activations(config: Config, layers: Layers) -> list[Source]:
+    """Every sheet of channels, of image sets that hold errors."""
+    wrong = {
+        name: entry
+        for name, entry in (config.get("image_sets") or {}).items()
+        if any(word in str(entry.get("group", "")) for word in ("errors", "false_"))
+    }
+    return _sheets(config, "*/*.png", wrong)
+
+
+def sparsity(config: Config, layers: Layers) -> list[Source]:
+    """Sparsity by depth, of each model and image set."""
+    return [
+        Source(f"{model} {images}", (f"activations/{model}/{images}/sparsity.png",), "copied")
+        for model, images in _pairs(config, "activations")
+    ]
+
+
+def _patterns(config: Config, layers: Layers, models: list[str] | None = None) -> Iterator[tuple[str, str, str, str]]:
+    for model, part in (config.get("filters") or {}).items():
+        if models is not None and model not in models:
+            continue
+        names = layers(model)
+        for preset in preset_names(dict(part)):
+            for layer in names:
+                yield model, preset, layer, f"filters/{model}/{preset}"
+
+
+def one_filter(config: Config, layers: Layers) -> list[Source]:
+    """The pattern of one filter of each layer."""
+    return [
+        Source(f"{model} {preset} {layer}", (f"{folder}/{layer}.h5",), "pattern")
+        for model, preset, layer, folder in _patterns(config, layers)
+    ]
+
+
+def filter_grids(config: Config, layers: Layers) -> list[Source]:
+    """The grid of each layer."""
+    return [
+        Source(f"{model} {preset} {layer}", (f"{folder}/filters_for_layer_{layer}.png",), "copied")
+        for model, preset, layer, folder in _patterns(config, layers)
+    ]
+
+
+def activation_maximisation(config: Config, layers: Layers) -> list[Source]:
+    """Grid and objectives of each layer of the models that the study trains."""
+    return [
+        Source(f"{model} {preset} {layer} {kind}", (f"{folder}/{file}_{layer}.png",), "copied")
+        for model, preset, layer, folder in _patterns(config, layers, _trained(config))
+        for kind, file in (("patterns", "filters_for_layer"), ("objective", "objective"))
+    ]
+
+
+def _maps(config: Config, method: str) -> Iterator[tuple[str, str]]:
+    for model, images in _pairs(config, "cams"):
+        if method in config["cams"][model]["methods"]:
+            yield f"{model} {images}", f"cams/{model}/{images}/{method}"
+
+
+def heatmaps(config: Config, layers: Layers) -> list[Source]:
+    """The first method's map of the first picture of each set, alone."""
+    return [Source(label, (f"{path}.h5",), "heatmap", (colours,)) for label, path, colours in _first_maps(config)]
+
+
+def heatmaps_over_photos(config: Config, layers: Layers) -> list[Source]:
+    """The same over its photo."""
+    return [Source(label, (f"{path}.csv", path), "row", ("overlay",)) for label, path, _ in _first_maps(config)]
+
+
+def _first_maps(config: Config) -> list[tuple[str, str, str]]:
+    """Of each model and image set the first method's maps, and the colours that they are drawn in."""
+    found: dict[str, tuple[str, str, str]] = {}
+    for method in CAMS:
+        for model, images in _pairs(config, "cams"):
+            part = config["cams"][model]
+            if method in part["methods"]:
+                label = f"{model} {images}"
+                found.setdefault(label, (label, f"cams/{model}/{images}/{method}", str(part["colormap"])))
+    return list(found.values())
+
+
+def of_cam(config: Config, method: str) -> list[Source]:
+    """A method's sheet, and its map of the first picture of each set over the photo."""
+    return [
+        source
+        for label, path in _maps(config, method)
+        for source in (
+            Source(f"{label} sheet", (f"{path}_sheet.png",), "copied"),
+            Source(label, (f"{path}.csv", path), "row", ("thumbnail", "overlay")),
+        )
+    ]
+
+
+def of_attribution(config: Config, method: str) -> list[Source]:
+    """A method's sheet, and its pictures of the first picture of each set."""
+    found = []
+    for model, images in _pairs(config, "attributions"):
+        if method not in chosen_methods(config["attributions"][model]["methods"]):
+            continue
+        label, path = f"{model} {images}", f"attributions/{model}/{images}/{method}"
+        row = Source(label, (f"{path}.csv", path), "row", ("thumbnail", "map", "overlay", "view_*"))
+        found += [row, Source(f"{label} sheet", (f"{path}_sheet.png",), "copied")]
+    return found
+
+
+def side_by_side(config: Config, layers: Layers) -> list[Source]:
+    """The first picture of each set with every method."""
+    return [
+        Source(f"{model} {images}", (f"attributions/{model}/{images}/side_by_side.png",), "copied")
+        for model, images in _pairs(config, "attributions")
+    ]
+
+
+def judging(config: Config, layers: Layers) -> list[Source]:
+    """Every method by every measure, and the curves."""
+    return [
+        Source(f"{model} {images} {kind}", (f"judging/{model}/{images}/{kind}.png",), "copied")
+        for model, images in _pairs(config, "judging")
+        for kind in ("metrics", "curves")
+    ]

@@ -1,0 +1,106 @@
+"""Every figure of the index by its command, in a study that asks for all of them, as short as can be."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from convscope.figure_index.names import FIGURES
+from convscope.storage.tables import read_rows
+from tests.workflow.conftest import Project
+from tests.workflow.preloaded import preloaded
+
+pytestmark = pytest.mark.slow
+STUDY = """
+study: index
+seed: 3
+datasets:
+  pets: {source: drawn_pets, image_size: 64, images_per_class: {train: 4, validation: 2, test: 4}}
+models:
+  net: {source: train, architecture: convnet, dataset: pets, image_size: 80, width: 0.125, epochs: 2, batch_size: 8}
+evaluations:
+  net: [pets/test]
+image_sets:
+  two: {dataset: pets, split: test, per_class: 1}
+  wrong: {evaluation: net, dataset: pets, split: test, group: errors, limit: 1}
+activations:
+  net: {images: [two, wrong], layers: [conv2], sheets: 1}
+filters:
+  net: {layers: [conv1, conv2], filters: 2, size: 40, steps: 2, crop: 2}
+cams:
+  net:
+    images: [two]
+    layer: conv4
+    methods: [gradcam, gradcam_plus_plus, layer_cam, eigen_cam, cam, score_cam]
+    score_channels: 2
+    gap_head: {dataset: pets}
+attributions:
+  net:
+    images: [two]
+    layer: conv4
+    methods: METHODS
+    smoothgrad: {samples: 2}
+    integrated_gradients: {steps: 2}
+    occlusion: {patch: 32, stride: 32}
+    rise: {masks: 6, grid: 4}
+    lime: {samples: 12}
+    kernel_shap: {samples: 40, segments: 6}
+    partition_shap: {evaluations: 20}
+    gradient_shap: {samples: 4}
+    deep_shap: {background: 2}
+    pertinent_negative: {iterations: 4, searches: 2, gamma: 1, autoencoder: pets}
+    pertinent_positive: {iterations: 4, searches: 2, gamma: 1, autoencoder: pets}
+judging:
+  net: {images: [two], methods: [gradcam, occlusion], metrics: [curves, sparseness], steps: 4}
+"""
+# What other studies than this one have.
+ELSEWHERE: set[str] = set()
+
+
+def figures(project: Project, path: Path, *names: str) -> subprocess.CompletedProcess[str]:
+    """The command of the index, for several figures at once."""
+    environment = {**project.environment, "PATH": os.pathsep.join([str(path), project.environment["PATH"]])}
+    command = ["python", "-m", "snakemake", "--configfile=index.yaml", "--cores", "2", *(f"figures/{n}" for n in names)]
+    return subprocess.run(
+        command, cwd=project.folder, env=environment, capture_output=True, text=True, timeout=900, check=False
+    )
+
+
+def test_every_figure_is_made_by_its_command(fresh: Project, tmp_path: Path) -> None:
+    from convscope.attributions.names import METHODS
+
+    (fresh.folder / "index.yaml").write_text(STUDY.replace("METHODS", f"[{', '.join(METHODS)}]"))
+    wanted = [name for name in FIGURES if name not in ELSEWHERE]
+    with preloaded(tmp_path / "preloaded") as path:
+        done = figures(fresh, path, *wanted)
+        assert done.returncode == 0, done.stdout + done.stderr
+        for name in wanted:
+            folder = fresh.folder / "figures" / name
+            listed = {row["picture"] for row in read_rows(folder / "sources.csv")}
+            assert listed and listed == {file.name for file in folder.iterdir()} - {
+                "sources.csv",
+                ".snakemake_timestamp",
+            }
+            for picture in listed:
+                with Image.open(folder / picture) as image:
+                    assert min(image.convert("RGB").size) > 20, picture
+        assert {"net-two-view_relevant.png", "net-two-view_outlined.png", "net-two-view_coefficients.png"} <= {
+            file.name for file in (fresh.folder / "figures/lime").iterdir()
+        }
+        again = figures(fresh, path, *wanted)
+        assert "Nothing to be done" in again.stdout + again.stderr
+
+        unknown = figures(fresh, path, "grad_cam")
+        assert (
+            unknown.returncode and "figure: figures/grad_cam: no such figure; did you mean 'gradcam'?" in unknown.stderr
+        )
+        config = (fresh.folder / "index.yaml").read_text()
+        (fresh.folder / "index.yaml").write_text(config.partition("judging:")[0])
+        missing = figures(fresh, path, "judging")
+        assert (
+            missing.returncode
+            and "figures/judging: the study asks for none; its config wants: judging:" in missing.stderr
+        )
+        assert "Traceback" not in unknown.stderr + missing.stderr
