@@ -152,6 +152,12 @@ def _figures() -> dict[str, Figure]:
             _stage("judging", pictures),
             sources.judging,
         ),
+        "segmentation_masks": Figure(
+            "Segmentation masks",
+            "Pictures, true and predicted masks; the worst ones; which class's pixels are taken for which.",
+            _stage("segmentation", pictures),
+            sources.segmentation,
+        ),
         "roc": _report("roc.png", "ROC curves", "True by false positives, of each class."),
         "confusion": _report("confusion.png", "Confusion matrix", "How often each class was taken for which."),
         "calibration": _report("calibration.png", "Calibration", "How often the model is right, by how sure it is."),

@@ -203,3 +203,12 @@ def judging(config: Config, layers: Layers) -> list[Source]:
         for model, images in _pairs(config, "judging")
         for kind in ("metrics", "curves")
     ]
+
+
+def segmentation(config: Config, layers: Layers) -> list[Source]:
+    """Predicted masks, the worst ones, the confusion of pixels and the overlap with the truth."""
+    return [
+        Source(f"{model} {images} {kind}", (f"segmentation/{model}/{images}/{kind}.png",), "copied")
+        for model, images in _pairs(config, "segmentation")
+        for kind in ("masks", "worst", "confusion", "overlap")
+    ]

@@ -55,8 +55,8 @@ attributions:
 judging:
   net: {images: [two], methods: [gradcam, occlusion], metrics: [curves, sparseness], steps: 4}
 """
-# What other studies than this one have.
-ELSEWHERE: set[str] = set()
+# Made of a stage that this study has not; that stage's own test makes them.
+ELSEWHERE = {"segmentation_masks"}
 
 
 def figures(project: Project, path: Path, *names: str) -> subprocess.CompletedProcess[str]:
