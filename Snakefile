@@ -25,6 +25,7 @@ include: "rules/filters.smk"
 include: "rules/cams.smk"
 include: "rules/attributions.smk"
 include: "rules/judging.smk"
+include: "rules/comparisons.smk"
 include: "rules/figure_index.smk"
 include: "rules/gallery.smk"
 

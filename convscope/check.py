@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
+from convscope.comparisons.selection import check_comparison
 from convscope.data.drawn.kinds import CLASSES as DRAWN_CLASSES
 from convscope.data.groups import class_position, group_text, same_class
 from convscope.data.places import (
@@ -33,7 +34,7 @@ from convscope.models.places import (
 )
 from convscope.models.settings import classes_beside
 from convscope.segmentation.settings import check_of_pixels, check_segmentation, is_of_pixels
-from convscope.storage.addresses import downloads_of
+from convscope.storage.addresses import dataset_and_split, downloads_of
 from convscope.storage.places import check_file, check_folder, looking_once
 
 _KNOWN_COLORMAPS = (
@@ -104,6 +105,10 @@ def check_study(config: dict[str, Any]) -> None:
         _check_attributions(f"attributions.{model}", settings, model, config)
     for model in config["judging"]:
         check_judging(config, model)
+    for name, comparison in config["comparisons"].items():
+        check_comparison(config, name)
+        dataset, split = dataset_and_split(comparison["split"])
+        _check_split(f"comparisons.{name}.split", dataset, split, config["datasets"])
 
 
 def splits_of(dataset: dict[str, Any]) -> list[str]:
@@ -137,7 +142,7 @@ def _check_names(config: dict[str, Any]) -> None:
     """Names become names of files and folders, also where no difference is made between a and A."""
     if config["study"].lower() in _TAKEN:
         raise UserError(f"study: results/{config['study']} holds what other studies use, too; choose another name")
-    for section in ("datasets", "models", "image_sets"):
+    for section in ("datasets", "models", "image_sets", "comparisons"):
         known: dict[str, str] = {}
         for name in config[section]:
             other = known.setdefault(name.lower(), name)

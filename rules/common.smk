@@ -105,6 +105,7 @@ wildcard_constraints:
     dataset=one_of(config["datasets"]),
     model=one_of(config["models"]),
     images=one_of(config["image_sets"]),
+    comparison=one_of(config["comparisons"]),
     layer=r"[^/]+",
     preset=one_of(PRESETS),
     split=r"[^/.]+",

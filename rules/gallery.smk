@@ -18,6 +18,7 @@ rule gallery:
         cams=cam_figures(),
         attributions=attribution_figures(),
         judging=judging_tables(),
+        comparisons=comparison_files(),
     output:
         page="<study>/gallery/index.html",
         study="<study>/gallery/study.json",

@@ -26,6 +26,7 @@ ROOMS = {
     "segmentation": "what every pixel is taken for",
     "attributions": "which pixels count",
     "judging": "which of these to believe",
+    "comparisons": "which networks are better, beyond their seeds",
     "figure_index": "every figure by its name",
     "gallery": "all of it to look at",
     "check": "every name of a study leads somewhere",

@@ -158,6 +158,12 @@ def _figures() -> dict[str, Figure]:
             _stage("segmentation", pictures),
             sources.segmentation,
         ),
+        "ablation": Figure(
+            "Networks compared",
+            "Curves of several seeds and what they cost, heatmaps and filters of the same depths side by side.",
+            "comparisons:\n  mine: {models: [my_model, my_other_model], split: my_data/test, seeds: 3, images: some}",
+            sources.comparisons,
+        ),
         "roc": _report("roc.png", "ROC curves", "True by false positives, of each class."),
         "confusion": _report("confusion.png", "Confusion matrix", "How often each class was taken for which."),
         "calibration": _report("calibration.png", "Calibration", "How often the model is right, by how sure it is."),

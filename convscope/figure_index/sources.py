@@ -6,6 +6,7 @@ from typing import Any
 
 from convscope.attributions.names import chosen_methods
 from convscope.cams.names import METHODS as CAMS
+from convscope.comparisons.selection import pattern_preset
 from convscope.filters.presets import preset_names
 
 Config = Mapping[str, Any]
@@ -211,4 +212,19 @@ def segmentation(config: Config, layers: Layers) -> list[Source]:
         Source(f"{model} {images} {kind}", (f"segmentation/{model}/{images}/{kind}.png",), "copied")
         for model, images in _pairs(config, "segmentation")
         for kind in ("masks", "worst", "confusion", "overlap")
+    ]
+
+
+def comparisons(config: Config, layers: Layers) -> list[Source]:
+    """Curves and costs of networks compared, and, where they are asked for, their heatmaps and patterns side by side."""
+    return [
+        Source(f"{name} {kind}", (f"comparisons/{name}/{kind}.png",), "copied")
+        for name, part in (config.get("comparisons") or {}).items()
+        for kind, there in (
+            ("curves", True),
+            ("costs", True),
+            ("cams", "images" in part),
+            ("filters", pattern_preset(config, name) is not None),
+        )
+        if there
     ]

@@ -7,6 +7,7 @@ from typing import Any
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.attributions.names import chosen_methods
 from convscope.cams.names import METHODS as CAMS
+from convscope.comparisons.selection import pattern_preset
 from convscope.errors import UserError
 from convscope.filters.presets import preset_names
 
@@ -42,6 +43,17 @@ class AskedModel:
 
 
 @dataclass(frozen=True)
+class AskedComparison:
+    """A comparison of models; `sheets` are its figures beside the curves and the costs."""
+
+    name: str
+    models: tuple[str, ...]
+    split: str
+    seeds: int
+    sheets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Asked:
     """What a study asks for, in the config's order."""
 
@@ -50,6 +62,7 @@ class Asked:
     datasets: tuple[str, ...]
     image_sets: tuple[str, ...]
     models: tuple[AskedModel, ...]
+    comparisons: tuple[AskedComparison, ...] = ()
 
 
 def asked_for(config: Mapping[str, Any]) -> Asked:
@@ -68,7 +81,15 @@ def asked_for(config: Mapping[str, Any]) -> Asked:
         datasets=_names(config.get("datasets")),
         image_sets=_names(config.get("image_sets")),
         models=tuple(_model(config, name) for name in _names(config.get("models"))),
+        comparisons=tuple(_comparison(config, name) for name in _names(config.get("comparisons"))),
     )
+
+
+def _comparison(config: Mapping[str, Any], name: str) -> AskedComparison:
+    part = config["comparisons"][name]
+    patterns = pattern_preset(config, name) is not None
+    sheets = ("cams.png",) * ("images" in part) + ("filters.png",) * patterns
+    return AskedComparison(name, tuple(part["models"]), part["split"], part["seeds"], sheets)
 
 
 def _names(part: Any) -> tuple[str, ...]:

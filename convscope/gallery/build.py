@@ -34,6 +34,7 @@ _PAGES = (
     "judging_*.html",
     "segmentation_*.html",
     "figures.html",
+    "comparison_*.html",
 )
 _UNKNOWN = "\u2013"
 _PICTURES = ("strip_*.jpg", "banner_*.jpg", "figure_*.jpg")
@@ -213,6 +214,8 @@ def build_gallery(results: Path, config: Mapping[str, Any], out: Path, unfinishe
     # After a run with failures some of what lies there may be an older config's.
     if not unfinished:
         _figure_page(site, config)
+    for comparison in study.comparisons:
+        site.render("comparison.html.j2", site.page("comparison", comparison.name), comparison=comparison)
     site.remove_stale()
     hero = study_hero(site)
     write_json(out.parent / (UNFINISHED_CARD if unfinished else CARD), _card(site, hero))

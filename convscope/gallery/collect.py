@@ -11,6 +11,7 @@ from convscope.cams.names import METHODS as CAMS
 from convscope.data.groups import label_names
 from convscope.errors import UserError
 from convscope.gallery.asked import Asked, AskedModel, asked_for
+from convscope.gallery.compared import comparisons
 from convscope.gallery.explained import Explanations, explanations
 from convscope.gallery.filters import Layer, layer_by_presets
 from convscope.gallery.heads import cam_head
@@ -55,6 +56,7 @@ def collect(results: Path, config: Mapping[str, Any], unfinished: Unfinished | N
         datasets=tuple(datasets),
         models=tuple(models),
         image_sets=tuple(sets.values()),
+        comparisons=comparisons(present, asked.comparisons, {model.name: model.spec for model in models}),
         gaps=present.gaps,
         unfinished=unfinished,
     )

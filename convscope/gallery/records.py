@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from convscope.gallery.compared import Comparison
 from convscope.gallery.explained import Explanations
 from convscope.gallery.filters import Layer
 from convscope.gallery.heads import CamHead
@@ -124,6 +125,7 @@ class Study:
     datasets: tuple[Dataset, ...]
     models: tuple[Model, ...]
     image_sets: tuple[ImageSet, ...]
+    comparisons: tuple[Comparison, ...] = ()
     gaps: tuple[Gap, ...] = ()
     unfinished: Unfinished | None = None
 

@@ -97,6 +97,7 @@ LEAST: dict[str, Any] = {
     "filters": {"file": {}},
     "cams": {"file": {"images": ["few"], "gap_head": {"dataset": "pets"}}},
     **{stage: {"file": {"images": ["few"]}} for stage in ("activations", "attributions", "judging", "segmentation")},
+    "comparisons": {"two": {"models": ["train", "again"], "split": "pets/train"}},
 }
 
 

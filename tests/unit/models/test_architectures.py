@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -73,6 +74,16 @@ def test_mini_xception_without_its_ideas(name: str) -> None:
         kind in kinds for kind in ("Add", "BatchNormalization", "SeparableConv2D")
     )
     assert model.layers[-4].output.shape[1:3] == (2, 2), "every kind halves the size in the same places"
+
+
+@pytest.mark.parametrize("name", list(MINI_XCEPTIONS))
+def test_a_signal_gets_through_before_anything_is_learned(name: str) -> None:
+    keras.utils.set_random_seed(0)
+    model = architectures.build(model_part(architecture=name, width=0.4, image_size=64, augmentation=False), 2)
+    maps = keras.Model(model.input, model.layers[-4].output)
+    images = np.random.default_rng(0).uniform(0, 255, (4, 64, 64, 3)).astype("float32")
+    spread = float(np.std(maps(images, training=True)))
+    assert 0.1 < spread < 10, "batch normalisation sees to it, or the weights do"
 
 
 def test_slim_xception_has_the_real_ones_layer_names() -> None:

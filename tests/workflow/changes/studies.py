@@ -152,6 +152,26 @@ judged:
       randomisation: {images: 2, steps: 2, networks: 1}
       sensitivity: {images: 2, samples: 1}
       seeds: {images: 2, seeds: 2}
+
+# Two networks trained twice each, and compared.
+compared:
+  seed: 7
+  datasets:
+    pets: {source: drawn_pets, image_size: 64, images_per_class: {train: 4, validation: 2, test: 3}}
+  models:
+    one: {source: train, architecture: plain, dataset: pets, image_size: 32, width: 0.25, epochs: 1, batch_size: 4}
+    other: {source: train, architecture: residual, dataset: pets, image_size: 32, width: 0.25, epochs: 1, batch_size: 4}
+  image_sets:
+    few: {dataset: pets, split: test, per_class: 1}
+    more: {dataset: pets, split: validation}
+  cams:
+    one: {images: [few, more], methods: [gradcam, layer_cam]}
+    other: {images: [few, more], methods: [gradcam, layer_cam]}
+  filters:
+    one: {layers: [stem_conv], filters: 1, size: 16, steps: 1}
+    other: {layers: [stem_conv], filters: 1, size: 16, steps: 1}
+  comparisons:
+    both: {models: [one, other], split: pets/test, seeds: 2, images: few}
 """
 
 STUDIES: dict[str, dict[str, Any]] = {name: {"study": name, **study} for name, study in yaml.safe_load(_TEXT).items()}

@@ -22,6 +22,8 @@ from tests.workflow.conftest import Project, copy_sources
 CONFIG = "study.yaml"
 Act = Callable[[Project], None]
 _SEEN = ("convscope", "scripts", "rules", "schemas", "report", "envs", "profiles", "Snakefile", "config.yaml")
+# As JSON and as a cell of a page.
+_SECONDS = re.compile(rb'"seconds": [0-9.]+|<td class="time">[^<]*</td>')
 _OUTSIDE = ("logs", "benchmarks", ".snakemake_timestamp", "state")
 
 
@@ -174,7 +176,11 @@ def contents(project: Path) -> dict[str, bytes]:
 
 
 def _without_times(path: Path) -> bytes:
-    if path.name == "history.csv":
+    if path.name == "costs.png":
+        return b""
+    if path.name == "comparison.json" or path.name.startswith("comparison_"):
+        return _SECONDS.sub(b"", path.read_bytes())
+    if path.name == "history.csv" or path.match("comparisons/*/table.csv"):
         rows = list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
         return json.dumps([{key: value for key, value in row.items() if key != "seconds"} for row in rows]).encode()
     return path.read_bytes()

@@ -1,0 +1,1 @@
+"""Which differences between networks are more than those between two trainings of one."""
