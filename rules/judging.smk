@@ -28,7 +28,12 @@ def judge_sources(wildcards):
         config, wildcards.model, wildcards.images, method
     ):
         sources |= autoencoder(wildcards)
-    if "dataset" in part:
+    predicted = config["judging"][wildcards.model].get("masks")
+    if predicted:
+        folder = f"{STUDY}/segmentation/{predicted}/{wildcards.images}"
+        # The pictures themselves are known by their checksums in the table.
+        sources |= {"masks": f"{folder}/parts.csv", "parts": f"{folder}/parts.json"}
+    elif "dataset" in part:
         folder = f"{STUDY}/datasets/{part['dataset']}"
         sources |= {"masks": f"{folder}/masks.csv", "parts": f"{folder}/parts.json"}
     return sources

@@ -1,6 +1,12 @@
 """Networks of pixels: trained on masks, the masks that they predict, and how good those are."""
 
-from convscope.segmentation.settings import target_of, training_settings
+from convscope.segmentation.names import REGIONS
+from convscope.segmentation.settings import (
+    region_settings,
+    regions_of,
+    target_of,
+    training_settings,
+)
 
 
 rule train_segmentation:
@@ -145,11 +151,112 @@ rule segmentation_report:
         """
 
 
+rule segmentation_cam:
+    """Compute Seg-Grad-CAM: Grad-CAM whose score is the sum of a class's logits over a region of pixels."""
+    input:
+        model="<study>/models/{model}/model.keras",
+        spec="<study>/models/{model}/model.json",
+        masks=rules.segment.output.masks,
+    output:
+        maps="<study>/segmentation/{model}/{images}/gradcam_{region}.h5",
+    log:
+        "<study>/logs/segmentation_cam/{model}.{images}.{region}.log",
+    benchmark:
+        "<study>/benchmarks/segmentation_cam/{model}.{images}.{region}.tsv"
+    wildcard_constraints:
+        region=one_of(REGIONS),
+    conda:
+        "../envs/convscope.yaml"
+    threads: job_threads("segmentation")
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        code=code("segmentation_cam"),
+        settings=lambda w: argument(
+            region_settings(config["segmentation"][w.model], w.region)
+        ),
+        batch=lambda w: config["segmentation"][w.model]["batch"],
+    shell:
+        r"""
+        python "$CONVSCOPE_SCRIPTS" segmentation_cam --model {input.model:q} --spec {input.spec:q} --masks {input.masks:q} \
+            --region {wildcards.region} --settings {params.settings:q} --batch {params.batch} --out {output.maps:q} \
+            --threads {threads} --log {log:q}
+        """
+
+
+rule segmentation_cam_figure:
+    """Draw Seg-Grad-CAM over its pictures, a class beside the other, and list what each map shows."""
+    input:
+        maps=rules.segmentation_cam.output.maps,
+    output:
+        table="<study>/segmentation/{model}/{images}/gradcam_{region}.csv",
+        sheet=report(
+            "<study>/segmentation/{model}/{images}/gradcam_{region}.png",
+            caption="../report/segmentation_cam.rst",
+            category="Segmentation",
+            labels=segmentation_labels("Seg-Grad-CAM, {region}"),
+        ),
+    log:
+        "<study>/logs/segmentation_cam_figure/{model}.{images}.{region}.log",
+    benchmark:
+        "<study>/benchmarks/segmentation_cam_figure/{model}.{images}.{region}.tsv"
+    wildcard_constraints:
+        region=one_of(REGIONS),
+    conda:
+        "../envs/convscope.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        code=code("segmentation_cam_figure"),
+    shell:
+        r"""
+        python "$CONVSCOPE_SCRIPTS" segmentation_cam_figure --maps {input.maps:q} --sheet {output.sheet:q} --table {output.table:q} \
+            --log {log:q}
+        """
+
+
+rule predicted_masks:
+    """Write predicted masks as part masks, for judging explanations of pictures that have none."""
+    input:
+        predicted=rules.segment.output.masks,
+    output:
+        folder=directory("<study>/segmentation/{model}/{images}/parts"),
+        masks="<study>/segmentation/{model}/{images}/parts.csv",
+        parts="<study>/segmentation/{model}/{images}/parts.json",
+    log:
+        "<study>/logs/predicted_masks/{model}.{images}.log",
+    benchmark:
+        "<study>/benchmarks/predicted_masks/{model}.{images}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=60,
+    params:
+        code=code("predicted_masks"),
+    shell:
+        r"""
+        python "$CONVSCOPE_SCRIPTS" predicted_masks --predicted {input.predicted:q} --out {output.folder:q} --masks {output.masks:q} \
+            --parts {output.parts:q} --log {log:q}
+        """
+
+
 def segmentation_files():
-    """The masks and reports of every network of pixels and image set."""
-    return [
+    """The masks and reports of every network of pixels and image set, and the evidence for its regions."""
+    masks = [
         file
         for model, images in pairs("segmentation")
         for rule in (rules.segment, rules.segmentation_report)
         for file in files_of(rule, model=model, images=images)
+    ]
+    return masks + [
+        file
+        for model, images in pairs("segmentation")
+        for region in regions_of(config["segmentation"][model])
+        for rule in (rules.segmentation_cam, rules.segmentation_cam_figure)
+        for file in files_of(rule, model=model, images=images, region=region)
     ]

@@ -164,6 +164,12 @@ def _figures() -> dict[str, Figure]:
             "comparisons:\n  mine: {models: [my_model, my_other_model], split: my_data/test, seeds: 3, images: some}",
             sources.comparisons,
         ),
+        "seg_gradcam": Figure(
+            "Seg-Grad-CAM",
+            "Where the evidence for each class lies, its score being the sum of its logits over the outlined pixels.",
+            _stage("segmentation", pictures, "gradcam: {regions: [predicted, whole]}"),
+            sources.seg_gradcam,
+        ),
         "roc": _report("roc.png", "ROC curves", "True by false positives, of each class."),
         "confusion": _report("confusion.png", "Confusion matrix", "How often each class was taken for which."),
         "calibration": _report("calibration.png", "Calibration", "How often the model is right, by how sure it is."),

@@ -228,3 +228,12 @@ def comparisons(config: Config, layers: Layers) -> list[Source]:
         )
         if there
     ]
+
+
+def seg_gradcam(config: Config, layers: Layers) -> list[Source]:
+    """The sheet of each kind of region."""
+    return [
+        Source(f"{model} {images} {region}", (f"segmentation/{model}/{images}/gradcam_{region}.png",), "copied")
+        for model, images in _pairs(config, "segmentation")
+        for region in config["segmentation"][model].get("gradcam", {}).get("regions", [])
+    ]

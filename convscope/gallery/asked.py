@@ -23,8 +23,10 @@ class AskedModel:
         presets: of the filter patterns; none where no patterns are asked for.
         layers: "all", or layers and blocks whose patterns are asked for.
         activations, segmentation, cams, attributions, judging: the image sets of each stage.
+        regions: whose logits Seg-Grad-CAM sums.
         cam_methods, attribution_methods: in the order in which they are shown.
         against: the model whose maps its own are compared with.
+        masks: the model whose predicted masks it is judged with.
     """
 
     name: str
@@ -34,12 +36,14 @@ class AskedModel:
     layers: str | tuple[str, ...]
     activations: tuple[str, ...]
     segmentation: tuple[str, ...]
+    regions: tuple[str, ...]
     cams: tuple[str, ...]
     cam_methods: tuple[str, ...]
     attributions: tuple[str, ...]
     attribution_methods: tuple[str, ...]
     judging: tuple[str, ...]
     against: str | None
+    masks: str | None = None
 
 
 @dataclass(frozen=True)
@@ -116,10 +120,12 @@ def _model(config: Mapping[str, Any], name: str) -> AskedModel:
         layers="all" if layers == "all" else _names(layers),
         activations=_names(part("activations").get("images")),
         segmentation=_names(part("segmentation").get("images")),
+        regions=_names((part("segmentation").get("gradcam") or {}).get("regions")),
         cams=_names(part("cams").get("images")),
         cam_methods=tuple(method for method in CAMS if method in cams),
         attributions=_names(part("attributions").get("images")),
         attribution_methods=tuple(method for method in ATTRIBUTIONS if method in chosen),
         judging=_names(part("judging").get("images")),
         against=part("judging").get("against"),
+        masks=part("judging").get("masks"),
     )

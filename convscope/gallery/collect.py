@@ -23,6 +23,7 @@ from convscope.gallery.segmented import Segmented, segmented
 from convscope.gallery.tables import Row, folders, number, read_object, read_table, scalars, truth
 from convscope.gallery.unfinished import Unfinished
 from convscope.models.layer_table import CONVOLUTIONS, select_layers
+from convscope.segmentation.names import REGIONS
 from convscope.storage.files import whole_files
 
 _SHOWN_ELSEWHERE = frozenset({"accuracy", "images", "model", "model_digest", "split", "head", "warnings"})
@@ -251,7 +252,21 @@ class _ModelResults:
     def _segmented(self, entry: str) -> list[Segmented]:
         folder = self.present.results / "segmentation" / self.name / entry
         metrics = folder / "metrics.json"
-        return self._one("Masks", entry, lambda: segmented(folder), [metrics], metrics, entry)
+        cams = tuple(
+            (REGIONS[region], path)
+            for region in self.asked.regions
+            for path in self._cam_sheet(entry, region, folder / f"gradcam_{region}.png")
+        )
+        return self._one("Masks", entry, lambda: segmented(folder, cams), [metrics], metrics, entry)
+
+    def _cam_sheet(self, entry: str, region: str, sheet: Path) -> list[Path]:
+        return self._one(
+            "Seg-Grad-CAM",
+            f"{entry}: {region}",
+            lambda: sheet,
+            [sheet, sheet.with_suffix(".csv")],
+            sheet.with_suffix(".h5"),
+        )
 
     def _heatmaps(self, entry: str) -> list[Heatmaps]:
         folder = self.present.results / "cams" / self.name / entry
@@ -296,7 +311,7 @@ class _ModelResults:
             compared = []
         read = functools.partial(judging, folder, rival if compared else None)
         found = self._one("Judging", entry, read, [table], table, entry)
-        return [judged for judged in found if judged]
+        return [dataclasses.replace(judged, masks=self.asked.masks) for judged in found if judged]
 
 
 def _evaluation(folder: Path) -> Evaluation:

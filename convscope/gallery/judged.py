@@ -80,7 +80,7 @@ class Comparison:
 class Judging:
     """A model's explanations of an image set, judged; `gates` holds the methods, without the control maps.
 
-    `told` says in a sentence what so many images can tell.
+    `told` says in a sentence what so many images can tell; `masks` is the model that predicted the part masks, None for the dataset's.
     """
 
     image_set: str
@@ -94,6 +94,7 @@ class Judging:
     files: tuple[Path, ...]
     against: Comparison | None = None
     told: str = ""
+    masks: str | None = None
 
     @property
     def passed(self) -> int:

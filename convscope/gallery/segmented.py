@@ -31,7 +31,8 @@ class PixelClass:
 class Segmented:
     """The masks of an image set; numbers are None where no picture has a true mask.
 
-    `pictures` are the rows of the table, those with the lowest mean IoU first; `unused` masks could not be read or do not fit.
+    `pictures` are the rows of the table, those with the lowest mean IoU first; `unused` masks could not be read or do not fit. `cams`
+    are sheets of Seg-Grad-CAM, with whose logits are summed.
     """
 
     image_set: str
@@ -48,6 +49,7 @@ class Segmented:
     pictures: tuple[Row, ...]
     sheets: tuple[tuple[Path, str], ...]
     plots: tuple[tuple[Path, str], ...]
+    cams: tuple[tuple[str, Path], ...]
     files: tuple[Path, ...]
 
     @property
@@ -56,8 +58,12 @@ class Segmented:
         return f"{self.mean_iou or 0:.3f}" != f"{self.mean_iou_of_pictures or 0:.3f}"
 
 
-def segmented(folder: Path) -> Segmented:
+def segmented(folder: Path, cams: tuple[tuple[str, Path], ...] = ()) -> Segmented:
     """Read a folder `segmentation/<model>/<image set>`.
+
+    Args:
+        folder: the folder.
+        cams: of Seg-Grad-CAM, whose logits are summed, in words, and the sheet.
 
     Raises:
         UserError: a table is damaged.
@@ -98,7 +104,12 @@ def segmented(folder: Path) -> Segmented:
         pictures=tuple(sorted(pictures, key=_worst_first)),
         sheets=tuple((path, words) for path, words, name in shown if name in ("masks", "worst")),
         plots=tuple((path, words) for path, words, name in shown if name not in ("masks", "worst")),
-        files=tuple(path for path in (folder / name for name in _FILES) if path.is_file()),
+        cams=cams,
+        files=tuple(
+            path
+            for path in (*(folder / name for name in _FILES), *(sheet.with_suffix(".h5") for _, sheet in cams))
+            if path.is_file()
+        ),
     )
 
 

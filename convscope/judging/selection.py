@@ -52,7 +52,7 @@ def judged_groups(config: dict[str, Any], model: str) -> list[str]:
 
 def number_settings(config: dict[str, Any], model: str) -> dict[str, Any]:
     """What a method's numbers depend on, the groups of metrics by name; which images and methods is told otherwise."""
-    ignored = ("images", "methods", "metrics", "threads", "against", "survives")
+    ignored = ("images", "methods", "metrics", "threads", "against", "survives", "masks")
     used = {key: value for key, value in config["judging"][model].items() if key not in ignored}
     return {**used, "groups": judged_groups(config, model)}
 
@@ -66,11 +66,12 @@ def check_judging(config: dict[str, Any], model: str) -> None:
     """Check that what `judging.<model>` names is made.
 
     Raises:
-        UserError: an image set without maps, a method that is not made for it, an unknown metric, two classes, or another
-            model that cannot be compared with.
+        UserError: an image set without maps, a method that is not made for it, an unknown metric, two classes, another model that
+            cannot be compared with, or one whose masks are not predicted.
     """
     key, settings = f"judging.{model}", config["judging"][model]
     _check_against(config, model)
+    _check_masks(config, model)
     for group in [] if settings["metrics"] == "all" else settings["metrics"]:
         if group not in GROUPS:
             raise UserError(f"{key}.metrics: metric '{group}' does not exist; {nearest(group, GROUPS)}")
@@ -101,6 +102,21 @@ def check_judging(config: dict[str, Any], model: str) -> None:
         if len(kinds) > 1:
             named = " and ".join(f"{stage}.{model}.class is '{value}'" for stage, value in classes.items())
             raise UserError(f"{key}: {named}; methods can only be compared on one class, so make them the same")
+
+
+def _check_masks(config: dict[str, Any], model: str) -> None:
+    key, settings = f"judging.{model}", config["judging"][model]
+    other = settings.get("masks")
+    if other is None:
+        return
+    segmented = config.get("segmentation", {})
+    if other not in segmented:
+        raise UserError(f"{key}.masks: model '{other}' predicts no masks in segmentation; {nearest(other, segmented)}")
+    for images in settings["images"]:
+        if images not in segmented[other]["images"]:
+            raise UserError(
+                f"{key}.masks: '{other}' predicts no masks of image set '{images}'; add it to segmentation.{other}.images"
+            )
 
 
 def _check_against(config: dict[str, Any], model: str) -> None:

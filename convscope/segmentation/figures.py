@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from convscope.pictures.contact_sheets import contact_sheet, sheet_cell
+from convscope.pictures.contact_sheets import contact_sheet, sheet_cell, wrap_text
 from convscope.pictures.plots import new_figure, save_figure
-from convscope.pictures.render import enlarged, save_png
+from convscope.pictures.render import enlarged, overlay, save_png
 from convscope.segmentation.metrics import Counts, Numbers, iou
 from convscope.segmentation.names import IGNORED
 
 Pixels = NDArray[np.uint8]
+# A colour, and what it stands for.
+Swatch = tuple[tuple[int, ...], str]
 
 # Of classes, the background first; more than these begin anew in other shades.
 _COLOURS = (
@@ -30,7 +32,9 @@ _COLOURS = (
 _UNKNOWN = (190, 190, 190)
 _WRONG = (214, 39, 40)
 _INK, _PAPER = (34, 34, 34), (255, 255, 255)
-_COLUMNS = 2
+_COLUMNS, _WIDEST = 2, 1600
+# Of heatmaps, as the textbook has them.
+_COLORMAP = "jet"
 # Paper between the panels of a cell, in pixels.
 _GAP = 3
 _FONT = 13
@@ -66,9 +70,35 @@ def masks_cell(photo: Pixels, truth: np.ndarray | None, predicted: np.ndarray, c
     panels = [photo, painted(predicted, classes)]
     if truth is not None:
         panels = [photo, painted(truth, classes), painted(predicted, classes), wrong_pixels(photo, truth, predicted)]
-    shown = [enlarged(panel) for panel in panels]
-    gap = np.full((shown[0].shape[0], _GAP, 3), _PAPER, np.uint8)
-    return np.concatenate([part for panel in shown for part in (panel, gap)][:-1], axis=1)
+    return _beside([enlarged(panel) for panel in panels])
+
+
+def cam_cell(photo: Pixels, maps: np.ndarray, regions: np.ndarray) -> Pixels:
+    """One picture of a sheet: the photo, and over it the map of each class, with its region outlined in white.
+
+    Args:
+        photo: (H, W, 3) uint8.
+        maps: (T, h, w) float, >= 0; each is shown up to its own largest value.
+        regions: (T, H, W) bool.
+    """
+    photo = enlarged(photo)
+    panels = [photo]
+    for heatmap, region in zip(maps, regions, strict=True):
+        shown = overlay(photo, heatmap, float(heatmap.max(initial=0)), _COLORMAP)
+        panels.append(np.where(_outline(enlarged(region[..., None])[..., 0])[..., None], np.uint8(255), shown))
+    return _beside(panels)
+
+
+def _outline(region: np.ndarray) -> np.ndarray:
+    """The pixels of a region that touch one outside it, the picture's own edge left out: (H, W) bool."""
+    padded = np.pad(region, 1, mode="edge")
+    inner = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return region & ~inner
+
+
+def _beside(panels: Sequence[Pixels]) -> Pixels:
+    gap = np.full((panels[0].shape[0], _GAP, 3), _PAPER, np.uint8)
+    return np.concatenate([part for panel in panels for part in (panel, gap)][:-1], axis=1)
 
 
 def draw_masks(
@@ -84,35 +114,64 @@ def draw_masks(
         known: whether the cells have a truth.
         **facts: of the PNG's text.
     """
-    panels = 4 if known else 2
-    if cells:
-        height = cells[0].shape[0]
-        size = sheet_cell((height, cells[0].shape[1] // panels), panels)
-    else:
-        size = (80, 480)
-    sheet = contact_sheet(cells, _COLUMNS, size, captions, margin=8, font_size=12)
     words = "photo, true mask, predicted mask, wrong pixels" if known else "photo, predicted mask"
-    save_png(path, np.concatenate([_legend(sheet.shape[1], words, classes, known), sheet]), **facts)
-
-
-def _legend(width: int, words: str, classes: Sequence[str], known: bool) -> Pixels:
-    """A strip of paper with the order of the panels, and each class beside its colour; in as many lines as it takes."""
-    font = ImageFont.load_default(size=_FONT)
-    entries: list[tuple[tuple[int, ...], str]] = list(
-        zip(map(tuple, colours_of(len(classes)).tolist()), classes, strict=True)
-    )
+    swatches: list[Swatch] = list(zip(map(tuple, colours_of(len(classes)).tolist()), classes, strict=True))
     if known:
-        entries += [(_UNKNOWN, "not known"), (_WRONG, "wrong")]
+        swatches += [(_UNKNOWN, "not known"), (_WRONG, "wrong")]
+    _draw_sheet(path, cells, captions, 4 if known else 2, [f"Left to right: {words}"], swatches, facts)
+
+
+def draw_cams(
+    path: Path, cells: Sequence[Pixels], captions: Sequence[str], classes: Sequence[str], words: str, **facts: Any
+) -> None:
+    """Draw cells of `cam_cell` as one PNG, with lines that say what is shown.
+
+    Args:
+        path: the PNG.
+        cells: all of one kind.
+        captions: one a cell.
+        classes: names of those that have a map, in order.
+        words: what the maps are.
+        **facts: of the PNG's text.
+    """
+    lines = [f"Left to right: photo, {', '.join(classes)}", words[:1].upper() + words[1:]]
+    _draw_sheet(path, cells, captions, 1 + len(classes), lines, [], facts)
+
+
+def _draw_sheet(
+    path: Path,
+    cells: Sequence[Pixels],
+    captions: Sequence[str],
+    panels: int,
+    lines: Sequence[str],
+    swatches: Sequence[Swatch],
+    facts: dict[str, Any],
+) -> None:
+    size = (80, 480)
+    if cells:
+        height, width = cells[0].shape[:2]
+        size = sheet_cell((height, width // panels), panels)
+    columns = max(1, min(_COLUMNS, _WIDEST // size[1]))
+    sheet = contact_sheet(cells, columns, size, captions, margin=8, font_size=12)
+    save_png(path, np.concatenate([_legend(sheet.shape[1], lines, swatches), sheet]), **facts)
+
+
+def _legend(width: int, lines: Sequence[str], swatches: Sequence[Swatch]) -> Pixels:
+    """A strip of paper with some lines, and names beside their colours; in as many lines as it takes."""
+    font = ImageFont.load_default(size=_FONT)
     line, gap, left = 22, 8, 8
-    places: list[tuple[int, int, tuple[int, ...] | None, str]] = [(0, left, None, f"Left to right: {words}")]
-    row, x = 1, left
-    for colour, name in entries:
+    wrapped = [part for text in lines for part in wrap_text(text, font, width - 2 * left)]
+    places: list[tuple[int, int, tuple[int, ...] | None, str]] = [
+        (i, left, None, text) for i, text in enumerate(wrapped)
+    ]
+    row, x = len(wrapped), left
+    for colour, name in swatches:
         needed = line + font.getlength(name) + 2 * gap
         if x > left and x + needed > width:
             row, x = row + 1, left
         places.append((row, x, colour, name))
         x += int(needed)
-    strip = Image.new("RGB", (width, (row + 1) * line + gap), _PAPER)
+    strip = Image.new("RGB", (width, (row + bool(swatches)) * line + gap), _PAPER)
     pen = ImageDraw.Draw(strip)
     for number, start, swatch, name in places:
         middle = gap + (number + 0.5) * line

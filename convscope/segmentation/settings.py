@@ -4,10 +4,10 @@ from typing import Any
 
 from convscope.data.drawn.kinds import CLASSES as DRAWN_KINDS
 from convscope.data.places import listing_if_any
-from convscope.errors import UserError
-from convscope.models.names import OF_PIXELS
+from convscope.errors import UserError, nearest
+from convscope.models.names import OF_PIXELS, layers_of
 from convscope.models.settings import image_size
-from convscope.segmentation.names import DEFAULT_TARGET
+from convscope.segmentation.names import CLASSES_OF, DEFAULT_TARGET
 
 # What a network of pixels has no use for.
 _NOT_OF_PIXELS = ("dropout", "augmentation", "threads")
@@ -67,14 +67,49 @@ def has_masks(dataset: dict[str, Any]) -> bool:
     return bool(listing and any(entry.mask for entry in listing.entries))
 
 
+def region_settings(part: dict[str, Any], region: str) -> dict[str, Any]:
+    """What Seg-Grad-CAM of one kind of region depends on, from a model's `segmentation`."""
+    used = {key: value for key, value in part["gradcam"].items() if key != "regions"}
+    return used if region == "box" else {key: value for key, value in used.items() if key != "box"}
+
+
+def regions_of(part: dict[str, Any]) -> list[str]:
+    """The kinds of regions that a model's `segmentation` asks Seg-Grad-CAM of."""
+    return list(part.get("gradcam", {}).get("regions", []))
+
+
 def check_segmentation(config: dict[str, Any], model: str) -> None:
     """Check that what `segmentation.<model>` names can be made.
 
     Raises:
-        UserError: the model answers no classes of pixels.
+        UserError: the model answers no classes of pixels, or Seg-Grad-CAM is asked of a class, layer or box that it does not have.
     """
     if not is_of_pixels(config["models"][model]):
         raise UserError(
             f"segmentation.{model}: model '{model}' does not answer a class for every pixel; train one that does "
             f"({{source: train, architecture: {next(iter(OF_PIXELS))}}})"
+        )
+    part = config["segmentation"][model]
+    if "gradcam" in part:
+        _check_gradcam(f"segmentation.{model}.gradcam", part["gradcam"], config["models"][model])
+
+
+def _check_gradcam(key: str, settings: dict[str, Any], model: dict[str, Any]) -> None:
+    names = [layer.name for layer in layers_of(model) or []]
+    if settings.get("layer", names[0]) not in names:
+        raise UserError(f"{key}.layer: layer '{settings['layer']}' does not exist; {nearest(settings['layer'], names)}")
+    # The parts of masks are known when they are there.
+    known = CLASSES_OF.get(target_of(model), ())
+    for name in settings["classes"] if known and settings["classes"] != "all" else ():
+        if name not in known:
+            raise UserError(f"{key}.classes: class '{name}' does not exist; {nearest(name, known)}")
+    wanted, box = "box" in settings["regions"], settings.get("box")
+    if wanted != (box is not None):
+        given = "add box: [top, left, bottom, right]" if wanted else "add it to regions, or leave box out"
+        raise UserError(
+            f"{key}.box: {'regions name a box and none is given' if wanted else 'no region is a box'}; {given}"
+        )
+    if box and not (box[0] < box[2] and box[1] < box[3]):
+        raise UserError(
+            f"{key}.box: {box} is [top, left, bottom, right], so the last two must be more than the first two"
         )

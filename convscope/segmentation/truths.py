@@ -9,7 +9,7 @@ from convscope.data.drawn.masks import trimap_of
 from convscope.data.masks import read_mask
 from convscope.data.regions import BORDER, fit_mask, names_of
 from convscope.errors import BadImage, UserError
-from convscope.segmentation.names import BACKGROUND, IGNORED, OBJECT
+from convscope.segmentation.names import BACKGROUND, CLASSES_OF, IGNORED, OBJECT
 
 _MOST = 127
 # How an unknown pixel is called where pixels are brought to another size, as a number of a mask.
@@ -29,11 +29,11 @@ def classes_of(target: str, parts: Sequence[str]) -> tuple[str, ...]:
     Raises:
         UserError: more classes than a byte can number.
     """
-    if target == "trimap":
-        return (BACKGROUND, OBJECT, BORDER)
+    if target in CLASSES_OF:
+        return CLASSES_OF[target]
     named = dict.fromkeys(name for name in parts[1:] if name not in (*_OUTSIDE, BORDER))
-    if target == "object" or not named:
-        return (BACKGROUND, OBJECT)
+    if not named:
+        return CLASSES_OF["object"]
     if len(named) >= _MOST:
         raise UserError(f"the masks name {len(named)} parts, and {_MOST - 1} can be told apart; take target: object")
     return (BACKGROUND, *named)

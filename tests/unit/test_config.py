@@ -96,7 +96,8 @@ LEAST: dict[str, Any] = {
     "image_sets": {"few": {"dataset": "pets", "split": "train"}},
     "filters": {"file": {}},
     "cams": {"file": {"images": ["few"], "gap_head": {"dataset": "pets"}}},
-    **{stage: {"file": {"images": ["few"]}} for stage in ("activations", "attributions", "judging", "segmentation")},
+    **{stage: {"file": {"images": ["few"]}} for stage in ("activations", "attributions", "judging")},
+    "segmentation": {"file": {"images": ["few"], "gradcam": {}}},
     "comparisons": {"two": {"models": ["train", "again"], "split": "pets/train"}},
 }
 

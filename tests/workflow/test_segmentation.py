@@ -21,7 +21,7 @@ models:
 image_sets:
   test: {dataset: pets, split: test}
 segmentation:
-  net: {images: [test], shown: 2}
+  net: {images: [test], shown: 2, gradcam: {limit: 2}}
 """
 
 
@@ -50,8 +50,31 @@ def test_masks_from_end_to_end(fresh: Project) -> None:
         assert len(list(csv.DictReader(stream))) == 6
     for name in ("masks", "worst", "confusion", "overlap"):
         assert Image.open(folder / f"{name}.png").width > 200, name
+    with h5py.File(folder / "gradcam_predicted.h5") as file:
+        assert file["maps"].shape == (2, 3, 6, 6) and file.attrs["layer"] == "up3_conv"
+        regions = file["regions"][()]
+        assert (regions.sum(axis=1) == 1).all(), "every pixel is taken for one class"
+        assert (file["empty"][()] == ~(file["maps"][()] > 0).any(axis=(2, 3))).all()
+    with (folder / "gradcam_predicted.csv").open(newline="") as stream:
+        pixels = [int(row["pixels"]) for row in csv.DictReader(stream)]
+    assert pixels == regions.sum(axis=(2, 3)).ravel().tolist()
     page = (results / "gallery" / "segmentation_net_test.html").read_text()
-    assert "What every pixel is taken for" in page and "worst.png" in page
+    assert "What every pixel is taken for" in page and "worst.png" in page and "gradcam_predicted.png" in page
+    for figure, name in (("segmentation_masks", "net-test-worst.png"), ("seg_gradcam", "net-test-predicted.png")):
+        fresh.run(f"figures/{figure}", config="pixels.yaml")
+        assert Image.open(fresh.folder / "figures" / figure / name).width > 200
     assert not fresh.would_run(config="pixels.yaml"), "it is finished"
     (fresh.folder / "pixels.yaml").write_text(STUDY.replace("shown: 2", "shown: 3"))
     assert fresh.would_run(config="pixels.yaml") == {"segmentation_report": 1, "gallery": 1, "index": 1}
+    plain = "models:\n  plain: {source: train, architecture: mini_xception, dataset: pets}\n"
+    judged = (
+        "cams: {plain: {images: [test]}}\njudging: {plain: {images: [test], metrics: [localisation], masks: net}}\n"
+    )
+    (fresh.folder / "pixels.yaml").write_text(STUDY.replace("models:\n", plain) + judged)
+    printed = fresh.run("-n", "-p", config="pixels.yaml")
+    commands = [part.split("--log")[0] for part in printed.split('python "$CONVSCOPE_SCRIPTS" ')[1:]]
+    assert any(command.startswith("predicted_masks ") for command in commands)
+    judges = [command for command in commands if command.startswith("judge ")]
+    assert len(judges) == 2 and all(
+        "--masks results/pixels/segmentation/net/test/parts.csv" in command for command in judges
+    )

@@ -79,6 +79,21 @@ def test_pictures_without_masks_have_predictions_alone(results: Path) -> None:
     assert "None of them has a true mask" in text and "masks.png" in text and "worst.png" not in text
 
 
+def test_seg_grad_cam_of_the_regions_asked_for(results: Path) -> None:
+    folder = results / "segmentation" / "convnet" / ENTRY
+    for region in ("predicted", "whole"):
+        fixture.picture(folder / f"gradcam_{region}.png", 60, 90, 3)
+        fixture.write_csv(folder / f"gradcam_{region}.csv", "id,class", [])
+    asked = CONFIG | {"segmentation": {"convnet": {"images": [ENTRY], "gradcam": {"regions": ["predicted", "box"]}}}}
+    study = collect(results, asked)
+    (found,) = study.models[0].segmented
+    assert [words for words, _ in found.cams] == ["the pixels taken for the class"]
+    assert ("Seg-Grad-CAM", (f"{ENTRY}: box",)) in [(gap.kind, gap.names) for gap in study.gaps_of("convnet")]
+    build_gallery(results, asked, results / "gallery" / "index.html")
+    (page,) = (results / "gallery").glob("segmentation_*.html")
+    assert "Evidence in the pixels taken for the class" in page.read_text(encoding="utf-8")
+
+
 def test_masks_of_another_model_are_not_shown(results: Path) -> None:
     add_masks(results, model_digest="00" * 8)
     study = collect(results, CONFIG)

@@ -71,3 +71,20 @@ def test_masks_are_stored_a_batch_at_a_time_and_read_again(tmp_path: Path) -> No
     write_masks(tmp_path / "none.h5", [], (64, 96), [], model="net")
     with store.open_file(tmp_path / "none.h5") as file:
         assert file["predicted"].shape == (0, 64, 96) and list(read_masks(file)) == []
+
+
+def test_maps_are_outlined_and_an_empty_one_has_no_colour(tmp_path: Path) -> None:
+    region = np.zeros((2, 64, 96), np.bool_)
+    region[0, 10:20, 30:50] = True
+    region[1] = True
+    maps = np.zeros((2, 8, 12), np.float32)
+    maps[1, 4, 6] = 1
+    cell = figures.cam_cell(PHOTO, maps, region)
+    first, second = (cell[:, start : start + 96] for start in (96 + figures._GAP, 2 * (96 + figures._GAP)))
+    white = (first == 255).all(axis=2)
+    assert white.sum() == 2 * 20 + 2 * 8 and white[10, 30:50].all() and not white[12, 32]
+    assert first[40, 10].tolist() == [120, 120, 120], "an empty map darkens its photo"
+    assert not (second == 255).all(axis=2)[[0, -1]].any(), "no outline along the picture's own edge"
+    captions = ["a", "b\nno evidence", "c"]
+    figures.draw_cams(tmp_path / "cams.png", [cell] * 3, captions, ["object", "border"], "evidence at x", layer="x")
+    assert Image.open(tmp_path / "cams.png").info["layer"] == "x"

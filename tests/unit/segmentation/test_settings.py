@@ -10,7 +10,7 @@ from PIL import Image
 from convscope.check import check_study
 from convscope.config import complete
 from convscope.errors import UserError
-from convscope.segmentation.settings import training_settings
+from convscope.segmentation.settings import region_settings, regions_of, training_settings
 
 STUDY: dict[str, Any] = {
     "study": "s",
@@ -57,6 +57,15 @@ def test_a_sound_study_passes_and_layers_of_it_are_known() -> None:
          "again, so take a multiple of it: 96 or 104"),
         ({"models__net__augmentation": True}, "models.net.augmentation: pictures are not augmented for encoder_decoder"),
         ({"models__plain__target": "trimap"}, "models.plain.target is for networks of pixels; take architecture: encoder_decoder"),
+        ({"segmentation": {"net": {"images": ["test"], "gradcam": {"layer": "down3"}}}}, "segmentation.net.gradcam.layer: layer "
+         "'down3' does not exist; did you mean"),
+        ({"segmentation": {"net": {"images": ["test"], "gradcam": {"classes": ["objects"]}}}}, "class 'objects' does not exist; did "
+         "you mean 'object'"),
+        ({"segmentation": {"net": {"images": ["test"], "gradcam": {"regions": ["box"]}}}}, "regions name a box and none is given; add "
+         "box: [top, left, bottom, right]"),
+        ({"segmentation": {"net": {"images": ["test"], "gradcam": {"box": [0, 0, 1, 1]}}}}, "no region is a box"),
+        ({"segmentation": {"net": {"images": ["test"], "gradcam": {"regions": ["box"], "box": [0.5, 0, 0.2, 1]}}}}, "gradcam.box: "
+         "[0.5, 0, 0.2, 1] is [top, left, bottom, right], so the last two must be more"),
     ],
 )  # fmt: skip
 def test_mistakes(parts: dict[str, Any], said: str) -> None:
@@ -83,3 +92,25 @@ def test_a_training_depends_on_what_it_uses() -> None:
     assert training_settings(model)["target"] == "trimap"
     assert training_settings(model) == training_settings({**model, "dropout": 0.1, "threads": 9, "target": "trimap"})
     assert training_settings(model) != training_settings({**model, "target": "object"})
+
+
+def test_seg_grad_cam_depends_on_a_box_where_its_region_is_one() -> None:
+    part = {"gradcam": {"regions": ["whole", "box"], "box": [0, 0, 1, 1], "limit": 3}}
+    assert region_settings(part, "whole") == {"limit": 3} and region_settings(part, "box") == {
+        "limit": 3,
+        "box": [0, 0, 1, 1],
+    }
+    assert regions_of(part) == ["whole", "box"] and regions_of({}) == []
+
+
+def test_masks_for_judging_are_predicted_for_its_images() -> None:
+    images = {"images": ["test"]}
+    judged = {"cams": {"plain": images}, "judging": {"plain": {**images, "masks": "net"}}}
+    check_study(study(segmentation={"net": images}, **judged))
+    with pytest.raises(UserError, match=r"judging.plain.masks: model 'net' predicts no masks in segmentation"):
+        check_study(study(**judged))
+    other = {"image_sets__few": {"dataset": "pets", "split": "test", "per_class": 1}}
+    with pytest.raises(
+        UserError, match=r"'net' predicts no masks of image set 'test'; add it to segmentation.net.images"
+    ):
+        check_study(study(segmentation={"net": {"images": ["few"]}}, **other, **judged))

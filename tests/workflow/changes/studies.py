@@ -124,11 +124,16 @@ pixels:
     pets: {source: drawn_pets, image_size: 64, images_per_class: {train: 3, validation: 2, test: 2}}
   models:
     net: {source: train, architecture: encoder_decoder, dataset: pets, image_size: 32, width: 0.1, epochs: 1, batch_size: 4}
+    plain: {source: file, path: user/net.keras, image_size: 32, classes: [a, b]}
   image_sets:
     test: {dataset: pets, split: test}
     few: {dataset: pets, split: test, per_class: 1}
   segmentation:
-    net: {images: [test]}
+    net: {images: [test], gradcam: {}}
+  cams:
+    plain: {images: [test]}
+  judging:
+    plain: {images: [test], metrics: [localisation], steps: 3}
 
 # Two models judged, one against the other.
 judged:
