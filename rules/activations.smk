@@ -108,9 +108,10 @@ rule channel_sheets:
 
 
 def activation_figures():
-    """The pictures of every model's activations."""
+    """The pictures of every model's activations, and the numbers that they are of."""
     return [
         file
         for model, images in pairs("activations")
-        for file in files_of(rules.channel_sheets, model=model, images=images)
+        for rule in (rules.gather_activations, rules.channel_sheets)
+        for file in files_of(rule, model=model, images=images)
     ]

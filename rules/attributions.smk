@@ -203,14 +203,13 @@ rule side_by_side:
 
 
 def attribution_figures():
-    """The pictures of every method of every model and image set that is explained, alone and side by side."""
+    """Maps and pictures of every method of every model and image set that is explained, alone and side by side."""
     alone = [
         file
         for model, images in pairs("attributions")
         for method in attribution_methods(model)
-        for file in files_of(
-            rules.attribution_figures, model=model, images=images, method=method
-        )
+        for rule in (rules.gather_attribution, rules.attribution_figures)
+        for file in files_of(rule, model=model, images=images, method=method)
     ]
     beside = [
         file

@@ -159,11 +159,16 @@ rule overlays:
 
 
 def cam_figures():
-    """The overlays of every model and image set that maps are asked for, method by method."""
+    """The maps and overlays of every model and image set that maps are asked for, method by method; the heads that CAM took."""
     return [
         file
         for model, images in pairs("cams")
         for method in CAMS
         if method in config["cams"][model]["methods"]
-        for file in files_of(rules.overlays, model=model, images=images, method=method)
+        for rule in (rules.gather_cam, rules.overlays)
+        for file in files_of(rule, model=model, images=images, method=method)
+    ] + [
+        rules.gap_head.output.report.format(model=model)
+        for model, part in config["cams"].items()
+        if "cam" in part["methods"]
     ]

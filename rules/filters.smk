@@ -70,11 +70,12 @@ rule filter_grid:
 
 
 def filter_figures(wildcards):
-    """The grid of every layer of every model that filters are asked for."""
+    """The patterns and the grid of every layer of every model that filters are asked for."""
     return [
         file
         for model in config["filters"]
         for preset in preset_names(config["filters"][model])
         for layer in selected("filters", model, CONVOLUTIONS)
-        for file in files_of(rules.filter_grid, model=model, preset=preset, layer=layer)
+        for rule in (rules.ascend, rules.filter_grid)
+        for file in files_of(rule, model=model, preset=preset, layer=layer)
     ]

@@ -4,14 +4,40 @@ from convscope.jobs.profile import say_once, without_profile
 from convscope.storage.addresses import all_without_secrets
 
 
+def shown_sets():
+    """The tables of the image sets that a stage shows."""
+    stages = ("activations", "segmentation", "cams", "attributions", "judging")
+    used = {images for stage in stages for _, images in pairs(stage)}
+    return [
+        file
+        for images in config["image_sets"]
+        if images in used
+        for file in (
+            f"{STUDY}/image_sets/{images}.csv",
+            f"{STUDY}/image_sets/{images}.bad.csv",
+        )
+    ]
+
+
+# All that the pages are made of: a job whose other files stay as they were would not have them made again.
 rule gallery:
     """Make the study's pages."""
     input:
-        datasets=expand(rules.contact_sheet.output.sheet, dataset=config["datasets"]),
-        curves=expand(rules.training_curves.output.curves, model=TRAINED),
+        datasets=expand(rules.dataset.output, dataset=config["datasets"]),
+        sheets=expand(rules.contact_sheet.output.sheet, dataset=config["datasets"]),
+        image_sets=shown_sets(),
+        models=expand(
+            "<study>/models/{model}/{file}",
+            model=config["models"],
+            file=["model.json", "summary.txt", "layers.csv"],
+        ),
+        trained=expand(
+            "<study>/models/{model}/{file}",
+            model=TRAINED,
+            file=["history.csv", "training.json", "curves.png"],
+        ),
         metrics=evaluated(rules.evaluate),
         reports=evaluated(rules.classifier_report),
-        layers=expand("<study>/models/{model}/layers.csv", model=config["models"]),
         activations=activation_figures(),
         filters=filter_figures,
         segmentation=segmentation_files(),

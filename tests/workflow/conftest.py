@@ -23,6 +23,12 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.reads: Path | None = None
+
+    def note_reads(self) -> None:
+        """From now on each process notes in the folder `.reads` what it opens to read (see `reads/sitecustomize.py`)."""
+        self.reads = self.folder / ".reads"
+        self.reads.mkdir()
 
     @property
     def study(self) -> Path:
@@ -33,7 +39,9 @@ class Project:
         """As a user's shell has it: the project's Python first; no threads or paths of this test run's."""
         kept = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
         path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
-        return {**kept, "PATH": path, "PYTHONPATH": str(self.folder), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        noted = {"CONVSCOPE_READS": str(self.reads)} if self.reads else {}
+        library = os.pathsep.join([str(self.folder), *([str(Path(__file__).parent / "reads")] if noted else [])])
+        return {**kept, **noted, "PATH": path, "PYTHONPATH": library, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
     def command(self, *arguments: str, config: str | Path | None = TINY) -> list[str]:
         study = [f"--configfile={config}"] if config else []
@@ -130,7 +138,9 @@ def finished(sources: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
         if not done.exists():
             shutil.rmtree(made.folder, ignore_errors=True)
             shutil.copytree(sources.folder, made.folder, ignore=_NOT_COPIED)
+            made.note_reads()
             made.run()
+            made.reads = None
             done.touch()
     if made.folder.is_relative_to(own):
         return made
