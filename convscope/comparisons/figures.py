@@ -72,7 +72,7 @@ def draw_curves(curves: Curves, title: str, path: Path) -> None:
         ):
             panel.set_yscale("log")
     handles, names = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 5), frameon=False)
+    figure.legend(handles, names, loc="outside lower center", ncols=_beside(names), frameon=False)
     figure.suptitle(title, fontsize=12)
     save_figure(figure, path)
 
@@ -128,7 +128,7 @@ def draw_costs(models: Sequence[Mapping[str, Any]], rows: Sequence[Mapping[str, 
         panel.set_ylim(lowest - 2, min(highest + 2, 101))
     axes[0].set_ylabel("accuracy, %")
     handles, names = axes[0].get_legend_handles_labels()
-    figure.legend(handles, names, loc="outside lower center", ncols=min(len(names), 6), frameon=False)
+    figure.legend(handles, names, loc="outside lower center", ncols=_beside(names), frameon=False)
     figure.suptitle(title, fontsize=12)
     save_figure(figure, path)
 
@@ -138,6 +138,11 @@ def _ends(models: Sequence[Mapping[str, Any]]) -> tuple[float, float]:
     least, best = min(row["least"] for row in models), max(row["best"] for row in models)
     lows, highs = ([row[key] for row in models if row[key] is not None] for key in ("low", "high"))
     return max(min([least, *lows]), least - 0.15), min(max([best, *highs]), best + 0.15)
+
+
+def _beside(names: Sequence[str]) -> int:
+    """How many names of a legend stand in a row, so that none leaves the figure."""
+    return max(1, min(len(names), 110 // (max(map(len, names)) + 7)))
 
 
 def _in_thousands(value: float, _: int) -> str:

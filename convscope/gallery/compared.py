@@ -22,12 +22,16 @@ _OPPOSITE = {BETTER: WORSE, WORSE: BETTER}
 
 @dataclass(frozen=True)
 class Comparison:
-    """Models compared: `models` and `pairs` as in comparison.json; `told` says what so many seeds can tell."""
+    """Models compared: `models` and `pairs` as in comparison.json; `told` says what so many seeds can tell.
+
+    `left_out`: pictures that not every network answered.
+    """
 
     name: str
     split: str
     seeds: int
     images: int
+    left_out: int
     told: str
     unmatched: str
     models: tuple[dict[str, Any], ...]
@@ -96,6 +100,7 @@ def _comparison(folder: Path, whole: Mapping[str, Any], figures: Sequence[Path])
         split=str(whole["split"]),
         seeds=int(whole["seeds"]),
         images=int(whole["images"]),
+        left_out=int(whole["left_out"]),
         told=str(whole["told"]),
         unmatched=str(whole["unmatched"]),
         models=tuple(whole["models"]),

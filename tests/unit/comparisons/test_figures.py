@@ -55,5 +55,16 @@ def test_costs(tmp_path: Path, seeds: int) -> None:
     assert Image.open(tmp_path / "costs.png").width == 1320
 
 
+def test_long_names_stand_below_each_other(tmp_path: Path) -> None:
+    def made(name: str) -> tuple[int, int]:
+        curves = {f"{name}{place}": [history(3, 0.0)] for place in range(4)}
+        draw_curves(curves, "long", tmp_path / "long.png")
+        picture = np.asarray(Image.open(tmp_path / "long.png").convert("L"))
+        dark = np.flatnonzero((picture < 128).any(axis=0))
+        return int(dark[0]), picture.shape[1] - int(dark[-1])
+
+    assert min(made("x" * 58)) > 3, "no name is cut at the borders"
+
+
 def test_models_look_different() -> None:
     assert len({(look(i)["color"], look(i)["linestyle"]) for i in range(24)}) == 24

@@ -29,7 +29,8 @@ def results(tmp_path: Path) -> Path:
     made = fixture.make_results(tmp_path / "results")
     folder = made / "comparisons" / "both"
     whole = {
-        "split": "pets/test", "seeds": 3, "images": 12, "identities": dict.fromkeys(MODELS, fixture.DIGEST), "told": "1 pair.",
+        "split": "pets/test", "seeds": 3, "images": 12, "left_out": 2,
+        "identities": dict.fromkeys(MODELS, fixture.DIGEST), "told": "1 pair.",
         "unmatched": "", "models": [summary("convnet", 0.82), summary("Mini_net", 0.9, low=None, high=None)], "pairs": [PAIR],
     }  # fmt: skip
     fixture.write_object(folder / "comparison.json", whole)
