@@ -9,9 +9,12 @@ import numpy as np
 
 from convscope.comparisons.spread import deals, difference, least
 from convscope.errors import UserError
+from convscope.judging.gate import MIN_NETWORKS
 from convscope.judging.intervals import crossed
 from convscope.judging.signflip import ALPHA, holm
 
+# From two trainings their spread is known so badly that one in ten comparisons of equal models shows something.
+MIN_SEEDS = MIN_NETWORKS
 BETTER, WORSE, UNDECIDED = "better", "worse", "not decided"
 COLUMNS = ("model", "training", "seed", "parameters", "multiply_adds", "seconds", "epochs", "best_epoch", "train_accuracy",
            "val_accuracy", "accuracy", "images")  # fmt: skip
@@ -127,7 +130,10 @@ def pairs(right: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:
     """
     both = list(combinations(right, 2))
     found = [difference(right[model], right[other]) for model, other in both]
-    known = [entry.p if np.isfinite(entry.low) else np.nan for entry in found]
+    asked = [min(right[model].shape[1], right[other].shape[1]) >= MIN_SEEDS for model, other in both]
+    known = [
+        entry.p if enough and np.isfinite(entry.low) else np.nan for entry, enough in zip(found, asked, strict=True)
+    ]
     rows = []
     for (model, other), entry, adjusted in zip(both, found, holm(np.array(known)), strict=True):
         mine, theirs = right[model].mean(axis=0), right[other].mean(axis=0)
@@ -166,9 +172,13 @@ def _reason(row: Mapping[str, Any], images: int, seeds: int) -> str:
     if row["shows"] != UNDECIDED:
         apart = "every seed of the one above every seed of the other" if row["apart"] else "though some seeds overlap"
         return f"{row[first]} is better than {row[second]}: {said}; {apart}."
-    if row["low"] is None:
-        what = "One seed of a model does" if seeds == 1 else "So few pictures do"
-        return f"{what} not decide between {row[first]} and {row[second]}: {said}."
+    if row["p"] is None:
+        few = (
+            f"{_count(seeds, 'seed')} of a model, of which {MIN_SEEDS} are the least,"
+            if seeds < MIN_SEEDS
+            else "So few pictures"
+        )
+        return f"{few} do not decide between {row[first]} and {row[second]}: {said}."
     more = "more seeds" if row["between_trainings"] > row["between_pictures"] else "more pictures"
     if row["p"] <= 2 * ALPHA:
         more = f"alone it would be shown, among all pairs it is not; {more}"
@@ -178,8 +188,11 @@ def _reason(row: Mapping[str, Any], images: int, seeds: int) -> str:
 def what_can_be_told(seeds: int, images: int, models: int) -> str:
     """In a few sentences, what so many seeds and pictures can tell."""
     asked = models * (models - 1) // 2
-    if seeds < 2:
-        return "One seed of a model decides nothing: how far two of its trainings lie apart is not known. 3 to 5 are usual."
+    if seeds < MIN_SEEDS:
+        return (
+            f"{_count(seeds, 'seed')} of a model decide nothing: how far its trainings lie apart is not known well enough. "
+            f"{MIN_SEEDS} are the least, 5 are better."
+        )
     floor = least(seeds, seeds)
     decides = "it decides none" if floor * asked > 2 * ALPHA else "it can decide"
     return (

@@ -109,16 +109,34 @@ def test_pairs_are_asked_about_together() -> None:
     assert "alone it would be shown, among all pairs it is not" in among[0]["reason"]
 
 
-def test_one_seed_decides_nothing() -> None:
-    (row,) = pairs(three({"a": [0.5], "b": [1.0]}))
-    assert row["shows"] == UNDECIDED and row["p"] is None and row["low"] is None
-    assert (
-        row["reason"]
-        == "One seed of a model does not decide between b and a: 100.0 % against 50.0 % over 1 seed and 200 pictures."
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_fewer_than_three_seeds_decide_nothing(seeds: int) -> None:
+    (row,) = pairs(three({"a": [0.5] * seeds, "b": [1.0] * seeds}))
+    assert row["shows"] == UNDECIDED and row["p"] is None and (row["low"] is None) == (seeds == 1)
+    count = "1 seed" if seeds == 1 else "2 seeds"
+    assert row["reason"].startswith(
+        f"{count} of a model, of which 3 are the least, do not decide between b and a: 100.0 % against 50.0 %"
     )
-    assert what_can_be_told(1, 200, 2).startswith("One seed of a model decides nothing")
+    assert what_can_be_told(seeds, 200, 2).startswith(f"{count} of a model decide nothing")
+
+
+def test_what_more_seeds_can_tell() -> None:
     assert "never below 0.1: it decides none" in what_can_be_told(3, 200, 5)
     assert "never below 0.00016: it can decide" in what_can_be_told(8, 200, 5)
+
+
+@pytest.mark.parametrize(("seeds", "spread"), [(3, 0.6), (5, 0.3)])
+def test_five_models_that_are_alike(seeds: int, spread: float) -> None:
+    """In 5 % of the studies, at most, any of the ten pairs is told apart."""
+    random, wrong = np.random.default_rng(1), 0
+    for _ in range(200):
+        hard = random.normal(1, 1.5, (200, 1))
+        shift = random.normal(0, spread, (5, 1, seeds)) + random.normal(0, 0.5, (5, 200, seeds))
+        answered = random.random((5, 200, seeds)) < 1 / (1 + np.exp(-(hard + shift)))
+        wrong += any(
+            row["shows"] != UNDECIDED for row in pairs(dict(zip("abcde", answered.astype(float), strict=True)))
+        )
+    assert wrong <= 16, "5 % of 200 and twice its standard error"
 
 
 def test_networks_of_other_sizes_are_told() -> None:
