@@ -23,7 +23,7 @@ from convscope.errors import UserError, nearest
 from convscope.filters.presets import for_preset, preset_names, settings_from
 from convscope.judging.selection import check_judging
 from convscope.models.end_choice import check_saved_ends
-from convscope.models.names import NO_CLASS_OF_THE_PICTURE, layers_of, read_file_config
+from convscope.models.names import NO_CLASS_OF_THE_PICTURE, layers_of, read_file_config, too_small
 from convscope.models.places import (
     check_model_file,
     check_preset_folder,
@@ -184,6 +184,8 @@ def _check_window(key: str, part: dict[str, Any]) -> None:
 
 def _check_model(key: str, model: dict[str, Any], datasets: dict[str, Any]) -> None:
     if model["source"] == "train":
+        if reason := too_small(model):
+            raise UserError(f"{key}.{reason}")
         _among(f"{key}.dataset", "dataset", model["dataset"], datasets)
         check_of_pixels(key, model, datasets[model["dataset"]])
         listing = None if is_of_pixels(model) else listing_if_any(datasets[model["dataset"]])

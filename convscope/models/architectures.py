@@ -25,15 +25,11 @@ from convscope.models.names import (
     XCEPTION_POOLING,
     MiniXception,
     scaled,
+    too_small,
     xception_filters,
 )
 from convscope.models.settings import image_size
 
-CONVNET_SMALLEST = 78
-MINI_XCEPTION_SMALLEST = 32
-XCEPTION_SMALLEST = 32
-RETAIL_SMALLEST = 16
-ENCODER_DECODER_SMALLEST = 16
 RETAIL_HIDDEN = 150
 BATCH_NORM_MOMENTUM = 0.9
 
@@ -51,23 +47,19 @@ def build(settings: Mapping[str, Any], classes: int, depth: int = 3) -> keras.Mo
         UserError: unknown architecture, or an image too small for it.
     """
     name = str(settings["architecture"])
-    builders: dict[str, tuple[Callable[..., keras.Model], int]] = {
-        "convnet": (convnet, CONVNET_SMALLEST),
-        **{kind: (partial(mini_xception, kind=kind), MINI_XCEPTION_SMALLEST) for kind in MINI_XCEPTIONS},
-        "xception": (xception, XCEPTION_SMALLEST),
-        "retail": (retail, RETAIL_SMALLEST),
-        "encoder_decoder": (encoder_decoder, ENCODER_DECODER_SMALLEST),
+    builders: dict[str, Callable[..., keras.Model]] = {
+        "convnet": convnet,
+        **{kind: partial(mini_xception, kind=kind) for kind in MINI_XCEPTIONS},
+        "xception": xception,
+        "retail": retail,
+        "encoder_decoder": encoder_decoder,
     }
     if name not in builders:
         raise UserError(f"architecture is '{name}'; {nearest(name, builders)}")
-    builder, smallest = builders[name]
-    size = image_size(settings["image_size"])
-    if min(size) < smallest:
-        raise UserError(
-            f"image_size is {min(size)}, too small for architecture {name}; at least {smallest} pixels are needed"
-        )
-    model = builder(
-        (*size, depth),
+    if reason := too_small(settings):
+        raise UserError(reason)
+    model = builders[name](
+        (*image_size(settings["image_size"]), depth),
         units=1 if classes == 2 and name not in OF_PIXELS else classes,
         width=float(settings["width"]),
         dropout=float(settings["dropout"]),

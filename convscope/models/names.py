@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.models.keras2 import modern
+from convscope.models.settings import image_size
 from convscope.models.stored import stored_or_none
 from convscope.storage.places import is_file
 
@@ -29,6 +30,12 @@ CONVNET_FILTERS = (32, 64, 128, 256, 512)
 MINI_XCEPTION_FILTERS = (32, 64, 128, 256, 512)
 RETAIL_FILTERS = (16, 32, 64, 128)
 ENCODER_FILTERS = (64, 128, 256)
+# The smallest side of a picture that each architecture takes, pixels.
+SMALLEST = {
+    "convnet": 78,
+    **dict.fromkeys(("plain", "residual", "batch_norm", "separable", "mini_xception", "xception"), 32),
+    **dict.fromkeys(("retail", "encoder_decoder"), 16),
+}
 # Why what is made of a picture's class cannot be made of them.
 NO_CLASS_OF_THE_PICTURE = (
     "answers a class for every pixel, none for the picture; what it sees, and why, is told by segmentation:"
@@ -139,6 +146,15 @@ def layers_of(settings: Mapping[str, Any]) -> list[Layer] | None:
     if source == "file" and settings.get("output") is None:
         return _file(Path(settings["path"]))
     return None
+
+
+def too_small(settings: Mapping[str, Any]) -> str:
+    """Why pictures of a model's size are too small for the architecture that it is trained in; "" where they are not."""
+    architecture, size = str(settings["architecture"]), min(image_size(settings["image_size"]))
+    smallest = SMALLEST.get(architecture, 1)
+    if size >= smallest:
+        return ""
+    return f"image_size is {size}, too small for architecture {architecture}; at least {smallest} pixels are needed"
 
 
 def layer_names(settings: Mapping[str, Any]) -> list[str] | None:

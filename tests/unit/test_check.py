@@ -10,6 +10,7 @@ from convscope.attributions.names import METHODS
 from convscope.check import _KNOWN_COLORMAPS, check_study, classes_of, classes_of_model, splits_of
 from convscope.config import complete, load_schema, resolved
 from convscope.errors import UserError
+from convscope.models.names import SMALLEST
 
 
 @pytest.fixture
@@ -58,6 +59,20 @@ def change(study: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 def test_all_is_well(study: dict[str, Any]) -> None:
     check_study(complete(study))
+
+
+def test_a_picture_too_small_for_its_architecture_is_told_at_the_start(study: dict[str, Any]) -> None:
+    small = {"source": "train", "architecture": "convnet", "dataset": "pets", "image_size": [100, 77], "epochs": 1}
+    with pytest.raises(
+        UserError, match=r"models\.new\.image_size is 77, too small for architecture convnet; at least 78"
+    ):
+        check_study(complete(change(study, "models/new", small)))
+    check_study(complete(change(study, "models/new", {**small, "image_size": 78})))
+    forms = load_schema()["properties"]["models"]["additionalProperties"]["oneOf"]
+    (known,) = (
+        form["properties"]["architecture"]["enum"] for form in forms if "architecture" in form.get("properties", {})
+    )
+    assert set(known) == set(SMALLEST)
 
 
 def test_where_classes_have_numbers_for_names_a_number_is_a_name(study: dict[str, Any]) -> None:
