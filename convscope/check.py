@@ -22,8 +22,9 @@ from convscope.data.rows import ONE_CLASS
 from convscope.errors import UserError, nearest
 from convscope.filters.presets import for_preset, preset_names, settings_from
 from convscope.judging.selection import check_judging
+from convscope.models.bases import check_base, check_layers, check_map_layer, known_layers
 from convscope.models.end_choice import check_saved_ends
-from convscope.models.names import NO_CLASS_OF_THE_PICTURE, layers_of, read_file_config, too_small
+from convscope.models.names import NO_CLASS_OF_THE_PICTURE, read_file_config, too_small
 from convscope.models.places import (
     check_model_file,
     check_preset_folder,
@@ -51,6 +52,7 @@ _KNOWN_COLORMAPS = (
     "seismic",
 )
 _TAKEN = ("downloads",)
+_TRAINED = ("train", "transfer")
 _IMAGE_SOURCES = ("dataset", "files", "folder", "urls")
 
 
@@ -68,6 +70,8 @@ def check_study(config: dict[str, Any]) -> None:
         _check_dataset(f"datasets.{name}", dataset)
     for name, model in config["models"].items():
         _check_model(f"models.{name}", model, config["datasets"])
+        if model["source"] == "transfer":
+            check_base(f"models.{name}", config["models"], name, classes_of(config["datasets"][model["dataset"]]))
     for model, splits in config["evaluations"].items():
         key = f"evaluations.{model}"
         _among(f"{key}", "model", model, config["models"])
@@ -85,7 +89,7 @@ def check_study(config: dict[str, Any]) -> None:
             for image_set in settings.get("images", []):
                 _among(f"{key}.images", "image set", image_set, config["image_sets"])
             if "layers" in settings:
-                _check_layers(key, settings["layers"], config["models"][model])
+                check_layers(key, settings["layers"], config["models"], model)
     for model, settings in config["filters"].items():
         try:
             for preset in preset_names(settings):
@@ -99,7 +103,7 @@ def check_study(config: dict[str, Any]) -> None:
         _check_colormap(f"cams.{model}.colormap", settings["colormap"])
         _check_head(f"cams.{model}", config["models"][model])
         if "layer" in settings:
-            _check_map_layer(f"cams.{model}.layer", settings["layer"], config["models"][model])
+            check_map_layer(f"cams.{model}.layer", settings["layer"], config["models"], model)
         _check_gap_head(f"cams.{model}.gap_head", model, config)
     for model, settings in config["attributions"].items():
         _check_attributions(f"attributions.{model}", settings, model, config)
@@ -133,7 +137,7 @@ def classes_of(dataset: dict[str, Any]) -> list[str] | None:
 
 def classes_of_model(model: dict[str, Any], datasets: dict[str, Any]) -> list[str] | None:
     """The classes of a model as far as they are known before it is there."""
-    if model["source"] == "train":
+    if model["source"] in _TRAINED:
         return classes_of(datasets[model["dataset"]])
     return model.get("classes") or classes_beside(model)
 
@@ -183,9 +187,9 @@ def _check_window(key: str, part: dict[str, Any]) -> None:
 
 
 def _check_model(key: str, model: dict[str, Any], datasets: dict[str, Any]) -> None:
-    if model["source"] == "train":
-        if reason := too_small(model):
-            raise UserError(f"{key}.{reason}")
+    if model["source"] == "train" and (reason := too_small(model)):
+        raise UserError(f"{key}.{reason}")
+    if model["source"] in _TRAINED:
         _among(f"{key}.dataset", "dataset", model["dataset"], datasets)
         check_of_pixels(key, model, datasets[model["dataset"]])
         listing = None if is_of_pixels(model) else listing_if_any(datasets[model["dataset"]])
@@ -272,17 +276,6 @@ def _check_image_set(key: str, settings: dict[str, Any], config: dict[str, Any])
             _check_choice(f"{key}.group", name, known, f"class of {group}")
 
 
-def _check_layers(key: str, wanted: str | list[str], model: dict[str, Any]) -> None:
-    known = layers_of(model)
-    if known is None:
-        return
-    names = [layer.name for layer in known]
-    blocks = {layer.block for layer in known}
-    for name in [] if wanted == "all" else wanted:
-        if name not in blocks:
-            _among(f"{key}.layers", "layer", name, names)
-
-
 def _check_colormap(key: str, name: str) -> None:
     if name in _KNOWN_COLORMAPS:
         return
@@ -300,7 +293,7 @@ def _check_attributions(key: str, settings: dict[str, Any], name: str, config: d
     _check_head(key, config["models"][name])
     _check_class(key, settings, name, config)
     if "layer" in settings:
-        _check_map_layer(f"{key}.layer", settings["layer"], config["models"][name])
+        check_map_layer(f"{key}.layer", settings["layer"], config["models"], name)
     for part in ("colormap", "diverging"):
         _check_colormap(f"{key}.{part}", settings[part])
 
@@ -310,7 +303,7 @@ def _check_method(key: str, method: str, name: str, config: dict[str, Any]) -> N
     if method.startswith("pertinent_") and config["models"][name].get("head") == "regression":
         raise UserError(f"{key}.methods: {method} needs classes, and model '{name}' predicts numbers; leave it out")
     if method == "deep_shap":
-        separable = [layer.name for layer in layers_of(config["models"][name]) or [] if "sepconv" in layer.name]
+        separable = [layer.name for layer in known_layers(config["models"], name) or [] if "sepconv" in layer.name]
         if separable:
             raise UserError(
                 f"{key}.methods: deep_shap cannot explain model '{name}': the shap library has no rule for the separable "
@@ -337,16 +330,6 @@ def _check_own_settings(key: str, method: str, own: dict[str, Any], config: dict
         raise UserError(
             f"{key}.stride is {own['stride']}, longer than the patch of {own['patch']}: pixels would be skipped"
         )
-
-
-def _check_map_layer(key: str, layer: str, model: dict[str, Any]) -> None:
-    """A layer that carries maps may be an activation or a sum, too; known beforehand for the project's own networks."""
-    known = layers_of(model) if model["source"] in ("train", "preset") else None
-    if known is None or layer.startswith("add"):
-        return
-    names = [entry.name for entry in known]
-    if re.sub("_(act|bn|add)$", "", layer) not in {*names, *(entry.block for entry in known)}:
-        _among(key, "layer", layer, names)
 
 
 def _check_head(key: str, model: dict[str, Any], lacks: str = "there is no class to explain") -> None:

@@ -90,6 +90,9 @@ TRAINED = [
 ]
 # Those that answer a class for every pixel.
 TRAINED_ON_MASKS = [name for name in TRAINED if is_of_pixels(config["models"][name])]
+TRANSFERRED = [
+    name for name, model in config["models"].items() if model["source"] == "transfer"
+]
 DRAWN = {
     kind: [name for name, data in config["datasets"].items() if data["source"] == kind]
     for kind in DRAWN_KINDS

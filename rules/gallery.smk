@@ -33,9 +33,10 @@ rule gallery:
         ),
         trained=expand(
             "<study>/models/{model}/{file}",
-            model=TRAINED,
+            model=TRAINED + TRANSFERRED,
             file=["history.csv", "training.json", "curves.png"],
         ),
+        heads=expand("<study>/models/{model}/heads.csv", model=TRANSFERRED),
         metrics=evaluated(rules.evaluate),
         reports=evaluated(rules.classifier_report),
         activations=activation_figures(),

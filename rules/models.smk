@@ -42,6 +42,52 @@ rule train_model:
         """
 
 
+def base_file(name):
+    """A file of the model that a transferred one is made of."""
+    return lambda w: f"{STUDY}/models/{config['models'][w.model]['base']}/{name}"
+
+
+rule transfer_model:
+    """Train a new head on another model's frozen layers, and fine-tune the last of them; report what CAM's head costs beside a dense one."""
+    input:
+        base=base_file("model.keras"),
+        base_spec=base_file("model.json"),
+        images=lambda w: f"{STUDY}/datasets/{config['models'][w.model]['dataset']}/images.csv",
+        classes=lambda w: f"{STUDY}/datasets/{config['models'][w.model]['dataset']}/classes.json",
+    output:
+        model="<study>/models/{model}/model.keras",
+        spec="<study>/models/{model}/model.json",
+        summary="<study>/models/{model}/summary.txt",
+        history="<study>/models/{model}/history.csv",
+        training="<study>/models/{model}/training.json",
+        heads="<study>/models/{model}/heads.csv",
+    log:
+        "<study>/logs/transfer_model/{model}.log",
+    benchmark:
+        "<study>/benchmarks/transfer_model/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(TRANSFERRED),
+    conda:
+        "../envs/convscope.yaml"
+    threads: lambda w: config["models"][w.model]["threads"]
+    resources:
+        mem_mb=4000,
+        runtime=1440,
+        gpu=0,
+    params:
+        code=code("transfer_model"),
+        settings=settings("models", "{model}"),
+        state=lambda w, output: os.path.join(os.path.dirname(output.model), "state"),
+        seed=SEED,
+    shell:
+        r"""
+        python "$CONVSCOPE_SCRIPTS" transfer_model --name {wildcards.model} --base {input.base:q} --base-spec {input.base_spec:q} \
+            --images {input.images:q} --classes {input.classes:q} --settings {params.settings:q} --state {params.state:q} \
+            --model {output.model:q} --spec {output.spec:q} --summary {output.summary:q} --history {output.history:q} \
+            --training {output.training:q} --heads {output.heads:q} --seed {params.seed} --threads {threads} --log {log:q}
+        """
+
+
 rule training_curves:
     """Draw accuracy and loss of a training by epoch."""
     input:
@@ -60,7 +106,7 @@ rule training_curves:
     benchmark:
         "<study>/benchmarks/training_curves/{model}.tsv"
     wildcard_constraints:
-        model=one_of(TRAINED),
+        model=one_of(TRAINED + TRANSFERRED),
     conda:
         "../envs/convscope.yaml"
     threads: 1
@@ -87,7 +133,7 @@ rule import_model:
     benchmark:
         "<study>/benchmarks/import_model/{model}.tsv"
     wildcard_constraints:
-        model=one_of(set(config["models"]) - set(TRAINED)),
+        model=one_of(set(config["models"]) - set(TRAINED) - set(TRANSFERRED)),
     conda:
         "../envs/convscope.yaml"
     threads: 1

@@ -17,8 +17,10 @@ def main(args: argparse.Namespace) -> None:
     history = [{key: float(value) for key, value in row.items()} for row in read_rows(args.history)]
     height, width = spec.input_size
     sides = height if height == width else f"{height}x{width}"
-    title = f"{spec.name}: {training['settings']['architecture']}, {sides} px"
-    draw_curves(args.curves, title, history, training["best_epoch"])
+    settings = training["settings"]
+    made = settings.get("architecture") or f"a {settings['head']} head on {settings['base']}"
+    head_epochs = training.get("head_epochs", len(history))
+    draw_curves(args.curves, f"{spec.name}: {made}, {sides} px", history, training["best_epoch"], head_epochs)
 
 
 if __name__ == "__main__":

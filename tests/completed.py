@@ -10,6 +10,7 @@ LEAST: dict[str, dict[str, Any]] = {
     "preset": {"source": "preset", "preset": "xception"},
     "file": {"source": "file", "path": "model.keras"},
     "application": {"source": "application", "application": "ResNet50"},
+    "transfer": {"source": "transfer", "base": "net", "dataset": "pictures"},
 }
 
 

@@ -50,8 +50,9 @@ def _trained(config: Config) -> list[str]:
 
 
 def training_curves(config: Config, layers: Layers) -> list[Source]:
-    """The curves of each model that the study trains."""
-    return [Source(name, (f"models/{name}/curves.png",), "copied") for name in _trained(config)]
+    """The curves of each model that the study trains, from scratch or as a new head on another one."""
+    names = [name for name, model in (config.get("models") or {}).items() if model["source"] in ("train", "transfer")]
+    return [Source(name, (f"models/{name}/curves.png",), "copied") for name in names]
 
 
 def of_evaluations(config: Config, file: str) -> list[Source]:

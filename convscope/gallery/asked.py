@@ -19,6 +19,7 @@ class AskedModel:
     Attributes:
         name: of the model.
         trained: whether the study trains it (then there are curves).
+        transferred: whether it is another model's layers with a new head (then there is a comparison of heads).
         evaluations: "dataset.split" each.
         presets: of the filter patterns; none where no patterns are asked for.
         layers: "all", or layers and blocks whose patterns are asked for.
@@ -31,6 +32,7 @@ class AskedModel:
 
     name: str
     trained: bool
+    transferred: bool
     evaluations: tuple[str, ...]
     presets: tuple[str, ...]
     layers: str | tuple[str, ...]
@@ -112,9 +114,11 @@ def _model(config: Mapping[str, Any], name: str) -> AskedModel:
     layers = setting("filters", "layers") if part("filters") else ()
     cams = setting("cams", "methods") if part("cams") else ()
     chosen = chosen_methods(setting("attributions", "methods")) if part("attributions") else ()
+    source = (config["models"][name] or {}).get("source")
     return AskedModel(
         name=name,
-        trained=(config["models"][name] or {}).get("source") == "train",
+        trained=source in ("train", "transfer"),
+        transferred=source == "transfer",
         evaluations=tuple(entry.replace("/", ".") for entry in _names((config.get("evaluations") or {}).get(name))),
         presets=tuple(preset_names(dict(part("filters")))) if part("filters") else (),
         layers="all" if layers == "all" else _names(layers),

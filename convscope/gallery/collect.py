@@ -14,7 +14,7 @@ from convscope.gallery.asked import Asked, AskedModel, asked_for
 from convscope.gallery.compared import comparisons
 from convscope.gallery.explained import Explanations, explanations
 from convscope.gallery.filters import Layer, layer_by_presets
-from convscope.gallery.heads import cam_head
+from convscope.gallery.heads import cam_head, transfer_heads
 from convscope.gallery.heatmaps import BadFile, Heatmaps, class_name, read_heatmaps
 from convscope.gallery.judged import Judging, judging
 from convscope.gallery.present import Present
@@ -159,6 +159,12 @@ class _ModelResults:
         head = self.present.results / "cams" / self.name / "gap_head.json"
         # Of a head that no CAM takes any more there is nothing to say.
         heads = self._one("Head of CAM", "", lambda: cam_head(head), [head], witness=head) if with_cam else []
+        table = folder / "heads.csv"
+        compared = (
+            self._one("Comparison of heads", "", lambda: transfer_heads(table), [table])
+            if self.asked.transferred
+            else []
+        )
         return Model(
             name=self.name,
             spec=self.spec,
@@ -182,6 +188,7 @@ class _ModelResults:
             ),
             cam_head=heads[0] if heads else None,
             segmented=tuple(found for entry in self._sets(self.asked.segmentation) for found in self._segmented(entry)),
+            transfer_heads=compared[0] if compared else None,
         )
 
     def _one(

@@ -1,9 +1,9 @@
-"""What the head that CAM needs costs a model, as a page shows it."""
+"""What the head that CAM needs costs a model, as a page shows it: one trained beside the model's own, or in place of a dense one."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from convscope.gallery.tables import number, read_object
+from convscope.gallery.tables import Row, number, read_object, read_table
 
 
 @dataclass(frozen=True)
@@ -54,3 +54,83 @@ def cam_head(path: Path) -> CamHead | None:
         accuracy_gap=number(facts.get("accuracy_gap_head")),
         file=path,
     )
+
+
+@dataclass(frozen=True)
+class ComparedHead:
+    """How good a head is on a split: a row of `heads.csv`, whose columns `convscope.models.head_cost` explains."""
+
+    head: str
+    accuracy: float | None
+    right: int | None
+    alone_right: int | None
+    loss: float | None
+    parameters: int | None
+
+
+@dataclass(frozen=True)
+class SplitOfHeads:
+    """The heads of a transferred model on one split.
+
+    `cost` is the accuracy that the gap head, which CAM needs, loses beside the dense one, in percentage points; `p` how often chance
+    alone parts two equally good heads so far. Both are None where a head is missing.
+    """
+
+    split: str
+    images: int | None
+    heads: tuple[ComparedHead, ...]
+    cost: float | None
+    p: float | None
+
+
+@dataclass(frozen=True)
+class TransferHeads:
+    """Both heads of a transferred model on the same frozen features."""
+
+    splits: tuple[SplitOfHeads, ...]
+    file: Path
+
+    @property
+    def judged(self) -> SplitOfHeads:
+        """The split that no epoch was chosen by, where there is one."""
+        return next((entry for entry in self.splits if entry.split == "test"), self.splits[-1])
+
+
+def transfer_heads(path: Path) -> TransferHeads | None:
+    """Read `models/<model>/heads.csv`; None where it is absent or empty.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    rows = read_table(path, ("split", "head", "images", "right", "accuracy"))
+    splits = []
+    for split in dict.fromkeys(row["split"] for row in rows):
+        own = [row for row in rows if row["split"] == split]
+        accuracy = {row["head"]: number(row["accuracy"]) for row in own}
+        gap, dense = accuracy.get("gap"), accuracy.get("dense")
+        splits.append(
+            SplitOfHeads(
+                split,
+                _whole(own[0]["images"]),
+                tuple(map(_compared, own)),
+                None if gap is None or dense is None else 100 * (dense - gap),
+                next((number(row.get("p")) for row in own if row["head"] == "gap"), None),
+            )
+        )
+    return TransferHeads(tuple(splits), path) if splits else None
+
+
+def _compared(row: Row) -> ComparedHead:
+    return ComparedHead(
+        row["head"],
+        number(row["accuracy"]),
+        _whole(row["right"]),
+        _whole(row.get("alone_right")),
+        number(row.get("loss")),
+        _whole(row.get("parameters")),
+    )
+
+
+def _whole(cell: str | None) -> int | None:
+    found = number(cell)
+    return None if found is None else int(found)

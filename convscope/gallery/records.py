@@ -7,7 +7,7 @@ from typing import Any
 from convscope.gallery.compared import Comparison
 from convscope.gallery.explained import Explanations
 from convscope.gallery.filters import Layer
-from convscope.gallery.heads import CamHead
+from convscope.gallery.heads import CamHead, TransferHeads
 from convscope.gallery.heatmaps import BadFile, Heatmaps
 from convscope.gallery.judged import Gate, Judging
 from convscope.gallery.present import Gap
@@ -104,6 +104,7 @@ class Model:
     judged: tuple[Judging, ...] = field(default=())
     cam_head: CamHead | None = None
     segmented: tuple[Segmented, ...] = ()
+    transfer_heads: TransferHeads | None = None
 
     def gate(self, image_set: str, method: str) -> Gate | None:
         """What the sanity gate says of a method on an image set, for wherever its pictures are shown."""

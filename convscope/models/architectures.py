@@ -86,7 +86,8 @@ def preprocessing(architecture: str) -> tuple[float, float]:
     return (1 / 127.5, -1.0) if architecture == "xception" else (1.0, 0.0)
 
 
-def _augment(x: Any) -> Any:
+def augmented(x: Any) -> Any:
+    """Random flips, rotations and zooms of pictures in training: (N, H, W, C) -> the same, of any range of values."""
     x = layers.RandomFlip("horizontal", name="random_flip")(x)
     x = layers.RandomRotation(0.1, name="random_rotation")(x)
     return layers.RandomZoom(0.2, name="random_zoom")(x)
@@ -106,7 +107,7 @@ def convnet(
     Input (N, *shape), values 0..255; output logits (N, units). Layers conv1..conv5, pool1..pool4.
     """
     inputs = keras.Input(shape, name="image")
-    x = _augment(inputs) if augmentation else inputs
+    x = augmented(inputs) if augmentation else inputs
     x = layers.Rescaling(1 / 255, name="rescaling")(x)
     for number, filters in enumerate(CONVNET_FILTERS, start=1):
         if number > 1:
@@ -121,7 +122,7 @@ def retail(shape: tuple[int, int, int], *, units: int, width: float, dropout: fl
     Input (N, *shape), values 0..255; output logits (N, units). Layers conv1..conv4, pool1..pool4, hidden.
     """
     inputs = keras.Input(shape, name="image")
-    x = _augment(inputs) if augmentation else inputs
+    x = augmented(inputs) if augmentation else inputs
     x = layers.Rescaling(1 / 255, name="rescaling")(x)
     for number, filters in enumerate(RETAIL_FILTERS, start=1):
         x = layers.Conv2D(scaled(filters, width), 2, padding="same", activation="relu", name=f"conv{number}")(x)
@@ -156,7 +157,7 @@ def mini_xception(
     has = MINI_XCEPTIONS[kind]
     bias = not has.batch_norm
     inputs = keras.Input(shape, name="image")
-    x = _augment(inputs) if augmentation else inputs
+    x = augmented(inputs) if augmentation else inputs
     x = layers.Rescaling(1 / 255, name="rescaling")(x)
     x = layers.Conv2D(scaled(32, width), 5, use_bias=bias, name="stem_conv")(x)
     for block, base in enumerate(MINI_XCEPTION_FILTERS, start=1):
@@ -207,7 +208,7 @@ def xception(
         name="xception_backbone",
     )
     inputs = keras.Input(shape, name="image")
-    x = _augment(inputs) if augmentation else inputs
+    x = augmented(inputs) if augmentation else inputs
     return keras.Model(inputs, _head(backbone(x), units, dropout), name="xception")
 
 

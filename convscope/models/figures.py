@@ -6,7 +6,9 @@ from pathlib import Path
 from convscope.storage.files import atomic_path
 
 
-def draw_curves(path: Path, title: str, history: Sequence[Mapping[str, float]], best_epoch: int) -> None:
+def draw_curves(
+    path: Path, title: str, history: Sequence[Mapping[str, float]], best_epoch: int, head_epochs: int | None = None
+) -> None:
     """Draw accuracy and loss of both splits by epoch, the best epoch marked, as PNG.
 
     Args:
@@ -14,6 +16,7 @@ def draw_curves(path: Path, title: str, history: Sequence[Mapping[str, float]], 
         title: of the figure.
         history: a row an epoch, in order: `epoch`, `loss`, `accuracy`, `val_loss`, `val_accuracy`.
         best_epoch: the epoch whose weights the model has, from 1.
+        head_epochs: how many are of a head alone; the rest, if any, is fine-tuning, and is shaded.
     """
     import matplotlib
 
@@ -31,6 +34,8 @@ def draw_curves(path: Path, title: str, history: Sequence[Mapping[str, float]], 
         best = history[best_epoch - 1][f"val_{quantity}"]
         axis.axvline(best_epoch, color="#d1242f", lw=0.8, ls=":")
         axis.plot([best_epoch], [best], "D", ms=6, color="#d1242f", label=f"best epoch {best_epoch}: {best:.3f}")
+        if head_epochs is not None and head_epochs < len(epochs):
+            axis.axvspan(head_epochs + 0.5, len(epochs) + 0.5, color="#f2e6c9", lw=0, zorder=0, label="fine-tuning")
         axis.set(xlabel="epoch", ylabel=quantity)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.25)

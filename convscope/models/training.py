@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -50,6 +50,20 @@ class Result:
     def best(self) -> Row:
         """The history row of the best epoch."""
         return self.history[self.best_epoch - 1]
+
+
+class Split(Protocol):
+    """What is trained and validated on: pictures, or what was made of them."""
+
+    dtype: np.dtype[Any]
+    labels: npt.NDArray[Any]
+
+    def __len__(self) -> int: ...
+
+    def batches(
+        self, order: npt.NDArray[np.int64], batch_size: int
+    ) -> Iterator[tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+        """Batches of (inputs (n, ...) of `dtype`, their labels) in the given order; the last may be smaller."""
 
 
 class Pictures:
@@ -134,8 +148,8 @@ def seed_everything(seed: int) -> None:
 
 def train(
     model: keras.Model,
-    training: Pictures,
-    validation: Pictures,
+    training: Split,
+    validation: Split,
     settings: Mapping[str, Any],
     *,
     seed: int,
@@ -152,7 +166,7 @@ def train(
     Args:
         model: takes (N, H, W, C) in model space, gives (N, 1) or (N, classes) logits; or (N, H, W, classes), where every pixel has a
             label. Loss and accuracy are then means over the pixels whose class is known.
-        training, validation: the two splits.
+        training, validation: the two splits, of pictures or of what else the model takes.
         settings: `epochs`, `batch_size`, `learning_rate`, `optimizer`, and optionally `patience` (epochs without a better
             validation loss after which training stops).
         seed: of the order of pictures and of every random layer, in each epoch anew.
@@ -219,7 +233,7 @@ def train(
 class _Run:
     """The two compiled steps (learn, judge) and their sums over an epoch."""
 
-    def __init__(self, model: keras.Model, optimizer: Any, scale: float, offset: float, pictures: Pictures) -> None:
+    def __init__(self, model: keras.Model, optimizer: Any, scale: float, offset: float, pictures: Split) -> None:
         units = model.outputs[0].shape[-1]
         binary = units == 1
         variables = model.trainable_variables
@@ -259,7 +273,7 @@ class _Run:
         self._learn, self._judge = learn_step, judge_step
 
     def over(
-        self, pictures: Pictures, order: npt.NDArray[np.int64], batch_size: int, *, learn: bool
+        self, pictures: Split, order: npt.NDArray[np.int64], batch_size: int, *, learn: bool
     ) -> tuple[float, float]:
         """Mean loss and accuracy over a split, learning or not."""
         step = self._learn if learn else self._judge

@@ -91,7 +91,7 @@ LEAST: dict[str, Any] = {
         "archive": {"source": "archive", "url": "file:///pictures.zip"},
         "table": {"source": "table", "path": "list.csv"},
     },
-    "models": completed.LEAST,
+    "models": {**completed.LEAST, "transfer": {**completed.LEAST["transfer"], "fine_tune": {"from": "conv"}}},
     "evaluations": {"train": ["pets/train"]},
     "image_sets": {"few": {"dataset": "pets", "split": "train"}},
     "filters": {"file": {}},

@@ -47,6 +47,21 @@ trained:
   cams:
     net: {images: [found]}
 
+# A new head on a model's frozen layers, the last of them fine-tuned.
+transferred:
+  seed: 7
+  datasets:
+    pets: {source: drawn_pets, image_size: 64, images_per_class: {train: 4, validation: 2, test: 3}}
+    others: {source: drawn_pets, image_size: 64, images_per_class: {train: 2, validation: 2}}
+  models:
+    net: {source: file, path: user/net.keras, image_size: 32, classes: [a, b]}
+    other: {source: file, path: user/other.keras, image_size: 32, classes: [a, b]}
+    new: {source: transfer, base: net, dataset: pets, epochs: 2, batch_size: 4, units: 4, fine_tune: {from: conv2, epochs: 2}}
+  image_sets:
+    two: {dataset: pets, split: test, per_class: 1}
+  cams:
+    new: {images: [two]}
+
 # Models of every origin, and their layers.
 imported:
   datasets: {}
