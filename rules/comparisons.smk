@@ -24,7 +24,7 @@ rule train_seed:
     benchmark:
         "<study>/benchmarks/train_seed/{model}.{number}.tsv"
     wildcard_constraints:
-        model=one_of(TRAINED),
+        model=one_of(set(TRAINED) - set(TRAINED_ON_MASKS)),
         number=r"\d+",
     conda:
         "../envs/convscope.yaml"

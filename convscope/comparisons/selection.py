@@ -57,8 +57,7 @@ def check_comparison(config: dict[str, Any], name: str) -> None:
         source = config["models"][model]["source"]
         if source != "train":
             raise UserError(
-                f"{key}.models: '{model}' comes from source: {source}, and cannot be trained from another seed; leave it out, or "
-                "train it (source: train)"
+                f"{key}.models: '{model}' comes from source: {source}, and only source: train has several seeds; leave it out"
             )
         if is_of_pixels(config["models"][model]):
             raise UserError(

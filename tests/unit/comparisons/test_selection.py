@@ -38,7 +38,7 @@ def test_defaults_and_trainings() -> None:
         ({"models": ["a", "bb"]}, "comparisons.two.models: model 'bb' does not exist; did you mean 'b'?"),
         (
             {"models": ["a", "app"]},
-            "comparisons.two.models: 'app' comes from source: application, and cannot be trained",
+            "comparisons.two.models: 'app' comes from source: application, and only source: train has",
         ),
         (
             {"split": "pets/tests"},
