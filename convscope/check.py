@@ -164,6 +164,11 @@ def _among(key: str, what: str, name: str, valid: Any) -> None:
 def _check_dataset(key: str, dataset: dict[str, Any]) -> None:
     if dataset.get("splits") and dataset.get("images_per_class"):
         raise UserError(f"{key}: splits and images_per_class exclude each other; keep one")
+    check_below(f"{key}.pictures", dataset.get("pictures", ""))
+    if dataset.get("pictures") and dataset.get("splits"):
+        raise UserError(f"{key}.splits: pictures of one folder are divided by images_per_class; leave splits out")
+    if "class_from" in dataset and "pictures" not in dataset:
+        raise UserError(f"{key}.class_from is for pictures without class folders; name their folder by pictures:")
     for split, name in dataset.get("splits", {}).items():
         check_below(f"{key}.splits.{split}", name)
     _check_window(key, dataset)
@@ -178,6 +183,9 @@ def _check_dataset(key: str, dataset: dict[str, Any]) -> None:
     if dataset["source"] == "archive":
         check_below(f"{key}.folder", dataset["folder"])
         check_address(f"{key}.url", dataset["url"], archive=True)
+        check_below(f"{key}.masks", dataset.get("masks", ""))
+        if "masks_url" in dataset:
+            check_address(f"{key}.masks_url", dataset["masks_url"], archive=True)
 
 
 def _check_window(key: str, part: dict[str, Any]) -> None:

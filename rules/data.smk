@@ -138,10 +138,26 @@ def downloaded(url):
     return f"{STUDY}/{DOWNLOADED}/{download_name(url)}"
 
 
+def archives(wildcards):
+    """The archive of a dataset, and the one of its masks, where they are another."""
+    part = config["datasets"][wildcards.dataset]
+    masks = {"masks": downloaded(part["masks_url"])} if "masks_url" in part else {}
+    return {"archive": downloaded(part["url"]), **masks}
+
+
+def masks_checksum(part):
+    """What the archive of a dataset's masks must have; "" where there is none, or any will do."""
+    return (
+        DOWNLOADS[download_name(part["masks_url"])].sha256
+        if "masks_url" in part
+        else ""
+    )
+
+
 rule extract:
-    """Extract an archive safely; members that are corrupt are listed."""
+    """Extract an archive safely, and that of its masks beside it; members that are corrupt are listed."""
     input:
-        archive=lambda w: downloaded(config["datasets"][w.dataset]["url"]),
+        unpack(archives),
     output:
         folder=directory("<study>/datasets/{dataset}/extracted"),
         content="<study>/datasets/{dataset}/extracted.sha256",
@@ -163,10 +179,17 @@ rule extract:
         sha256=lambda w: DOWNLOADS[
             download_name(config["datasets"][w.dataset]["url"])
         ].sha256,
-        content=lambda w: local_content(config["datasets"][w.dataset]["url"]),
+        content=lambda w: [
+            local_content(config["datasets"][w.dataset][key])
+            for key in ("url", "masks_url")
+            if key in config["datasets"][w.dataset]
+        ],
+        masks=lambda w, input: option("masks", input.get("masks")),
+        masks_sha256=lambda w: masks_checksum(config["datasets"][w.dataset]),
     shell:
         r"""
-        python "$CONVSCOPE_SCRIPTS" extract --archive {input.archive:q} --sha256={params.sha256:q} --out {output.folder:q} \
+        python "$CONVSCOPE_SCRIPTS" extract --archive {input.archive:q} --sha256={params.sha256:q} {params.masks} --masks-sha256={params.masks_sha256:q} \
+            --out {output.folder:q} \
             --content {output.content:q} --listing {output.listing:q} --max-bytes {params.max_bytes} \
             --max-files {params.max_files} --log {log:q}
         """

@@ -22,7 +22,8 @@ from convscope.data.folders import (
     picture_files,
 )
 from convscope.data.groups import composed, labels_text
-from convscope.data.listings import METADATA, Listing, listing_of
+from convscope.data.listings import METADATA, Listing
+from convscope.data.pairs import listing_of
 from convscope.data.rows import BadRow, Dataset, ImageRow
 from convscope.errors import BadImage, UserError, nearest
 from convscope.pictures.read import MAX_PIXELS, read_image
@@ -80,7 +81,8 @@ def scan_dataset(
             `images_per_class` ({split: n}: with split folders the first n of each class; without, the textbook's split:
             of each class in natural order the first n, then the next n ...; unreadable ones do not count),
             `on_bad_image` (list or fail), `min_side` and `max_pixels` (pixels), `window` ([black, white], of pictures with other
-            numbers than bytes), `masks` (folder of part masks, which are no class: see `part_masks`).
+            numbers than bytes), `masks` (folder of part masks, which are no class: see `part_masks`),
+            `pictures` (a folder of pictures without class folders, see `pairs`) and `class_from`.
             With neither `splits` nor `images_per_class`, folders of folders are splits of classes, and plain class
             folders make one split named "all". A folder with a Hugging Face metadata file is read as that says.
         threads: pictures decoded at a time.
@@ -218,10 +220,13 @@ class _Scan:
         return rows
 
     def unlisted(self, listing: Listing, root: Path) -> None:
-        """What lies in a Hugging Face folder and is not in its lists."""
+        """What lies in a folder and is not in its list; masks are looked at elsewhere."""
         named = {os.path.normpath(entry.path) for entry in listing.entries}
         others: list[SkippedRow] = []
+        masks = masks_folder(self.settings) if self.settings.get("pictures") else None
         found = [path for path in picture_files(root, others) if os.path.normpath(path) not in named]
+        if masks:
+            found = [path for path in found if not path.is_relative_to(root / masks)]
         self.skipped.extend(SkippedRow(str(path), "a picture that the list does not name") for path in found)
         self.skipped.extend(row for row in others if Path(row.path).name not in _NO_PICTURES)
 

@@ -32,8 +32,8 @@ def list_masks(
     Args:
         folder: the pictures' folder, or that of the extracted archive.
         settings: the dataset's part of the config; its `masks` is a folder laid out like the pictures (a JPEG's mask is a PNG of the
-            same stem), relative to them or absolute. Its parts.json, or the one beside the pictures, lists the names. A list of
-            pictures may name each one's mask; then the parts.json lies beside it.
+            same stem), relative to them or absolute. `parts`, its parts.json, or the one beside the pictures, lists the names. A list
+            of pictures may name each one's mask; then the parts.json lies beside it.
         images: the readable pictures.
 
     Returns:
@@ -61,19 +61,21 @@ def _places(
 ) -> tuple[dict[str, Path], list[str], bool]:
     """Where the mask of each picture lies, if anywhere, the names of the masks' values, and whether a list says so."""
     if (listing := listing_in(folder, settings)) and any(entry.mask for entry in listing.entries):
-        place = folder if folder.is_dir() else folder.parent
+        place, masks = folder if folder.is_dir() else folder.parent, "."
+        if settings.get("pictures"):
+            place, masks = pictures_root(folder, settings), masks_folder(settings) or "."
         masks_of = {entry.path: Path(entry.mask) for entry in listing.entries if entry.mask and not entry.fault}
-        return masks_of, _parts(place, "."), True
-    masks = masks_folder(settings)
-    if masks is None:
+        return masks_of, list(settings.get("parts") or _parts(place, masks)), True
+    beside = masks_folder(settings)
+    if beside is None:
         return {}, [], False
     root = pictures_root(folder, settings)
     there = {
-        image.path: (root / masks / Path(image.path).relative_to(root)).with_suffix(".png")
+        image.path: (root / beside / Path(image.path).relative_to(root)).with_suffix(".png")
         for image in images
         if Path(image.path).is_relative_to(root)
     }
-    return there, _parts(root, masks), False
+    return there, list(settings.get("parts") or _parts(root, beside)), False
 
 
 def _reason(mask: Path, sha256: str, size: tuple[int, int], parts: list[str]) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from convscope.data.class_order import FILE, class_indices, ordered
 from convscope.data.folders import folders_called, is_picture, is_picture_file
 from convscope.data.groups import composed
-from convscope.data.listings import Listing, listing_of, metadata_files
+from convscope.data.listings import Listing, metadata_files
+from convscope.data.pairs import listing_of
 from convscope.errors import UserError, nearest
 from convscope.storage.addresses import fault_of_address, local_file
 from convscope.storage.fingerprints import is_ignored
@@ -142,6 +143,9 @@ def check_dataset_folder(key: str, dataset: Mapping[str, Any]) -> None:
     if masks := _masks(dataset):
         check_folder(f"{key}.masks", masks)
         _check_parts(f"{key}.masks", [masks / "parts.json", root / "parts.json"])
+    if dataset.get("pictures"):
+        _check_pairs(key, root, dataset)
+        return
     for split, part in (dataset.get("splits") or {}).items():
         check_folder(f"{key}.splits.{split}", below(root, part))
     try:
@@ -173,6 +177,24 @@ def check_dataset_folder(key: str, dataset: Mapping[str, Any]) -> None:
                 "classes:"
             )
     check_order(f"{key}.path", root, filled, chosen)
+
+
+def _check_pairs(key: str, root: Path, dataset: Mapping[str, Any]) -> None:
+    check_folder(f"{key}.pictures", below(root, dataset["pictures"]))
+    try:
+        listing = listing_of(dataset)
+    except UserError as error:
+        raise UserError(f"{key}.{error}") from None
+    assert listing is not None  # noqa: S101
+    sound = [entry for entry in listing.entries if not entry.fault]
+    if not sound:
+        why = f"; the first: {listing.entries[0].path}: {listing.entries[0].fault}" if listing.entries else ""
+        raise UserError(f"{key}.pictures: no picture of '{root / dataset['pictures']}' counts{why}")
+    if dataset.get("masks") and not any(entry.mask for entry in sound):
+        raise UserError(
+            f"{key}.masks: no mask in '{root / dataset['masks']}' is called like a picture; the first would be "
+            f"'{Path(sound[0].path).stem}.png'"
+        )
 
 
 def check_list(key: str, dataset: Mapping[str, Any]) -> None:

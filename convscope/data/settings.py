@@ -8,7 +8,8 @@ from convscope.data.places import masks_below
 
 # The folder, below the dataset's, of pictures that the workflow makes; a user's own lie where they lie.
 MADE_IN = {**dict.fromkeys(DRAWN_KINDS, "drawn"), "archive": "extracted"}
-_OF_THE_ARCHIVE = ("url", "sha256", "max_bytes", "max_files")
+_OF_THE_ARCHIVE = ("url", "sha256", "masks_url", "masks_sha256", "max_bytes", "max_files")
+_OF_MASKS = ("source", "folder", "masks", "columns", "splits", "pictures", "class_from", "parts")
 
 
 def dataset_settings(dataset: dict[str, Any]) -> dict[str, Any]:
@@ -19,7 +20,8 @@ def dataset_settings(dataset: dict[str, Any]) -> dict[str, Any]:
     used = {key: dataset[key] for key in sorted(dataset) if key not in _OF_THE_ARCHIVE}
     if used["source"] in DRAWN_KINDS:
         used["splits"] = {split: split for split in used.pop("images_per_class")}
-    below = masks_below(used)
+    used.pop("parts", None)
+    below = used.get("masks") if used["source"] == "archive" else masks_below(used)
     # Elsewhere they cannot be taken for a class.
     if used.pop("masks", None) and below:
         used["masks"] = below
@@ -28,7 +30,7 @@ def dataset_settings(dataset: dict[str, Any]) -> dict[str, Any]:
 
 def masks_settings(dataset: dict[str, Any]) -> dict[str, Any]:
     """What the list of a dataset's part masks depends on, beside its pictures."""
-    return {key: dataset[key] for key in ("source", "folder", "masks", "columns", "splits") if key in dataset}
+    return {key: dataset[key] for key in _OF_MASKS if key in dataset}
 
 
 def image_set_settings(part: dict[str, Any], downloaded: Sequence[str] = ()) -> dict[str, Any]:

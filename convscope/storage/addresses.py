@@ -68,6 +68,8 @@ def _named(config: Mapping[str, Any]) -> Iterator[tuple[str, str, str, str]]:
     for name, part in config["datasets"].items():
         if part["source"] == "archive":
             yield f"datasets.{name}", part["url"], part.get("sha256", "").lower(), "archive"
+            if "masks_url" in part:
+                yield f"datasets.{name}.masks", part["masks_url"], part.get("masks_sha256", "").lower(), "archive"
     for name, part in config["image_sets"].items():
         for url in part.get("urls", []):
             yield f"image_sets.{name}", url, "", "picture"

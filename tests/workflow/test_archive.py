@@ -6,6 +6,7 @@ import http.server
 import io
 import os
 import subprocess
+import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -100,6 +101,48 @@ def test_downloaded_archive_becomes_image_sets(fresh: Project, served: tuple[Pat
     assert "outside.png" in skipped and not list(fresh.folder.rglob("outside.png"))
     assert len(read_rows(study / "image_sets/one.csv")) == 1 and len(read_rows(study / "image_sets/test.csv")) == 4
     assert not fresh.would_run(*TARGETS, config="photos.yaml")
+
+
+OXFORD = """
+study: oxford
+datasets:
+  pets:
+    source: archive
+    url: {url}/images.tar.gz
+    masks_url: {url}/annotations.tar.gz
+    pictures: images
+    masks: annotations/trimaps
+    class_from: name
+    parts: [none, animal, background, border]
+    images_per_class: {{train: 2, validation: 1}}
+models:
+  net: {{source: train, architecture: encoder_decoder, dataset: pets, image_size: 32}}
+"""
+
+
+def test_pictures_and_trimaps_in_two_archives(fresh: Project, served: tuple[Path, str]) -> None:
+    folder, url = served
+    for name in ("images", "annotations"):
+        with tarfile.open(folder / f"{name}.tar.gz", "w:gz") as archive:
+            for number, pet in enumerate(("Abyssinian", "beagle")):
+                for place in (1, 2, 3):
+                    content, path = picture(10 * number + place), f"images/{pet}_{place}.png"
+                    if name == "annotations":
+                        trimap, path = io.BytesIO(), f"annotations/trimaps/{pet}_{place}.png"
+                        Image.fromarray(np.full((40, 50), place, np.uint8)).save(trimap, format="PNG")
+                        content = trimap.getvalue()
+                    member = tarfile.TarInfo(path)
+                    member.size = len(content)
+                    archive.addfile(member, io.BytesIO(content))
+    (fresh.folder / "oxford.yaml").write_text(OXFORD.format(url=url))
+    table = "results/oxford/datasets/pets/masks.csv"
+    fresh.run(table, config="oxford.yaml")
+    images = {row["path"]: row for row in read_rows(fresh.folder / "results/oxford/datasets/pets/images.csv")}
+    assert sorted({row["class"] for row in images.values()}) == ["Abyssinian", "beagle"] and len(images) == 6
+    masks = read_rows(fresh.folder / table)
+    assert len(masks) == 6 and not any(row["reason"] for row in masks)
+    assert all(Path(row["mask"]).stem == Path(row["path"]).stem and row["path"] in images for row in masks)
+    assert not fresh.would_run(table, config="oxford.yaml")
 
 
 def test_wrong_checksum_ends_in_one_line(fresh: Project, served: tuple[Path, str]) -> None:

@@ -63,6 +63,8 @@ def write_pictures(user: Path) -> None:
         _save(picture(20 + number), user / "herd" / name)
         _save(picture(30 + number), user / "flock" / name)
         _save(mask(20 + number), user / "herd_masks" / name)
+        _save(picture(20 + number), user / "pairs" / "pictures" / name.replace("/", "_"))
+        _save(mask(20 + number), user / "pairs" / "masks" / name.replace("/", "_"))
     for number in range(3):
         _save(picture(40 + number), user / "loose" / f"{number}.png")
         _save(picture(50 + number), user / "album" / f"{number}.png")
