@@ -1,6 +1,7 @@
 """Make the pictures of the README and of docs/ from finished studies: `python docs/make_pictures.py` (needs chromium for one of them).
 
-The default study must be there; `config/cheat.yaml` and a study with the real Xception give pictures where they are.
+The default study must be there; `config/cheat.yaml`, `config/segmentation.yaml` and a study with the real Xception give pictures where
+they are.
 """
 
 import contextlib
@@ -105,6 +106,11 @@ def main() -> None:
         # The same cat, in the garden that the cheating model takes for a dog, explained for it and for the honest one.
         rows = [Image.open(cheat / model / "swapped" / "side_by_side.png") for model in ("cheat", "honest")]
         save(stack([row.crop((0, 0, row.width, row.height * 48 // 100)) for row in rows]), "cheat.jpg", 920)
+    masks = ROOT / "results" / "segmentation" / "segmentation" / "net" / "test"
+    if masks.is_dir():
+        # The legend and the first rows of each sheet.
+        sheets = [Image.open(masks / name) for name in ("masks.png", "gradcam_predicted.png")]
+        save(stack([sheet.crop((0, 0, sheet.width, 308)) for sheet in sheets], gap=14), "segmentation.jpg")
     presets = Path("results/presets/filters/xception")
     if presets.is_dir():
         # Of a study with the real Xception and these layers and presets; other weights would give another picture.

@@ -32,7 +32,7 @@ rule train_segmentation:
         "../envs/convscope.yaml"
     threads: lambda w: config["models"][w.model]["threads"]
     resources:
-        mem_mb=4000,
+        mem_mb=8000,
         runtime=1440,
         gpu=0,
     params:
