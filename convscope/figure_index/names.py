@@ -170,6 +170,12 @@ def _figures() -> dict[str, Figure]:
             _stage("segmentation", pictures, "gradcam: {regions: [predicted, whole]}"),
             sources.seg_gradcam,
         ),
+        "transfer_heads": Figure(
+            "What CAM's head costs",
+            "The accuracy of a pooled and of a dense head on the same frozen layers.",
+            "models:\n  new: {source: transfer, base: my_model, dataset: my_data}",
+            sources.transfer_heads,
+        ),
         "roc": _report("roc.png", "ROC curves", "True by false positives, of each class."),
         "confusion": _report("confusion.png", "Confusion matrix", "How often each class was taken for which."),
         "calibration": _report("calibration.png", "Calibration", "How often the model is right, by how sure it is."),

@@ -45,8 +45,9 @@ def photos(config: Config, layers: Layers) -> list[Source]:
     return [Source(name, (f"image_sets/{name}.csv",), "photo") for name in wanted]
 
 
-def _trained(config: Config) -> list[str]:
-    return [name for name, model in (config.get("models") or {}).items() if model["source"] == "train"]
+def _trained(config: Config, *sources: str) -> list[str]:
+    wanted = sources or ("train", "transfer")
+    return [name for name, model in (config.get("models") or {}).items() if model["source"] in wanted]
 
 
 def training_curves(config: Config, layers: Layers) -> list[Source]:
@@ -133,7 +134,7 @@ def activation_maximisation(config: Config, layers: Layers) -> list[Source]:
     """Grid and objectives of each layer of the models that the study trains."""
     return [
         Source(f"{model} {preset} {layer} {kind}", (f"{folder}/{file}_{layer}.png",), "copied")
-        for model, preset, layer, folder in _patterns(config, layers, _trained(config))
+        for model, preset, layer, folder in _patterns(config, layers, _trained(config, "train"))
         for kind, file in (("patterns", "filters_for_layer"), ("objective", "objective"))
     ]
 
@@ -238,3 +239,8 @@ def seg_gradcam(config: Config, layers: Layers) -> list[Source]:
         for model, images in _pairs(config, "segmentation")
         for region in config["segmentation"][model].get("gradcam", {}).get("regions", [])
     ]
+
+
+def transfer_heads(config: Config, layers: Layers) -> list[Source]:
+    """The heads that were tried on frozen layers, in a table."""
+    return [Source(name, (f"models/{name}/heads.csv",), "table") for name in _trained(config, "transfer")]

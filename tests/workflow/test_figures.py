@@ -56,7 +56,7 @@ judging:
   net: {images: [two], methods: [gradcam, occlusion], metrics: [curves, sparseness], steps: 4}
 """
 # Made of a stage that this study has not; that stage's own test makes them.
-ELSEWHERE = {"ablation", "segmentation_masks", "seg_gradcam"}
+ELSEWHERE = {"segmentation_masks", "seg_gradcam", "ablation", "transfer_heads"}
 
 
 def figures(project: Project, path: Path, *names: str) -> subprocess.CompletedProcess[str]:
