@@ -19,6 +19,7 @@ MOST_PICTURES = 8
 # Patterns of a layer, in rows of two.
 PATTERNS = 4
 _CELL = 150
+_LEAST = 120
 _NO_PATTERN = 225
 
 
@@ -50,7 +51,9 @@ def heatmap_sheet(maps: Mapping[str, Path], cmap: str) -> np.ndarray:
         for model, drawn in rows.items():
             cells.append(drawn[place][2])
             captions.append(f"{model}\n{drawn[place][3]}")
-    return contact_sheet(cells, 1 + len(maps), sheet_cell(cells[0].shape[:2], 1), captions, margin=8)
+    height, width = sheet_cell(cells[0].shape[:2], 1)
+    factor = -(-_LEAST // width)  # names of models are to fit below small pictures, too
+    return contact_sheet(cells, 1 + len(maps), (factor * height, factor * width), captions, margin=8)
 
 
 def _pictures(path: Path) -> dict[str, int]:
