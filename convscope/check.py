@@ -37,6 +37,7 @@ from convscope.models.settings import classes_beside
 from convscope.segmentation.settings import check_of_pixels, check_segmentation, is_of_pixels
 from convscope.storage.addresses import dataset_and_split, downloads_of
 from convscope.storage.places import check_file, check_folder, looking_once
+from convscope.watching.settings import check_watching
 
 _KNOWN_COLORMAPS = (
     "jet",
@@ -82,7 +83,7 @@ def check_study(config: dict[str, Any]) -> None:
     for name, image_set in config["image_sets"].items():
         _check_image_set(f"image_sets.{name}", image_set, config)
     downloads_of(config)
-    for stage in ("activations", "filters", "segmentation", "cams", "attributions", "judging"):
+    for stage in ("activations", "filters", "segmentation", "cams", "attributions", "judging", "watching"):
         for model, settings in config[stage].items():
             key = f"{stage}.{model}"
             _among(key, "model", model, config["models"])
@@ -98,13 +99,19 @@ def check_study(config: dict[str, Any]) -> None:
             raise UserError(f"filters.{model}: {str(error).removeprefix('filters: ')}") from None
     for model in config["segmentation"]:
         check_segmentation(config, model)
-    for model, settings in config["cams"].items():
-        _check_class(f"cams.{model}", settings, model, config)
-        _check_colormap(f"cams.{model}.colormap", settings["colormap"])
-        _check_head(f"cams.{model}", config["models"][model])
-        if "layer" in settings:
-            check_map_layer(f"cams.{model}.layer", settings["layer"], config["models"], model)
+    for stage in ("cams", "watching"):
+        for model, settings in config[stage].items():
+            key = f"{stage}.{model}"
+            _check_class(key, settings, model, config)
+            _check_colormap(f"{key}.colormap", settings["colormap"])
+            _check_head(key, config["models"][model])
+            for part, own in (("", settings), (".activation", settings.get("activation", {}))):
+                if "layer" in own:
+                    check_map_layer(f"{key}{part}.layer", own["layer"], config["models"], model)
+    for model in config["cams"]:
         _check_gap_head(f"cams.{model}.gap_head", model, config)
+    for model in config["watching"]:
+        check_watching(model, config)
     for model, settings in config["attributions"].items():
         _check_attributions(f"attributions.{model}", settings, model, config)
     for model in config["judging"]:

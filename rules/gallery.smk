@@ -6,7 +6,14 @@ from convscope.storage.addresses import all_without_secrets
 
 def shown_sets():
     """The tables of the image sets that a stage shows."""
-    stages = ("activations", "segmentation", "cams", "attributions", "judging")
+    stages = (
+        "activations",
+        "segmentation",
+        "cams",
+        "attributions",
+        "judging",
+        "watching",
+    )
     used = {images for stage in stages for _, images in pairs(stage)}
     return [
         file
@@ -46,6 +53,7 @@ rule gallery:
         attributions=attribution_figures(),
         judging=judging_tables(),
         comparisons=comparison_files(),
+        watching=watching_figures(),
     output:
         page="<study>/gallery/index.html",
         study="<study>/gallery/study.json",

@@ -29,9 +29,9 @@ ROOMS = {
     "comparisons": "which networks are better, beyond their seeds",
     "figure_index": "every figure by its name",
     "gallery": "all of it to look at",
-    "check": "every name of a study leads somewhere",
     "notebook": "a live model, in a cell",
     "watching": "a model while it learns",
+    "check": "every name of a study leads somewhere",
     "command": "a study file from a model and pictures",
 }
 # What stands on the rooms, as it is called in the repository.

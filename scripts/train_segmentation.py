@@ -14,7 +14,7 @@ def main(args: argparse.Namespace) -> None:
     """Train, make the model canonical, write everything."""
     from convscope.errors import UserError
     from convscope.jobs.job import Progress, say
-    from convscope.models import architectures, epochs, graphs, load, training
+    from convscope.models import architectures, epoch_networks, graphs, load, training
     from convscope.models.canonical import canonical
     from convscope.models.channels import channel_facts
     from convscope.models.settings import image_size
@@ -100,7 +100,7 @@ def main(args: argparse.Namespace) -> None:
     )
     load.save_model(network, args.model)
     spec.save(args.spec)
-    epochs.write_epochs(
+    epoch_networks.write_epochs(
         args.epochs,
         model,
         network,

@@ -305,3 +305,46 @@ def add_judging(results: Path) -> None:
     write_csv(folder / "self_check.csv", "method,check,value,remark", [["gradcam", "layer chosen", "conv4", ""]])
     write_csv(folder / "table.csv", "method,metric", [])
     Image.new("RGB", (40, 30)).save(folder / "metrics.png")
+
+
+def add_watching(results: Path) -> dict[str, Any]:
+    """Watch two images of the first set for three of four epochs, and two filters; the config that asks for it.
+
+    The first image is right, wrong, right; the second, of unknown class, is always taken for a cat.
+    """
+    folder = results / "watching" / "convnet"
+    seen = folder / SETS[0]
+    answers = [(1, "cat", True, False), (2, HOSTILE_CLASS, False, True), (4, "cat", True, True)]
+    rows = [(e, "img_0", "cat", said, 0.5 + e / 10, right, flipped) for e, said, right, flipped in answers]
+    rows += [(epoch, "img_1", "", "cat", 0.75, "", False) for epoch in (1, 2, 4)]
+    write_csv(seen / "predictions.csv", "epoch,id,class,predicted,value,correct,flipped", rows)
+    facts = {
+        "model_digest": DIGEST,
+        "epochs": [1, 2, 4],
+        "best_epoch": 2,
+        "rows": ["Grad-CAM at conv4", "conv4, channel 3"],
+    }
+    write_object(seen / "frames.json", facts | {"images": 8, "cell": [30, 40], "left_out": {"cam": "no <head>"}})
+    for seed, name in enumerate(("img_0", "img_1")):
+        for kind, suffix, height, width in (
+            ("frames", "jpg", 60, 160),
+            ("strips", "png", 80, 170),
+            ("animations", "webp", 40, 60),
+        ):
+            (seen / "pictures" / kind).mkdir(parents=True, exist_ok=True)
+            picture(seen / "pictures" / kind / f"{name}.{suffix}", height, width, seed)
+    facts = {
+        "model_digest": DIGEST,
+        "rows": ["filter 0", "filter 5"],
+        "epochs": [1, 2, 4],
+        "cell": [20, 20],
+        "layer": "conv2",
+    }
+    write_object(folder / "filters.json", facts)
+    picture(folder / "filters.jpg", 40, 60, 3)
+    picture(folder / "filters.png", 60, 80, 3)
+    history = [(epoch, 0.8 / epoch, 0.5 + epoch / 10, 0.9 / epoch, 0.4 + epoch / 10, 1.0) for epoch in (1, 2, 3, 4)]
+    write_csv(
+        results / "models" / "convnet" / "history.csv", "epoch,loss,accuracy,val_loss,val_accuracy,seconds", history
+    )
+    return CONFIG | {"watching": {"convnet": {"images": SETS[:1], "filters": {"filters": 2}}}}

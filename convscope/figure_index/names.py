@@ -82,6 +82,18 @@ def _figures() -> dict[str, Figure]:
             "models:\n  my_model: {source: train, architecture: convnet, dataset: my_data, epochs: 20}",
             sources.training_curves,
         ),
+        "every_epoch": Figure(
+            "Every epoch of a training",
+            "What a model says of pictures, what flips, and where it looks, after each kept epoch.",
+            _stage("watching", pictures, "methods: [gradcam]"),
+            sources.every_epoch,
+        ),
+        "patterns_by_epoch": Figure(
+            "Filter patterns by epoch",
+            "What a few filters look for while the model learns, from the same start each time.",
+            _stage("watching", pictures, "filters: {layer: conv3, filters: 4}"),
+            sources.patterns_by_epoch,
+        ),
         "one_channel": Figure(
             "One channel of a layer",
             "What one channel of the first layer answers to a picture, with its scale.",

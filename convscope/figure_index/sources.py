@@ -39,7 +39,7 @@ def _pairs(config: Config, stage: str) -> Iterator[tuple[str, str]]:
 
 def photos(config: Config, layers: Layers) -> list[Source]:
     """The first picture of each image set that a stage shows."""
-    stages = ("activations", "cams", "attributions", "judging")
+    stages = ("activations", "cams", "attributions", "judging", "watching")
     used = {images for stage in stages for _, images in _pairs(config, stage)}
     wanted = [name for name in config.get("image_sets") or {} if name in used]
     return [Source(name, (f"image_sets/{name}.csv",), "photo") for name in wanted]
@@ -54,6 +54,24 @@ def training_curves(config: Config, layers: Layers) -> list[Source]:
     """The curves of each model that the study trains, from scratch or as a new head on another one."""
     names = [name for name, model in (config.get("models") or {}).items() if model["source"] in ("train", "transfer")]
     return [Source(name, (f"models/{name}/curves.png",), "copied") for name in names]
+
+
+def every_epoch(config: Config, layers: Layers) -> list[Source]:
+    """The sheet of each model and image set that is watched."""
+    return [
+        Source(f"{model} {images}", (f"watching/{model}/{images}/sheet.png",), "copied")
+        for model, images in _pairs(config, "watching")
+    ]
+
+
+def patterns_by_epoch(config: Config, layers: Layers) -> list[Source]:
+    """The patterns of each model whose filters are watched."""
+    watched = (config.get("watching") or {}).items()
+    return [
+        Source(model, (f"watching/{model}/filters.png",), "copied")
+        for model, part in watched
+        if part["filters"]["filters"] != 0
+    ]
 
 
 def of_evaluations(config: Config, file: str) -> list[Source]:

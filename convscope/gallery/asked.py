@@ -28,6 +28,8 @@ class AskedModel:
         cam_methods, attribution_methods: in the order in which they are shown.
         against: the model whose maps its own are compared with.
         masks: the model whose predicted masks it is judged with.
+        watching: the image sets that are looked at after every kept epoch of its training.
+        watched_filters: whether filter patterns are made after them, too.
     """
 
     name: str
@@ -46,6 +48,8 @@ class AskedModel:
     judging: tuple[str, ...]
     against: str | None
     masks: str | None = None
+    watching: tuple[str, ...] = ()
+    watched_filters: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,4 +136,6 @@ def _model(config: Mapping[str, Any], name: str) -> AskedModel:
         judging=_names(part("judging").get("images")),
         against=part("judging").get("against"),
         masks=part("judging").get("masks"),
+        watching=_names(part("watching").get("images")),
+        watched_filters=bool(part("watching")) and setting("watching", "filters").get("filters") != 0,
     )

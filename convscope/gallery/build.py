@@ -23,7 +23,7 @@ from convscope.storage.files import write_json, write_text
 
 CARD, UNFINISHED_CARD = "study.json", "unfinished.json"
 _HERE = Path(__file__).parent
-_STATIC = ("gallery.css", "gallery.js", "predictions.js")
+_STATIC = ("gallery.css", "gallery.js", "predictions.js", "watching.js")
 _PAGES = (
     "model_*.html",
     "layer_*.html",
@@ -35,6 +35,7 @@ _PAGES = (
     "segmentation_*.html",
     "figures.html",
     "comparison_*.html",
+    "watching_*.html",
 )
 _UNKNOWN = "\u2013"
 _PICTURES = ("strip_*.jpg", "banner_*.jpg", "figure_*.jpg")
@@ -258,6 +259,9 @@ def _model_pages(site: _Site, model: Model, pages: tuple[ImagePages, ...]) -> No
         site.render(
             "judging.html.j2", site.page("judging", model.name, judging.image_set), model=model, judging=judging
         )
+    for watched in model.watched:
+        name = site.page("watching", model.name, watched.image_set)
+        site.render("watching.html.j2", name, model=model, watched=watched)
 
 
 def _image_pages(site: _Site, every: dict[str, tuple[ImagePages, ...]]) -> None:

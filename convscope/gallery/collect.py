@@ -22,6 +22,7 @@ from convscope.gallery.records import Activations, Dataset, Evaluation, ImageSet
 from convscope.gallery.segmented import Segmented, segmented
 from convscope.gallery.tables import Row, folders, number, read_object, read_table, scalars, truth
 from convscope.gallery.unfinished import Unfinished
+from convscope.gallery.watched import Watching, watching
 from convscope.models.layer_table import CONVOLUTIONS, select_layers
 from convscope.segmentation.names import REGIONS
 from convscope.storage.files import whole_files
@@ -68,7 +69,14 @@ def _used_sets(asked: Asked) -> list[str]:
     used = {
         name
         for model in asked.models
-        for stage in (model.activations, model.segmentation, model.cams, model.attributions, model.judging)
+        for stage in (
+            model.activations,
+            model.segmentation,
+            model.cams,
+            model.attributions,
+            model.judging,
+            model.watching,
+        )
         for name in stage
     }
     return [name for name in asked.image_sets if name in used]
@@ -189,6 +197,7 @@ class _ModelResults:
             cam_head=heads[0] if heads else None,
             segmented=tuple(found for entry in self._sets(self.asked.segmentation) for found in self._segmented(entry)),
             transfer_heads=compared[0] if compared else None,
+            watched=tuple(found for entry in self._sets(self.asked.watching) for found in self._watched(entry)),
         )
 
     def _one(
@@ -319,6 +328,16 @@ class _ModelResults:
         read = functools.partial(judging, folder, rival if compared else None)
         found = self._one("Judging", entry, read, [table], table, entry)
         return [dataclasses.replace(judged, masks=self.asked.masks) for judged in found if judged]
+
+    def _watched(self, entry: str) -> list[Watching]:
+        folder = self.present.results / "watching" / self.name
+        facts, patterns = folder / entry / "frames.json", folder / "filters.json"
+        files = [facts, folder / entry / "predictions.csv"]
+        shown = self.asked.watched_filters and self._one(
+            "Filter patterns while it learned", "", lambda: patterns, [patterns], patterns
+        )
+        read = functools.partial(watching, folder / entry, self.folder / "history.csv", patterns if shown else None)
+        return self._one("While it learned", entry, read, files, facts, entry)
 
 
 def _evaluation(folder: Path) -> Evaluation:

@@ -14,6 +14,7 @@ from convscope.gallery.present import Gap
 from convscope.gallery.segmented import Segmented
 from convscope.gallery.tables import Row
 from convscope.gallery.unfinished import Unfinished
+from convscope.gallery.watched import Watching
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,7 @@ class Model:
     cam_head: CamHead | None = None
     segmented: tuple[Segmented, ...] = ()
     transfer_heads: TransferHeads | None = None
+    watched: tuple[Watching, ...] = field(default=(), kw_only=True)
 
     def gate(self, image_set: str, method: str) -> Gate | None:
         """What the sanity gate says of a method on an image set, for wherever its pictures are shown."""

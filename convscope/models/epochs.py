@@ -1,16 +1,13 @@
-"""What a model was on its way: the weights of some epochs of its training, in one HDF5 file."""
+"""Which epochs of a training are kept, and their weights until it is finished. No TensorFlow here."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
-from convscope.models.follow import Followed
-from convscope.models.graphs import weights_digest
 from convscope.storage import store
 from convscope.storage.files import atomic_path
 from convscope.storage.kept_arrays import read_kept
@@ -100,53 +97,6 @@ def _place(folder: Path, epoch: int) -> Path:
     return folder / f"epoch_{epoch:05}.npz"
 
 
-def write_epochs(
-    path: Path,
-    model: keras.Model,
-    network: keras.Model,
-    kept: KeptWeights,
-    history: Sequence[Mapping[str, float]],
-    best_epoch: int,
-    again: Callable[[], keras.Model],
-    /,
-    **attributes: Any,
-) -> None:
-    """Write the weights of the kept epochs as those of the canonical network; the model is left with those of the last one.
-
-    The file holds `epoch` (E,), what was measured in each (`MEASURED`, each (E,)), `digest` (E,) of the weights
-    (`graphs.weights_digest`), and `weights/00000 ...` (E, ...) float32, in the order of `network.weights`, each with its `name`.
-    The attribute `best_epoch` says which of them model.keras holds.
-
-    Args:
-        path: the file.
-        model: the trained network.
-        network: its canonical form.
-        kept: weights of `model`.
-        history: a row an epoch, from the first.
-        best_epoch: its number.
-        again: makes the canonical form anew, for a model of which it cannot follow (`Followed`).
-        **attributes: of the file.
-    """
-    epochs = kept.epochs(len(history))
-    followed = Followed(model, network)
-    with store.create(path, best_epoch=best_epoch, epochs=len(history), **attributes) as file:
-        store.write_array(file, "epoch", np.array(epochs, np.int64), ("epoch",))
-        for column in MEASURED:
-            store.write_array(file, column, [float(history[epoch - 1][column]) for epoch in epochs], ("epoch",))
-        for number, weight in enumerate(network.weights):
-            data = file.create_dataset(f"weights/{number:05}", (len(epochs), *weight.shape), np.float32)
-            data.attrs["name"] = weight.path
-            data.dims[0].label = "epoch"
-        digests = []
-        for row, epoch in enumerate(epochs):
-            model.set_weights(kept[epoch])
-            now = network if followed.refresh() else again()
-            digests.append(weights_digest(now))
-            for number, value in enumerate(now.get_weights()):
-                file[f"weights/{number:05}"][row] = value
-        store.write_array(file, "digest", digests, ("epoch",))
-
-
 @dataclass(frozen=True)
 class KeptEpoch:
     """One of them: its number, what was measured in it, and the digest of its weights."""
@@ -166,17 +116,3 @@ def read_epochs(path: Path) -> tuple[list[KeptEpoch], int]:
             for row, epoch in enumerate(file["epoch"][()])
         ]
         return found, int(file.attrs["best_epoch"])
-
-
-def networks_of(path: Path, network: keras.Model) -> Iterator[KeptEpoch]:
-    """Give a canonical network the weights of one kept epoch after the other, and say which.
-
-    Args:
-        path: what `write_epochs` wrote.
-        network: the canonical network of the same model.
-    """
-    found, _ = read_epochs(path)
-    with store.open_file(path) as file:
-        for row, epoch in enumerate(found):
-            network.set_weights([file[f"weights/{number:05}"][row] for number in range(len(network.weights))])
-            yield epoch

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +13,15 @@ from convscope.cams.mapper import ClassMapper
 from convscope.cams.names import METHODS
 from convscope.errors import UserError, nearest
 from convscope.models.cam_layer import default_cam_layer
+from convscope.models.epochs import spread_epochs
 from convscope.notebook import images as pictures
 from convscope.notebook.models import KEYWORDS, layer_of_maps
 from convscope.notebook.session import keras_as_needed
 from convscope.notebook.settings import known_keywords
+from convscope.pictures.render import enlarged
 from convscope.watching import figures, record
 from convscope.watching.live import LiveNetwork
-
-# About so many epochs are looked at where none are named.
-_LOOKS = 8
+from convscope.watching.loggers import Logger, TensorBoard, WeightsAndBiases, need
 
 
 class Watch(keras.callbacks.Callback):
@@ -41,10 +41,12 @@ class Watch(keras.callbacks.Callback):
         layer: whose feature maps carry the map; the last ones where None.
         colormap: matplotlib's name.
         labels: the true classes of images that are in no class folders, as the model numbers them, one each; -1 unknown.
+        tensorboard: a folder for TensorBoard's event files, too, where it is installed.
+        wandb: True, or what `wandb.init` takes, for a run of Weights & Biases, too, where it is installed; one in progress goes on.
         **settings: of the model, as in `convscope.explain`: `classes`, `preprocessing` ...
 
     Raises:
-        UserError: at the start of the training, or with the first epoch: one line, what is wrong and what to do.
+        UserError: at once, at the start of the training, or with the first epoch: one line, what is wrong and what to do.
     """
 
     def __init__(
@@ -57,6 +59,8 @@ class Watch(keras.callbacks.Callback):
         layer: str | None = None,
         colormap: str = "jet",
         labels: Iterable[int] | None = None,
+        tensorboard: str | os.PathLike[str] | None = None,
+        wandb: bool | Mapping[str, Any] = False,
         **settings: Any,
     ) -> None:
         super().__init__()
@@ -67,6 +71,13 @@ class Watch(keras.callbacks.Callback):
                 "watch: one class is explained in every epoch; target is predicted, true, a class name or an index"
             )
         known_keywords(settings, KEYWORDS, "watch")
+        if tensorboard is not None:
+            need("tensorboard", "tensorboard=")
+        if wandb is not False:
+            need("wandb", "wandb=")
+        self._tensorboard, self._wandb = tensorboard, wandb
+        self._loggers: list[Logger] = []
+        self._before: list[record.Moment] = []
         self._labels = None if labels is None else np.asarray(list(labels), np.int64)
         self._images, self.folder, self._epochs = images, Path(folder).expanduser(), epochs
         self._method, self._target, self._layer, self._colormap = method, target, layer, colormap
@@ -92,6 +103,9 @@ class Watch(keras.callbacks.Callback):
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
         """Draw what was seen."""
+        for logger in self._loggers:
+            logger.close()
+        self._loggers = []
         if self._live is not None:
             figures.draw(self.folder, *record.read(self.folder), self._colormap)
 
@@ -117,7 +131,20 @@ class Watch(keras.callbacks.Callback):
             {key: float(value) for key, value in logs.items() if isinstance(value, int | float)},
         )
         record.write(self.folder, self._watched, moment)
+        self._log(moment)
         return moment
+
+    def _log(self, moment: record.Moment) -> None:
+        if self._loggers:
+            watched = self._watched
+            rows = [row for row in figures.answers(watched, [*self._before, moment]) if row["epoch"] == moment.epoch]
+            pictures = {
+                name: figures.over(enlarged(watched.images[number]), moment.maps[number], self._colormap)
+                for number, name in enumerate(watched.ids)
+            }
+            for logger in self._loggers:
+                logger.epoch(moment.epoch, moment.logs, pictures, rows)
+        self._before = [moment]
 
     def _begin(self) -> None:
         live = LiveNetwork(self.model, self._settings)
@@ -147,6 +174,11 @@ class Watch(keras.callbacks.Callback):
         )
         record.begin(self.folder, self._watched)
         record.forget(self.folder, self._first or 1)
+        self._before = record.read(self.folder)[1][-1:]
+        if self._tensorboard is not None:
+            self._loggers.append(TensorBoard(Path(self._tensorboard).expanduser()))
+        if self._wandb is not False:
+            self._loggers.append(WeightsAndBiases({} if self._wandb is True else dict(self._wandb)))
         self._live = live
 
 
@@ -158,7 +190,7 @@ def chosen_epochs(wanted: Iterable[int] | int | None, last: int) -> set[int]:
         last: how many epochs the training has.
     """
     if wanted is None:
-        return {round(float(number)) for number in np.geomspace(1, last, min(_LOOKS, last))}
+        return set(spread_epochs(last))
     if isinstance(wanted, int):
         if wanted < 1:
             raise UserError(f"watch: epochs is {wanted}; every so many, 1 or more, or a list of numbers")

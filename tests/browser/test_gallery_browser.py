@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from convscope.gallery import build_gallery, build_index
+from convscope.gallery.names import slug
 from tests import gallery_fixture as fixture
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (see requirements/test.in)")
@@ -30,7 +31,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no system Chromium (ap
 def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("browser #1") / "results"
     results = fixture.make_results(root)
-    build_gallery(results, fixture.CONFIG, results / "gallery" / "index.html")
+    build_gallery(results, fixture.add_watching(results), results / "gallery" / "index.html")
     build_index([], root / "index.html")
     return results / "gallery"
 
@@ -408,3 +409,49 @@ def test_many_maps_of_an_image_are_a_grid_in_the_lightbox(page: Any, tmp_path: P
     boxes = [part.bounding_box() for part in page.locator(".lightbox-stage img").all()]
     assert len(boxes) == 5 and len({round(box["width"]) for box in boxes}) == 1
     assert len({round(box["x"]) for box in boxes}) == 2 and all(box["width"] > 180 for box in boxes)
+
+
+WATCHING = f"watching_convnet_{slug(fixture.SETS[0])}.html"
+
+
+def test_the_slider_goes_through_the_epochs(gallery: Path, page: Any) -> None:
+    page.goto((gallery / WATCHING).as_uri())
+    assert page.locator(".scrubber output").inner_text() == "4"
+    first = page.locator(".watched > li").first
+    assert set(first.get_attribute("class").split()) == {"right", "flipped"}
+    assert page.locator(".still").first.get_attribute("open") is None, "the strip is closed where the slider is"
+    frame = first.locator(".frame:not(.photo)").first
+
+    def place() -> str:
+        return str(frame.evaluate("element => getComputedStyle(element).backgroundPosition"))
+
+    at_the_end = place()
+    page.keyboard.press("ArrowLeft")
+    assert page.url.endswith("#epoch=2") and set(first.get_attribute("class").split()) == {"wrong", "flipped"}
+    assert f"wrong: {fixture.HOSTILE_CLASS} 70" in " ".join(first.locator(".now").inner_text().split())
+    assert (
+        page.locator(".tallies > span:visible").inner_text()
+        == "0 of 1 right, 1 flipped since epoch 1 \u00b7 the best epoch"
+    )
+    assert place() != at_the_end
+    page.keyboard.press("Home")
+    assert page.locator(".scrubber output").inner_text() == "1"
+    page.keyboard.press("ArrowLeft")
+    assert page.locator(".scrubber output").inner_text() == "1", "it ends there"
+    page.locator(".scrubber input").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.url.endswith("#epoch=2"), "the slider's own keys"
+    page.locator(".play").click()
+    page.wait_for_function("document.querySelector('.scrubber output').textContent === '4'")
+    page.locator(".play").click()
+    page.goto((gallery / WATCHING).as_uri() + "#epoch=1")
+    assert page.locator(".scrubber output").inner_text() == "1", "a view can be sent as a link"
+
+
+def test_every_epoch_is_there_without_javascript(gallery: Path, browser: Any) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((gallery / WATCHING).as_uri())
+    assert page.locator(".still img").first.is_visible() and not page.locator(".scrubber").is_visible()
+    assert page.locator(".answers > li:visible").count() == 2 * 3
+    context.close()

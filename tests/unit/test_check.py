@@ -246,3 +246,21 @@ def test_what_cannot_be_known_yet_is_let_through(study: dict[str, Any]) -> None:
     other = change(study, "models/big", {"source": "application", "application": "ResNet50"})
     other = change(other, "cams/big/class", "tabby")
     check_study(complete(change(other, "filters/big/layers", ["conv5_block3_3_conv"])))
+
+
+def test_watching(study: dict[str, Any]) -> None:
+    study["watching"] = {"net": {"images": ["few"], "activation": {"layer": "stem_conv"}}}
+    check_study(complete(study))
+    for path, value, said in (
+        ("watching/net/images", ["fwe"], "watching.net.images: image set 'fwe' does not exist; did you mean 'few'"),
+        ("watching/net/class", "all", "watching.net.class: one class is explained after every epoch"),
+        ("watching/net/class", "dgo", "watching.net.class: class 'dgo' does not exist; did you mean 'dog'"),
+        ("watching/net/activation/layer", "stems", "watching.net.activation.layer: layer 'stems' does not exist"),
+        ("watching/net/filters", {"layer": "block3_pool"}, "watching.net.filters.layer: layer 'block3_pool'"),
+        ("watching/net/colormap", "jett", "watching.net.colormap: colour map 'jett' does not exist"),
+        ("watching/net", {"images": ["few"], "methods": ["score_cam"]}, "watching.net.methods.0"),
+        ("watching", {"big": {"images": ["few"]}}, "watching.big: no epochs are kept of model 'big' (source: preset)"),
+    ):
+        with pytest.raises(UserError) as caught:
+            check_study(complete(change(study, path, value)))
+        assert said in str(caught.value), str(caught.value)

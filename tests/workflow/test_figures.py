@@ -52,6 +52,8 @@ attributions:
     deep_shap: {background: 2}
     pertinent_negative: {iterations: 4, searches: 2, gamma: 1, autoencoder: pets}
     pertinent_positive: {iterations: 4, searches: 2, gamma: 1, autoencoder: pets}
+watching:
+  net: {images: [two], layer: conv4, filters: {filters: 1, size: 24, steps: 2}}
 judging:
   net: {images: [two], methods: [gradcam, occlusion], metrics: [curves, sparseness], steps: 4}
 """

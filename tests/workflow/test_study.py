@@ -146,6 +146,41 @@ def test_channel_sheets(finished: Project) -> None:
     assert Image.open(folder / "sparsity.png").width > 300
 
 
+def test_while_it_learned_with_h5py_alone(finished: Project) -> None:
+    few = rows(finished.study / "image_sets" / "few.csv")
+    folder = finished.study / "watching" / "net"
+    with h5py.File(folder / "few" / "watch.h5", "r") as file:
+        assert file["epoch"][()].tolist() == [1, 2]
+        assert [name.decode() for name in file["id"][()]] == [few[0]["id"], few[3]["id"]], "evenly spread"
+        assert json.loads(file.attrs["methods"]) == ["gradcam", "cam"] and json.loads(file.attrs["left_out"]) == {}
+        maps = file["maps/cam"]
+        assert maps.shape[:2] == (2, 2) and dimensions(maps) == ["epoch", "image", "height", "width"]
+        assert file["activation"].shape[:2] == (2, 2) and file["activation"][()].std() > 0
+        np.testing.assert_allclose(file["probabilities"][()].sum(axis=2), 1, atol=1e-5)
+        answers = file["predicted"][()]
+        best = list(file["epoch"][()]).index(file.attrs["best_epoch"])
+        sure = file["probabilities"][best].max(axis=1)
+    table = rows(folder / "few" / "predictions.csv")
+    assert [(row["id"], row["epoch"]) for row in table] == [(few[k]["id"], epoch) for k in (0, 3) for epoch in "12"]
+    assert [row["predicted"] for row in table] == [["cat", "dog"][answer] for answer in answers.T.ravel()]
+    assert [row["flipped"] for row in table[1::2]] == [str(a != b).lower() for a, b in answers.T]
+    # The best epoch's answers are those of the evaluation.
+    said = {row["path"]: row for row in rows(finished.study / "evaluation" / "net" / "pets.test" / "predictions.csv")}
+    for place, k in enumerate((0, 3)):
+        row = said[few[k]["path"]]
+        assert table[2 * place + best]["predicted"] == row["predicted"]
+        assert sure[place] == pytest.approx(float(row["confidence"]), abs=2e-4)
+    for kind, suffix in (("strips", "png"), ("animations", "webp"), ("frames", "jpg")):
+        names = sorted(path.name for path in (folder / "few" / "pictures" / kind).iterdir())
+        assert names == sorted(f"{few[k]['id']}.{suffix}" for k in (0, 3))
+    with h5py.File(folder / "filters.h5", "r") as file:
+        assert file["patterns"].shape == (2, 1, 32, 32, 3)
+        assert file.attrs["layer"] == "block3_sepconv1"
+        assert np.abs(file["patterns"][0] - file["patterns"][1]).max() > 0.01, "an epoch has changed them"
+    page = (finished.study / "gallery" / "watching_net_few.html").read_text()
+    assert page.count('class="frame"') == 2 * 3 and 'data-epochs="1 2"' in page
+
+
 def test_filters_with_h5py_alone(finished: Project) -> None:
     folder = finished.study / "filters" / "net" / "textbook"
     assert sorted(path.stem for path in folder.glob("*.h5")) == sorted(ASCENDED)
@@ -328,6 +363,10 @@ def test_a_log_and_a_benchmark_for_every_job(finished: Project) -> None:
         "judge",
         "judge_controls",
         "judging_report",
+        "watch",
+        "watch_figures",
+        "watch_filters",
+        "watch_filter_figures",
         "overlays",
         "gallery",
         "index",

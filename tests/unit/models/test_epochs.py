@@ -7,9 +7,10 @@ import keras
 import numpy as np
 import pytest
 
-from convscope.models import epochs
+from convscope.models import epoch_networks, epochs
 from convscope.models.canonical import canonical
-from convscope.models.epochs import KeptWeights, epochs_to_keep, networks_of, read_epochs, spread_epochs, write_epochs
+from convscope.models.epoch_networks import networks_of, write_epochs
+from convscope.models.epochs import KeptWeights, epochs_to_keep, read_epochs, spread_epochs
 from convscope.models.graphs import weights_digest
 
 
@@ -65,7 +66,7 @@ def test_each_epoch_s_network_answers_as_the_model_did_then(
     history = [dict.fromkeys(epochs.MEASURED, epoch / 10) | {"epoch": epoch} for epoch in (1, 2, 3)]
     network, _ = canonical(model, "net")
     if not follows:
-        monkeypatch.setattr(epochs.Followed, "refresh", lambda self: False)
+        monkeypatch.setattr(epoch_networks.Followed, "refresh", lambda self: False)
     path = tmp_path / "epochs.h5"
     write_epochs(path, model, network, kept, history, 2, lambda: canonical(model, "net")[0], model="net")
     found, best = read_epochs(path)

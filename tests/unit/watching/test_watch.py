@@ -97,7 +97,7 @@ def test_what_is_drawn(watched: Any) -> None:
     assert len(list((folder / "strips").iterdir())) == 6
     strip = Image.open(folder / "strips" / f"{seen.ids[0]}.png")
     assert strip.size[0] > 4 * 168
-    animation = Image.open(folder / "animations" / f"{seen.ids[0]}.gif")
+    animation = Image.open(folder / "animations" / f"{seen.ids[0]}.webp")
     assert animation.n_frames == 3
     rows = read_rows(folder / "predictions.csv")
     assert (

@@ -150,6 +150,19 @@ pixels:
   judging:
     plain: {images: [test], metrics: [localisation], steps: 3}
 
+# A model looked at while it learned.
+watched:
+  seed: 7
+  datasets:
+    pets: {source: drawn_pets, image_size: 64, images_per_class: {train: 4, validation: 2, test: 2}}
+  models:
+    net: {source: train, architecture: mini_xception, dataset: pets, image_size: 48, width: 0.25, epochs: 2, batch_size: 4}
+  image_sets:
+    two: {dataset: pets, split: test, per_class: 1}
+    four: {dataset: pets, split: test}
+  watching:
+    net: {images: [two], filters: {filters: 1, size: 16, steps: 1}}
+
 # Two models judged, one against the other.
 judged:
   seed: 6
