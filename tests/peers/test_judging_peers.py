@@ -40,7 +40,11 @@ def test_insertion_and_deletion(net: Pair, images: np.ndarray, targets: np.ndarr
 def test_max_sensitivity(net: Pair, images: np.ndarray, targets: np.ndarray, figures: Figures) -> None:
     """`max_d |E(x + d) - E(x)| / |E(x)|` over the same moves d; captum draws them in a box of its own unless told."""
     ours = max_sensitivity(
-        lambda some, keys: explainer("saliency", net.keras, SPEC)(some, targets, keys).maps, images, KEYS, samples=4
+        lambda some, keys: explainer("saliency", net.keras, SPEC)(some, targets, keys).maps,
+        images,
+        KEYS,
+        radius=0.02,
+        samples=4,
     )
     spread = images.max(axis=(1, 2, 3)) - images.min(axis=(1, 2, 3))
     generators = [np.random.default_rng([0, zlib.crc32(key.encode()), 2]) for key in KEYS]

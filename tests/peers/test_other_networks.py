@@ -14,7 +14,6 @@ from convscope.attributions.batches import score_of
 from convscope.attributions.occlusion import occlusion_map
 from convscope.attributions.registry import explainer
 from convscope.cams.mapper import ClassMapper
-from convscope.errors import UserError
 from tests.peers.figures import Figures
 from tests.peers.networks import KEYS, OTHERS, Pair, nchw, nhwc, other_pair
 
@@ -80,9 +79,11 @@ def test_rules_for_the_way_back(kind: str, figures: Figures) -> None:
     figures.agree(f"guided_gradcam, {kind}", "captum", ours, nhwc(theirs))
 
 
-def test_a_network_without_a_rectifier_is_refused() -> None:
-    with pytest.raises(UserError, match="ReLU"):
-        ours_of("guided_backprop", "swish")
+@pytest.mark.parametrize("method", ["guided_backprop", "deconvnet"])
+def test_without_a_rectifier_the_rules_leave_the_plain_gradient(method: str, figures: Figures) -> None:
+    net, images, _, targets = case("swish")
+    gradient = nhwc(attr.Saliency(net.torch).attribute(nchw(images), targets, abs=False))
+    figures.agree(f"{method}, swish", "captum's plain gradient", ours_of(method, "swish"), gradient)
 
 
 def maps_and_gradients(kind: str) -> tuple[np.ndarray, np.ndarray]:
