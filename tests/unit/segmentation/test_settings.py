@@ -52,6 +52,7 @@ def test_a_sound_study_passes_and_layers_of_it_are_known() -> None:
         ({"segmentation": {"net": {"images": ["tests"]}}}, "image set 'tests' does not exist"),
         ({"cams": {"net": {"images": ["test"]}}}, "cams.net: model 'net' answers a class for every pixel, none for the picture"),
         ({"attributions": {"net": {"images": ["test"]}}}, "attributions.net: model 'net' answers a class for every pixel"),
+        ({"watching": {"net": {"images": ["test"]}}}, "watching.net: model 'net' answers a class for every pixel"),
         ({"evaluations": {"net": ["pets/test"]}}, "evaluations.net: model 'net' answers a class for every pixel"),
         ({"models__net__image_size": 100}, "models.net.image_size is 100; encoder_decoder makes pictures smaller by 8 and larger "
          "again, so take a multiple of it: 96 or 104"),
