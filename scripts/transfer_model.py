@@ -22,6 +22,7 @@ def main(args: argparse.Namespace) -> None:
 
     settings: dict[str, Any] = json.loads(args.settings)
     classes = read_json(args.classes)["classes"]
+    training.seed_everything(args.seed)
     network, base = load.load_model(args.base, args.base_spec)
     try:
         layer = settings.get("layer") or default_cam_layer(network, base.input_size)
@@ -31,6 +32,8 @@ def main(args: argparse.Namespace) -> None:
     say(f"{base.name} cut behind {layer}: feature maps {'x'.join(map(str, backbone.outputs[0].shape[1:]))}")
 
     spec = transfer.facts_of(args.name, base, settings, classes, layer)
+    if "fine_tune" in settings:  # what cannot move is told before anything is computed
+        transfer.let_move(backbone, base, settings["fine_tune"]["from"], f"models.{args.name}.fine_tune.from")
     rows = _rows(args.images, classes)
     pictures, blocks = {}, {}
     for split, chosen in rows.items():
@@ -41,6 +44,8 @@ def main(args: argparse.Namespace) -> None:
             base.resize,
             threads=args.threads,
             what=f"split {split}",
+            # Features take each picture once.
+            cache_bytes=training.CACHE_BYTES if "fine_tune" in settings and split != "test" else 0,
             digests=[row["sha256"] for row in chosen],
             channels=base.reads,
         )
