@@ -1,7 +1,7 @@
 """Make the pictures of the README and of docs/ from finished studies: `python docs/make_pictures.py` (needs chromium for one of them).
 
-The default study must be there; `config/cheat.yaml`, `config/segmentation.yaml` and a study with the real Xception give pictures where
-they are.
+The default study must be there; `config/cheat.yaml`, `config/segmentation.yaml`, `config/architectures.yaml` and a study with the
+real Xception give pictures where they are.
 """
 
 import contextlib
@@ -111,6 +111,13 @@ def main() -> None:
         # The legend and the first rows of each sheet.
         sheets = [Image.open(masks / name) for name in ("masks.png", "gradcam_predicted.png")]
         save(stack([sheet.crop((0, 0, sheet.width, 308)) for sheet in sheets], gap=14), "segmentation.jpg")
+    compared = ROOT / "results" / "architectures" / "comparisons" / "test"
+    if compared.is_dir():
+        save(Image.open(compared / "curves.png"), "architectures_curves.jpg")
+        sheet = Image.open(compared / "cams.png").convert("RGB")
+        height = sheet.height // ROW
+        rows = [sheet.crop((0, height * row, sheet.width, height * (row + 1))) for row in (0, 3, 5)]
+        save(stack(rows, gap=0), "architectures.jpg")
     presets = Path("results/presets/filters/xception")
     if presets.is_dir():
         # Of a study with the real Xception and these layers and presets; other weights would give another picture.
