@@ -147,7 +147,7 @@ def mini_xception(
 
     Of the other kinds (`names.MINI_XCEPTIONS`) none or one of the three is there, and all else is the same. What batch normalisation
     does away with is done by hand where there is none: convolutions have biases, and start from weights that keep the size of
-    what goes through (He et al., 1502.01852). From Keras's own, plain's ten make it hundreds of times smaller, and learn nothing.
+    what goes through (He et al., 1502.01852). From Keras's own, it leaves plain thirty times smaller, and nothing is learned.
     `plain` is the stack of Simonyan & Zisserman (1409.1556) in the same places; shortcuts are those of He et al. (1512.03385), batch
     normalisation is Ioffe & Szegedy's (1502.03167), separable convolutions are Chollet's (1610.02357).
 
