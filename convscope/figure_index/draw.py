@@ -91,10 +91,10 @@ def _heatmap(source: Source, files: Sequence[Path], stem: Path, most: int | None
     zoom = max(1, _SIDE // max(values.shape))
     cells = np.kron(values, np.ones((zoom, zoom), np.float32))
     made = []
-    for words, picture in (("cells", cells), ("enlarged", upsample(values, cells.shape))):
+    for words, picture in (("cells", cells), ("enlarged", upsample(values, cells.shape)))[:most]:
         made.append(stem.with_name(f"{stem.name}-{words}.png"))
         save_png(made[-1], colormap(source.chosen[0], picture / top), range=[0.0, float(values.max())])
-    return made[:most]
+    return made
 
 
 def _pattern(source: Source, files: Sequence[Path], stem: Path, most: int | None) -> list[Path]:

@@ -26,9 +26,9 @@ class Project:
         self.reads: Path | None = None
 
     def note_reads(self) -> None:
-        """From now on each process notes in the folder `.reads` what it opens to read (see `reads/sitecustomize.py`)."""
-        self.reads = self.folder / ".reads"
-        self.reads.mkdir()
+        """From now on each process notes in a folder what it opens to read (see `reads/sitecustomize.py`)."""
+        self.reads = self.folder / ".snakemake" / "reads"
+        self.reads.mkdir(parents=True)
 
     @property
     def study(self) -> Path:

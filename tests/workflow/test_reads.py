@@ -27,7 +27,7 @@ def declared(project: Project) -> dict[str, tuple[str, set[str]]]:
 
 def test_a_job_reads_what_its_rule_declares(finished: Project) -> None:
     jobs, seen, undeclared = declared(finished), set(), []
-    for noted in (finished.folder / ".reads").iterdir():
+    for noted in (finished.folder / ".snakemake" / "reads").iterdir():
         command, *names = noted.read_bytes().decode("utf-8", "surrogateescape").splitlines()
         words = command.split("\0")
         if "--log" not in words:

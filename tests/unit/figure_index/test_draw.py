@@ -32,6 +32,12 @@ def test_a_heatmap_alone_has_a_square_for_each_cell_and_nothing_below_zero(tmp_p
             square = pixels[row * half : (row + 1) * half, column * half : (column + 1) * half, :3]
             assert (square == expected[row, column]).all()
     assert Image.open(enlarged).size == Image.open(cells).size
+    # Of one that is wanted no other is left behind.
+    folder = tmp_path / "thumbnails"
+    folder.mkdir()
+    assert draw(Source("a", ("gradcam.h5",), "heatmap", ("jet",)), tmp_path, folder / "a", most=1) == [
+        *folder.iterdir()
+    ]
 
 
 def test_an_empty_set_gives_no_picture(tmp_path: Path) -> None:
