@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
 TEST_PEERS := .venv-test-peers
+TEST_BACKENDS := .venv-test-backends
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 CORES ?= all
@@ -13,7 +14,7 @@ N ?= 10000
 FIRST ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test test-changes test-wild test-peers fuzz-networks docs docs-models lint format lock bench bench-peers progress clean
+.PHONY: help figures test test-changes test-wild test-peers test-backends fuzz-networks docs docs-models lint format lock bench bench-peers progress clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -37,6 +38,9 @@ test-wild: $(VENV)/test ## Classifiers that people published, against the librar
 
 test-peers: $(TEST_PEERS)/installed ## Check the explanations against captum, Xplique, tf-keras-vis, shap and lime (several GB).
 	$(TEST_PEERS)/bin/python -m pytest tests/peers
+
+test-backends: $(TEST_BACKENDS)/installed ## Check that TensorFlow, JAX and PyTorch give the same numbers (several GB).
+	$(TEST_BACKENDS)/bin/python -m pytest tests/unit/backends
 
 fuzz-networks: $(VENV)/test ## Random networks through the library, each against Keras: N=10000 of them, from number FIRST=0 on.
 	python -W ignore -m tests.fuzz --first $(FIRST) --count $(N)
@@ -70,6 +74,8 @@ lock: ## Resolve the dependencies again (needs uv).
 		-q requirements/bench-peers.in -c requirements/runtime.lock -o requirements/bench-peers.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		-q requirements/test-peers.in -c requirements/runtime.lock -o requirements/test-peers.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		-q requirements/test-backends.in -c requirements/runtime.lock -o requirements/test-backends.lock
 
 bench: $(VENV)/runtime ## Measure against the textbook's loops and other libraries (ARGS=--quick, ARGS="--only ascent").
 	python -m bench $(ARGS)
@@ -77,7 +83,7 @@ bench: $(VENV)/runtime ## Measure against the textbook's loops and other librari
 bench-peers: $(PEERS)/installed ## Install the libraries that `make bench` compares with, in an environment of their own.
 
 clean: ## Remove the environment and everything made.
-	rm -rf $(VENV) $(PEERS) $(TEST_PEERS) results .snakemake
+	rm -rf $(VENV) $(PEERS) $(TEST_PEERS) $(TEST_BACKENDS) results .snakemake
 
 $(VENV)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
@@ -105,4 +111,11 @@ $(TEST_PEERS)/installed: requirements/test-peers.lock
 	$(PYTHON) -m venv $(TEST_PEERS)
 	@echo "Installing the libraries to check against into $(TEST_PEERS) (torch for Linux brings CUDA: a download of several GB) ..."
 	@$(TEST_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(TEST_BACKENDS)/installed: requirements/test-backends.lock
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(TEST_BACKENDS)
+	@echo "Installing JAX and PyTorch into $(TEST_BACKENDS) (torch for Linux brings CUDA: a download of several GB) ..."
+	@$(TEST_BACKENDS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
+from convscope.attributions.names import chosen_methods
+from convscope.backends.support import check_backend
 from convscope.comparisons.selection import check_comparison
 from convscope.data.drawn.kinds import CLASSES as DRAWN_CLASSES
 from convscope.data.groups import class_position, group_text, same_class
@@ -112,6 +114,8 @@ def check_study(config: dict[str, Any]) -> None:
         _check_gap_head(f"cams.{model}.gap_head", model, config)
     for model in config["watching"]:
         check_watching(model, config)
+    asked = {f"attributions.{name}.methods": part["methods"] for name, part in config["attributions"].items()}
+    check_backend(config, {key: chosen_methods(wanted) for key, wanted in asked.items()})
     for model, settings in config["attributions"].items():
         _check_attributions(f"attributions.{model}", settings, model, config)
     for model in config["judging"]:

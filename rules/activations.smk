@@ -22,6 +22,7 @@ rule activations:
         runtime=120,
     params:
         code=code("activations"),
+        backend=BACKEND,
         settings=settings(
             "activations", "{model}", without=["images", "shard", "sheets", "channel"]
         ),
@@ -31,7 +32,7 @@ rule activations:
         r"""
         python "$CONVSCOPE_SCRIPTS" activations --model {input.model:q} --spec {input.spec:q} --layers {input.layers:q} \
             --images {input.images:q} --first {params.first} --count {params.rows} --settings {params.settings:q} \
-            --out {output.shard:q} --threads {threads} --log {log:q}
+            --out {output.shard:q} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 

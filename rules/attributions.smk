@@ -25,11 +25,12 @@ rule train_autoencoder:
         runtime=240,
     params:
         code=code("train_autoencoder"),
+        backend=BACKEND,
         seed=SEED,
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" train_autoencoder --spec {input.spec:q} --images {input.images:q} --model {output.model:q} \
-            --history {output.history:q} --sheet {output.sheet:q} --seed {params.seed} --threads {threads} --log {log:q}
+            --history {output.history:q} --sheet {output.sheet:q} --seed {params.seed} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 
@@ -66,6 +67,7 @@ rule attribution:
         runtime=240,
     params:
         code=code("attribution"),
+        backend=BACKEND,
         settings=lambda w: argument(
             attribution_settings.map_settings(
                 config["attributions"][w.model], w.method
@@ -79,7 +81,7 @@ rule attribution:
         r"""
         python "$CONVSCOPE_SCRIPTS" attribution --model {input.model:q} --spec {input.spec:q} --images {input.images:q} \
             --first {params.first} --count {params.rows} --method {wildcards.method} --settings {params.settings:q} \
-            {params.autoencoder} --seed {params.seed} --out {output.shard:q} --threads {threads} --log {log:q}
+            {params.autoencoder} --seed {params.seed} --out {output.shard:q} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 

@@ -38,12 +38,13 @@ rule gap_head:
         runtime=120,
     params:
         code=code("gap_head"),
+        backend=BACKEND,
         settings=lambda w: argument(gap_head_settings(w.model)),
         images=lambda w, input: option("images", input.get("images")),
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" gap_head --model {input.model:q} --spec {input.spec:q} {params.images} \
-            --settings {params.settings:q} --out {output.head:q} --report {output.report:q} --threads {threads} --log {log:q}
+            --settings {params.settings:q} --out {output.head:q} --report {output.report:q} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 
@@ -74,6 +75,7 @@ rule cam:
         runtime=120,
     params:
         code=code("cam"),
+        backend=BACKEND,
         settings=lambda w: argument(
             cam_settings.map_settings(config["cams"][w.model], w.family)
         ),
@@ -84,7 +86,7 @@ rule cam:
         r"""
         python "$CONVSCOPE_SCRIPTS" cam --model {input.model:q} --spec {input.spec:q} --images {input.images:q} --first {params.first} \
             --count {params.rows} --settings {params.settings:q} {params.head} --out {output.shard:q} \
-            --threads {threads} --log {log:q}
+            --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 

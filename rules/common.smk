@@ -85,6 +85,8 @@ if workflow.pathvars.apply("<study>") != STUDY:
 
 
 SEED = config["seed"]
+# What Keras runs on, in every job that uses it.
+BACKEND = config["backend"]
 TRAINED = [
     name for name, model in config["models"].items() if model["source"] == "train"
 ]
@@ -163,6 +165,7 @@ def code(script):
         f"scripts.{script}",
         HERE,
         ".snakemake/fingerprints/code.json",
+        BACKEND,
     )
 
 

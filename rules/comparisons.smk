@@ -35,6 +35,7 @@ rule train_seed:
         gpu=0,
     params:
         code=code("train_model"),
+        backend=BACKEND,
         settings=settings("models", "{model}"),
         state=lambda w, output: os.path.join(os.path.dirname(output.model), "state"),
         # The study's own model is the first.
@@ -44,7 +45,7 @@ rule train_seed:
         python "$CONVSCOPE_SCRIPTS" train_model --name {wildcards.model} --images {input.images:q} --classes {input.classes:q} \
             --settings {params.settings:q} --state {params.state:q} --model {output.model:q} --spec {output.spec:q} \
             --summary {output.summary:q} --history {output.history:q} --training {output.training:q} \
-            --epochs {output.epochs:q} --seed {params.seed} --threads {threads} --log {log:q}
+            --epochs {output.epochs:q} --seed {params.seed} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 
@@ -72,11 +73,12 @@ rule evaluate_seed:
         runtime=120,
     params:
         code=code("evaluate"),
+        backend=BACKEND,
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" evaluate --model {input.model:q} --spec {input.spec:q} --images {input.images:q} \
             --split {wildcards.split} --predictions {output.predictions:q} --scores {output.scores:q} \
-            --metrics {output.metrics:q} --threads {threads} --log {log:q}
+            --metrics {output.metrics:q} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 
@@ -140,6 +142,7 @@ rule comparison:
         runtime=30,
     params:
         code=code("comparison"),
+        backend=BACKEND,
         settings=lambda w: argument(
             {
                 key: config["comparisons"][w.comparison][key]
@@ -154,7 +157,7 @@ rule comparison:
         r"""
         python "$CONVSCOPE_SCRIPTS" comparison --name {wildcards.comparison} --settings {params.settings:q} \
             --histories {params.histories:q} --trainings {params.trainings:q} --predictions {params.predictions:q} \
-            --models {input.models:q} --specs {input.specs:q} --out {params.folder:q} --log {log:q}
+            --models {input.models:q} --specs {input.specs:q} --out {params.folder:q} --backend {params.backend} --log {log:q}
         """
 
 

@@ -26,11 +26,12 @@ rule evaluate:
         runtime=120,
     params:
         code=code("evaluate"),
+        backend=BACKEND,
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" evaluate --model {input.model:q} --spec {input.spec:q} --images {input.images:q} \
             --split {wildcards.split} --predictions {output.predictions:q} --scores {output.scores:q} \
-            --metrics {output.metrics:q} --threads {threads} --log {log:q}
+            --metrics {output.metrics:q} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 

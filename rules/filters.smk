@@ -25,6 +25,7 @@ rule ascend:
         runtime=lambda wildcards, attempt: 240 * attempt,
     params:
         code=code("ascend"),
+        backend=BACKEND,
         settings=lambda w: argument(
             pattern_settings(config["filters"][w.model], w.preset)
         ),
@@ -34,7 +35,7 @@ rule ascend:
         r"""
         python "$CONVSCOPE_SCRIPTS" ascend --model {input.model:q} --spec {input.spec:q} --layers {input.layers:q} \
             --layer {wildcards.layer:q} --settings {params.settings:q} --state {params.state:q} \
-            --code={params.code:q} --out {output.patterns:q} --seed {params.seed} --threads {threads} --log {log:q}
+            --code={params.code:q} --out {output.patterns:q} --seed {params.seed} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 

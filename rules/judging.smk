@@ -66,6 +66,7 @@ rule judge:
         runtime=480,
     params:
         code=code("judge"),
+        backend=BACKEND,
         masks=judge_masks,
         own=lambda w: argument(method_settings(config, w.model, w.images, w.method)),
         settings=lambda w: argument(number_settings(config, w.model)),
@@ -74,7 +75,7 @@ rule judge:
         r"""
         python "$CONVSCOPE_SCRIPTS" judge --model {input.model:q} --spec {input.spec:q} --images {input.images:q} --maps {input.maps:q} \
             --method {wildcards.method} --method-settings {params.own:q} {params.masks} --settings {params.settings:q} \
-            --seed {params.seed} --out {output.numbers:q} --threads {threads} --log {log:q}
+            --seed {params.seed} --out {output.numbers:q} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 
@@ -103,6 +104,7 @@ rule judge_controls:
         runtime=120,
     params:
         code=code("judge"),
+        backend=BACKEND,
         masks=judge_masks,
         names=list(CONTROLS),
         settings=lambda w: argument(number_settings(config, w.model)),
@@ -111,7 +113,7 @@ rule judge_controls:
         r"""
         python "$CONVSCOPE_SCRIPTS" judge --model {input.model:q} --spec {input.spec:q} --images {input.images:q} --maps {input.maps:q} \
             --method {params.names:q} {params.masks} --settings {params.settings:q} --seed {params.seed} \
-            --out {output.numbers:q} --threads {threads} --log {log:q}
+            --out {output.numbers:q} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 
@@ -160,13 +162,14 @@ rule judging_report:
         runtime=30,
     params:
         code=code("judging_report"),
+        backend=BACKEND,
         settings=lambda w: argument(verdict_settings(config, w.model)),
         seed=SEED,
         folder=lambda w, output: os.path.dirname(output.table),
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" judging_report --judged {input.judged:q} {input.controls:q} --maps {input.maps:q} --spec {input.spec:q} \
-            --settings {params.settings:q} --seed {params.seed} --out {params.folder:q} --log {log:q}
+            --settings {params.settings:q} --seed {params.seed} --out {params.folder:q} --backend {params.backend} --log {log:q}
         """
 
 
@@ -207,13 +210,14 @@ rule judging_against:
         runtime=20,
     params:
         code=code("judging_against"),
+        backend=BACKEND,
         seed=SEED,
         other=lambda w: rival(w),
         folder=lambda w, output: os.path.dirname(output.table),
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" judging_against --judged {input.judged:q} --other {input.other:q} --name {wildcards.model:q} \
-            --other-name {params.other:q} --seed {params.seed} --out {params.folder:q} --log {log:q}
+            --other-name {params.other:q} --seed {params.seed} --out {params.folder:q} --backend {params.backend} --log {log:q}
         """
 
 

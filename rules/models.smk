@@ -30,6 +30,7 @@ rule train_model:
         gpu=0,
     params:
         code=code("train_model"),
+        backend=BACKEND,
         settings=settings("models", "{model}"),
         state=lambda w, output: os.path.join(os.path.dirname(output.model), "state"),
         seed=SEED,
@@ -38,7 +39,7 @@ rule train_model:
         python "$CONVSCOPE_SCRIPTS" train_model --name {wildcards.model} --images {input.images:q} --classes {input.classes:q} \
             --settings {params.settings:q} --state {params.state:q} --model {output.model:q} --spec {output.spec:q} \
             --summary {output.summary:q} --history {output.history:q} --training {output.training:q} \
-            --epochs {output.epochs:q} --seed {params.seed} --threads {threads} --log {log:q}
+            --epochs {output.epochs:q} --seed {params.seed} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 
@@ -76,6 +77,7 @@ rule transfer_model:
         gpu=0,
     params:
         code=code("transfer_model"),
+        backend=BACKEND,
         settings=settings("models", "{model}"),
         state=lambda w, output: os.path.join(os.path.dirname(output.model), "state"),
         seed=SEED,
@@ -84,7 +86,7 @@ rule transfer_model:
         python "$CONVSCOPE_SCRIPTS" transfer_model --name {wildcards.model} --base {input.base:q} --base-spec {input.base_spec:q} \
             --images {input.images:q} --classes {input.classes:q} --settings {params.settings:q} --state {params.state:q} \
             --model {output.model:q} --spec {output.spec:q} --summary {output.summary:q} --history {output.history:q} \
-            --training {output.training:q} --heads {output.heads:q} --seed {params.seed} --threads {threads} --log {log:q}
+            --training {output.training:q} --heads {output.heads:q} --seed {params.seed} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 
@@ -142,6 +144,7 @@ rule import_model:
         runtime=120,
     params:
         code=code("import_model"),
+        backend=BACKEND,
         settings=lambda w: argument(
             model_settings(config["models"][w.model], content_of)
         ),
@@ -152,7 +155,7 @@ rule import_model:
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" import_model --name {wildcards.model} --settings {params.settings:q} --model {output.model:q} \
-            --spec {output.spec:q} --summary {output.summary:q} --seed {params.seed} --threads {threads} --log {log:q}
+            --spec {output.spec:q} --summary {output.summary:q} --seed {params.seed} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 
@@ -175,8 +178,9 @@ checkpoint layers:
         runtime=20,
     params:
         code=code("layers"),
+        backend=BACKEND,
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" layers --model {input.model:q} --spec {input.spec:q} --table {output.table:q} \
-            --threads {threads} --log {log:q}
+            --backend {params.backend} --threads {threads} --log {log:q}
         """

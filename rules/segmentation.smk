@@ -37,6 +37,7 @@ rule train_segmentation:
         gpu=0,
     params:
         code=code("train_segmentation"),
+        backend=BACKEND,
         settings=lambda w: argument(training_settings(config["models"][w.model])),
         state=lambda w, output: os.path.join(os.path.dirname(output.model), "state"),
         seed=SEED,
@@ -45,7 +46,7 @@ rule train_segmentation:
         python "$CONVSCOPE_SCRIPTS" train_segmentation --name {wildcards.model} --images {input.images:q} --masks {input.masks:q} \
             --parts {input.parts:q} --settings {params.settings:q} --state {params.state:q} --model {output.model:q} \
             --spec {output.spec:q} --summary {output.summary:q} --history {output.history:q} --training {output.training:q} \
-            --epochs {output.epochs:q} --seed {params.seed} --threads {threads} --log {log:q}
+            --epochs {output.epochs:q} --seed {params.seed} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 
@@ -81,6 +82,7 @@ rule segment:
         runtime=120,
     params:
         code=code("segment"),
+        backend=BACKEND,
         target=lambda w: target_of(config["models"][w.model]),
         batch=lambda w: config["segmentation"][w.model]["batch"],
         masks=lambda w, input: " ".join(
@@ -89,7 +91,7 @@ rule segment:
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" segment --model {input.model:q} --spec {input.spec:q} --images {input.images:q} {params.masks} \
-            --target {params.target} --batch {params.batch} --out {output.masks:q} --threads {threads} --log {log:q}
+            --target {params.target} --batch {params.batch} --out {output.masks:q} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 
@@ -173,6 +175,7 @@ rule segmentation_cam:
         runtime=60,
     params:
         code=code("segmentation_cam"),
+        backend=BACKEND,
         settings=lambda w: argument(
             region_settings(config["segmentation"][w.model], w.region)
         ),
@@ -181,7 +184,7 @@ rule segmentation_cam:
         r"""
         python "$CONVSCOPE_SCRIPTS" segmentation_cam --model {input.model:q} --spec {input.spec:q} --masks {input.masks:q} \
             --region {wildcards.region} --settings {params.settings:q} --batch {params.batch} --out {output.maps:q} \
-            --threads {threads} --log {log:q}
+            --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 

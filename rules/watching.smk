@@ -24,11 +24,12 @@ rule watch:
         runtime=60,
     params:
         code=code("watch"),
+        backend=BACKEND,
         settings=lambda w: argument(look_settings(config["watching"][w.model])),
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" watch --model {input.model:q} --spec {input.spec:q} --epochs {input.epochs:q} \
-            --images {input.images:q} --settings {params.settings:q} --out {output.seen:q} --threads {threads} --log {log:q}
+            --images {input.images:q} --settings {params.settings:q} --out {output.seen:q} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 
@@ -87,13 +88,14 @@ rule watch_filters:
         runtime=60,
     params:
         code=code("watch_filters"),
+        backend=BACKEND,
         settings=lambda w: argument(config["watching"][w.model]["filters"]),
         seed=SEED,
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" watch_filters --model {input.model:q} --spec {input.spec:q} --epochs {input.epochs:q} \
             --layers {input.layers:q} --settings {params.settings:q} --out {output.patterns:q} --seed {params.seed} \
-            --threads {threads} --log {log:q}
+            --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 

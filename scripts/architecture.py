@@ -13,6 +13,7 @@ PAGE = ROOT / "docs" / "architecture.md"
 # From the ground up, with what each is for: a room may use those above it in this list, and itself. A test holds the imports to it.
 ROOMS = {
     "errors": "a user's mistake in one line",
+    "backends": "what Keras computes with",
     "storage": "how anything is written and read, and by whom",
     "config": "the completed config",
     "jobs": "how one step of the workflow runs",

@@ -9,11 +9,11 @@ from convscope.jobs.job import Progress, parser, run, say
 
 def main(args: argparse.Namespace) -> None:
     import numpy as np
-    import tensorflow as tf
 
+    from convscope.backends.running import NAME, has_gpu
     from convscope.filters.kept import KeptBatches
-    from convscope.filters.presets import resolved_precision, settings_from
-    from convscope.filters.run import FilterPatterns, ascend, joined
+    from convscope.filters.presets import settings_from
+    from convscope.filters.run import FilterPatterns, ascend, joined, own_precision
     from convscope.filters.strength import WEAK, filter_strength
     from convscope.models.layer_table import read_layers, wanted_filters
     from convscope.models.load import load_model
@@ -28,8 +28,7 @@ def main(args: argparse.Namespace) -> None:
     weak = [channel for channel in channels if strength[channel] < WEAK]
     say(f"filters whose weights hardly say anything: {weak or 'none'}")
 
-    gpu = bool(tf.config.list_physical_devices("GPU"))
-    precision = resolved_precision(settings.precision, gpu)
+    precision = own_precision(settings.precision)
     kept = KeptBatches(
         args.state,
         model=spec.identity,
@@ -59,7 +58,7 @@ def main(args: argparse.Namespace) -> None:
 
     if len(done) < len(channels):
         # A graphics processor takes one batch after the other.
-        at_once = 1 if gpu else args.threads
+        at_once = 1 if has_gpu() else args.threads
         found = ascend(
             network, spec, args.layer, channels, settings, args.seed, on_batch, done, at_once, say, on_mistrust,
             by_keras=bool(kept.mistrust),
@@ -67,13 +66,15 @@ def main(args: argparse.Namespace) -> None:
         parts.append(found)
     found = joined(parts).only(channels)
     say(f"dead filters: {found.channels[found.dead].tolist() or 'none'}")
+    by = "written-out trunk" if NAME == "tensorflow" else f"Keras's own graph, on {NAME}"
+    by = f"Keras's own graph: {kept.mistrust}" if kept.mistrust else by
     attributes = {
         "model": spec.name,
         "model_digest": spec.identity,
         "layer": args.layer,
         "objective": "mean of the layer's channel, borders dropped",
         "precision": "float32" if kept.mistrust else precision,
-        "computed_by": f"Keras's own graph: {kept.mistrust}" if kept.mistrust else "written-out trunk",
+        "computed_by": by,
         "seed": args.seed,
         "settings": settings.as_dict(),
         **spec.reads.described(),

@@ -79,15 +79,16 @@ def _answers(
     network: Any, spec: Any, layer: str, rows: list[dict[str, str]], split: str, args: argparse.Namespace
 ) -> Any:
     """Pooled features, logits and labels of the pictures of a split whose class the model knows."""
+    import keras
     import numpy as np
-    import tensorflow as tf
 
+    from convscope.backends.running import compiled, to_numpy
     from convscope.data.groups import label_names
     from convscope.errors import UserError
     from convscope.evaluation.labels import labels_for
-    from convscope.models.folding import folded
     from convscope.models.gap_head import pooled_features
     from convscope.models.graphs import cut_at
+    from convscope.models.lower_part import lower_part
     from convscope.pictures.read import load_rows
     from convscope.storage.prefetch import ahead
 
@@ -101,12 +102,16 @@ def _answers(
     if not chosen:
         raise UserError(f"cams.{spec.name}.gap_head: split '{split}' has no picture of a class that the model knows")
     flat, sources, tail = cut_at(network, layer)
-    head = folded(flat, sources)
+    head = lower_part(flat, sources)
 
-    @tf.function(input_signature=[tf.TensorSpec((None, *flat.inputs[0].shape[1:]), tf.float32)])
-    def forward(images: Any) -> Any:
+    def answers(images: Any) -> Any:
         parts = head(images)
-        return tf.reduce_mean(parts[0], axis=(1, 2)), tail(*parts)
+        return keras.ops.mean(parts[0], axis=(1, 2)), tail(*parts)
+
+    step = compiled(answers, [keras.KerasTensor((None, *flat.inputs[0].shape[1:]), "float32")], flat.variables)
+
+    def forward(images: Any) -> Any:
+        return [to_numpy(part) for part in step(images)]
 
     def load(start: int) -> Any:
         return spec.preprocess(

@@ -8,11 +8,11 @@ from typing import Any
 import h5py
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
-from convscope.activations.observed import Observer, works_here
-from convscope.models.folding import folded
+from convscope.backends.running import NAME, compiled, to_numpy, without_copy
 from convscope.models.graphs import flatten, is_flat, node_of, tensor_of
+from convscope.models.lower_part import lower_part
 from convscope.models.nodes import shapes_at
 from convscope.models.nonlinearity import has_relu, is_relu_call
 from convscope.storage import store
@@ -48,7 +48,7 @@ class ActivationModel:
         self, network: keras.Model, layers: Sequence[str], relus: Sequence[str], dtype: str = "float32"
     ) -> None:
         flat = network if is_flat(network) else flatten(network)
-        self.layers, self._dtype = list(layers), tf.as_dtype(dtype)
+        self.layers, self._dtype = list(layers), dtype
         after = [relu or layer for layer, relu in zip(layers, relus, strict=True)]
         wanted = list(dict.fromkeys([*self.layers, *after]))
         sources = [tensor_of(flat, name) for name in wanted]
@@ -57,22 +57,23 @@ class ActivationModel:
         }
         # Only what they are, not how they are computed.
         self._shapes = keras.Model(flat.inputs[0], sources)
-        self._observer = Observer() if self._dtype == tf.float16 and works_here() else None
+        self._observer = _observer() if dtype == "float16" else None
         tensors = dict(zip(wanted, sources, strict=True))
         if self._observer is None:
             answers = self._computed(flat, tensors, after)
         else:
             answers = self._observed(self._observer, flat, tensors, after)
-        self._answers = tf.function(answers, autograph=False)
+        self._answers, self._variables = answers, flat.variables
+        self._compiled: dict[tuple[int, ...], Callable[..., Any]] = {}
 
     def _computed(self, flat: keras.Model, tensors: dict[str, Any], after: list[str]) -> Callable[..., Any]:
-        """The pass with maps and statistics by TensorFlow: on a GPU, or without loss."""
-        run = folded(flat, list(tensors.values()))
-        largest = tf.float16.max
+        """The pass with maps and statistics by the backend: on a GPU, without loss, or not on TensorFlow."""
+        run = lower_part(flat, list(tensors.values()))
+        largest = float(np.finfo(np.float16).max)
 
         def stored(maps: Any) -> Any:
-            half = self._dtype == tf.float16
-            return tf.cast(tf.clip_by_value(maps, -largest, largest), self._dtype) if half else maps
+            half = self._dtype == "float16"
+            return ops.cast(ops.clip(maps, -largest, largest), self._dtype) if half else maps
 
         def answers(images: Any, number: Any) -> Any:
             outputs = dict(zip(tensors, run(images), strict=True))
@@ -84,9 +85,11 @@ class ActivationModel:
         return answers
 
     def _observed(
-        self, observer: Observer, flat: keras.Model, tensors: dict[str, Any], after: list[str]
+        self, observer: Any, flat: keras.Model, tensors: dict[str, Any], after: list[str]
     ) -> Callable[..., Any]:
         """The pass in whose course the maps are put aside."""
+        from convscope.models.folding import folded
+
         followed = dict(zip(self.layers, after, strict=True))
         # Of the run that is being traced.
         numbers: list[Any] = []
@@ -131,17 +134,27 @@ class ActivationModel:
             images: (N, H, W, 3) float32, model space.
         """
         # Traced once a size, so that sizes are known where they help; the last batch may have fewer images.
-        inputs = (tf.TensorSpec((None, *images.shape[1:]), tf.float32), tf.TensorSpec((), tf.int64))
-        traced = self._answers.get_concrete_function(*inputs)
+        size = images.shape[1:]
+        if size not in self._compiled:
+            inputs = [keras.KerasTensor((None, *size), "float32"), keras.KerasTensor((), "int64")]
+            self._compiled.setdefault(size, compiled(self._answers, inputs, self._variables, autograph=False))
         number = self._observer.begin() if self._observer else 0
-        maps, statistics = traced(tf.constant(images), tf.constant(number, tf.int64))
+        maps, statistics = self._compiled[size](images, number)
         if self._observer:
             aside = self._observer.end(number)
             stored = {name: aside[name] for name in self.layers}
         else:
-            # The tensors' own memory, not a copy of it.
-            stored = {name: np.asarray(memoryview(value)) for name, value in maps.items()}
-        return stored, {name: {key: v.numpy() for key, v in part.items()} for name, part in statistics.items()}
+            stored = {name: without_copy(value) for name, value in maps.items()}
+        return stored, {name: {key: to_numpy(v) for key, v in part.items()} for name, part in statistics.items()}
+
+
+def _observer() -> Any:
+    """What puts maps aside in one pass over them; None where it does not work."""
+    if NAME != "tensorflow":
+        return None
+    from convscope.activations.observed import Observer, works_here
+
+    return Observer() if works_here() else None
 
 
 def channel_statistics(maps: Any, rectified: bool = False) -> dict[str, Any]:
@@ -151,20 +164,20 @@ def channel_statistics(maps: Any, rectified: bool = False) -> dict[str, Any]:
         maps: any float dtype.
         rectified: no value is negative, as behind a ReLU; saves a pass over the maps.
     """
-    maps = tf.cast(maps, tf.float32)
-    window = maps.shape[1:3]
-    marks = tf.sign(maps) if rectified else tf.abs(tf.sign(maps))
-    if None in window:
-        mean, share = tf.reduce_mean(maps, axis=(1, 2)), tf.reduce_mean(marks, axis=(1, 2))
-        return {"mean": mean, "maximum": tf.reduce_max(maps, axis=(1, 2)), "zeros": 1 - share}
+    maps = ops.cast(maps, "float32")
+    window = tuple(maps.shape[1:3])
+    marks = ops.sign(maps) if rectified else ops.abs(ops.sign(maps))
+    if None in window or NAME != "tensorflow":
+        mean, share = ops.mean(maps, axis=(1, 2)), ops.mean(marks, axis=(1, 2))
+        return {"mean": mean, "maximum": ops.max(maps, axis=(1, 2)), "zeros": 1 - share}
 
     # Pooling over the whole map is the same sum as a reduction and takes half its time on the CPU.
     def average(x: Any) -> Any:
-        return tf.nn.avg_pool2d(x, window, 1, "VALID")[:, 0, 0]
+        return ops.average_pool(x, window, 1, "valid")[:, 0, 0]
 
     area = float(window[0] * window[1])
-    maximum = tf.nn.max_pool2d(maps, window, 1, "VALID")[:, 0, 0]
-    return {"mean": average(maps), "maximum": maximum, "zeros": 1 - tf.round(average(marks) * area) / area}
+    maximum = ops.max_pool(maps, window, 1, "valid")[:, 0, 0]
+    return {"mean": average(maps), "maximum": maximum, "zeros": 1 - ops.round(average(marks) * area) / area}
 
 
 class ShardWriter:

@@ -4,20 +4,21 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
+from convscope.backends.running import compiled, to_numpy, value_and_gradient
 from convscope.models.spec import ModelSpec
 
 
 def columns(logits: Any, spec: ModelSpec) -> Any:
     """Scores of all classes, (N, classes) tensor of logits (N, units): a one-unit head says -z for class 0, z for class 1."""
-    logits = tf.cast(logits, tf.float32)
-    return tf.concat([-logits, logits], axis=1) if spec.head == "binary" else logits
+    logits = ops.cast(logits, "float32")
+    return ops.concatenate([-logits, logits], axis=1) if spec.head == "binary" else logits
 
 
 def pick(scores: Any, targets: Any) -> Any:
     """The score of each image's target: (N, classes), (N,) -> (N,)."""
-    return tf.gather(scores, tf.cast(targets, tf.int32), axis=1, batch_dims=1)
+    return ops.take_along_axis(scores, ops.cast(targets, "int32")[:, None], axis=1)[:, 0]
 
 
 class ClassScores:
@@ -36,32 +37,37 @@ class ClassScores:
     def __init__(self, network: keras.Model, spec: ModelSpec) -> None:
         spec.require_classes()
         self.network, self.spec = network, spec
-        self._logits = tf.function(self._forward, reduce_retracing=True)
-        self._gradient = tf.function(self._differentiate, reduce_retracing=True)
+        self._logits = compiled(self._forward, variables=network.variables)
+        self._gradient = compiled(self._differentiate, variables=network.variables)
 
     def _forward(self, images: Any) -> Any:
-        return tf.cast(self.network(images, training=False), tf.float32)
+        return ops.cast(self.network(images, training=False), "float32")
 
     def scores(self, images: Any, targets: Any) -> Any:
-        """Logit of each image's target, (N,) float32 tensor; differentiable, and traces in a `tf.function`."""
+        """Logit of each image's target, (N,) float32 tensor; differentiable, inside what is compiled."""
         return pick(columns(self._forward(images), self.spec), targets)
 
     def _differentiate(self, images: Any, targets: Any) -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch(images)
+        def score(images: Any) -> Any:
             scores = self.scores(images, targets)
-            total = tf.reduce_sum(scores)
-        return tape.gradient(total, images), scores
+            return ops.sum(scores), scores
 
-    def gradient(self, images: Any, targets: Any) -> tuple[Any, Any]:
-        """Gradient of each image's score with respect to it, (N, H, W, C), and the scores, (N,); float32 tensors."""
-        gradients, scores = self._gradient(tf.convert_to_tensor(images, tf.float32), tf.cast(targets, tf.int32))
+        (_, scores), gradients = value_and_gradient(score, images)
         return gradients, scores
+
+    def gradient(self, images: Any, targets: Any) -> tuple[np.ndarray, np.ndarray]:
+        """Gradient of each image's score with respect to it, (N, H, W, C), and the scores, (N,); float32."""
+        images, targets = ops.convert_to_tensor(images, "float32"), ops.convert_to_tensor(targets, "int32")
+        gradients, scores = self._gradient(images, targets)
+        return to_numpy(gradients), to_numpy(scores)
 
     def logits(self, images: np.ndarray, batch: int = 32) -> np.ndarray:
         """Logits (N, units) float32 of images in model space, `batch` at a time."""
-        parts = [self._logits(tf.constant(images[i : i + batch], tf.float32)) for i in range(0, len(images), batch)]
-        return np.concatenate([part.numpy() for part in parts]) if parts else np.zeros((0, self.spec.units), np.float32)
+        starts = range(0, len(images), batch)
+        parts = [self._logits(ops.convert_to_tensor(images[i : i + batch], "float32")) for i in starts]
+        return (
+            np.concatenate([to_numpy(part) for part in parts]) if parts else np.zeros((0, self.spec.units), np.float32)
+        )
 
     def probabilities(self, images: np.ndarray, batch: int = 32) -> np.ndarray:
         """Class probabilities (N, classes) float32, of a regression its outputs (see `ModelSpec.probabilities`)."""

@@ -10,12 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from convscope.attributions.base import Attribution
 from convscope.attributions.batches import BATCH, fill_colour
 from convscope.attributions.class_scores import columns, pick
+from convscope.backends.running import compiled, to_numpy, value_and_gradient
 from convscope.errors import UserError
 from convscope.models.spec import THRESHOLD, ModelSpec
 
@@ -128,11 +130,12 @@ class Search:
         self.constant, self.searches = constant, searches
         self.gamma, self.autoencoder, self.of_probabilities = gamma, autoencoder, of_probabilities
         self._to_model = _model_space(scores.spec)
-        images = tf.TensorSpec([None, *scores.spec.input_size, scores.spec.depth], tf.float32)
-        numbers, number = tf.TensorSpec([None], tf.float32), tf.TensorSpec([], tf.float32)
+        images = keras.KerasTensor((None, *scores.spec.input_size, scores.spec.depth), "float32")
+        numbers, number = keras.KerasTensor((None,), "float32"), keras.KerasTensor((), "float32")
         state = _State(images, images, images, numbers)
-        fixed = _Fixed(images, images, images, tf.TensorSpec([None], tf.int32), numbers)
-        self._step = tf.function(self._fista, input_signature=[state, fixed, number, number])
+        fixed = _Fixed(images, images, images, keras.KerasTensor((None,), "int32"), numbers)
+        read = [weight for part in (scores.network, autoencoder) for weight in getattr(part, "variables", ())]
+        self._step = compiled(self._fista, [state, fixed, number, number], read)
 
     def __call__(self, pictures: np.ndarray, targets: np.ndarray, neutral: np.ndarray) -> Found:
         """Search.
@@ -143,16 +146,16 @@ class Search:
             neutral: (C,), the value without information, 0..1.
         """
         count = len(pictures)
-        low, high = (tf.constant(side) for side in box(pictures, neutral, self.positive))
+        low, high = (_float(side) for side in box(pictures, neutral, self.positive))
         base = np.broadcast_to(neutral, pictures.shape) if self.positive else pictures
-        fixed = _Fixed(tf.constant(base, tf.float32), low, high, tf.constant(targets, tf.int32), tf.zeros(count))
+        fixed = _Fixed(_float(base), low, high, ops.convert_to_tensor(targets, "int32"), ops.zeros(count))
         lower, upper = np.zeros(count), np.full(count, np.inf)
         c = np.full(count, self.constant)
         best = (np.zeros_like(pictures, np.float32), np.full(count, np.inf), np.full(count, np.nan, np.float32))
         constants, successes = [], []
         iterations = np.zeros(count, np.int32)
         for _ in range(self.searches):
-            delta, norm, steps = self._descend(fixed._replace(c=tf.constant(c, tf.float32)))
+            delta, norm, steps = self._descend(fixed._replace(c=_float(c)))
             success = np.isfinite(norm)
             better = norm < best[1]
             best[0][better], best[1][better], best[2][better] = delta[better], norm[better], c[better]
@@ -166,77 +169,84 @@ class Search:
 
     def _descend(self, fixed: _Fixed) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """One c an image: the smallest change with success, its norm (inf: there was none), steps taken."""
-        count, zero = len(fixed.c), tf.zeros_like(fixed.base)
+        count, zero = len(fixed.c), ops.zeros_like(fixed.base)
         steps = np.full(count, self.iterations, np.int32)
-        state = _State(zero, zero, zero, tf.fill([count], np.float32(np.inf)))
+        state = _State(zero, zero, zero, _float(np.full(count, np.inf)))
         for step in range(self.iterations):
             rate = self.learning_rate * (1 - step / self.iterations) ** 0.5
-            state = self._step(state, fixed, tf.constant(rate, tf.float32), tf.constant(step, tf.float32))
+            state = self._step(state, fixed, _float(rate), _float(step))
             if step == 0:
                 # Steps only get shorter: what did not leave 0 with the first never will.
-                best, norm = state.best.numpy(), state.norm.numpy()
-                moving = np.flatnonzero(state.d.numpy().reshape(count, -1).any(axis=1))
+                best, norm = np.array(to_numpy(state.best)), np.array(to_numpy(state.norm))
+                moving = np.flatnonzero(to_numpy(state.d).reshape(count, -1).any(axis=1))
                 steps[np.setdiff1d(np.arange(count), moving)] = 1
                 if not len(moving):
                     return best, norm, steps
                 if len(moving) < count:
-                    state = _State(*(tf.gather(each, moving) for each in state))
-                    fixed = _Fixed(*(tf.gather(each, moving) for each in fixed))
+                    state = _State(*(ops.take(each, moving, axis=0) for each in state))
+                    fixed = _Fixed(*(ops.take(each, moving, axis=0) for each in fixed))
         # The last change has not been looked at yet.
-        state = self._step(state, fixed, tf.constant(0.0), tf.constant(0.0))
-        best[moving], norm[moving] = state.best, state.norm
+        state = self._step(state, fixed, _float(0.0), _float(0.0))
+        best[moving], norm[moving] = to_numpy(state.best), to_numpy(state.norm)
         return best, norm, steps
 
     def _fista(self, state: _State, fixed: _Fixed, rate: Any, k: Any) -> _State:
         """Keep the change if it is the best so far, then one step from the slack point."""
         d, slack, best, norm = state
-        size = tf.reduce_sum(self.b / self.learning_rate * tf.abs(d) + d**2, axis=(1, 2, 3))
+        size = ops.sum(self.b / self.learning_rate * ops.abs(d) + d**2, axis=(1, 2, 3))
         # None of them can be the best: then whether they succeed is no matter.
-        margin = tf.cond(
-            tf.reduce_any(size < norm),
+        margin = ops.cond(
+            ops.any(size < norm),
             lambda: self._margin(fixed.base + d, fixed.targets),
-            lambda: tf.ones_like(norm),
+            lambda: ops.ones_like(norm),
         )
         better = (margin < 0) & (margin <= -self.k + 1e-6) & (size < norm)
-        best = tf.where(better[:, None, None, None], d, best)
-        norm = tf.where(better, size, norm)
-        with tf.GradientTape() as tape:
-            tape.watch(slack)
+        best = ops.where(better[:, None, None, None], d, best)
+        norm = ops.where(better, size, norm)
+
+        def loss(slack: Any) -> Any:
             changed = fixed.base + slack
-            loss = tf.reduce_sum(fixed.c * tf.maximum(self._margin(changed, fixed.targets), -self.k))
+            loss = ops.sum(fixed.c * ops.maximum(self._margin(changed, fixed.targets), -self.k))
             if self.gamma:
-                loss += self.gamma * tf.reduce_sum((changed - self.autoencoder(changed, training=False)) ** 2)
-        gradient = tape.gradient(loss, slack) + 2 * slack
+                loss += self.gamma * ops.sum((changed - self.autoencoder(changed, training=False)) ** 2)
+            return loss, ()
+
+        gradient = value_and_gradient(loss, slack)[1] + 2 * slack
         moved = slack - rate * gradient
-        shrunk = tf.sign(moved) * tf.maximum(tf.abs(moved) - self.b, 0)
-        after = tf.clip_by_value(shrunk, fixed.low, fixed.high)
-        slack = tf.clip_by_value(after + k / (k + 3) * (after - d), fixed.low, fixed.high)
+        shrunk = ops.sign(moved) * ops.maximum(ops.abs(moved) - self.b, 0)
+        after = ops.clip(shrunk, fixed.low, fixed.high)
+        slack = ops.clip(after + k / (k + 3) * (after - d), fixed.low, fixed.high)
         return _State(after, slack, best, norm)
 
     def _margin(self, changed: Any, targets: Any) -> Any:
         """How far the class is ahead of the best other (negative search) or behind it (positive): (N,), a success below 0."""
-        logits = tf.cast(self.scores.network(self._to_model(changed), training=False), tf.float32)
+        logits = ops.cast(self.scores.network(self._to_model(changed), training=False), "float32")
         spec = self.scores.spec
         # Half of [-z, z]: the difference of the two is then the log-odds z.
         all_scores = columns(logits, spec) / (2.0 if spec.head == "binary" else 1.0)
         if self.of_probabilities and spec.head != "multilabel":
-            all_scores = tf.nn.softmax(all_scores)
+            all_scores = ops.softmax(all_scores)
         own = pick(all_scores, targets)
         if spec.head == "multilabel":
             # A label is there or not, whatever the others are: it is ahead of its own absence.
-            ahead = 2 * tf.sigmoid(own) - 1 if self.of_probabilities else own
+            ahead = 2 * ops.sigmoid(own) - 1 if self.of_probabilities else own
             return -ahead if self.positive else ahead
-        others = all_scores - 1e9 * tf.one_hot(targets, all_scores.shape[1])
-        ahead = own - tf.reduce_max(others, axis=1)
+        others = all_scores - 1e9 * ops.one_hot(targets, all_scores.shape[1])
+        ahead = own - ops.max(others, axis=1)
         return -ahead if self.positive else ahead
+
+
+def _float(values: Any) -> Any:
+    """A float32 tensor."""
+    return ops.convert_to_tensor(values, "float32")
 
 
 def _model_space(spec: ModelSpec) -> Any:
     """Pixels 0..1 -> model space, for tensors (see `ModelSpec.preprocess`)."""
-    scale, offset = tf.constant(spec.scale, tf.float32) * 255, tf.constant(spec.offset, tf.float32)
+    scale, offset = _float(spec.scale) * 255, _float(spec.offset)
 
     def convert(pictures: Any) -> Any:
-        return (pictures[..., ::-1] if spec.channels == "bgr" else pictures) * scale + offset
+        return (ops.flip(pictures, axis=-1) if spec.channels == "bgr" else pictures) * scale + offset
 
     return convert
 

@@ -21,7 +21,7 @@ class Saliency:
         self._scores = scores
 
     def __call__(self, images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> Attribution:
-        return Attribution(self._scores.gradient(images, targets)[0].numpy())
+        return Attribution(self._scores.gradient(images, targets)[0])
 
 
 class InputGradient:
@@ -43,7 +43,7 @@ class InputGradient:
     def __call__(self, images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> Attribution:
         images = np.asarray(images, np.float32)
         difference = images - baseline_of(images, self._baseline)
-        return Attribution(self._scores.gradient(images, targets)[0].numpy() * difference)
+        return Attribution(self._scores.gradient(images, targets)[0] * difference)
 
 
 class SmoothGrad:
@@ -72,5 +72,5 @@ class SmoothGrad:
         total = np.zeros(images.shape, np.float64)
         for _ in range(self._samples):
             noise = np.stack([random.standard_normal(images.shape[1:], np.float32) for random in generators])
-            total += self._scores.gradient(images + sigma[:, None, None, None] * noise, targets)[0].numpy()
+            total += self._scores.gradient(images + sigma[:, None, None, None] * noise, targets)[0]
         return Attribution((total / self._samples).astype(np.float32), {"sigma": sigma})

@@ -37,9 +37,9 @@ class IntegratedGradients:
         for step in range(self._steps + 1):
             outer = step in (0, self._steps)
             gradient, score = self._scores.gradient(start + np.float32(step / self._steps) * difference, targets)
-            total += gradient.numpy() * (0.5 if outer else 1.0)
+            total += gradient * (0.5 if outer else 1.0)
             if outer:
-                ends.append(score.numpy())
+                ends.append(score)
         maps = difference * (total / self._steps)
         gap = maps.sum(axis=(1, 2, 3)) - (ends[1].astype(np.float64) - ends[0])
         facts = {"completeness_gap": gap.astype(np.float32), "baseline_score": ends[0].astype(np.float32)}

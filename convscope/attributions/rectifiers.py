@@ -6,11 +6,11 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
-from keras import tree
+from keras import ops, tree
 
 from convscope.attributions.base import Attribution
 from convscope.attributions.class_scores import columns, pick
+from convscope.backends.running import compiled, to_numpy, value_and_gradient
 from convscope.cams.methods import grad_cam
 from convscope.errors import UserError
 from convscope.models.cam_layer import default_cam_layer
@@ -30,18 +30,19 @@ def rectified(activation: Callable[[Any], Any], rule: str) -> Callable[[Any], An
     Fergus 2013, 1311.2901).
     """
 
-    @tf.custom_gradient
-    def rectifier(x: Any) -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = activation(x)
+    def plain(x: Any) -> Any:
+        y = activation(x)
+        return ops.sum(y), y
 
-        def back(upstream: Any) -> Any:
-            positive = tf.nn.relu(upstream)
+    @ops.custom_gradient
+    def rectifier(x: Any) -> Any:
+        (_, y), slope = value_and_gradient(plain, x)
+
+        def back(*gradients: Any, upstream: Any = None) -> Any:
+            positive = ops.relu(gradients[0] if upstream is None else upstream)
             # The activation's own slope, not 1[x > 0]: a ReLU with a ceiling lets nothing through above it.
             return positive if rule == "deconvnet" else positive * slope
 
-        slope = tape.gradient(y, x)
         return y, back
 
     return rectifier
@@ -62,6 +63,7 @@ class RectifiedNetwork:
     Attributes:
         patched: number of ReLUs that follow the rule.
         others: how often which activation of another kind keeps its own gradient.
+        variables: the weights that it reads.
 
     Raises:
         UserError: a layer of a class of its own hides ReLUs: the result would silently be the plain gradient there.
@@ -81,6 +83,7 @@ class RectifiedNetwork:
                 "build it of plain layers, or use saliency"
             )
         self._rule = rule
+        self.variables = self._graph.variables
         self.patched = sum(1 for node in _nodes(self._graph) if self._activation_of(node) is not None)
         self.others = Counter(filter(None, map(other_rectifier, (*_nodes(self._graph),))))
 
@@ -97,7 +100,7 @@ class RectifiedNetwork:
             return self._inner[node.operation.name]  # type: ignore[no-any-return]
         if is_relu(node.operation):
             return node.operation  # type: ignore[no-any-return]
-        return tf.nn.relu if is_relu_call(node) else None
+        return ops.relu if is_relu_call(node) else None
 
     def __call__(self, images: Any) -> Any:
         """The network's output in inference mode, (N, H, W, C) tensor -> (N, units) tensor."""
@@ -154,16 +157,17 @@ class RectifiedGradient:
         self.name = "guided_backprop" if rule == "guided" else rule
         self._network, self._spec = RectifiedNetwork(network, rule), spec
         self.patched, self.said = self._network.patched, self._network.said()
-        self._gradient = tf.function(self._differentiate, reduce_retracing=True)
+        self._gradient = compiled(self._differentiate, variables=self._network.variables)
 
     def _differentiate(self, images: Any, targets: Any) -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch(images)
-            total = tf.reduce_sum(pick(columns(self._network(images), self._spec), targets))
-        return tape.gradient(total, images)
+        def score(images: Any) -> Any:
+            return ops.sum(pick(columns(self._network(images), self._spec), targets)), ()
+
+        return value_and_gradient(score, images)[1]
 
     def __call__(self, images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> Attribution:
-        maps = self._gradient(tf.constant(images, tf.float32), tf.constant(targets, tf.int32)).numpy()
+        images, targets = ops.convert_to_tensor(images, "float32"), ops.convert_to_tensor(targets, "int32")
+        maps = to_numpy(self._gradient(images, targets))
         return Attribution(maps, {"patched_relus": np.full(len(images), self.patched, np.int64)})
 
 
@@ -182,18 +186,19 @@ class GradCam:
         spec.require_classes()
         self._spec, self.layer = spec, layer or default_cam_layer(network, spec.input_size)
         self._head, self._tail = split_at(network, self.layer)
-        self._cam = tf.function(self._map, reduce_retracing=True)
+        self._cam = compiled(self._map, variables=network.variables)
 
     def _map(self, images: Any, targets: Any) -> Any:
         maps, *side = self._head(images)
-        with tf.GradientTape() as tape:
-            tape.watch(maps)
-            total = tf.reduce_sum(pick(columns(self._tail(maps, *side), self._spec), targets))
-        return grad_cam(maps, tape.gradient(total, maps))
+
+        def score(maps: Any) -> Any:
+            return ops.sum(pick(columns(self._tail(maps, *side), self._spec), targets)), ()
+
+        return grad_cam(maps, value_and_gradient(score, maps)[1])
 
     def __call__(self, images: np.ndarray, targets: np.ndarray, keys: Sequence[str]) -> Attribution:
-        maps = self._cam(tf.constant(images, tf.float32), tf.constant(targets, tf.int32)).numpy()
-        drawn = [upsample(each, images.shape[1:3]) for each in maps]
+        given = ops.convert_to_tensor(images, "float32"), ops.convert_to_tensor(targets, "int32")
+        drawn = [upsample(each, images.shape[1:3]) for each in to_numpy(self._cam(*given))]
         return Attribution(np.stack(drawn) if drawn else np.zeros(images.shape[:3], np.float32))
 
 

@@ -6,15 +6,16 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
+from convscope.backends.running import compiled, to_numpy, value_and_gradient
 from convscope.cams.methods import FROM_GRADIENTS, class_map, eigen_cam
 from convscope.cams.methods import grad_cam as grad_cam
 from convscope.cams.score_cam import ScoreCam
 from convscope.errors import UserError, nearest
-from convscope.models.folding import folded
 from convscope.models.gap_head import GapHead, own_gap_head
 from convscope.models.graphs import cut_at
+from convscope.models.lower_part import lower_part
 from convscope.models.spec import ModelSpec
 
 METHODS = (*FROM_GRADIENTS, "eigen_cam", "cam", "score_cam")
@@ -73,7 +74,7 @@ class ClassMapper:
                 raise UserError(f"cams: method '{method}' does not exist; {nearest(method, METHODS)}")
         self.spec, self.layer, self.methods = spec, layer, tuple(methods)
         flat, sources, self._tail = cut_at(network, layer)
-        self._head = folded(flat, sources) if fold else _unfolded(flat, sources)
+        self._head = lower_part(flat, sources, fold)
         self._class_weights: np.ndarray | None = None
         if "cam" in methods:
             found = gap_head or own_gap_head(network, layer)
@@ -85,35 +86,40 @@ class ClassMapper:
             self._class_weights = found.class_weights(spec)
         self._score_cam = None
         if "score_cam" in methods:
-            self._score_cam = ScoreCam(self._logits, spec, score_channels)
+            self._score_cam = ScoreCam(self._logits, spec, score_channels, flat.variables)
         # A free batch size: the short batch at the end needs no trace of its own.
-        image = tf.TensorSpec((None, *flat.inputs[0].shape[1:]), tf.float32)
-        self._forward = tf.function(self._forward_pass, input_signature=[image])
-        parts = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in sources]
-        self._explain = tf.function(self._tail_gradient, input_signature=[parts, tf.TensorSpec((None,), tf.int32)])
+        image = keras.KerasTensor((None, *flat.inputs[0].shape[1:]), "float32")
+        self._forward = compiled(self._forward_pass, [image], flat.variables)
+        parts = [keras.KerasTensor((None, *tensor.shape[1:]), tensor.dtype) for tensor in sources]
+        targets = keras.KerasTensor((None,), "int32")
+        self._explain = compiled(self._tail_gradient, [parts, targets], flat.variables)
 
     def _logits(self, images: Any) -> Any:
-        return tf.cast(self._tail(*self._head(images)), tf.float32)
+        return ops.cast(self._tail(*self._head(images)), "float32")
 
     def _forward_pass(self, images: Any) -> Any:
         parts = self._head(images)
-        return parts, tf.cast(self._tail(*parts), tf.float32)
+        return parts, ops.cast(self._tail(*parts), "float32")
 
     def _tail_gradient(self, parts: Any, targets: Any) -> Any:
-        with tf.GradientTape() as tape:
-            tape.watch(parts[0])
-            logits = tf.cast(self._tail(*parts), tf.float32)
+        def score(activations: Any) -> Any:
+            logits = ops.cast(self._tail(activations, *parts[1:]), "float32")
             # A one-unit head speaks for class 1 with z and for class 0 with -z.
-            columns = tf.concat([-logits, logits], axis=1) if self.spec.head == "binary" else logits
-            scores = tf.gather(columns, targets, axis=1, batch_dims=1)
-            total = tf.reduce_sum(scores)
+            columns = ops.concatenate([-logits, logits], axis=1) if self.spec.head == "binary" else logits
+            scores = ops.take_along_axis(columns, targets[:, None], axis=1)[:, 0]
+            return ops.sum(scores), scores
+
         maps = {}
-        activations = tf.cast(parts[0], tf.float32)
+        activations = ops.cast(parts[0], "float32")
         if wanted := [method for method in self.methods if method in FROM_GRADIENTS]:
-            gradients = tf.cast(tape.gradient(total, parts[0]), tf.float32)
+            (_, scores), gradients = value_and_gradient(score, parts[0])
+            gradients = ops.cast(gradients, "float32")
             maps = {method: FROM_GRADIENTS[method](activations, gradients) for method in wanted}
+        else:
+            _, scores = score(parts[0])
         if self._class_weights is not None:
-            maps["cam"] = class_map(activations, tf.gather(tf.constant(self._class_weights.T), targets))
+            weights = ops.convert_to_tensor(np.ascontiguousarray(self._class_weights.T))
+            maps["cam"] = class_map(activations, ops.take(weights, targets, axis=0))
         return maps, scores
 
     def __call__(self, images: np.ndarray, labels: np.ndarray, target: str | int) -> ClassMaps:
@@ -127,21 +133,21 @@ class ClassMapper:
         Raises:
             UserError: "true" for images without a label, or an unknown class.
         """
-        parts, logits = self._forward(tf.constant(images))
-        logits = logits.numpy()
+        parts, logits = self._forward(images)
+        logits = to_numpy(logits)
         predicted = self.spec.predicted(self.spec.class_scores(logits))
         targets = self.targets(predicted, labels, target)
-        found, scores = zip(*(self._explain(parts, tf.constant(column, tf.int32)) for column in targets.T), strict=True)
-        maps = {method: np.stack([part[method].numpy() for part in found], axis=1) for method in found[0]}
+        found, scores = zip(*(self._explain(parts, column) for column in targets.T), strict=True)
+        maps = {method: np.stack([to_numpy(part[method]) for part in found], axis=1) for method in found[0]}
         if "eigen_cam" in self.methods:
             # No class in it: the same map for every target.
-            maps["eigen_cam"] = np.repeat(eigen_cam(parts[0].numpy())[:, None], targets.shape[1], axis=1)
+            maps["eigen_cam"] = np.repeat(eigen_cam(to_numpy(parts[0]))[:, None], targets.shape[1], axis=1)
         if self._score_cam is not None:
-            maps["score_cam"] = self._score_cam(images, parts[0].numpy(), targets)
+            maps["score_cam"] = self._score_cam(images, to_numpy(parts[0]), targets)
         return ClassMaps(
             maps={method: maps[method].astype(np.float32) for method in self.methods},
             targets=targets,
-            scores=np.stack([s.numpy() for s in scores], axis=1).astype(np.float32),
+            scores=np.stack([to_numpy(s) for s in scores], axis=1).astype(np.float32),
             probabilities=self.spec.probabilities(logits).astype(np.float32),
             predicted=predicted,
         )
@@ -160,9 +166,3 @@ class ClassMapper:
         if target == "all":
             return np.tile(np.arange(len(self.spec.classes)), (len(predicted), 1))
         return np.full((len(predicted), 1), self.spec.class_index(target), np.int64)
-
-
-def _unfolded(flat: keras.Model, sources: list[Any]) -> Any:
-    """`images -> list of tensors`, by the network's own layers and the weights that they have when it is called."""
-    model = keras.Model(flat.inputs[0], sources)
-    return lambda images: keras.tree.flatten(model(images, training=False))

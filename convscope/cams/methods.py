@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 
 def grad_cam(activations: Any, gradients: Any) -> Any:
@@ -17,7 +17,7 @@ def grad_cam(activations: Any, gradients: Any) -> Any:
     Returns:
         Map >= 0; all zeros where nothing speaks for the class.
     """
-    return _weighted(activations, tf.reduce_mean(gradients, axis=(1, 2)))
+    return _weighted(activations, ops.mean(gradients, axis=(1, 2)))
 
 
 def grad_cam_plus_plus(activations: Any, gradients: Any) -> Any:
@@ -35,10 +35,10 @@ def grad_cam_plus_plus(activations: Any, gradients: Any) -> Any:
     Returns:
         Map >= 0.
     """
-    total = tf.nn.relu(tf.reduce_sum(activations, axis=(1, 2), keepdims=True))
+    total = ops.relu(ops.sum(activations, axis=(1, 2), keepdims=True))
     # g^2 cancels out of alpha, so that small gradients do not underflow; the weight is 0 where g is.
-    positive = tf.nn.relu(gradients)
-    return _weighted(activations, tf.reduce_sum(positive / (2 + total * positive), axis=(1, 2)))
+    positive = ops.relu(gradients)
+    return _weighted(activations, ops.sum(positive / (2 + total * positive), axis=(1, 2)))
 
 
 def layer_cam(activations: Any, gradients: Any) -> Any:
@@ -47,7 +47,7 @@ def layer_cam(activations: Any, gradients: Any) -> Any:
     Returns:
         Map >= 0.
     """
-    return tf.nn.relu(tf.reduce_sum(tf.nn.relu(gradients) * activations, axis=3))
+    return ops.relu(ops.sum(ops.relu(gradients) * activations, axis=3))
 
 
 def class_map(activations: Any, weights: Any) -> Any:
@@ -60,7 +60,7 @@ def class_map(activations: Any, weights: Any) -> Any:
     Returns:
         Signed map: below 0 speaks against the class. Its mean, plus the bias, is the class's score.
     """
-    return tf.einsum("nhwk,nk->nhw", activations, weights)
+    return ops.einsum("nhwk,nk->nhw", activations, weights)
 
 
 def eigen_cam(activations: np.ndarray) -> np.ndarray:
@@ -105,7 +105,7 @@ def _with_sign(projection: np.ndarray) -> np.ndarray:
 
 
 def _weighted(activations: Any, weights: Any) -> Any:
-    return tf.nn.relu(tf.einsum("nhwk,nk->nhw", activations, weights))
+    return ops.relu(ops.einsum("nhwk,nk->nhw", activations, weights))
 
 
 # The methods that need nothing but feature maps and gradients.

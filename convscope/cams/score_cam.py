@@ -1,11 +1,13 @@
 """Score-CAM: a class activation map without gradients, from what masked images score."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
+from convscope.backends.running import compiled, to_numpy
 from convscope.models.spec import ModelSpec
 
 _BATCH = 16
@@ -22,28 +24,41 @@ class ScoreCam:
     networks that it takes (mean and deviation), and black for one that takes 0..255: black objects would then never be hidden.
 
     Args:
-        logits: images (N, H, W, C) in model space -> (N, units) float32 logits, as a TensorFlow function.
+        logits: images (N, H, W, C) in model space -> (N, units) float32 logits, of tensors.
         spec: the model's head.
         channels: how many feature maps an image to take: those with the largest standard deviation; all where None.
+        variables: weights that `logits` reads.
     """
 
-    def __init__(self, logits: Callable[[Any], Any], spec: ModelSpec, channels: int | None = None) -> None:
+    def __init__(
+        self,
+        logits: Callable[[Any], Any],
+        spec: ModelSpec,
+        channels: int | None = None,
+        variables: Sequence[Any] = (),
+    ) -> None:
         self._spec, self._channels = spec, channels
-        grey = tf.constant(spec.colour((127.5, 127.5, 127.5)).reshape(1, 1, 1, -1))
+        self._logits, self._variables = logits, variables
+        self._compiled: dict[tuple[int, int], Callable[..., Any]] = {}
+
+    def _masked(self, height: int, width: int) -> Callable[..., Any]:
+        """For images of a size: (H, W, C) and masks (n, h, w) -> logits (n, units) of what the masks leave."""
+        grey = self._spec.colour((127.5, 127.5, 127.5)).reshape(1, 1, 1, -1)
 
         def masked(image: Any, maps: Any) -> Any:
-            # maps: (n, h, w). Bilinear with half-pixel centres, as overlays are drawn.
-            large = tf.image.resize(maps[..., None], tf.shape(image)[:2], "bilinear")
-            low = tf.reduce_min(large, axis=(1, 2, 3), keepdims=True)
-            high = tf.reduce_max(large, axis=(1, 2, 3), keepdims=True)
-            return logits(grey + (image[None] - grey) * tf.math.divide_no_nan(large - low, high - low))
+            # Bilinear with half-pixel centres, as overlays are drawn.
+            large = ops.image.resize(maps[..., None], (height, width), "bilinear", data_format="channels_last")
+            low = ops.min(large, axis=(1, 2, 3), keepdims=True)
+            high = ops.max(large, axis=(1, 2, 3), keepdims=True)
+            hidden = ops.convert_to_tensor(grey)
+            return self._logits(hidden + (image[None] - hidden) * ops.divide_no_nan(large - low, high - low))
 
-        # Free sizes: the few masks at the end need no trace of their own.
-        pixels, masks = (
-            tf.TensorSpec((None, None, spec.depth), tf.float32),
-            tf.TensorSpec((None, None, None), tf.float32),
-        )
-        self._masked = tf.function(masked, input_signature=[pixels, masks])
+        if (height, width) not in self._compiled:
+            # Free sizes of the masks: the few at the end need no trace of their own.
+            pixels = keras.KerasTensor((height, width, self._spec.depth), "float32")
+            masks = keras.KerasTensor((None, None, None), "float32")
+            self._compiled[height, width] = compiled(masked, [pixels, masks], self._variables)
+        return self._compiled[height, width]
 
     def __call__(self, images: np.ndarray, activations: np.ndarray, targets: np.ndarray) -> np.ndarray:
         """Maps of a batch.
@@ -79,8 +94,8 @@ class ScoreCam:
         return np.sort(varied[order[: self._channels]])
 
     def _scores(self, image: np.ndarray, maps: np.ndarray) -> np.ndarray:
-        parts = []
+        parts, masked = [], self._masked(*image.shape[:2])
         for start in range(0, maps.shape[-1], _BATCH):
             masks = np.moveaxis(maps[..., start : start + _BATCH], -1, 0)
-            parts.append(self._masked(tf.constant(image), tf.constant(np.ascontiguousarray(masks))).numpy())
+            parts.append(to_numpy(masked(image, np.ascontiguousarray(masks))))
         return self._spec.class_scores(np.concatenate(parts))

@@ -3,53 +3,17 @@
 Everything here is keyed by tensors of the graph (their ids), never by layers: a layer may be called several times.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import keras
 import tensorflow as tf
-from keras import tree
 
-import convscope.models.keras_settings  # noqa: F401 (right gradients of strided 1x1 convolutions)
+from convscope.filters.calls import ancestors, call_of
 from convscope.filters.margins import NONE, Margins
-from convscope.models.nodes import inside_a_network, node_of, nodes_in_order
+from convscope.models.nodes import node_of
 
 Values = dict[int, Any]
-
-
-def ancestors(network: keras.Model, target: Any) -> list[Any]:
-    """The calls that a call takes its inputs from, directly or not, in the order of the graph."""
-    needed = {id(tensor) for tensor in target.input_tensors}
-    kept = []
-    for node in reversed(list(nodes_in_order(network))):
-        if any(id(tensor) in needed for tensor in node.outputs):
-            kept.append(node)
-            needed.update(map(id, node.input_tensors))
-    return kept[::-1]
-
-
-def call_of(node: Any) -> Callable[[Mapping[Any, Any]], list[Any]]:
-    """A call of the graph, in inference mode, as a function of values: id of a tensor -> value; a list of its outputs."""
-    operation = node.operation
-    trains = getattr(operation, "_call_has_training_arg", False)
-
-    def call(values: Mapping[Any, Any]) -> list[Any]:
-        args, kwargs = node.arguments.fill_in(values)
-        if trains:
-            kwargs = {**kwargs, "training": False}
-        with inside_a_network():
-            return list(tree.flatten(operation(*args, **kwargs)))
-
-    return call
-
-
-def copied(layer: Any, **changes: Any) -> Any:
-    """A copy of a layer with other settings and the same weights."""
-    copy = type(layer).from_config({**layer.get_config(), **changes, "name": f"{layer.name}_copy"})
-    copy.build_from_config(layer.get_build_config())
-    # A layer's own weights come first, those of an activation that is a layer itself behind them.
-    copy.set_weights(layer.get_weights()[: len(copy.weights)])
-    return copy
 
 
 class KerasTrunk:

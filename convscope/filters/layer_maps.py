@@ -7,10 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from convscope.backends.tensorflow_repairs import depthwise_convolution, with_company
 from convscope.errors import UserError
-from convscope.filters.keras_graph import copied
-from convscope.models.keras_settings import depthwise_convolution, with_company
-from convscope.models.nodes import inside_a_network, is_kerass
+from convscope.models.nodes import is_kerass
 
 # Activations that make each number of that number alone. All others need the layer's whole map: a softmax sums over its channels.
 _NUMBER_BY_NUMBER = (
@@ -32,30 +31,6 @@ _NUMBER_BY_NUMBER = (
 
 # Maps (N, h, w, C), channels (N,), whether the maps are padded as the layer is used to -> (N, h', w') float32.
 OwnChannels = Callable[[Any, Any, bool], Any]
-
-
-class LayerByKeras:
-    """A layer by Keras itself, all its channels: `before(maps)` its activation, and `after(maps)` it.
-
-    Args:
-        layer: a convolution.
-    """
-
-    def __init__(self, layer: Any) -> None:
-        self._layer = layer
-        gated = getattr(layer, "activation", None) not in (None, keras.activations.linear)
-        # Now: while a step is traced no weights can be read.
-        self._open = copied(layer, activation="linear") if gated else self._layer
-
-    def before(self, maps: Any) -> Any:
-        """(N, h, w, C) -> (N, h', w', filters) float32 without the layer's activation."""
-        with inside_a_network():
-            return tf.cast(self._open(tf.cast(maps, tf.float32)), tf.float32)
-
-    def after(self, maps: Any) -> Any:
-        """(N, h, w, C) -> (N, h', w', filters) float32, the layer's output."""
-        with inside_a_network():
-            return tf.cast(self._layer(tf.cast(maps, tf.float32)), tf.float32)
 
 
 def is_number_by_number(activation: Any) -> bool:
@@ -108,7 +83,7 @@ def _separable(layer: Any, dtype: str) -> OwnChannels:
 def _convolution(layer: Any) -> OwnChannels:
     kernel, bias = tf.constant(np.asarray(layer.kernel)), _bias(layer)
     steps, dilation = tuple(layer.strides), tuple(layer.dilation_rate)
-    # TensorFlow's gradient of a strided convolution of 1x1 and few channels is not to be trusted (`keras_settings`).
+    # TensorFlow's gradient of a strided convolution of 1x1 and few channels is not to be trusted (`tensorflow_repairs`).
     sparse = tuple(layer.kernel_size) == (1, 1) and max(steps) > 1
 
     def convolution(maps: Any, channels: Any, pads: bool) -> Any:

@@ -1,6 +1,5 @@
 """What an ascent maximises."""
 
-import contextlib
 import copy
 from typing import Any, NamedTuple
 
@@ -8,19 +7,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from convscope.errors import UserError
+from convscope.filters.calls import LayerByKeras
 from convscope.filters.frozen import weights_frozen
 from convscope.filters.keras_graph import KerasTrunk
-from convscope.filters.layer_maps import LayerByKeras, is_number_by_number, own_channels
+from convscope.filters.layer_maps import is_number_by_number, own_channels
 from convscope.filters.margins import NONE, Margins, margins_unread
+from convscope.filters.response import ChannelResponse, border_that_fits, inner
 from convscope.filters.trunk import Trunk
-from convscope.models.graphs import flatten, node_of
-from convscope.models.nodes import inside_a_network, shapes_at
-
-
-def border_that_fits(side: int, border: int) -> int:
-    """The part of `border` that can be dropped on both sides of a map `side` wide and leave at least one position."""
-    return max(0, min(border, (side - 1) // 2))
+from convscope.models.nodes import inside_a_network
 
 
 class Measured(NamedTuple):
@@ -42,22 +36,7 @@ class Measured(NamedTuple):
     size: Any = None
 
 
-def _with_free_size(network: keras.Model, node: Any) -> keras.Model:
-    """What a call takes and makes, for images of any size where what is below it allows that.
-
-    A network that flattens its maps takes one size, and its convolutions take any. Of this call, not of the layer: another call of it
-    has maps of another size.
-    """
-    source, tensors = network.inputs[0], [node.input_tensors[0], node.outputs[0]]
-    if source.shape[1] is not None:
-        with contextlib.suppress(ValueError, TypeError):
-            free = flatten(keras.Model(source, tensors[1]), input_shape=(None, None, source.shape[-1]))
-            call = node_of(free, node.operation.name)
-            return keras.Model(free.inputs[0], [call.input_tensors[0], call.outputs[0]])
-    return keras.Model(source, tensors)
-
-
-class ChannelObjective:
+class ChannelObjective(ChannelResponse):
     """Mean response of one channel of a convolution, borders dropped (Chollet, Deep Learning with Python, ch. 10).
 
     The padding makes the outermost positions respond to the frame rather than to the pattern, so `border` positions are
@@ -79,29 +58,18 @@ class ChannelObjective:
         UserError: the layer does not exist or is not a convolution.
     """
 
+    variables = ()  # what is computed holds the weights as they were
+
     def __init__(
         self, network: keras.Model, layer_name: str, border: int, dtype: str = "float32", by_keras: bool = False
     ) -> None:
-        node = node_of(network, layer_name)
-        layer, result = node.operation, node.outputs[0]
-        filters = getattr(layer, "filters", None) or getattr(layer, "depth_multiplier", None)
-        if not isinstance(filters, int) or len(node.input_tensors) != 1 or len(result.shape) != 4:
-            raise UserError(
-                f"layer '{layer_name}' is a {type(layer).__name__}, not a convolution: it has no filters to maximise"
-            )
-        self.layer_name, self.border = layer_name, border
+        super().__init__(network, layer_name, border)
         self.trunk: Trunk | KerasTrunk = (
             KerasTrunk(network, layer_name) if by_keras else Trunk(network, layer_name, dtype)
         )
-        self.activation = getattr(layer, "activation", None) or keras.activations.linear
-        self.gated = self.activation is not keras.activations.linear
-        self._layer = layer
-        self._shapes = _with_free_size(network, node)
-        self._known_sizes: dict[int, Any] = {}
-        self.filters = int(result.shape[-1])
-        self._own = None if by_keras else own_channels(layer, dtype)
+        self._own = None if by_keras else own_channels(self.layer, dtype)
         # What those of the wanted channels do without costs a copy of the layer.
-        self._whole: Any = None if self._own else LayerByKeras(layer)
+        self._whole: Any = None if self._own else LayerByKeras(self.layer)
         self._alone = not by_keras and is_number_by_number(self.activation)
 
     def rounded(self, dtype: str) -> "ChannelObjective":
@@ -109,40 +77,8 @@ class ChannelObjective:
         if not isinstance(self.trunk, Trunk):
             return self
         other = copy.copy(self)
-        other.trunk, other._own = self.trunk.rounded(dtype), own_channels(self._layer, dtype)
+        other.trunk, other._own = self.trunk.rounded(dtype), own_channels(self.layer, dtype)
         return other
-
-    def fits(self, side: int) -> bool:
-        """Whether anything is left of a square image where the layer sees it."""
-        return min(self._sizes(side)[1]) >= 1
-
-    def _sizes(self, side: int) -> Any:
-        """Height and width of the layer's input and of its output for a square image; zero where nothing is left."""
-        if side not in self._known_sizes:
-            try:
-                shapes = shapes_at(self._shapes, side, side)
-            except ValueError:
-                shapes = [(0, 0, 1)] * 2
-            # Keras goes through the whole network for it.
-            self._known_sizes[side] = tuple(shape[:2] for shape in shapes)
-        return self._known_sizes[side]
-
-    def map_size(self, side: int) -> tuple[int, int]:
-        """Height and width of the layer's feature map for a square image.
-
-        Raises:
-            UserError: nothing is left of so small an image.
-        """
-        if not self.fits(side):
-            raise UserError(
-                f"layer '{self.layer_name}': its feature map is empty for a {side}x{side} image; make filters.size larger"
-            )
-        return self._sizes(side)[1]
-
-    def border_at(self, side: int) -> int:
-        """Positions dropped on each side for a square image."""
-        height, width = self.map_size(side)
-        return min(border_that_fits(height, self.border), border_that_fits(width, self.border))
 
     def value_and_gradient(self, images: Any, channels: Any, opened: Any) -> tuple[Any, Any]:
         """Objective of each image for its own channel, and the gradient of their sum.
@@ -185,9 +121,9 @@ class ChannelObjective:
             maps = trunk(images)
             found = self._whole.after(maps) if self.gated and not opened else self._whole.before(maps)
         border = min(border_that_fits(side, self.border) for side in found.shape[1:3])
-        responses = _inner(found.numpy()[..., channel], border).astype(np.float64)
+        responses = inner(found.numpy()[..., channel], border).astype(np.float64)
         shares = np.zeros(found.shape, np.float32)
-        _inner(shares[..., channel], border)[:] = 1 / responses.size
+        inner(shares[..., channel], border)[:] = 1 / responses.size
         with weights_frozen():
             gradient, at_maps = tape.gradient(found, [images, maps], tf.constant(shares), unconnected_gradients="zero")
         value, size = (tf.constant([part.mean()], tf.float32) for part in (responses, np.abs(responses)))
@@ -203,31 +139,26 @@ class ChannelObjective:
         """What the layer does not read of its input, for a square image; None if it works on all of it."""
         if self._own is None:
             return None
-        return margins_unread(self._layer, self._sizes(side)[0], self.border_at(side))
+        return margins_unread(self.layer, self._sizes(side)[0], self.border_at(side))
 
     def _responses(self, maps: Any, channels: Any, opened: Any, unread: Margins | None, side: int) -> Any:
         """What the objective is the mean of: (N, h, w), the wanted channel without its border."""
         border = self.border_at(side)
         if self._own:
             before = self._own(maps, channels, unread is None)
-            before = _inner(before, border) if unread is None else before
+            before = inner(before, border) if unread is None else before
         else:
-            before = _inner(_picked(self._whole.before(maps), channels), border)
+            before = inner(_picked(self._whole.before(maps), channels), border)
         if not self.gated:
             return before
         if self._alone:
             with inside_a_network():
                 after = self.activation(before)
         else:
-            after = _inner(_picked(self._whole.after(maps), channels), border)
+            after = inner(_picked(self._whole.after(maps), channels), border)
         return tf.where(tf.reshape(opened, (-1, 1, 1)), before, after)
 
 
 def _picked(maps: Any, channels: Any) -> Any:
     """Of maps (N, h, w, C) one channel an image: (N, h, w)."""
     return tf.gather(maps, channels, axis=3, batch_dims=1)
-
-
-def _inner(maps: Any, border: int) -> Any:
-    """(N, h, w) without its border."""
-    return maps[:, border : maps.shape[1] - border, border : maps.shape[2] - border]

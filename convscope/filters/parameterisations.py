@@ -5,7 +5,9 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
-import tensorflow as tf
+from keras import ops
+
+from convscope.backends.running import enlarged, from_amplitudes, to_amplitudes
 
 # Square root of the covariance of colours in natural photos (ImageNet), as published with Olah et al. 2017.
 _COLOUR_ROOT = np.array([[0.26, 0.09, 0.02], [0.27, 0.0, -0.05], [0.27, -0.09, 0.03]], np.float32)
@@ -58,7 +60,7 @@ class Pixels:
 
     def grow(self, variables: Any, size: int, larger: int) -> Any:
         """Enlarged, bicubic: the eye sees no grid of the coarse pixels."""
-        return tf.image.resize(variables, (larger, larger), method="bicubic")
+        return enlarged(variables, larger)
 
 
 class Fourier:
@@ -88,24 +90,24 @@ class Fourier:
     def images(self, variables: Any, size: int) -> Any:
         """(N, size, size, C) in -1..1."""
         # The inverse transform gives an even width only; an odd image leaves its last column out.
-        planes = _planes(variables * _frequency_scale(size))[..., :size]
-        pixels = tf.reshape(tf.transpose(planes, (0, 2, 3, 1)), (-1, self.depth))
-        mixed = tf.matmul(pixels, self._mixing, transpose_b=True)
-        return 2 * tf.sigmoid(tf.reshape(mixed, (-1, size, size, self.depth))) - 1
+        planes = _planes(ops.multiply(variables, _frequency_scale(size)))[..., :size]
+        pixels = ops.reshape(ops.transpose(planes, (0, 2, 3, 1)), (-1, self.depth))
+        mixed = ops.matmul(pixels, np.ascontiguousarray(self._mixing.T))
+        return 2 * ops.sigmoid(ops.reshape(mixed, (-1, size, size, self.depth))) - 1
 
     def grow(self, variables: Any, size: int, larger: int) -> Any:
         """The same frequencies in a finer spectrum, the new ones zero; the picture is the same, enlarged."""
-        spectrum = variables * _frequency_scale(size)
+        spectrum = ops.multiply(variables, _frequency_scale(size))
         rows, columns = spectrum.shape[2], _even(larger) // 2 + 1
-        gap = tf.zeros((*spectrum.shape[:2], larger - rows, *spectrum.shape[3:]))
+        gap = ops.zeros((*spectrum.shape[:2], larger - rows, *spectrum.shape[3:]))
         half = (rows + 1) // 2
-        spectrum = tf.concat([spectrum[:, :, :half], gap, spectrum[:, :, half:]], axis=2)
-        spectrum = tf.pad(spectrum, [[0, 0], [0, 0], [0, 0], [0, columns - spectrum.shape[3]], [0, 0]])
+        spectrum = ops.concatenate([spectrum[:, :, :half], gap, spectrum[:, :, half:]], axis=2)
+        spectrum = ops.pad(spectrum, [[0, 0], [0, 0], [0, 0], [0, columns - spectrum.shape[3]], [0, 0]])
         # The inverse transform divides by the number of pixels.
-        return spectrum * ((larger * _even(larger)) / (size * _even(size))) / _frequency_scale(larger)
+        return ops.divide(spectrum * ((larger * _even(larger)) / (size * _even(size))), _frequency_scale(larger))
 
 
-@tf.custom_gradient
+@ops.custom_gradient
 def _planes(spectrum: Any) -> tuple[Any, Callable[[Any], Any]]:
     """Inverse real Fourier transform of amplitudes held as pairs (N, C, size, width // 2 + 1, 2) -> (N, C, size, width).
 
@@ -117,10 +119,11 @@ def _planes(spectrum: Any) -> tuple[Any, Callable[[Any], Any]]:
     share = np.full((columns, 1), 2 / (size * width), np.float32)
     share[[0, -1]] /= 2
 
-    def backward(gradient: Any) -> Any:
-        return tf.bitcast(tf.signal.rfft2d(gradient), tf.float32) * share
+    def backward(*gradients: Any, upstream: Any = None) -> Any:
+        gradient = gradients[0] if upstream is None else upstream
+        return ops.multiply(to_amplitudes(gradient), share)
 
-    return tf.signal.irfft2d(tf.bitcast(spectrum, tf.complex64), [size, width]), backward
+    return from_amplitudes(spectrum, size, width), backward
 
 
 def _even(size: int) -> int:

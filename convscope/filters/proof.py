@@ -9,7 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from convscope.errors import UserError
 from convscope.filters.keras_graph import KerasTrunk
+from convscope.filters.mistrust import Mistrust as Mistrust
 from convscope.filters.objectives import ChannelObjective, Measured
 from convscope.filters.trunk import Trunk
 
@@ -22,10 +24,6 @@ _VALUE, _GRADIENT = 1e-3, 0.05
 # .81, all of the right length within 7 %. No bound that these pass tells a wrong sum from a rounded one. So the same steps are
 # proved in float32, and here only that coarser numbers have not brought something else.
 _COARSE_VALUE, _COSINE, _LENGTH = 0.3, 0.5, 2.0
-
-
-class Mistrust(Exception):
-    """The written-out trunk does not compute what Keras does; the message names the layer."""
 
 
 class Proof:
@@ -145,6 +143,9 @@ class Proof:
             return
         where = first_difference(self._written_out(), self._reference, images, channels, opened, expected)
         self._fail(f"{where} ({_said(off)})", size)
+
+    # What is none of the fast path's mistakes: Keras's own graph would end by it, too.
+    passed_on = (UserError, tf.errors.ResourceExhaustedError, MemoryError)
 
     def gave_up(self, error: Exception, size: int) -> Mistrust:
         """What to raise where the fast path has no answer at all."""

@@ -8,13 +8,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
+from convscope.backends.running import NAME, compiled, has_gpu, to_numpy, vjp
 from convscope.errors import UserError
-from convscope.filters.objectives import ChannelObjective
+from convscope.filters.mistrust import Mistrust
 from convscope.filters.parameterisations import Fourier, Parameterisation, Pixels, filter_generator
 from convscope.filters.presets import AscentSettings, filters_a_batch, resolved_precision
-from convscope.filters.proof import Mistrust, Proof
 from convscope.filters.steps import Adam, NormalisedSteps, StepRule, per_sample_norm
 from convscope.filters.strength import dead_by_weights
 from convscope.filters.transforms import Robustness, moved
@@ -88,12 +88,8 @@ def ascend(
     Raises:
         UserError: unknown or unsuitable layer, or a channel the layer does not have.
     """
-    precision = resolved_precision(settings.precision, bool(tf.config.list_physical_devices("GPU")))
-    exact = ChannelObjective(network, layer, settings.border, by_keras=by_keras)
-    objective = exact if precision == "float32" else exact.rounded(precision)
-    proof = None if by_keras else Proof(network, layer, settings.border, precision, report, exact)
-    # In another precision only the proof needs it, until it has looked.
-    del exact
+    precision = own_precision(settings.precision)
+    objective, proof = _objective(network, layer, settings.border, precision, report, by_keras)
     beyond = [channel for channel in channels if not 0 <= channel < objective.filters]
     if beyond:
         last = objective.filters - 1
@@ -111,7 +107,7 @@ def ascend(
             ascent.settle()
         return part
 
-    def find_all(objective: ChannelObjective, proof: Proof | None, done: Collection[int]) -> FilterPatterns:
+    def find_all(objective: Any, proof: Any, done: Collection[int]) -> FilterPatterns:
         ascent, parts = _Ascent(spec, layer, settings, seed, objective, proof), []
         left = [[channel for channel in wanted if channel not in done] for wanted in batches]
         pool = ThreadPoolExecutor(at_once)
@@ -129,7 +125,31 @@ def ascend(
     except Mistrust as reason:
         report(f"{reason}: going on with Keras's own graph, which takes longer")
         on_mistrust(str(reason))
-    return find_all(ChannelObjective(network, layer, settings.border, by_keras=True), None, ())
+    return find_all(*_objective(network, layer, settings.border, "float32", report, by_keras=True), ())
+
+
+def own_precision(wanted: str) -> str:
+    """The number format that an ascent has here: "float32" or "bfloat16", which is TensorFlow's alone."""
+    return resolved_precision(wanted, has_gpu()) if NAME == "tensorflow" else "float32"
+
+
+def _objective(
+    network: keras.Model, layer: str, border: int, precision: str, report: Callable[[str], None], by_keras: bool
+) -> tuple[Any, Any]:
+    """What is maximised, and what proves it: on TensorFlow the written-out trunk, elsewhere Keras's own graph alone."""
+    if NAME != "tensorflow":
+        from convscope.filters.keras_objective import KerasObjective
+
+        return KerasObjective(network, layer, border), None
+    from convscope.filters.objectives import ChannelObjective
+    from convscope.filters.proof import Proof
+
+    exact = ChannelObjective(network, layer, border, by_keras=by_keras)
+    if by_keras:
+        return exact, None
+    # In another precision only the proof needs it, until it has looked.
+    proof = Proof(network, layer, border, precision, report, exact)
+    return exact if precision == "float32" else exact.rounded(precision), proof
 
 
 def joined(parts: Sequence[FilterPatterns]) -> FilterPatterns:
@@ -152,8 +172,8 @@ class _Ascent:
         layer: str,
         settings: AscentSettings,
         seed: int,
-        objective: ChannelObjective,
-        proof: Proof | None,
+        objective: Any,
+        proof: Any,
     ) -> None:
         self.objective, self._proof = objective, proof
         self._layer, self._settings, self._seed = layer, settings, seed
@@ -179,13 +199,12 @@ class _Ascent:
         return NormalisedSteps(settings.step_length * size / settings.size, settings.smoothing)
 
     def _traced_measure(self, size: int) -> Callable[..., Any]:
-        @tf.function(autograph=False, reduce_retracing=True)
         def measure(variables: Any, channels: Any, moves: Any) -> Any:
             images = self._image.images(variables, size)
             shown, _ = self._to_model(moved(images, moves) if self._robustness else images)
-            return self.objective(shown, channels, tf.zeros(tf.shape(channels), tf.bool))
+            return self.objective(shown, channels, ops.zeros(ops.shape(channels), "bool"))
 
-        return measure
+        return compiled(measure, variables=self.objective.variables, autograph=False)
 
     def _traced(self, size: int) -> Callable[..., Any]:
         rule = self._rule(size)
@@ -195,36 +214,31 @@ class _Ascent:
             if plain:
                 images, back = variables, lambda gradient: gradient
             else:
-                tape = tf.GradientTape()
-                with tape:
-                    tape.watch(variables)
-                    images = self._image.images(variables, size)
-                    images = moved(images, moves) if self._robustness else images
 
-                def back(gradient: Any) -> Any:
-                    return tape.gradient(images, variables, gradient)
+                def drawn(variables: Any) -> Any:
+                    images = self._image.images(variables, size)
+                    return moved(images, moves) if self._robustness else images
+
+                images, back = vjp(drawn, variables)
 
             shown, to_white = self._to_model(images)
             values, gradient = self.objective.value_and_gradient(shown, channels, opened)
             return values, back(to_white(gradient)), gradient
 
-        @tf.function(autograph=False, reduce_retracing=True)
         def step(variables: Any, memory: Any, channels: Any, opened: Any, moves: Any) -> Any:
             values, gradient, in_model_space = gradient_of(variables, channels, opened, moves)
             change, memory = rule.move(memory, gradient)
-            return variables + change, memory, values, tf.reshape(per_sample_norm(gradient), [-1]), in_model_space
+            return variables + change, memory, values, ops.reshape(per_sample_norm(gradient), [-1]), in_model_space
 
-        return step
+        return compiled(step, variables=self.objective.variables, autograph=False)
 
     def _step(self, size: int, variables: Any, memory: Any, channels: Any, opened: Any, moves: Any) -> Any:
         """One step of a batch: variables, memory, objective and norm of the gradient; the first of a size is proved."""
         try:
             *found, gradients = self._steps[size](variables, memory, channels, opened, moves)
-        except (UserError, tf.errors.ResourceExhaustedError, MemoryError):
-            raise
         except Exception as error:
             # Whatever it is, it was not asked of Keras's own graph yet.
-            if self._proof:
+            if self._proof and not isinstance(error, self._proof.passed_on):
                 raise self._proof.gave_up(error, size) from error
             raise
         if self._proof:
@@ -262,10 +276,10 @@ class _Ascent:
         channels = living + [living[-1]] * (batch - len(living))
         stages = self._stages
         generators = [filter_generator(self._seed, self._layer, channel) for channel in channels]
-        variables = tf.constant(self._image.begin(generators, stages[0][0]))
+        variables = ops.convert_to_tensor(self._image.begin(generators, stages[0][0]))
         total = sum(steps for _, steps in stages)
         moves = self._robustness.draw(generators, total + 1)
-        wanted, closed = tf.constant(channels, tf.int32), tf.zeros(len(channels), tf.bool)
+        wanted, closed = ops.convert_to_tensor(channels, "int32"), ops.zeros((len(channels),), "bool")
         values = np.zeros((len(channels), total + 1), np.float32)
         opened = np.zeros(len(channels), np.int64)
         alive = np.zeros(len(channels), bool)
@@ -274,15 +288,15 @@ class _Ascent:
         def move(size: int, variables: Any, memory: Any, index: int) -> tuple[Any, Any, Any, np.ndarray]:
             """One step; a filter whose own ReLU hides the gradient climbs before it. Last: who was stuck."""
             after, kept, value, norm = self._step(size, variables, memory, wanted, closed, moves[index])
-            stuck = norm.numpy() == 0
+            stuck = to_numpy(norm) == 0
             if gated and stuck.any():
                 past_relu, other, _, norm = self._step(
-                    size, variables, memory, wanted, tf.constant(stuck), moves[index]
+                    size, variables, memory, wanted, ops.convert_to_tensor(stuck), moves[index]
                 )
                 after = _where(stuck, past_relu, after)
-                kept = tf.nest.map_structure(lambda new, old: _where(stuck, new, old), other, kept)
-                opened[:] += stuck & (norm.numpy() > 0)
-            alive[:] |= norm.numpy() > 0
+                kept = keras.tree.map_structure(lambda new, old: _where(stuck, new, old), other, kept)
+                opened[:] += stuck & (to_numpy(norm) > 0)
+            alive[:] |= to_numpy(norm) > 0
             return after, kept, value, stuck
 
         memory = self._rule(stages[0][0]).begin(variables)
@@ -299,18 +313,18 @@ class _Ascent:
                 memory = self._rule(size).begin(variables)
             for _ in range(steps):
                 variables, memory, value, _ = move(size, variables, memory, index)
-                values[:, index] = value.numpy()
+                values[:, index] = to_numpy(value)
                 index += 1
-        values[:, index] = self._measure(variables, wanted, moves[index]).numpy()
+        values[:, index] = to_numpy(self._measure(variables, wanted, moves[index]))
         silent = gated & (values.max(axis=1) == 0)
-        return self._image.images(variables, stages[-1][0]).numpy(), values, ~alive | silent, opened
+        return to_numpy(self._image.images(variables, stages[-1][0])), values, ~alive | silent, opened
 
 
 def _where(chosen: np.ndarray, first: Any, second: Any) -> Any:
     """`first` for the chosen samples, `second` for the others; what is not a value a sample is the same for all."""
     if not len(first.shape):
         return second
-    return tf.where(tf.reshape(tf.constant(chosen), [-1] + [1] * (len(first.shape) - 1)), first, second)
+    return ops.where(ops.reshape(ops.convert_to_tensor(chosen), [-1] + [1] * (len(first.shape) - 1)), first, second)
 
 
 def model_space(spec: ModelSpec) -> Callable[[Any], tuple[Any, Callable[[Any], Any]]]:
@@ -321,11 +335,11 @@ def model_space(spec: ModelSpec) -> Callable[[Any], tuple[Any, Callable[[Any], A
     same = np.allclose(scale, 1) and np.allclose(offset, 0, atol=1e-6)
 
     def back(gradient: Any) -> Any:
-        gradient = gradient if same else gradient * scale
-        return gradient[..., ::-1] if reverse else gradient
+        gradient = gradient if same else ops.multiply(gradient, scale)
+        return ops.flip(gradient, axis=-1) if reverse else gradient
 
     def convert(images: Any) -> tuple[Any, Callable[[Any], Any]]:
-        images = images[..., ::-1] if reverse else images
-        return (images if same else images * scale + offset), back
+        images = ops.flip(images, axis=-1) if reverse else images
+        return (images if same else ops.add(ops.multiply(images, scale), offset)), back
 
     return convert

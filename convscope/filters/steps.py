@@ -3,7 +3,9 @@
 from typing import Any, Protocol
 
 import numpy as np
-import tensorflow as tf
+from keras import ops
+
+from convscope.backends.running import filtered
 
 
 def per_sample_norm(gradient: Any) -> Any:
@@ -12,12 +14,12 @@ def per_sample_norm(gradient: Any) -> Any:
     Over the last axis alone (what `keras.ops.normalize` does) every pixel would move as far as every other, some two
     hundred times too far, and the patterns of deep layers drown in noise.
     """
-    return tf.sqrt(tf.reduce_sum(tf.square(gradient), axis=list(range(1, len(gradient.shape))), keepdims=True))
+    return ops.sqrt(ops.sum(ops.square(gradient), axis=tuple(range(1, len(gradient.shape))), keepdims=True))
 
 
 def normalised_step(gradient: Any, norm: Any, length: float) -> Any:
     """A step of L2 length `length` along each sample's gradient; no step (not NaN) where the gradient is zero."""
-    return length * tf.math.divide_no_nan(gradient, norm)
+    return length * ops.divide_no_nan(gradient, norm)
 
 
 def smoothed(gradient: Any, exponent: float) -> Any:
@@ -29,8 +31,7 @@ def smoothed(gradient: Any, exponent: float) -> Any:
     height, width = gradient.shape[1:3]
     frequency = np.hypot(np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)[None])
     weight = np.maximum(frequency, 1 / max(height, width)) ** -exponent
-    spectrum = tf.signal.rfft2d(tf.transpose(gradient, (0, 3, 1, 2))) * weight.astype(np.complex64)
-    return tf.transpose(tf.signal.irfft2d(spectrum, [height, width]), (0, 2, 3, 1))
+    return ops.transpose(filtered(ops.transpose(gradient, (0, 3, 1, 2)), weight.astype(np.float32)), (0, 2, 3, 1))
 
 
 class StepRule(Protocol):
@@ -58,7 +59,7 @@ class NormalisedSteps:
 
     def begin(self, variables: Any) -> Any:
         """Nothing."""
-        return tf.zeros(())
+        return ops.zeros(())
 
     def move(self, memory: Any, gradient: Any) -> tuple[Any, Any]:
         """A step of the length."""
@@ -79,13 +80,13 @@ class Adam:
 
     def begin(self, variables: Any) -> Any:
         """First and second moment, and the number of steps taken."""
-        return tf.zeros_like(variables), tf.zeros_like(variables), tf.zeros(())
+        return ops.zeros_like(variables), ops.zeros_like(variables), ops.zeros(())
 
     def move(self, memory: Any, gradient: Any) -> tuple[Any, Any]:
         """A step of about `rate` in every variable that has a steady gradient."""
         first, second, count = memory
-        count += 1
+        count = count + 1
         first = self.beta1 * first + (1 - self.beta1) * gradient
-        second = self.beta2 * second + (1 - self.beta2) * tf.square(gradient)
+        second = self.beta2 * second + (1 - self.beta2) * ops.square(gradient)
         mean, spread = first / (1 - self.beta1**count), second / (1 - self.beta2**count)
-        return self.rate * mean / (tf.sqrt(spread) + self.epsilon), (first, second, count)
+        return self.rate * mean / (ops.sqrt(spread) + self.epsilon), (first, second, count)

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
+from keras import ops
+
+from convscope.backends.running import NAME
 
 
 @dataclass(frozen=True)
@@ -44,15 +46,36 @@ def moved(images: Any, moves: Any) -> Any:
     """
     side = float(images.shape[1])
     down, across = moves[:, 0] * side, moves[:, 1] * side
-    scale, centre = tf.exp(-moves[:, 2]), (side - 1) / 2
-    cosine, sine = scale * tf.cos(moves[:, 3]), scale * tf.sin(moves[:, 3])
-    # Rows of the matrix that takes a place of the result to the place it is read from; it turns about the centre.
-    zero = tf.zeros_like(cosine)
-    matrix = tf.stack(
-        [cosine, -sine, centre - cosine * centre + sine * centre + across,
-         sine, cosine, centre - sine * centre - cosine * centre + down, zero, zero], axis=1,
-    )  # fmt: skip
-    return tf.raw_ops.ImageProjectiveTransformV3(
-        images=images, transforms=matrix, output_shape=tf.shape(images)[1:3], fill_value=0.0,
-        interpolation="BILINEAR", fill_mode="CONSTANT",
-    )  # fmt: skip
+    scale, centre = ops.exp(-moves[:, 2]), (side - 1) / 2
+    cosine, sine = scale * ops.cos(moves[:, 3]), scale * ops.sin(moves[:, 3])
+    # The matrix takes a place of the result to the place it is read from; it turns about the centre.
+    right = centre - cosine * centre + sine * centre + across
+    below = centre - sine * centre - cosine * centre + down
+    there = _rows(cosine, -sine, right, sine, cosine, below)
+    if NAME == "tensorflow":
+        return _transformed(images, there)
+    length = cosine**2 + sine**2
+    cosine, sine = cosine / length, sine / length
+    back = _rows(cosine, sine, -cosine * right - sine * below, -sine, cosine, sine * right - cosine * below)
+
+    @ops.custom_gradient
+    def carried(images: Any) -> Any:
+        def undone(*gradients: Any, upstream: Any = None) -> Any:
+            # As TensorFlow has it: the way back is the move undone, read with the same interpolation.
+            return _transformed(gradients[0] if upstream is None else upstream, back)
+
+        return _transformed(images, there), undone
+
+    return carried(images)
+
+
+def _rows(*first_two: Any) -> Any:
+    """Six numbers a move, (N,) each, as (N, 8): the first two rows of a matrix, and what no projection bends."""
+    zero = ops.zeros_like(first_two[0])
+    return ops.stack([*first_two, zero, zero], axis=1)
+
+
+def _transformed(images: Any, matrix: Any) -> Any:
+    return ops.image.affine_transform(
+        images, matrix, interpolation="bilinear", fill_mode="constant", fill_value=0.0, data_format="channels_last"
+    )

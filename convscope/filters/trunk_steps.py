@@ -6,9 +6,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from convscope.backends.tensorflow_repairs import depthwise_convolution, with_company
 from convscope.filters.keras_graph import call_of
 from convscope.filters.strided import Phases, spread
-from convscope.models.keras_settings import depthwise_convolution, with_company
 
 Tensors = list[Any]
 # A tensor of the graph: its id. What is made on the way to it: that id and a word.

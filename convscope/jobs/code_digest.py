@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+from convscope.backends.names import BACKENDS, DEFAULT
 from convscope.storage.files import sha256_of, write_text
 
 PACKAGES = ("convscope", "scripts")
@@ -25,7 +26,7 @@ _INSTALLED_AS = {
 # They bring files from elsewhere: what the files hold counts, not how they came.
 _FETCH = frozenset({"huggingface_hub", "kagglehub", "requests", "urllib3"})
 # What computes for a library without being imported beside it.
-_RUNS_ON = {"keras": ("tensorflow",), "keras_hub": ("keras", "tensorflow"), "lime": ("skimage", "sklearn")}
+_RUNS_ON = {"keras_hub": ("keras",), "lime": ("skimage", "sklearn")}
 # They print, they parse arguments, they stop, they tell who is at work: no output file depends on them.
 WITHOUT_EFFECT = frozenset(
     {"convscope.errors", "convscope.jobs.job", "convscope.storage.processes", "convscope.storage.runs"}
@@ -35,16 +36,20 @@ _BEHIND = {"convscope.jobs.job": ("convscope.storage.arguments",)}
 _SCOPES = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-def libraries_used(module: str, root: Path) -> dict[str, str]:
+def libraries_used(module: str, root: Path, backend: str = DEFAULT) -> dict[str, str]:
     """The libraries from elsewhere that a module and what it uses of the project import: name -> version, "" if not installed.
 
-    What a library uses in its turn counts only where it does the computing (Keras runs on TensorFlow); what only downloads does not.
+    What a library uses in its turn counts only where it does the computing (Keras runs on its backend, and on no other); what only
+    downloads does not.
     """
     names: set[str] = set()
     for path in modules_used(module, root).values():
         names.update(source.partition(".")[0] for level, source, *_ in _parsed(path)[0] if not level)
     names -= {*PACKAGES, *sys.stdlib_module_names, *_FETCH}
     names.update(other for name in list(names) for other in _RUNS_ON.get(name, ()))
+    every = {library for libraries in BACKENDS.values() for library in libraries}
+    if names & {"keras", *every}:
+        names = names - every | set(BACKENDS[backend])
     return {name: _version_of(name) for name in sorted(names)}
 
 
@@ -89,7 +94,9 @@ def imports_of(module: str, root: Path) -> set[str]:
 _known: dict[str, list] = {}
 
 
-def code_digest(module: str, root: Path, cache_file: str | os.PathLike[str] | None = None) -> str:
+def code_digest(
+    module: str, root: Path, cache_file: str | os.PathLike[str] | None = None, backend: str = DEFAULT
+) -> str:
     """Digest of the code of a module and of all it imports, and of the versions of the libraries it uses.
 
     Comments, docstrings and layout do not count, nor do the names of modules: what is imported counts by what is found there, so that
@@ -100,6 +107,7 @@ def code_digest(module: str, root: Path, cache_file: str | os.PathLike[str] | No
         root: folder that holds the packages.
         cache_file: JSON that keeps what parsing a source found, by its content; reading the workflow then parses nothing
             that was parsed before. Lost, damaged or unwritable, it costs time only.
+        backend: what Keras runs on; its version counts where Keras is used.
 
     Returns:
         16 hexadecimal digits.
@@ -110,7 +118,7 @@ def code_digest(module: str, root: Path, cache_file: str | os.PathLike[str] | No
     whole: dict[str, str] = {}
     lines = [_with_imports(name, used, whole) for name in used]
     digest = hashlib.sha256("".join(sorted(line for line in lines if line != _NOTHING)).encode())
-    for name, version in libraries_used(module, root).items():
+    for name, version in libraries_used(module, root, backend).items():
         digest.update(f"{name} {version}\n".encode())
     if cache_file is not None and len(_known) > before:
         _keep(Path(cache_file))

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from convscope.backends.names import BACKENDS, DEFAULT, choose
 from convscope.errors import UserError
 from convscope.jobs.lean_imports import collect_rarely, keras_alone, leave_the_garbage
 from convscope.storage import files, runs
@@ -37,16 +38,17 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser(description: str | None) -> argparse.ArgumentParser:
-    """An argument parser with the arguments every job has: --log, --threads, --seed."""
+    """An argument parser with the arguments every job has: --log, --threads, --seed, --backend."""
     result = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     result.add_argument("--log", type=Path, help="file for everything this job prints")
     result.add_argument("--threads", type=int, default=1, help="threads the job may use (default: 1)")
     result.add_argument("--seed", type=int, default=0, help="the study's seed (default: 0)")
+    result.add_argument("--backend", choices=BACKENDS, default=DEFAULT, help=f"what Keras runs on (default: {DEFAULT})")
     return result
 
 
 def set_threads(threads: int, side_by_side: bool = False) -> None:
-    """Bound the thread pools of TensorFlow, OpenMP and BLAS. Call before they are imported.
+    """Bound the thread pools of TensorFlow, JAX, OpenMP (PyTorch) and BLAS. Call before they are imported.
 
     Args:
         threads: in all.
@@ -57,6 +59,7 @@ def set_threads(threads: int, side_by_side: bool = False) -> None:
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
         os.environ[name] = str(within)
     os.environ["TF_NUM_INTEROP_THREADS"] = str(beside)
+    os.environ["NPROC"] = str(threads)  # of XLA, which has one pool
 
 
 def run(
@@ -69,6 +72,7 @@ def run(
     global _terminal, _title
     args = arguments.parse_args()
     set_threads(args.threads, side_by_side)
+    choose(args.backend)
     collect_rarely()
     keras_alone()
     _title = Path(sys.argv[0]).stem

@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from convscope.backends.running import REFUSALS
 from convscope.errors import UserError
 from convscope.models.comparison import check_same, trial_pictures
 from convscope.models.end_choice import no_picture
@@ -118,7 +118,7 @@ def _said_in_one_line(model: keras.Model) -> Iterator[None]:
     """What Keras says where layers do not fit together without those that are random (a crop in training alone)."""
     try:
         yield
-    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+    except REFUSALS as error:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:150]
         raise UserError(
             f"model '{model.name}' does not fit together outside of training, for any number of pictures ({reason}); where a layer is "

@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import ops, tree
 
+from convscope.backends.running import REFUSALS
 from convscope.errors import UserError
 from convscope.models.comparison import close, own_call, trial_pictures
 from convscope.models.end_choice import chosen_output, in_words, picture_input, picture_shape, told_apart
@@ -161,7 +161,7 @@ def _check(model: keras.Model, result: keras.Model, values: list[Any], picture: 
     given = tree.pack_sequence_as(model._inputs_struct, flat)
     try:
         expected = tree.flatten(model(given, training=False))
-    except (ValueError, TypeError, tf.errors.InvalidArgumentError) as error:
+    except REFUSALS as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         reason = re.sub(
             r"\x1b\[\d*m|\{\{.*?\}\} ?", "", lines[min(1, len(lines) - 1)] if lines else type(error).__name__

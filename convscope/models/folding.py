@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import tree
 
-from convscope.models.keras_settings import depthwise_convolution
+from convscope.backends.tensorflow_repairs import depthwise_convolution
 from convscope.models.nodes import inside_a_network, is_kerass, is_norm, nodes_in_order
 from convscope.models.nonlinearity import is_linear, is_plain_relu
 

@@ -8,12 +8,13 @@ from typing import Any
 import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
 
+from convscope.backends.running import compiled as compiled_step
+from convscope.backends.running import to_numpy
 from convscope.errors import UserError
 from convscope.jobs.job import Progress
-from convscope.models.folding import folded
 from convscope.models.graphs import flatten, tensor_of
+from convscope.models.lower_part import lower_part
 from convscope.models.spec import FloatArray, ModelSpec
 from convscope.models.training import Pictures
 from convscope.storage.files import atomic_path
@@ -108,9 +109,10 @@ def answers(model: keras.Model, pictures: InModelSpace) -> FloatArray:
 
 def compiled(model: keras.Model) -> Any:
     """A flat network as a compiled function in inference mode, its batch norms folded; later weights are not seen."""
-    run = folded(model, [model.outputs[0]])
-    signature = [tf.TensorSpec((None, *model.inputs[0].shape[1:]), tf.float32)]
-    return tf.function(lambda images: run(images)[0], input_signature=signature)
+    run = lower_part(model, [model.outputs[0]])
+    image = keras.KerasTensor((None, *model.inputs[0].shape[1:]), "float32")
+    step = compiled_step(lambda images: run(images)[0], [image], model.variables)
+    return lambda images: to_numpy(step(images))
 
 
 def blocks_of(

@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import tree
 
+from convscope.backends.running import inside_a_network as inside_a_network
 from convscope.errors import UserError, nearest
 
 # Of a call that is not the last one of its layer, or of an output that is not its first: `relu@2`, `split@1.1`.
@@ -25,14 +25,6 @@ def graph_of(operation: Any) -> Any | None:
 def is_kerass(operation: Any, *names: str) -> bool:
     """Whether an operation is one of Keras's own of these class names, and not one that somebody named like it."""
     return type(operation).__name__ in names and type(operation).__module__.split(".")[0] == "keras"
-
-
-def inside_a_network() -> Any:
-    """A context in which layers may be called on their own, whatever they are called.
-
-    TensorFlow takes a name such as `_conv_stem` inside another's scope, where a network puts it, but not at the root of a graph.
-    """
-    return tf.name_scope("network")
 
 
 def nodes_in_order(graph: Any) -> Iterator[Any]:

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from convscope.backends.running import value_and_gradient
 from convscope.errors import UserError
 from convscope.models.nodes import address_of, inside_a_network, is_kerass, nodes_in_order, run_calls
 
@@ -300,8 +301,6 @@ class _Run:
 
     def carries_all(self, tensor: Any) -> bool:
         """Whether the answer depends on most tokens of a tensor, and on the same places of what bypasses it on none."""
-        import tensorflow as tf
-
         behind, steps, side = {id(tensor)}, [], {}
         for node in self._nodes:
             if any(id(used) in behind for used in node.input_tensors):
@@ -320,15 +319,16 @@ class _Run:
         for rng in map(np.random.default_rng, range(_TRIES)):
             values = dict(self._values)
             noisy = [
-                value + tf.math.reduce_std(value) * rng.normal(0, 1, value.shape).astype(np.float32)
+                value + keras.ops.multiply(keras.ops.std(value), rng.normal(0, 1, value.shape).astype(np.float32))
                 for value in watched
             ]
-            with tf.GradientTape() as tape:
-                tape.watch(noisy)
+
+            def answer(noisy: list[Any], values: dict[int, Any] = values) -> Any:
                 values.update(zip((id(used) for used in (tensor, *alike)), noisy, strict=True))
                 run_calls(steps, values)
-                total = tf.reduce_sum(values[id(self._output)] * self._weights)
-            gradients = tape.gradient(total, noisy)
+                return keras.ops.sum(keras.ops.multiply(values[id(self._output)], self._weights)), ()
+
+            _, gradients = value_and_gradient(answer, noisy)
             reached = [before | _reached(gradient) for before, gradient in zip(reached, gradients, strict=True)]
             if reached[0].mean() > 0.5:
                 break

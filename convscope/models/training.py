@@ -16,8 +16,9 @@ from typing import Any, Protocol
 import keras
 import numpy as np
 import numpy.typing as npt
-import tensorflow as tf
+from keras import ops
 
+from convscope.backends.running import NAME, compiled, deterministic, learner
 from convscope.errors import BadImage, UserError, nearest
 from convscope.jobs.code_digest import code_digest
 from convscope.jobs.job import Progress, say
@@ -141,9 +142,9 @@ class Pictures:
 
 
 def seed_everything(seed: int) -> None:
-    """Fix all random numbers and TensorFlow's choice of kernels. Call before the network is built."""
+    """Fix all random numbers and the choice of kernels. Call before the network is built."""
     keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()
+    deterministic()
 
 
 def train(
@@ -234,43 +235,33 @@ class _Run:
     """The two compiled steps (learn, judge) and their sums over an epoch."""
 
     def __init__(self, model: keras.Model, optimizer: Any, scale: float, offset: float, pictures: Split) -> None:
-        units = model.outputs[0].shape[-1]
-        binary = units == 1
-        variables = model.trainable_variables
+        binary = model.outputs[0].shape[-1] == 1
 
-        def judge(images: tf.Tensor, labels: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            logits = model(tf.cast(images, tf.float32) * scale + offset, training=training)
-            labels = tf.cast(labels, tf.int32)
-            if labels.shape.rank > 1:
-                known = tf.reshape(labels, [-1]) >= 0
-                logits = tf.boolean_mask(tf.reshape(logits, [-1, units]), known)
-                labels = tf.boolean_mask(tf.reshape(labels, [-1]), known)
+        def judge(images: Any, labels: Any, training: bool) -> tuple[Any, Any, Any]:
+            logits = model(ops.cast(images, "float32") * scale + offset, training=training)
+            labels, count = ops.cast(labels, "int32"), ops.shape(labels)[0]
             if binary:
-                losses = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(labels, tf.float32), logits[:, 0])
-                predicted = tf.cast(logits[:, 0] > 0, tf.int32)
+                losses = ops.binary_crossentropy(ops.cast(labels, "float32"), logits[..., 0], from_logits=True)
+                predicted = ops.cast(logits[..., 0] > 0, "int32")
             else:
-                losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-                predicted = tf.argmax(logits, axis=1, output_type=tf.int32)
-            correct = tf.reduce_sum(tf.cast(predicted == labels, tf.float32))
-            return tf.reduce_sum(losses), correct, tf.shape(labels)[0]
+                losses = ops.sparse_categorical_crossentropy(ops.maximum(labels, 0), logits, from_logits=True)
+                predicted = ops.cast(ops.argmax(logits, axis=-1), "int32")
+            if len(labels.shape) > 1:  # of pixels, those below 0 are not known
+                known = labels >= 0
+                losses, count = ops.where(known, losses, 0.0), ops.sum(ops.cast(known, "int32"))
+            return ops.sum(losses), ops.sum(ops.cast(predicted == labels, "float32")), count
 
-        shape = tf.TensorSpec((None, *model.inputs[0].shape[1:]), pictures.dtype)
-        signature = [shape, tf.TensorSpec((None, *pictures.labels.shape[1:]), pictures.labels.dtype)]
+        def mean_loss(images: Any, labels: Any) -> tuple[Any, Any]:
+            loss, correct, count = judge(images, labels, True)
+            # A batch of pixels none of which is known teaches nothing.
+            return loss / ops.cast(ops.maximum(count, 1), "float32"), (loss, correct, count)
 
-        @tf.function(input_signature=signature)
-        def learn_step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            with tf.GradientTape() as tape:
-                loss, correct, count = judge(images, labels, True)
-                # A batch of pixels none of which is known teaches nothing.
-                mean = loss / tf.cast(tf.maximum(count, 1), tf.float32)
-            optimizer.apply(tape.gradient(mean, [variable.value for variable in variables]), variables)
-            return loss, correct, count
-
-        @tf.function(input_signature=signature)
-        def judge_step(images: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-            return judge(images, labels, False)
-
-        self._learn, self._judge = learn_step, judge_step
+        signature = [
+            keras.KerasTensor((None, *model.inputs[0].shape[1:]), np.dtype(pictures.dtype).name),
+            keras.KerasTensor((None, *pictures.labels.shape[1:]), np.dtype(pictures.labels.dtype).name),
+        ]
+        self._learn = learner(model, optimizer, mean_loss, signature)
+        self._judge = compiled(lambda images, labels: judge(images, labels, False), signature, model.variables)
 
     def over(
         self, pictures: Split, order: npt.NDArray[np.int64], batch_size: int, *, learn: bool
@@ -304,7 +295,7 @@ def _seed_generators(layer: Any) -> list[Any]:
 def state_tag(*parts: Any) -> str:
     """Digest of everything a training depends on: the given values (as JSON), and the code that trains."""
     root = Path(__file__).resolve().parents[2]
-    code = [code_digest(f"convscope.models.{module}", root) for module in ("training", "architectures")]
+    code = [code_digest(f"convscope.models.{module}", root, backend=NAME) for module in ("training", "architectures")]
     return identity(parts=parts, code=code)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from keras import layers
 
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
+from convscope.backends.running import NAME
 from convscope.errors import UserError, nearest
 from convscope.jobs.code_digest import code_digest
 from convscope.jobs.job import say
@@ -261,4 +262,4 @@ class Heads:
 
 def code_of_transfer() -> str:
     """Digest of the code that a transferred network's weights come from."""
-    return str(code_digest("convscope.models.transfer", Path(__file__).resolve().parents[2]))
+    return str(code_digest("convscope.models.transfer", Path(__file__).resolve().parents[2], backend=NAME))

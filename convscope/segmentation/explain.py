@@ -1,16 +1,18 @@
 """Grad-CAM of a network of pixels: where in a picture the evidence for a class lies, of all pixels or of a region of them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
+from convscope.backends.running import compiled, to_numpy, value_and_gradient
 from convscope.cams.methods import grad_cam
 from convscope.errors import UserError, nearest
-from convscope.models.folding import folded
 from convscope.models.graphs import cut_at
 from convscope.models.layers import layer_table
+from convscope.models.lower_part import lower_part
 from convscope.models.spec import ModelSpec
 
 
@@ -43,23 +45,21 @@ class SegGradCam:
                 f"model '{spec.name}' does not answer a class for every pixel, so there is no region to explain"
             )
         flat, sources, self._tail = cut_at(network, layer)
-        self._head = folded(flat, sources)
-        parts = [tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype) for tensor in sources]
-        region, target = tf.TensorSpec((None, None, None), tf.float32), tf.TensorSpec((), tf.int32)
-        self._explain = tf.function(self._gradient, input_signature=[parts, region, target])
-        self._forward = tf.function(
-            lambda images: self._head(images),
-            input_signature=[tf.TensorSpec((None, *flat.inputs[0].shape[1:]), tf.float32)],
-        )
+        self._head = lower_part(flat, sources)
+        parts = [keras.KerasTensor((None, *tensor.shape[1:]), tensor.dtype) for tensor in sources]
+        region, target = keras.KerasTensor((None, None, None), "float32"), keras.KerasTensor((), "int32")
+        images = keras.KerasTensor((None, *flat.inputs[0].shape[1:]), "float32")
+        self._explain = compiled(self._gradient, [parts, region, target], flat.variables)
+        self._forward = compiled(lambda images: self._head(images), [images], flat.variables)
 
-    def _gradient(self, parts: list[tf.Tensor], region: tf.Tensor, target: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        with tf.GradientTape() as tape:
-            tape.watch(parts[0])
-            logits = tf.cast(self._tail(*parts), tf.float32)
-            scores = tf.reduce_sum(tf.gather(logits, target, axis=3) * region, axis=(1, 2))
-            total = tf.reduce_sum(scores)
-        gradients = tf.cast(tape.gradient(total, parts[0]), tf.float32)
-        return grad_cam(tf.cast(parts[0], tf.float32), gradients), scores
+    def _gradient(self, parts: list[Any], region: Any, target: Any) -> tuple[Any, Any]:
+        def score(maps: Any) -> Any:
+            logits = ops.cast(self._tail(maps, *parts[1:]), "float32")
+            scores = ops.sum(ops.take(logits, target, axis=3) * region, axis=(1, 2))
+            return ops.sum(scores), scores
+
+        (_, scores), gradients = value_and_gradient(score, parts[0])
+        return grad_cam(ops.cast(parts[0], "float32"), ops.cast(gradients, "float32")), scores
 
     def __call__(
         self, images: np.ndarray, regions: np.ndarray, targets: Sequence[int]
@@ -75,13 +75,12 @@ class SegGradCam:
             Maps (N, T, h, w) float32 >= 0, not normalised, all zeros where nothing speaks for the class or the region is empty; and
             scores (N, T) float32.
         """
-        parts = self._forward(tf.constant(images))
+        parts = self._forward(images)
         found = [
-            self._explain(parts, tf.constant(regions[:, place], tf.float32), tf.constant(target, tf.int32))
-            for place, target in enumerate(targets)
+            self._explain(parts, regions[:, place].astype(np.float32), target) for place, target in enumerate(targets)
         ]
         maps, scores = zip(*found, strict=True)
-        return np.stack([part.numpy() for part in maps], axis=1), np.stack([part.numpy() for part in scores], axis=1)
+        return np.stack(list(map(to_numpy, maps)), axis=1), np.stack(list(map(to_numpy, scores)), axis=1)
 
 
 def regions_of(

@@ -11,11 +11,11 @@ from typing import Any
 import h5py
 import numpy as np
 
+from convscope.backends.names import BACKENDS, chosen
 from convscope.errors import UserError
 from convscope.storage.chunks import PAGE
 from convscope.storage.files import atomic_path
 
-_LIBRARIES = ("keras", "tensorflow", "numpy", "h5py")
 TEXT = h5py.string_dtype()
 
 
@@ -30,7 +30,8 @@ def create(path: str | os.PathLike[str], page_aligned: bool = False, **attribute
     with atomic_path(path) as temporary, h5py.File(temporary, "w", **aligned) as file:
         for key, value in attributes.items():
             file.attrs[key] = value if isinstance(value, (str, int, float)) else json.dumps(value, sort_keys=True)
-        file.attrs["libraries"] = json.dumps({name: version(name) for name in _LIBRARIES}, sort_keys=True)
+        libraries = ("keras", *BACKENDS[chosen()], "numpy", "h5py")
+        file.attrs["libraries"] = json.dumps({name: version(name) for name in libraries}, sort_keys=True)
         yield file
 
 

@@ -114,7 +114,7 @@ def test_a_black_object_is_evidence_unless_the_baseline_is_black(method: str) ->
 def test_input_x_gradient_as_published_where_zero_is_the_baseline() -> None:
     """`x * dS/dx`; where preprocessing makes mid-grey 0, that is the default."""
     model, images, targets = curved(), photos(), np.array([0, 1, 1])
-    gradients = ClassScores(model, TF_STYLE).gradient(images, targets)[0].numpy()
+    gradients = ClassScores(model, TF_STYLE).gradient(images, targets)[0]
     for settings in ({}, {"baseline": "zero"}):
         found = explainer("input_x_gradient", model, TF_STYLE, settings)(images, targets, ["x", "y", "z"]).maps
         np.testing.assert_allclose(found, images * gradients, atol=1e-6)

@@ -33,7 +33,7 @@ def spec_of(depth: int) -> ModelSpec:
 def first_layers(kind: str, image: Any) -> Any:
     if kind == "strided":
         return layers.Conv2D(8, 3, strides=2, activation="relu")(image)
-    if kind == "across":  # TensorFlow's wrong answer for one channel, see models/keras_settings.py
+    if kind == "across":  # TensorFlow's wrong answer for one channel, see backends/tensorflow_repairs.py
         return layers.Conv2D(8, 3, strides=(1, 2), padding="same")(image)
     if kind == "pointwise":
         return layers.Conv2D(8, 1, strides=2, activation="relu")(image)

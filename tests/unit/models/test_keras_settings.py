@@ -185,7 +185,7 @@ def test_convolutions_of_one_channel_by_one_number_go_side_by_side(root: Path) -
     code = """
 import keras, numpy as np, tensorflow as tf
 import convscope.models.keras_settings
-from convscope.models.keras_settings import depthwise_convolution
+from convscope.backends.tensorflow_repairs import depthwise_convolution
 rng = np.random.default_rng(2)
 L = keras.layers
 for _ in range(60):

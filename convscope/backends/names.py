@@ -1,0 +1,29 @@
+"""What Keras can compute with, without importing any of it."""
+
+import os
+
+DEFAULT = "tensorflow"
+# Name in the config -> what is installed for it, as it is imported.
+BACKENDS: dict[str, tuple[str, ...]] = {
+    "tensorflow": ("tensorflow",),
+    "jax": ("jax", "jaxlib"),
+    "torch": ("torch",),
+}
+_VARIABLE = "KERAS_BACKEND"
+
+
+def chosen() -> str:
+    """The backend of this process's Keras: what it was started with."""
+    found = os.environ.get(_VARIABLE, DEFAULT)
+    return found if found in BACKENDS else DEFAULT
+
+
+def choose(backend: str) -> None:
+    """Let this process's Keras compute with a backend; before Keras is imported, which reads it once."""
+    os.environ[_VARIABLE] = backend
+    # Jobs may share a graphics processor, of which JAX would otherwise take three quarters at once.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    if backend == "jax":
+        # The same program gives the same bits there, too.
+        flags = os.environ.get("XLA_FLAGS", "").split()
+        os.environ["XLA_FLAGS"] = " ".join(dict.fromkeys([*flags, "--xla_gpu_deterministic_ops=true"]))

@@ -1,0 +1,68 @@
+"""The objective of an ascent by Keras's own layers, on any backend: what is differentiated is the whole of it."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from convscope.backends.running import value_and_gradient
+from convscope.filters.calls import LayerByKeras, ancestors, call_of
+from convscope.filters.response import ChannelResponse, inner
+from convscope.models.nodes import node_of
+
+
+class KerasObjective(ChannelResponse):
+    """Mean response of one channel of a convolution, borders dropped: `objectives.ChannelObjective` in float32, nothing written out.
+
+    Args:
+        network: flat functional model, image (N, H, W, C) -> anything.
+        layer_name: a convolution of it; where it is called several times, its last call counts.
+        border: positions to drop.
+
+    Attributes:
+        variables: the weights that it reads.
+
+    Raises:
+        UserError: the layer does not exist or is not a convolution.
+    """
+
+    def __init__(self, network: keras.Model, layer_name: str, border: int) -> None:
+        super().__init__(network, layer_name, border)
+        target = node_of(network, layer_name)
+        self._image, self._below = id(network.inputs[0]), id(target.input_tensors[0])
+        self._calls = [(call_of(node), list(map(id, node.outputs))) for node in ancestors(network, target)]
+        self._whole = LayerByKeras(self.layer)
+        self.variables = [*network.variables, *self._whole.variables]
+
+    def __call__(self, images: Any, channels: Any, opened: Any) -> Any:
+        """Objective of each image for its own channel.
+
+        Args:
+            images: (N, H, W, C) in model space.
+            channels: (N,) int32, the filter each image is for.
+            opened: (N,) bool; True measures before the layer's activation, where a ReLU cannot hide the gradient.
+
+        Returns:
+            (N,) float32.
+        """
+        values = {self._image: images}
+        for call, outputs in self._calls:
+            values.update(zip(outputs, call(values), strict=True))
+        maps, border = values[self._below], self.border_at(images.shape[1])
+
+        def responses(found: Any) -> Any:
+            own = ops.take_along_axis(found, ops.reshape(channels, (-1, 1, 1, 1)), axis=3)[..., 0]
+            return ops.mean(inner(own, border), axis=(1, 2))
+
+        before = responses(self._whole.before(maps))
+        return ops.where(opened, before, responses(self._whole.after(maps))) if self.gated else before
+
+    def value_and_gradient(self, images: Any, channels: Any, opened: Any) -> tuple[Any, Any]:
+        """The objective, (N,) float32, and the gradient of its sum, (N, H, W, C) float32 (see `__call__`)."""
+
+        def total(images: Any) -> Any:
+            values = self(images, channels, opened)
+            return ops.sum(values), values
+
+        (_, values), gradient = value_and_gradient(total, images)
+        return values, gradient

@@ -1,0 +1,117 @@
+"""Which backend a process has, what is missing for one, and what a study cannot have on it."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from convscope.backends import support
+from convscope.backends.names import BACKENDS, DEFAULT, choose, chosen
+from convscope.backends.support import ONLY_TENSORFLOW, check_backend
+from convscope.config import load_schema
+from convscope.errors import UserError
+from convscope.jobs.code_digest import code_digest, libraries_used
+
+EMPTY: dict[str, Any] = {
+    stage: {}
+    for stage in (
+        "evaluations",
+        "activations",
+        "filters",
+        "cams",
+        "attributions",
+        "segmentation",
+        "watching",
+        "judging",
+    )
+}
+ASKED = EMPTY | {"cams": {"net": {}}, "attributions": {"net": {}}}
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("KERAS_BACKEND", "XLA_FLAGS", "XLA_PYTHON_CLIENT_PREALLOCATE"):
+        monkeypatch.setenv(name, os.environ.get(name, ""))  # put back afterwards
+        monkeypatch.delenv(name)
+
+
+def installed(monkeypatch: pytest.MonkeyPatch, *libraries: str) -> None:
+    monkeypatch.setattr(support.importlib.util, "find_spec", lambda name: name in libraries or None)
+
+
+def test_the_config_takes_the_backends_that_there_are() -> None:
+    assert load_schema()["properties"]["backend"]["enum"] == list(BACKENDS)
+    assert load_schema()["properties"]["backend"]["default"] == DEFAULT
+
+
+def test_a_process_has_the_one_that_was_chosen() -> None:
+    assert chosen() == DEFAULT
+    choose("jax")
+    assert chosen() == os.environ["KERAS_BACKEND"] == "jax"
+    assert "--xla_gpu_deterministic_ops=true" in os.environ["XLA_FLAGS"].split()
+
+
+def test_a_job_chooses_whatever_the_shell_says(root: Path, tmp_path: Path) -> None:
+    script = tmp_path / "job.py"
+    script.write_text(
+        "from convscope.jobs.job import parser, run\n\n"
+        "def main(args):\n    import os\n    print(os.environ['KERAS_BACKEND'], os.environ['NPROC'])\n\n"
+        "run(main, parser(''))\n"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": "torch", "PYTHONPATH": str(root)}
+
+    def said(*arguments: str) -> str:
+        command = [sys.executable, str(script), *arguments]
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+
+    assert said() == "tensorflow 1"
+    assert said("--backend", "jax", "--threads", "3") == "jax 3"
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, "jax")
+    with pytest.raises(UserError, match=r"backend: jax needs the Python package 'jaxlib', .* \(pip install jax\)"):
+        check_backend(ASKED | {"backend": "jax"}, {})
+    check_backend(ASKED | {"backend": "tensorflow"}, {"attributions.net.methods": ["deep_shap"]})
+
+
+def test_what_does_not_run_is_named_with_what_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    installed(monkeypatch, "jax", "jaxlib")
+    asked = {"attributions.net.methods": ["saliency", "deep_shap"]}
+    with pytest.raises(UserError) as said:
+        check_backend(ASKED | {"backend": "jax"}, asked)
+    assert str(said.value) == (
+        "backend: jax does not run attributions.net.methods: deep_shap; leave that out, or leave backend out for tensorflow; "
+        "of this study attributions, cams, saliency run on it"
+    )
+    check_backend(ASKED | {"backend": "jax"}, {"attributions.net.methods": ["saliency"]})
+    for stage in set(ONLY_TENSORFLOW) & set(EMPTY):
+        with pytest.raises(UserError, match=f"does not run {stage}.net;"):
+            check_backend(EMPTY | {stage: {"net": {}}, "backend": "jax"}, {})
+
+
+def test_the_version_of_the_backend_in_use_counts_alone(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    used = {backend: libraries_used("scripts.cam", root, backend) for backend in BACKENDS}
+    every = {library for libraries in BACKENDS.values() for library in libraries}
+    for backend, libraries in BACKENDS.items():
+        assert every & set(used[backend]) == set(libraries)
+    assert "keras" in used["jax"]
+    drawing = {code_digest("scripts.overlays", root, backend=backend) for backend in BACKENDS}
+    assert len(drawing) == 1, "what uses no network is the same for all"
+    assert len({code_digest("scripts.cam", root, backend=backend) for backend in BACKENDS}) == len(BACKENDS)
+
+
+def test_every_rule_whose_script_uses_a_network_names_the_backend(root: Path) -> None:
+    wrong = []
+    for file in sorted((root / "rules").glob("*.smk")):
+        for rule in re.split(r"(?m)^(?=(?:rule|checkpoint) )", file.read_text(encoding="utf-8")):
+            script = re.search(r'code=code\("(\w+)"\)', rule)
+            uses = script is not None and "keras" in libraries_used(f"scripts.{script[1]}", root)
+            told = "backend=BACKEND," in rule and "--backend {params.backend}" in rule
+            if script and uses != told:
+                wrong.append(f"{file.name}: {script[1]}")
+    assert wrong == [], "params: backend=BACKEND, and --backend {params.backend} in its command"

@@ -1,0 +1,68 @@
+"""The same numbers on every backend: each in a process of its own, all of one network that TensorFlow wrote."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convscope.attributions.names import METHODS as ATTRIBUTIONS
+from convscope.backends.names import BACKENDS, DEFAULT
+from convscope.backends.support import ONLY_TENSORFLOW
+from convscope.cams.names import METHODS as CAMS
+from convscope.filters.presets import PRESETS
+
+OTHERS = tuple(name for name in BACKENDS if name != DEFAULT)
+SAID = (
+    "evaluation",
+    "activations.float32",
+    "activations.float16",
+    *(f"cams.{method}" for method in CAMS),
+    "cams.scores",
+    "learning",
+    *(f"filters.{preset}" for preset in PRESETS),
+    *(f"attributions.{method}" for method in ATTRIBUTIONS if method not in ONLY_TENSORFLOW),
+)  # fmt: skip
+# Of the largest number. Half precision has 11 bits; what draws segments or fits a model of samples divides small differences.
+_FAR = {"activations.float16": 1e-3, "attributions": 5e-5}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("backends")
+
+
+def numbers(folder: Path, backend: str, root: Path) -> dict[str, np.ndarray]:
+    """What a backend says, computed once."""
+    for library in BACKENDS[backend]:
+        if importlib.util.find_spec(library) is None:
+            pytest.skip(f"{library} is not installed")
+    path = folder / f"{backend}.npz"
+    if not path.exists():
+        command = [sys.executable, "-W", "ignore", "-m", "tests.unit.backends.numbers", backend, str(folder)]
+        done = subprocess.run(command, cwd=root, env=os.environ, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    with np.load(path) as stored:
+        return dict(stored)
+
+
+@pytest.mark.parametrize("backend", OTHERS)
+def test_tensorflow_is_not_even_loaded(folder: Path, root: Path, backend: str) -> None:
+    numbers(folder, DEFAULT, root)
+    assert not numbers(folder, backend, root)["loaded"].any()
+
+
+@pytest.mark.parametrize("said", SAID)
+@pytest.mark.parametrize("backend", OTHERS)
+def test_the_numbers_are_those_of_tensorflow(folder: Path, root: Path, backend: str, said: str) -> None:
+    expected, found = numbers(folder, DEFAULT, root), numbers(folder, backend, root)
+    names = [name for name in expected if name == said or name.startswith(f"{said}.")]
+    assert names and sorted(expected) == sorted(found)
+    far = next((value for key, value in _FAR.items() if said.startswith(key)), 1e-5)
+    for name in names:
+        largest = np.abs(expected[name]).max()
+        assert largest > 0, f"{name}: nothing to compare"
+        np.testing.assert_allclose(found[name], expected[name], rtol=0, atol=far * largest, err_msg=name)
