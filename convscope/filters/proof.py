@@ -53,6 +53,8 @@ class Proof:
         self._proved: set[int] = set()
         self._exact_proved = self._exact
         self._failed: Mistrust | None = None
+        # By thread and size: what could not be compared as another thread was comparing.
+        self._left: dict[tuple[int, int], tuple[Any, ...]] = {}
 
     def check(
         self,
@@ -67,7 +69,8 @@ class Proof:
         """Compare the first gradients of a size; later ones are believed, at no cost.
 
         Nothing is believed before a gradient that is not zero was right: zeros are compared twice, and then waited out. While
-        one thread compares, the others go on: what it finds they are told at their next step, or by `settle`.
+        one thread compares, the others go on: what it finds they are told at their next step, or by `settle`, which compares
+        their own first gradient where it found nothing.
 
         Args:
             size: side of the images.
@@ -81,7 +84,12 @@ class Proof:
         """
         if self._failed:
             raise self._failed
-        if size in self._proved or not self._lock.acquire(blocking=False):
+        if size in self._proved:
+            return
+        if not self._lock.acquire(blocking=False):
+            if norms.numpy().any():
+                made = (pictures, channels, opened, values.numpy(), gradients.numpy())
+                self._left.setdefault((threading.get_ident(), size), made)
             return
         try:
             if self._failed:
@@ -95,12 +103,20 @@ class Proof:
     def settle(self) -> None:
         """Wait for a comparison that is going on in another thread: to be called before a batch is handed over.
 
+        That one may have seen zeros only, or another size: then what this thread left out is compared now.
+
         Raises:
             Mistrust: what was compared is not Keras's.
         """
         with self._lock:
             if self._failed:
                 raise self._failed
+            for thread, size in list(self._left):
+                if thread == threading.get_ident():
+                    made = self._left.pop((thread, size))
+                    if size not in self._proved:
+                        with _exact_sums():
+                            self._prove(size, *made)
 
     def _prove(
         self, size: int, pictures: Any, channels: Any, opened: Any, values: np.ndarray, gradients: np.ndarray

@@ -124,6 +124,42 @@ def test_no_thread_waits_for_the_comparison_and_none_hands_over_before_its_end(m
     assert len(lines) == 1 and "'second'" in lines[0]
 
 
+def test_a_batch_that_went_on_while_only_zeros_were_compared_is_compared_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    model, lines, finished = network(), [], threading.Event()  # type: ignore[var-annotated]
+    # Filters 0 and 1 take a channel alone that never answers: nothing reaches the image, though their weights are not zero.
+    norm, last = model.get_layer("norm"), model.get_layer("last")
+    norm.beta.assign([-1000.0, *norm.beta.numpy()[1:]])
+    kernel, bias = last.get_weights()
+    kernel[:, :, 1:, :2] = 0
+    last.set_weights([kernel, bias])
+    prove, settle = proof.Proof._prove, proof.Proof.settle
+    check, comparing = proof.Proof.check, threading.Event()
+
+    def slowly(self: proof.Proof, size: int, pictures: Any, channels: Any, *rest: Any) -> None:
+        if channels.numpy()[0] == 0:
+            comparing.set()
+            # All steps of the other batch are taken meanwhile.
+            assert finished.wait(60)
+        prove(self, size, pictures, channels, *rest)
+
+    def checked(self: proof.Proof, size: int, pictures: Any, channels: Any, *rest: Any) -> None:
+        assert channels.numpy()[0] == 0 or comparing.wait(60)
+        check(self, size, pictures, channels, *rest)
+
+    def settled(self: proof.Proof) -> None:
+        finished.set()
+        settle(self)
+
+    monkeypatch.setattr(proof.Proof, "_prove", slowly)
+    monkeypatch.setattr(proof.Proof, "check", checked)
+    monkeypatch.setattr(proof.Proof, "settle", settled)
+    broken(*BREAKS["second"], monkeypatch)
+    ascend(model, SPEC, "last", [0, 1, 2, 3], settings(), 1, None, (), 2, lines.append)
+    assert "'second'" in lines[-1] and "Keras's own graph" in lines[-1]
+
+
 def test_what_keras_takes_over_is_what_a_right_trunk_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     model = network()
     right, slow = climbed(model, []), by_keras(model, monkeypatch)
