@@ -54,9 +54,7 @@ def _copy(file: Path, stem: Path) -> Path:
 
 
 def _folder(source: Source, files: Sequence[Path], stem: Path, most: int | None) -> list[Path]:
-    found = sorted(
-        path for path in files[0].rglob("*.png") if fnmatch(str(path.relative_to(files[0])), source.chosen[0])
-    )
+    found = sorted(files[0].glob(source.chosen[0]))
     # Of the first picture alone, where every picture has a folder.
     found = [path for path in found if path.parent == found[0].parent]
     return [_copy(path, stem.with_name(f"{stem.name}-{path.stem}")) for path in found[:most]]
@@ -86,7 +84,9 @@ def _heatmap(source: Source, files: Sequence[Path], stem: Path, most: int | None
         maps = next(iter(file["maps"].values())) if hasattr(file["maps"], "values") else file["maps"]
         if not len(maps):
             return []
-        values = np.maximum(np.asarray(maps[0, 0], np.float32), 0)
+        # As over the photo: the map of the picture's own class, where there is one.
+        own = int(np.argmax(file["targets"][0] == file["predicted"][0])) if "targets" in file else 0
+        values = np.maximum(np.asarray(maps[0, min(own, maps.shape[1] - 1)], np.float32), 0)
     top = float(values.max()) or 1.0
     zoom = max(1, _SIDE // max(values.shape))
     cells = np.kron(values, np.ones((zoom, zoom), np.float32))
@@ -127,12 +127,23 @@ def _predictions(source: Source, files: Sequence[Path], stem: Path, most: int | 
     rows = read_rows(files[0])
 
     def order(row: dict[str, str]) -> tuple[bool, float]:
+        if "error" in row:
+            return (not row["error"], -float(row["error"] or 0))
         sure = float(row.get("confidence") or 0)
         wrong = row.get("correct") == "false"
         return (not wrong, -sure if wrong else sure)
 
-    columns = [name for name in ("path", "class", "predicted", "confidence", "correct") if rows and name in rows[0]]
-    chosen = sorted(rows, key=order)[:_ROWS] if "correct" in columns else rows[:_ROWS]
+    wanted = ["path", "class", "predicted", "confidence", "correct"]
+    if rows and "error" in rows[0]:
+        # Of many labels, or of numbers: none is sure or right as a class is.
+        of_labels = "labels" in rows[0]
+        wanted = [
+            "path",
+            *(("labels", "predicted_labels", "correct") if of_labels else ("class", "predicted")),
+            "error",
+        ]
+    columns = [name for name in wanted if rows and name in rows[0]]
+    chosen = sorted(rows, key=order)[:_ROWS]
     cells = [[Path(row[name]).name if name == "path" else row[name] for name in columns] for row in chosen]
     return [_draw_table(stem, columns, cells, len(rows))]
 
@@ -155,9 +166,10 @@ def _draw_table(stem: Path, header: Sequence[str], rows: Sequence[Sequence[str]]
 
 
 def _cell(value: str) -> str:
-    """What stands in a table: numbers as people read them, long names cut. A dollar sign would begin a formula."""
+    """What stands in a table: fractions as people read them, long names cut. A dollar sign would begin a formula."""
     try:
-        text = f"{float(value):.4g}"
+        # A class may be called 007 or 20240131, and a count is read to its last digit.
+        text = f"{float(value):.4g}" if "." in value else value
     except ValueError:
         text = value if len(value) <= 40 else f"{value[:19]}\u2026{value[-20:]}"
     return text.replace("$", r"\$")

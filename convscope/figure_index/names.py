@@ -195,7 +195,10 @@ def _figures() -> dict[str, Figure]:
             "most_confident_errors.png", "Most confident errors", "The wrong predictions that the model is surest of."
         ),
         "class_table": _report("classes.csv", "Class table", "Precision, recall, F1 and ROC area of each class."),
-        "predictions": _report("predictions.csv", "Table of predictions", "The surest errors, then the least sure hits."),
+        "predictions": _report(
+            "predictions.csv", "Table of predictions",
+            "The surest errors, then the least sure hits; of labels and of numbers the largest errors.",
+        ),
     }  # fmt: skip
 
 

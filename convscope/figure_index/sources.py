@@ -7,11 +7,14 @@ from typing import Any
 from convscope.attributions.names import chosen_methods
 from convscope.cams.names import METHODS as CAMS
 from convscope.comparisons.selection import pattern_preset
+from convscope.data.groups import group_text
 from convscope.filters.presets import preset_names
 
 Config = Mapping[str, Any]
 # From a model's name to those of its layers whose patterns are asked for.
 Layers = Callable[[str], list[str]]
+# Groups of predictions that a model gets wrong.
+_WRONG = ("errors", "most_confident_errors", "most_wrong", "false_negatives", "false_positives")
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ def _pairs(config: Config, stage: str) -> Iterator[tuple[str, str]]:
 
 def photos(config: Config, layers: Layers) -> list[Source]:
     """The first picture of each image set that a stage shows."""
-    stages = ("activations", "cams", "attributions", "judging", "watching")
+    stages = ("activations", "segmentation", "cams", "attributions", "judging", "watching")
     used = {images for stage in stages for _, images in _pairs(config, stage)}
     wanted = [name for name in config.get("image_sets") or {} if name in used]
     return [Source(name, (f"image_sets/{name}.csv",), "photo") for name in wanted]
@@ -109,7 +112,7 @@ def misclassified_activations(config: Config, layers: Layers) -> list[Source]:
     wrong = {
         name: entry
         for name, entry in (config.get("image_sets") or {}).items()
-        if any(word in str(entry.get("group", "")) for word in ("errors", "false_"))
+        if "group" in entry and group_text(entry["group"]).partition(":")[0] in _WRONG
     }
     return _sheets(config, "*/*.png", wrong)
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from convscope.errors import UserError
 from convscope.figure_index import draw as drawing
+from convscope.figure_index import sources
 from convscope.figure_index.draw import draw
 from convscope.figure_index.sources import Source
 from convscope.pictures.render import colormap
@@ -78,6 +79,57 @@ def test_predictions_begin_with_the_surest_errors_then_the_least_sure_hits(
     monkeypatch.setattr(drawing, "_draw_table", lambda stem, header, cells, count: seen.append(cells) or stem)
     draw(Source("net", ("predictions.csv",), "predictions"), tmp_path, tmp_path / "net")
     assert [cells[0] for cells in seen[0]] == ["c.png", "b.png", "d.png", "a.png"]
+
+
+@pytest.mark.parametrize(
+    ("own", "shown"),
+    [
+        ({"labels": "cat|dog", "predicted_labels": "cat"}, ["labels", "predicted_labels", "correct"]),
+        ({}, ["class", "predicted"]),
+    ],
+)
+def test_predictions_of_labels_and_of_numbers_begin_with_the_largest_errors(
+    own: dict[str, str], shown: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {"path": f"{name}.png", "class": "3", "predicted": "4", "correct": "", "confidence": "", **own, "error": error}
+        for name, error in (("a", "0.1"), ("b", ""), ("c", "0.9"))
+    ]
+    write_table(tmp_path / "predictions.csv", rows, list(rows[0]))
+    seen: list[tuple[list[str], list[str]]] = []
+    monkeypatch.setattr(
+        drawing,
+        "_draw_table",
+        lambda stem, header, cells, count: seen.append((header, [row[0] for row in cells])) or stem,
+    )
+    draw(Source("net", ("predictions.csv",), "predictions"), tmp_path, tmp_path / "net")
+    assert seen == [(["path", *shown, "error"], ["c.png", "a.png", "b.png"])]
+
+
+def test_names_made_of_digits_and_counts_stand_as_they_are() -> None:
+    cells = ["007", "1_000", "20240131", "1e5", "nan", "12345", "0.123456", "img.png"]
+    assert [drawing._cell(cell) for cell in cells] == [*cells[:6], "0.1235", "img.png"]
+
+
+def test_one_channel_is_one_picture_whatever_pictures_and_layers_are_called(tmp_path: Path) -> None:
+    folder = tmp_path / "sheets" / "a_channel_b"
+    folder.mkdir(parents=True)
+    for path in (folder / "00_one_channel_conv.png", tmp_path / "sheets" / "z_conv_channel_3.png"):
+        Image.new("RGB", (4, 4)).save(path)
+    (one,) = sources.one_channel({"activations": {"net": {"images": ["two"], "sheets": 1}}}, lambda model: [])
+    found = draw(Source(one.label, ("sheets",), one.drawn, one.chosen), tmp_path, tmp_path / "net")
+    assert [path.name for path in found] == ["net-z_conv_channel_3.png"]
+
+
+def test_a_heatmap_alone_is_of_the_class_that_is_shown_over_the_photo(tmp_path: Path) -> None:
+    maps = np.zeros((1, 2, 2, 2))
+    maps[0, 0, 0, 0] = maps[0, 1, 1, 1] = 1
+    write_maps(tmp_path / "gradcam.h5", maps)
+    with h5py.File(tmp_path / "gradcam.h5", "a") as file:
+        file["targets"], file["predicted"] = [[0, 5]], [5]
+    cells, _ = draw(Source("net", ("gradcam.h5",), "heatmap", ("gray",)), tmp_path, tmp_path / "net")
+    pixels = np.asarray(Image.open(cells).convert("L"))
+    assert (pixels[0, 0], pixels[-1, -1]) == (0, 255)
 
 
 def test_a_table_is_a_picture_also_with_hostile_names(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.cams.names import METHODS as CAMS
 from convscope.config import complete, load_schema
 from convscope.errors import UserError
+from convscope.figure_index import sources
 from convscope.figure_index.names import FIGURES, sources_of
 from scripts.figures_page import PAGE, page
 
@@ -61,6 +62,25 @@ def test_every_method_has_a_figure_of_its_name() -> None:
 def test_an_unknown_figure_is_told_with_the_nearest() -> None:
     with pytest.raises(UserError, match=r"figures/rock: no such figure; did you mean 'roc'"):
         sources_of("rock", complete(yaml.safe_load(BASE)), no_layers)
+
+
+def test_errors_are_known_by_the_group_and_not_by_the_name_of_a_class() -> None:
+    groups = {
+        "a": "most_wrong",
+        "b": {"false_negatives": "cat"},
+        "c": "true_positives:false_alarm",
+        "d": {"true_positives": "errors"},
+    }
+    config = {
+        "image_sets": {name: {"group": group} for name, group in groups.items()} | {"e": {"dataset": "my_data"}},
+        "activations": {"net": {"images": [*groups, "e"], "sheets": 1}},
+    }
+    assert [source.label for source in sources.misclassified_activations(config, no_layers)] == ["net a", "net b"]
+
+
+def test_a_set_that_segmentation_alone_shows_has_its_photo() -> None:
+    config = {"image_sets": {"some": {}}, "segmentation": {"net": {"images": ["some"]}}}
+    assert [source.label for source in sources.photos(config, no_layers)] == ["some"]
 
 
 def test_the_page_of_the_docs_is_that_of_the_index() -> None:
