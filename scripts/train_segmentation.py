@@ -19,7 +19,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.models.channels import channel_facts
     from convscope.models.settings import image_size
     from convscope.models.spec import ModelSpec
-    from convscope.segmentation.truths import classes_of, read_truths
+    from convscope.segmentation.truths import check_known, classes_of, read_truths
     from convscope.storage.files import read_json, write_json, write_text
     from convscope.storage.tables import read_rows
 
@@ -43,9 +43,11 @@ def main(args: argparse.Namespace) -> None:
         listed = [masks[row["path"]] for row in rows]
         used += [[split, row["path"], row["sha256"], mask["sha256"]] for row, mask in zip(rows, listed, strict=True)]
         progress = Progress(len(rows), f"masks of split {split}", "masks")
+        truths = read_truths(listed, size, RESIZE, target, parts, progress.step)
+        check_known(truths, split)
         splits[split] = training.Pictures(
             [row["path"] for row in rows],
-            read_truths(listed, size, RESIZE, target, parts, progress.step),
+            truths,
             size,
             RESIZE,
             threads=args.threads,

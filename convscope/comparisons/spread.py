@@ -54,7 +54,11 @@ def difference(mine: np.ndarray, other: np.ndarray, level: float = 0.95) -> Diff
     variance = max(pictures, drawn, pictures + drawn - sum(rests))
     # Noise of the arithmetic is no spread.
     if variance <= 1e-24:
-        return Difference(mean, mean, mean, 0.0, 0.0, float(mean == 0))
+        # All pictures say the same, of which two would be certain to a t-test. To a test of their signs (see `signflip.p_values`)
+        # they are as likely as all of the opposite, among 2^N.
+        alike = 2.0 ** (1 - count)
+        low, high = (mean, mean) if alike <= 1 - level else (-np.inf, np.inf)
+        return Difference(mean, low, high, 0.0, 0.0, alike if mean else 1.0)
     parts = pictures**2 / (count - 1)
     for values, training, rest in zip((mine, other), trainings, rests, strict=True):
         runs = values.shape[1] - 1

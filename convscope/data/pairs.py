@@ -33,10 +33,19 @@ def listing_of(dataset: Mapping[str, Any], root: Path | None = None) -> Listing 
         return listings.listing_of(dataset, root)
     root = Path(dataset["path"]) if root is None else root
     place = _below(root, "pictures", dataset["pictures"])
-    masks = _masks(_below(root, "masks", dataset["masks"])) if dataset.get("masks") else {}
+    masks, files = {}, picture_files(place)
+    if dataset.get("masks"):
+        beside = _below(root, "masks", dataset["masks"])
+        if beside.resolve() == place.resolve():
+            raise UserError(
+                f"masks: '{beside}' holds the pictures, too, so that nothing tells a mask from a picture; move the masks"
+            )
+        masks = _masks(beside)
+        # Masks may lie in a folder among the pictures: they are none.
+        files = [path for path in files if not path.is_relative_to(beside)]
     entries = []
-    for path in picture_files(place):
-        stem = path.relative_to(place).with_suffix("").as_posix()
+    for path in files:
+        stem = composed(path.relative_to(place).with_suffix("").as_posix())
         named = _NUMBERED.fullmatch(path.stem)
         class_, fault = place.name, ""
         if dataset.get("class_from") == "name":
@@ -63,5 +72,5 @@ def _masks(folder: Path) -> dict[str, str]:
         for name in sorted(names, key=lambda name: (not name.lower().endswith(".png"), name)):
             if is_picture_name(name) and not name.startswith("."):
                 path = Path(place) / name
-                found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), str(path))
+                found.setdefault(composed(path.relative_to(folder).with_suffix("").as_posix()), str(path))
     return found

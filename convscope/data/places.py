@@ -188,7 +188,9 @@ def _check_pairs(key: str, root: Path, dataset: Mapping[str, Any]) -> None:
     assert listing is not None  # noqa: S101
     sound = [entry for entry in listing.entries if not entry.fault]
     if not sound:
-        why = f"; the first: {listing.entries[0].path}: {listing.entries[0].fault}" if listing.entries else ""
+        why = "; none lies there beside masks" if dataset.get("masks") else ""
+        if listing.entries:
+            why = f"; the first: {listing.entries[0].path}: {listing.entries[0].fault}"
         raise UserError(f"{key}.pictures: no picture of '{root / dataset['pictures']}' counts{why}")
     if dataset.get("masks") and not any(entry.mask for entry in sound):
         raise UserError(

@@ -38,6 +38,8 @@ _COLORMAP = "jet"
 # Paper between the panels of a cell, in pixels.
 _GAP = 3
 _FONT = 13
+# Of more classes than these a matrix has no numbers in its cells: with room for them it would be drawn for minutes, in gigabytes.
+_MOST_NUMBERED = 20
 
 
 def colours_of(count: int) -> Pixels:
@@ -182,8 +184,9 @@ def _legend(width: int, lines: Sequence[str], swatches: Sequence[Swatch]) -> Pix
 
 
 def draw_confusion(path: Path, title: str, numbers: Numbers | None, classes: Sequence[str]) -> None:
-    """Draw what the pixels of each class are taken for, as shares of the truth with their numbers, as PNG."""
-    side = max(4.6, 1.1 * len(classes) + 2)
+    """Draw what the pixels of each class are taken for, as shares of the truth, of up to 20 classes with their numbers, as PNG."""
+    numbered = len(classes) <= _MOST_NUMBERED
+    side = max(4.6, 1.1 * min(len(classes), _MOST_NUMBERED) + 2)
     figure, axis = new_figure(side + 0.8, side)
     if numbers is None:
         _nothing(axis)
@@ -194,10 +197,12 @@ def draw_confusion(path: Path, title: str, numbers: Numbers | None, classes: Seq
         ticks = range(len(classes))
         axis.set(xlabel="predicted", ylabel="true", xticks=ticks, yticks=ticks)
         axis.set_xticklabels(
-            classes, rotation=30 if len(classes) > 3 else 0, ha="right" if len(classes) > 3 else "center"
+            classes,
+            rotation=(30 if numbered else 90) if len(classes) > 3 else 0,
+            ha=("right" if numbered else "center") if len(classes) > 3 else "center",
         )
         axis.set_yticklabels(classes)
-        for true in ticks:
+        for true in ticks if numbered else ():
             for predicted in ticks:
                 share = shares[true, predicted]
                 text = f"{share:.1%}\n{numbers.counts[true, predicted]:,}".replace(",", "\u202f")

@@ -105,6 +105,8 @@ def spread(count: int, most: int) -> list[int]:
 
 def sentence(numbers: Numbers, classes: Sequence[str]) -> str:
     """In a line what the masks are worth; both means where they differ."""
+    if not numbers.counts.any():
+        return "the masks of these pictures tell the class of no pixel: nothing to compare with"
     by_class = ", ".join(
         f"{name} {row.iou:.3f}" for name, row in zip(classes, numbers.classes, strict=True) if not math.isnan(row.iou)
     )

@@ -43,7 +43,8 @@ def truth_of(mask: np.ndarray, target: str, parts: Sequence[str]) -> Truth:
     """The class of every pixel of a part mask.
 
     The border of a trimap is the one that the mask has; of a mask without one it is made, as wide as those of the drawn pictures
-    (`trimap_of`). For the other targets the mask's border belongs to nothing: its pixels are `IGNORED`.
+    (`trimap_of`). For the other targets the mask's border belongs to nothing: its pixels are `IGNORED`. So are those of an object
+    in black and white where several parts are told apart.
 
     Args:
         mask: (H, W) uint8, part numbers; 0 is background.
@@ -62,7 +63,9 @@ def truth_of(mask: np.ndarray, target: str, parts: Sequence[str]) -> Truth:
     border = np.isin(mask, [value for value, name in names.items() if name == BORDER])
     truth = np.zeros(mask.shape, np.int8)
     for value, name in inside.items():
-        truth[mask == value] = classes.index(name) if name in classes else classes.index(OBJECT)
+        # White among masks of several parts is some object: of which part its pixels are, nothing tells.
+        wanted = name if name in classes else OBJECT
+        truth[mask == value] = classes.index(wanted) if wanted in classes else IGNORED
     if target == "trimap" and not border.any() and BORDER not in parts:
         # 1 object, 2 background, 3 border there.
         border = trimap_of((truth > 0).astype(np.uint8)) == 3
@@ -75,6 +78,19 @@ def fitted(truth: Truth, size: tuple[int, int], resize: str) -> Truth:
     numbers = np.where(truth == IGNORED, _UNKNOWN, truth).astype(np.uint8)
     small = fit_mask(numbers, size, resize)
     return np.where(small == _UNKNOWN, IGNORED, small).astype(np.int8)
+
+
+def check_known(truths: Truth, split: str) -> None:
+    """See that something can be learned from the truths of a split, and that a loss over them is a number.
+
+    Raises:
+        UserError: they know no pixel.
+    """
+    if (truths == IGNORED).all():
+        raise UserError(
+            f"the masks of the split '{split}' tell the class of no pixel: all they hold is border, or cut off; look at them, or take "
+            "target: trimap, where a border is a class"
+        )
 
 
 def read_truths(

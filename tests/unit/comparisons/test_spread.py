@@ -41,7 +41,10 @@ def test_the_other_way_round_is_the_opposite() -> None:
 def test_what_has_no_spread() -> None:
     right, wrong = np.ones((9, 2)), np.zeros((9, 2))
     assert difference(right, right).p == 1 and difference(right, right).mean == 0
-    assert difference(right, wrong).p == 0 and difference(right, wrong).low == 1
+    # By hand: of 2^9 ways to set the signs of nine pictures two are as uneven as this.
+    assert difference(right, wrong).p == 2 / 2**9 and difference(right, wrong).low == 1
+    few = difference(right[:5], wrong[:5])
+    assert few.p == 2 / 2**5 and few.low == -np.inf, "five pictures alike are chance once in 16 times"
     for mine in (np.ones((9, 1)), np.ones((1, 3))):
         found = difference(mine, np.zeros((len(mine), 3)))
         assert found.p == 1 and found.low == -np.inf, "of one training, or one picture, the spread is not known"

@@ -91,7 +91,7 @@ def test_a_study_of_them_is_checked(pets: Path) -> None:
         ({"masks": "annotations/none"}, "datasets.pets.masks"),
         ({"pictures": "../pets/images"}, "leads out of the dataset's own folder"),
         ({"masks": "annotations", "pictures": "images"}, "no mask in"),
-        ({"pictures": "annotations"}, "no mask in"),
+        ({"pictures": "annotations"}, "counts; none lies there beside masks"),
     ):
         with pytest.raises(UserError) as raised:
             check_study(study(**given))
@@ -112,3 +112,20 @@ def test_of_two_masks_of_one_name_the_png(pets: Path) -> None:
     masks = {Path(entry.path).stem: Path(entry.mask).name for entry in listing.entries} if listing else {}
     assert masks["Abyssinian_1"] == "Abyssinian_1.png" and masks["Abyssinian_2"] == "Abyssinian_2.bmp"
     assert masks["american_bulldog_3"] == ""
+
+
+def test_masks_in_a_folder_among_the_pictures_are_no_pictures(pets: Path) -> None:
+    (pets / "annotations" / "trimaps").rename(pets / "images" / "masks")
+    found = listing_of(dataset(pets, masks="images/masks"))
+    assert found is not None and len(found.entries) == 6
+    assert sum(bool(entry.mask) for entry in found.entries) == 5
+    with pytest.raises(UserError, match=r"masks: '.*images' holds the pictures, too"):
+        listing_of(dataset(pets, masks="images"))
+
+
+def test_a_letter_with_an_accent_is_one_however_it_is_written(pets: Path) -> None:
+    trimaps = pets / "annotations" / "trimaps"
+    (pets / "images" / "Abyssinian_1.jpg").rename(pets / "images" / "caf\u00e9_1.jpg")
+    (trimaps / "Abyssinian_1.png").rename(trimaps / "cafe\u0301_1.png")
+    found = listing_of(dataset(pets))
+    assert found is not None and [entry.mask for entry in found.entries if entry.class_ == "caf\u00e9"] != [""]

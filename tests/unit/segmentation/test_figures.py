@@ -88,3 +88,10 @@ def test_maps_are_outlined_and_an_empty_one_has_no_colour(tmp_path: Path) -> Non
     captions = ["a", "b\nno evidence", "c"]
     figures.draw_cams(tmp_path / "cams.png", [cell] * 3, captions, ["object", "border"], "evidence at x", layer="x")
     assert Image.open(tmp_path / "cams.png").info["layer"] == "x"
+
+
+def test_a_matrix_of_many_classes_stays_a_picture(tmp_path: Path) -> None:
+    names = [f"class {number}" for number in range(81)]
+    counts = np.random.default_rng(0).integers(0, 50, (2, 81, 81))
+    figures.draw_confusion(tmp_path / "many.png", "net", numbers_of(counts), names)
+    assert max(Image.open(tmp_path / "many.png").size) < 3000

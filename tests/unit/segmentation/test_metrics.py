@@ -80,6 +80,15 @@ def test_a_class_that_is_nowhere_is_no_number_and_no_zero() -> None:
     assert report.metrics(None, CLASSES, 0) == {} and report.class_rows(None, CLASSES) == []
 
 
+def test_pictures_of_which_no_pixel_is_known_have_no_numbers() -> None:
+    numbers = numbers_of(confusion(np.full((4, 4), -1), SHIFTED, 2)[None])
+    assert (
+        report.sentence(numbers, CLASSES)
+        == "the masks of these pictures tell the class of no pixel: nothing to compare with"
+    )
+    assert "mean_iou" not in report.metrics(numbers, CLASSES, 16)
+
+
 def test_rows_of_pictures_and_the_worst_of_them() -> None:
     counts = np.stack([confusion(TRUTH, found, 2) for found in (TRUTH, SHIFTED, 1 - TRUTH, TRUTH)])
     known = np.array([True, True, True, False])

@@ -8,7 +8,7 @@ from PIL import Image
 
 from convscope.data.drawn.pets import PARTS, draw_pet
 from convscope.errors import UserError
-from convscope.segmentation.truths import classes_of, fitted, read_truths, truth_of
+from convscope.segmentation.truths import check_known, classes_of, fitted, read_truths, truth_of
 from convscope.storage.files import sha256_of
 
 OXFORD = ["none", "animal", "background", "border"]
@@ -52,6 +52,19 @@ def test_parts_without_names_black_and_white_and_the_outline_of_pascal() -> None
         truth_of(np.full((2, 2), 9, np.uint8), "object", ["none", "car"])
 
 
+def test_black_and_white_among_masks_of_several_parts_is_an_object_of_no_known_part() -> None:
+    mask, parts = np.array([[0, 255]], np.uint8), ["none", "head", "tail"]
+    assert truth_of(mask, "parts", parts).tolist() == [[0, -1]]
+    assert truth_of(mask, "object", parts).tolist() == [[0, 1]]
+    assert truth_of(mask, "parts", ["none", "tail", "object"]).tolist() == [[0, 2]]
+
+
+def test_a_split_of_which_no_pixel_is_known_is_told() -> None:
+    check_known(np.array([[[-1, 0]]], np.int8), "validation")
+    with pytest.raises(UserError, match="split 'validation' tell the class of no pixel"):
+        check_known(np.full((2, 4, 4), -1, np.int8), "validation")
+
+
 def test_a_truth_is_cut_and_made_smaller_as_its_picture_is() -> None:
     truth = np.zeros((8, 16), np.int8)
     truth[:, 8:] = 1
@@ -71,5 +84,5 @@ def test_masks_are_read_and_a_changed_one_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not the one that was listed"):
         read_truths([row], (2, 4), "crop", "trimap", OXFORD)
     path.write_bytes(b"none")
-    with pytest.raises(UserError, match="not a picture; run again"):
+    with pytest.raises(UserError, match=r"not a picture .*; run again"):
         read_truths([{"mask": str(path), "sha256": ""}], (2, 4), "crop", "trimap", OXFORD)
