@@ -10,7 +10,7 @@ from typing import Any
 from convscope.errors import UserError, nearest
 from convscope.models.names import OF_PIXELS, Layer, layers_of
 
-_BEHIND_A_LAYER = re.compile("_(act|bn|add)$")
+_BEHIND_A_LAYER = re.compile("_(act|bn|(residual_)?add)$")
 
 Models = Mapping[str, Mapping[str, Any]]
 

@@ -218,12 +218,15 @@ class Heads:
         return self._spec.probabilities(np.concatenate(logits))
 
     def whole(self) -> keras.Model:
-        """The network with the chosen head: pictures in model space -> logits; its weights are the backbone's and the head's."""
+        """The network with the chosen head: pictures in model space -> logits; the backbone, and a copy of the head."""
         kind = self._settings["head"]
+        # Fine-tuning moves it; what both heads are compared by is what they learned on the features.
+        head = keras.models.clone_model(self.models[kind])
+        head.set_weights(self.models[kind].get_weights())
         flat = kind == "dense" and self._settings["flatten"]
         pool = layers.Flatten(name="flatten") if flat else layers.GlobalAveragePooling2D(name="global_average_pooling")
         x = keras.Input(self._backbone.inputs[0].shape[1:], name="image")
-        return keras.Model(x, self.models[kind](pool(self._backbone(x))), name=self._spec.name)
+        return keras.Model(x, head(pool(self._backbone(x))), name=self._spec.name)
 
     def fine_tune(self, whole: keras.Model, train: Any, validation: Any) -> Tuned:
         """Train the last layers of the backbone (see `let_move`) and the chosen head; the best epoch of all is what is left.

@@ -50,6 +50,12 @@ def test_the_layers_of_a_base_are_known_up_to_the_cut() -> None:
     models["net"] = model("preset", preset="xception_41_imagenet")
     check_base("models.cut", models, "cut", CLASSES)
     assert (known_layers(models, "cut") or [])[-1].name == "block13_pool"
+    # In the middle flow a block's shortcut has no layer of its own, so that its sum is all that is called after it.
+    models["cut"] = model(
+        "transfer", base="net", layer="block8_residual_add", fine_tune={"from": "block7_residual_add"}
+    )
+    check_base("models.cut", models, "cut", CLASSES)
+    assert (known_layers(models, "cut") or [])[-1].name == "block8_sepconv3"
     assert known_layers({"net": model("application"), "one": model("transfer", base="net")}, "one") is None
 
 

@@ -174,8 +174,11 @@ def test_a_layer_that_is_called_before_as_well_stays() -> None:
 
 def test_only_what_may_move_moves_and_no_batch_norm() -> None:
     job = Job(fine_tune={"from": "block1_conv"})
+    before = {kind: job.heads.probabilities(kind, "validation") for kind in transfer.HEADS}
     tuned = job.fine_tune()
     assert tuned.layers == ("block1_conv", "block2_conv")
+    for kind, shares in before.items():  # the heads that are compared are those that the features taught
+        np.testing.assert_array_equal(job.heads.probabilities(kind, "validation"), shares)
     assert moved(job.base, job.final()) & BACKBONE == {"block1_conv", "block2_conv"}
     assert tuned.parameters == sum(job.base.get_layer(name).count_params() for name in tuned.layers) + 6 + 1
     assert [row["epoch"] for row in tuned.result.history] == [1, 2, 3, 4] and tuned.result.best_epoch > 2
