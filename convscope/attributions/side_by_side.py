@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from convscope.attributions.figures import MapFile, Style
 from convscope.pictures.contact_sheets import wrap_text
+from convscope.pictures.fonts import caption_font
 from convscope.pictures.read import fit_image
 from convscope.pictures.render import colormap, enlarged
 
@@ -99,9 +100,9 @@ class _Pen:
 
     def text(self, place: tuple[int, int], text: str, ink: tuple[int, int, int], size: int, width: int) -> None:
         """One line; what does not fit is written smaller, and if even that is too long, ends in an ellipsis."""
-        while size > _SMALLEST and ImageFont.load_default(size=size).getlength(text) > width:
+        while size > _SMALLEST and caption_font(size, text).getlength(text) > width:
             size -= 1
-        font = ImageFont.load_default(size=size)
+        font = caption_font(size, text)
         lines = wrap_text(text, font, width) or [""]
         line = lines[0]
         while len(lines) > 1 and font.getlength(line + "...") > width and line:

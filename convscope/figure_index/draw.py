@@ -166,13 +166,13 @@ def _draw_table(stem: Path, header: Sequence[str], rows: Sequence[Sequence[str]]
 
 
 def _cell(value: str) -> str:
-    """What stands in a table: fractions as people read them, long names cut. A dollar sign would begin a formula."""
+    """What stands in a table: fractions as people read them, long names cut."""
     try:
         # A class may be called 007 or 20240131, and a count is read to its last digit.
         text = f"{float(value):.4g}" if "." in value else value
     except ValueError:
         text = value if len(value) <= 40 else f"{value[:19]}\u2026{value[-20:]}"
-    return text.replace("$", r"\$")
+    return text
 
 
 _Drawn = Callable[[Source, Sequence[Path], Path, int | None], list[Path]]

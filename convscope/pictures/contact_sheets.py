@@ -4,8 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
+from convscope.pictures.fonts import Font, caption_font
 from convscope.pictures.read import fit_image
 from convscope.pictures.render import SHOWN, SMALL
 
@@ -13,8 +14,6 @@ _PAPER = (255, 255, 255)
 _INK = (34, 34, 34)
 _EMPTY = (238, 238, 238)
 _LINE_SPACING = 1.25
-
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
 def contact_sheet(
@@ -44,7 +43,7 @@ def contact_sheet(
     if captions is not None and len(captions) != len(images):
         raise ValueError(f"{len(captions)} captions for {len(images)} images")
     height, width = (cell, cell) if isinstance(cell, int) else cell
-    font = ImageFont.load_default(size=font_size)
+    font = caption_font(font_size, "".join(captions or ()))
     if not len(images):
         return _note("no pictures", font, max(width, 8 * font_size), margin)
     columns = min(columns, len(images))

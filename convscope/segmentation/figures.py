@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from convscope.pictures.contact_sheets import contact_sheet, sheet_cell, wrap_text
+from convscope.pictures.fonts import caption_font
 from convscope.pictures.plots import new_figure, save_figure
 from convscope.pictures.render import enlarged, overlay, save_png
 from convscope.segmentation.metrics import Counts, Numbers, iou
@@ -160,7 +161,7 @@ def _draw_sheet(
 
 def _legend(width: int, lines: Sequence[str], swatches: Sequence[Swatch]) -> Pixels:
     """A strip of paper with some lines, and names beside their colours; in as many lines as it takes."""
-    font = ImageFont.load_default(size=_FONT)
+    font = caption_font(_FONT, "".join([*lines, *(name for _, name in swatches)]))
     line, gap, left = 22, 8, 8
     wrapped = [part for text in lines for part in wrap_text(text, font, width - 2 * left)]
     places: list[tuple[int, int, tuple[int, ...] | None, str]] = [
