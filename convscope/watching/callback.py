@@ -3,11 +3,13 @@
 import dataclasses
 import os
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
+from matplotlib import colormaps
 
 from convscope.cams.mapper import ClassMapper
 from convscope.cams.names import METHODS
@@ -35,7 +37,7 @@ class Watch(keras.callbacks.Callback):
         images: as `convscope.explain` takes them; of a folder of class folders the true classes are known.
         folder: where everything is written.
         epochs: numbers of the epochs to look at, from 1; a number alone: every so many; None: about eight, the first ones closer
-            together, and the last.
+            together, and the last; of a training that stops early its last one, unless epochs are named.
         method: a class activation map that needs no head trained beside the model ("gradcam", "layer_cam" ...).
         target: the class explained: "predicted", "true", or a class name or index.
         layer: whose feature maps carry the map; the last ones where None.
@@ -71,6 +73,8 @@ class Watch(keras.callbacks.Callback):
                 "watch: one class is explained in every epoch; target is predicted, true, a class name or an index"
             )
         known_keywords(settings, KEYWORDS, "watch")
+        if colormap not in colormaps:  # else it is known when the training is over
+            raise UserError(f"watch: no colour map '{colormap}'; {nearest(str(colormap), colormaps)}")
         if tensorboard is not None:
             need("tensorboard", "tensorboard=")
         if wandb is not False:
@@ -79,17 +83,19 @@ class Watch(keras.callbacks.Callback):
         self._loggers: list[Logger] = []
         self._before: list[record.Moment] = []
         self._labels = None if labels is None else np.asarray(list(labels), np.int64)
-        self._images, self.folder, self._epochs = images, Path(folder).expanduser(), epochs
+        self._images, self.folder = images, Path(folder).expanduser()
+        self._epochs = epochs if epochs is None or isinstance(epochs, int) else sorted(map(int, epochs))
         self._method, self._target, self._layer, self._colormap = method, target, layer, colormap
         self._settings = {key: value for key, value in settings.items() if value is not None}
         self._live: LiveNetwork | None = None
         self._mapper: ClassMapper | None = None
         self._first: int | None = None
+        self._passed: tuple[int, dict[str, Any]] | None = None
         self._wanted: set[int] = set()
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Choose the epochs."""
-        self._live = self._mapper = self._first = None
+        self._live = self._mapper = self._first = self._passed = None
         self._wanted = chosen_epochs(self._epochs, int(self.params.get("epochs") or 1))
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -97,17 +103,28 @@ class Watch(keras.callbacks.Callback):
         self._first = epoch + 1 if self._first is None else self._first
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        """Look, if this epoch is one of those."""
+        """Look, if this epoch is one of those, or the last one because something has just stopped the training."""
+        self._passed = (epoch + 1, dict(logs or {}))
         if epoch + 1 in self._wanted:
+            self._passed = None
             self.look(epoch + 1, logs or {})
+        elif getattr(self.model, "stop_training", False):
+            self._look_at_the_last()
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Draw what was seen."""
+        """Draw what was seen; before, look at the last epoch where a callback behind this one stopped the training."""
+        self._look_at_the_last()
         for logger in self._loggers:
             logger.close()
         self._loggers = []
         if self._live is not None:
             figures.draw(self.folder, *record.read(self.folder), self._colormap)
+
+    def _look_at_the_last(self) -> None:
+        passed, self._passed = self._passed, None
+        # Of named epochs no other is meant; what was stopped because the loss is no number has nothing to show.
+        if passed and not isinstance(self._epochs, list) and np.isfinite(passed[1].get("loss", 0.0)):
+            self.look(*passed)
 
     @keras_as_needed()
     def look(self, epoch: int, logs: dict[str, Any]) -> record.Moment:
@@ -121,6 +138,10 @@ class Watch(keras.callbacks.Callback):
         if self._mapper is None:
             self._mapper = ClassMapper(live.network, live.spec, self._of, [self._method], fold=False)
         seen = self._mapper(live.spec.preprocess(read.pixels), read.labels, self._target)
+        if not np.isfinite(seen.probabilities).all():
+            raise UserError(
+                f"watch: after epoch {epoch} what the model answers is no number (NaN): its training failed; lower the learning rate"
+            )
         moment = record.Moment(
             epoch,
             seen.maps[self._method][:, 0],
@@ -128,7 +149,7 @@ class Watch(keras.callbacks.Callback):
             seen.predicted,
             seen.scores[:, 0],
             seen.probabilities,
-            {key: float(value) for key, value in logs.items() if isinstance(value, int | float)},
+            {key: float(value) for key, value in logs.items() if isinstance(value, Real)},
         )
         record.write(self.folder, self._watched, moment)
         self._log(moment)
@@ -195,4 +216,9 @@ def chosen_epochs(wanted: Iterable[int] | int | None, last: int) -> set[int]:
         if wanted < 1:
             raise UserError(f"watch: epochs is {wanted}; every so many, 1 or more, or a list of numbers")
         return set(range(wanted, last + 1, wanted)) | {last}
-    return set(map(int, wanted))
+    named = set(map(int, wanted))
+    if not any(1 <= epoch <= last for epoch in named):
+        raise UserError(
+            f"watch: epochs is {sorted(named)}, and the training has {last}, the first is 1: none would be looked at"
+        )
+    return named

@@ -188,6 +188,8 @@ def test_a_training_that_begins_anew_replaces_what_was_seen_and_one_that_goes_on
         ({"target": "true"}, "needs the true classes"),
         ({"layer": "lst"}, "no layer 'lst'"),
         ({"epochs": 0}, "epochs is 0"),
+        ({"epochs": [0, 2]}, "none would be looked at"),
+        ({"colormap": "jett"}, "no colour map 'jett'; did you mean 'jet'"),
         ({"labels": [0]}, "one for each of 2 images"),
         ({"labels": [0, 2]}, "-1 to 1"),
     ],
@@ -203,3 +205,34 @@ def test_epochs_are_spread_as_powers_are() -> None:
     assert sorted(chosen_epochs(None, 100)) == [1, 2, 4, 7, 14, 27, 52, 100]
     assert sorted(chosen_epochs(4, 10)) == [4, 8, 10] and chosen_epochs([2, 3], 10) == {2, 3}
     assert chosen_epochs(None, 1) == {1}
+
+
+@pytest.mark.parametrize("first", ["stopper", "watch"])
+def test_a_training_that_stops_early_is_looked_at_as_it_stopped(first: str, tmp_path: Path) -> None:
+    stopper = keras.callbacks.EarlyStopping("loss", patience=5, min_delta=1e9, restore_best_weights=True)
+    said: dict[int, np.ndarray] = {}
+    listens = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: (
+            logs.update(rate=np.float32(0.5)),
+            said.update({epoch + 1: listens.model.predict(data(2)[0], verbose=0)}),
+        )
+    )
+    watch = Watch(data(2)[0], tmp_path / "all", classes=CLASSES)
+    named = Watch(data(2)[0], tmp_path / "named", epochs=[1, 50], classes=CLASSES)
+    fitted([listens, *([stopper, watch] if first == "stopper" else [watch, stopper]), named], epochs=50)
+    moments = record.read(tmp_path / "all")[1]
+    assert len(said) == 6 and [moment.epoch for moment in moments] == [1, 2, 3, 5, 6]
+    for moment in moments:
+        np.testing.assert_allclose(moment.probabilities, said[moment.epoch], atol=1e-5)
+        assert moment.logs["rate"] == 0.5
+    assert [moment.epoch for moment in record.read(tmp_path / "named")[1]] == [1]
+
+
+def test_a_model_that_answers_no_number_is_told(tmp_path: Path) -> None:
+    broken = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: (
+            broken.model.set_weights([weight * np.nan for weight in broken.model.get_weights()]) if epoch == 1 else None
+        )
+    )
+    with pytest.raises(UserError, match=r"^watch: after epoch 2 what the model answers is no number"):
+        fitted([broken, Watch(data(2)[0], tmp_path, epochs=1)], epochs=3)
