@@ -10,7 +10,7 @@ import numpy as np
 from convscope.comparisons.spread import deals, difference, least
 from convscope.errors import UserError
 from convscope.judging.gate import MIN_NETWORKS
-from convscope.judging.intervals import crossed
+from convscope.judging.intervals import Interval, crossed, proportion
 from convscope.judging.signflip import ALPHA, holm
 
 # From two trainings their spread is known so badly that one in ten comparisons of equal models shows something.
@@ -102,7 +102,7 @@ def summaries(rows: Sequence[Mapping[str, Any]], right: Mapping[str, np.ndarray]
     found = []
     for model, values in right.items():
         mine = [row for row in rows if row["model"] == model]
-        interval, each = crossed(values).interval, values.mean(axis=0)
+        interval, each = _interval(values), values.mean(axis=0)
         found.append(
             {
                 "model": model,
@@ -121,6 +121,14 @@ def summaries(rows: Sequence[Mapping[str, Any]], right: Mapping[str, np.ndarray]
             }
         )
     return found
+
+
+def _interval(values: np.ndarray) -> Interval:
+    """The 95 % interval of a model's accuracy, of (N, R) answers."""
+    if values.shape[1] > 1 and values.min() == values.max():
+        # All right, or all wrong: a t-test has no spread to go by, and 20 of 20 are no certainty.
+        return proportion(values[:, 0])
+    return crossed(values).interval
 
 
 def pairs(right: Mapping[str, np.ndarray]) -> list[dict[str, Any]]:

@@ -145,3 +145,12 @@ def test_networks_of_other_sizes_are_told() -> None:
     assert unmatched([*sizes, {"model": "c", "parameters": 4000}]).startswith(
         "They are not of one size: c has 4.0 times the parameters of a."
     )
+
+
+def test_all_right_is_no_certainty() -> None:
+    every = [training("sure", number, [True] * 20) for number in (1, 2, 3)] + [training("alone", 1, [True] * 20)]
+    right, _ = answers(every)
+    sure, alone = summaries(table(every, right, {"sure": 1, "alone": 1}), right)
+    # Clopper & Pearson of 20 of 20: 0.025^(1/20).
+    assert (sure["low"], sure["high"]) == (pytest.approx(0.025 ** (1 / 20), abs=1e-5), 1)
+    assert alone["low"] is None, "of one training nothing is known of others"
