@@ -189,7 +189,7 @@ class ModelSpec:
         if self.channels == "bgr":
             x = np.ascontiguousarray(x[..., ::-1])
         # Row by row: an operation over three numbers at a time takes ten times as long.
-        rows = x.reshape(*x.shape[:-2], -1)
+        rows = x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
         rows *= np.tile(np.array(self.scale, np.float32), x.shape[-2])
         rows += np.tile(np.array(self.offset, np.float32), x.shape[-2])
         return x

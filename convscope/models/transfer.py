@@ -243,15 +243,18 @@ class Heads:
         if own.get("augmentation", True):
             x = keras.Input(whole.inputs[0].shape[1:], name="picture")
             network = keras.Model(x, whole(augmented(x)), name=whole.name)
-        moved = training.train(
-            network,
-            train,
-            validation,
-            {**self._settings, **{part: own.get(part) for part in ("epochs", "patience", "learning_rate")}},
-            seed=self._seed,
-            state=self._state and self._state / "fine_tune",
-            tag=training.state_tag(dict(self._settings), self._seed, self._tag, code_of_transfer()),
-        )
+        try:
+            moved = training.train(
+                network,
+                train,
+                validation,
+                {**self._settings, **{part: own.get(part) for part in ("epochs", "patience", "learning_rate")}},
+                seed=self._seed,
+                state=self._state and self._state / "fine_tune",
+                tag=training.state_tag(dict(self._settings), self._seed, self._tag, code_of_transfer()),
+            )
+        except UserError as error:  # of two learning rates it is this one
+            raise UserError(f"models.{self._spec.name}.fine_tune: {error}") from None
         learned = sum(int(np.prod(variable.shape)) for variable in whole.trainable_variables)
         whole.trainable = True  # a setting of training, which is over
         count = len(head.history)

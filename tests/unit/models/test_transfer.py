@@ -200,6 +200,14 @@ def test_fine_tuning_that_makes_nothing_better_changes_nothing(monkeypatch: pyte
         np.testing.assert_array_equal(old, new)
 
 
+def test_fine_tuning_that_fails_is_told_from_the_head() -> None:
+    job = Job(fine_tune={"from": "block2", "learning_rate": 1e30})
+    with pytest.raises(
+        UserError, match=r"^models\.one\.fine_tune: model 'one': the training loss is \S+ in epoch \d; lower"
+    ):
+        job.fine_tune()
+
+
 def test_a_killed_run_goes_on_to_the_same_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"head": "dense", "fine_tune": {"from": "block2"}}
     undisturbed = Job(**given)

@@ -105,7 +105,7 @@ def test_what_is_drawn(seen: Path, tmp_path: Path) -> None:
 
 def test_a_set_without_images() -> None:
     model = network()
-    images, labels = np.zeros((0, 12, 16, 3), np.float32), np.zeros(0, np.int64)
+    images, labels = SPEC.preprocess(np.zeros((0, 12, 16, 3), np.uint8)), np.zeros(0, np.int64)
     looker = Looker(model, SPEC, ["gradcam"], "last", "first")
     channel = looker.chosen_channel(images, None)
     look = looker(images, labels, "predicted", channel)
