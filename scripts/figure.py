@@ -21,7 +21,7 @@ def main(args: argparse.Namespace) -> None:
         for picture in draw(source, args.results, args.out / stems[source.label]):
             rows.append({"picture": picture.name, "of": source.label, "made_from": args.results / source.files[0]})
     if not rows:
-        raise UserError(f"{args.out}: nothing to be shown: the image sets are empty, or every filter is dead")
+        raise UserError(f"{args.out}: nothing to be shown: the image sets or tables are empty, or every filter is dead")
     write_table(args.out / "sources.csv", rows, ["picture", "of", "made_from"])
     say(f"{args.out}: {len(rows)} picture{'s' if len(rows) != 1 else ''}")
 

@@ -120,11 +120,13 @@ def _pattern(source: Source, files: Sequence[Path], stem: Path, most: int | None
 def _table(source: Source, files: Sequence[Path], stem: Path, most: int | None) -> list[Path]:
     with files[0].open(encoding="utf-8", newline="") as stream:
         header, *rows = csv.reader(stream)
-    return [_draw_table(stem, header, rows[:_ROWS], len(rows))]
+    return [_draw_table(stem, header, rows[:_ROWS], len(rows))] if rows else []
 
 
 def _predictions(source: Source, files: Sequence[Path], stem: Path, most: int | None) -> list[Path]:
     rows = read_rows(files[0])
+    if not rows:
+        return []
 
     def order(row: dict[str, str]) -> tuple[bool, float]:
         if "error" in row:
@@ -134,7 +136,7 @@ def _predictions(source: Source, files: Sequence[Path], stem: Path, most: int | 
         return (not wrong, -sure if wrong else sure)
 
     wanted = ["path", "class", "predicted", "confidence", "correct"]
-    if rows and "error" in rows[0]:
+    if "error" in rows[0]:
         # Of many labels, or of numbers: none is sure or right as a class is.
         of_labels = "labels" in rows[0]
         wanted = [
@@ -142,7 +144,7 @@ def _predictions(source: Source, files: Sequence[Path], stem: Path, most: int | 
             *(("labels", "predicted_labels", "correct") if of_labels else ("class", "predicted")),
             "error",
         ]
-    columns = [name for name in wanted if rows and name in rows[0]]
+    columns = [name for name in wanted if name in rows[0]]
     chosen = sorted(rows, key=order)[:_ROWS]
     cells = [[Path(row[name]).name if name == "path" else row[name] for name in columns] for row in chosen]
     return [_draw_table(stem, columns, cells, len(rows))]
@@ -153,11 +155,10 @@ def _draw_table(stem: Path, header: Sequence[str], rows: Sequence[Sequence[str]]
     lengths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     figure, axis = new_figure(max(4.0, 0.11 * sum(lengths) + 0.3 * len(lengths)), 0.3 * len(cells) + 0.9)
     axis.set_axis_off()
-    if cells:
-        widths = [length / sum(lengths) for length in lengths]
-        table = axis.table(cells, colLabels=list(header), colWidths=widths, loc="upper center", cellLoc="left")
-        table.auto_set_font_size(False)
-        table.set_fontsize(9)
+    widths = [length / sum(lengths) for length in lengths]
+    table = axis.table(cells, colLabels=list(header), colWidths=widths, loc="upper center", cellLoc="left")
+    table.auto_set_font_size(False)
+    table.set_fontsize(9)
     if count > len(cells):
         axis.set_title(f"{len(cells)} of {count} rows", fontsize=9)
     made = stem.with_name(f"{stem.name}.png")

@@ -47,6 +47,8 @@ def test_an_empty_set_gives_no_picture(tmp_path: Path) -> None:
     for source in (
         Source("a", ("gradcam.h5",), "heatmap", ("jet",)),
         Source("a", ("none.csv",), "photo"),
+        Source("a", ("none.csv",), "table"),
+        Source("a", ("none.csv",), "predictions"),
         Source("a", ("none.csv", "none"), "row", ("overlay",)),
     ):
         assert draw(source, tmp_path, tmp_path / "a") == []
