@@ -88,5 +88,5 @@ def test_the_page_of_the_docs_is_that_of_the_index() -> None:
 
 
 def test_every_stage_of_a_study_has_figures() -> None:
-    stages = set(load_schema()["properties"]) - {"study", "title", "seed", "datasets"}
+    stages = set(load_schema()["properties"]) - {"study", "title", "seed", "backend", "datasets"}
     assert stages == {stage for figure in FIGURES.values() for stage in yaml.safe_load(figure.config)} | {"models"}
