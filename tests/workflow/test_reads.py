@@ -35,10 +35,12 @@ def test_a_job_reads_what_its_rule_declares(finished: Project) -> None:
         rule, files = jobs[words[words.index("--log") + 1]]
         seen.add(rule)
         for name in {f"results/{name.rpartition('/results/')[2]}" for name in names}:
-            above = {str(folder) for folder in Path(name).parents}
+            above = {name, *(str(folder) for folder in Path(name).parents)}
             # A picture of a dataset is known by its checksum in the table that lists it, a kept state by what is in it; and a file
             # that is being written is the job's own.
-            known = name in files or files & above or "/drawn" in name or "state" in name or ".part" in name
+            known = files & above or "/drawn" in name or "state" in name or ".part" in name
+            # A folder is looked through for what its job left behind when it was cut off.
+            known = known or name in {str(Path(file).parent) for file in files}
             # What the gallery makes for itself; and pictures in the folders of jobs whose tables are declared.
             inside = rule == "gallery" and (
                 "/gallery/" in name or any(f"{folder}.csv" in files for folder in above) or "/sheets" in name

@@ -25,7 +25,7 @@ def _begin() -> None:
 
     def heard(event: str, args: tuple) -> None:  # type: ignore[type-arg]
         reading = event == "open" and not (args[2] or 0) & (os.O_WRONLY | os.O_RDWR)
-        if reading or event == "os.listdir":
+        if reading or event in ("os.listdir", "os.scandir"):
             note(args[0])
 
     class Loader(importlib.abc.Loader):
