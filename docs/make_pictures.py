@@ -85,9 +85,19 @@ def notebook_pictures() -> None:
         result.save(DOCS / f"notebook_{name}.jpg")
 
 
+def figure_thumbnails() -> None:
+    """The thumbnails of the figure index: the default study's, and of what it has not, those of other finished studies."""
+    (DOCS / "figures").mkdir(exist_ok=True)
+    others = sorted(folder for folder in STUDY.parent.iterdir() if folder.is_dir() and folder != STUDY)
+    for study in (*others, STUDY):
+        for picture in (study / "gallery" / "pictures").glob("figure_*.jpg"):
+            shutil.copyfile(picture, DOCS / "figures" / picture.name.removeprefix("figure_"))
+
+
 def main() -> None:
     """Make all of them."""
     notebook_pictures()
+    figure_thumbnails()
     pets = Image.open(STUDY / "datasets" / "pets" / "contact_sheet.png")
     save(pets, "pets.jpg")
     folder = STUDY / "filters"

@@ -14,8 +14,7 @@ Each is made by one command, `snakemake --cores all figures/NAME`, with `--confi
 pictures at full size, a part of a study each, in the folder `figures/NAME` of where the command is given, with a list of what they
 are made of. What they take is made first, or taken from the results that are there; nothing else is. A study that does not ask for
 the figure is told what its config wants. The gallery has the same list, with the study's own pictures. (This page is made by
-`make docs`; the thumbnails are those of the default study, or, where it has none, of
-[`config/produce.yaml`](../config/produce.yaml).)
+`make docs`; the thumbnails are those of the default study, or, where it has none, of another ready one.)
 """
 
 
