@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from convscope.comparisons.names import BETTER, UNDECIDED, WORSE
 from convscope.comparisons.spread import deals, difference, least
 from convscope.errors import UserError
 from convscope.judging.gate import MIN_NETWORKS
@@ -15,7 +16,6 @@ from convscope.judging.signflip import ALPHA, holm
 
 # From two trainings their spread is known so badly that one in ten comparisons of equal models shows something.
 MIN_SEEDS = MIN_NETWORKS
-BETTER, WORSE, UNDECIDED = "better", "worse", "not decided"
 COLUMNS = ("model", "training", "seed", "parameters", "multiply_adds", "seconds", "epochs", "best_epoch", "train_accuracy",
            "val_accuracy", "accuracy", "images")  # fmt: skip
 PAIR_COLUMNS = ("model", "other", "accuracy", "other_accuracy", "difference", "low", "high", "between_pictures",

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from convscope.comparisons.report import BETTER, UNDECIDED, WORSE
+from convscope.comparisons.names import BETTER, UNDECIDED, WORSE
 from convscope.gallery.asked import AskedComparison
 from convscope.gallery.present import Present
 from convscope.gallery.tables import read_object

@@ -54,7 +54,7 @@ def _answers(model: ActivationModel, images: np.ndarray, traced: bool) -> tuple[
     if traced:
         return model(images)
     number = model._observer.begin() if model._observer else 0
-    maps, statistics = model._answers.python_function(tf.constant(images), tf.constant(number, tf.int64))
+    maps, statistics = model._answers(tf.constant(images), tf.constant(number, tf.int64))
     return model._observer.end(number) if model._observer else maps, statistics
 
 

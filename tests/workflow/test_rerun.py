@@ -110,12 +110,20 @@ def change_a_function(project: Project, file: str) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+WATCHED_FILTERS = {"watch_filters": 1, "watch_filter_figures": 1}
 CHANGES = {
-    "convscope/cams/mapper.py": {"cam": 3, **AFTER_CAMS, "judge": 2},  # a judged method is run on other networks, too
-    "convscope/cams/figures.py": {"overlays": 2, "gallery": 1, "index": 1},
+    # A judged method is run on other networks, too.
+    "convscope/cams/mapper.py": {"cam": 3, **AFTER_CAMS, "judge": 2, "watch": 1, "watch_figures": 1},
+    "convscope/cams/figures.py": {
+        "overlays": 2,
+        "watch_figures": 1,
+        "watch_filter_figures": 1,
+        "gallery": 1,
+        "index": 1,
+    },
     "convscope/attributions/side_by_side.py": {"side_by_side": 1, "gallery": 1, "index": 1},
-    "convscope/filters/steps.py": {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
-    "convscope/filters/trunk_steps.py": {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
+    "convscope/filters/steps.py": {"ascend": 2, "filter_grid": 2, **WATCHED_FILTERS, "gallery": 1, "index": 1},
+    "convscope/filters/trunk_steps.py": {"ascend": 2, "filter_grid": 2, **WATCHED_FILTERS, "gallery": 1, "index": 1},
     "convscope/models/figures.py": {"training_curves": 1, "gallery": 1, "index": 1},
     "convscope/data/part_masks.py": {
         "masks": 1,
@@ -231,7 +239,7 @@ def test_another_model_leaves_the_first_alone(copy: Project) -> None:
     copy.edit(
         "config/tiny.yaml",
         "models:\n",
-        "models:\n  second: {source: train, architecture: convnet, dataset: pets, image_size: 64, epochs: 1}\n",
+        "models:\n  second: {source: train, architecture: convnet, dataset: pets, image_size: 78, epochs: 1}\n",
     )
     assert copy.would_run() == Counter({"train_model": 1, "training_curves": 1, "layers": 1, "gallery": 1, "index": 1})
 

@@ -59,7 +59,7 @@ def both(monkeypatch: pytest.MonkeyPatch, images: np.ndarray) -> list[extract.An
     """The same in one pass, and by TensorFlow's operations."""
     model = network()
     observed = ActivationModel(model, list(RELUS), list(RELUS.values()), "float16")
-    monkeypatch.setattr(extract, "works_here", lambda: False)
+    monkeypatch.setattr("convscope.activations.observed.works_here", lambda: False)
     computed = ActivationModel(model, list(RELUS), list(RELUS.values()), "float16")
     assert observed._observer and not computed._observer
     return [observed(images), computed(images)]

@@ -5,12 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from convscope.comparisons.names import BETTER, UNDECIDED, WORSE
 from convscope.comparisons.report import (
-    BETTER,
     COLUMNS,
     PAIR_COLUMNS,
-    UNDECIDED,
-    WORSE,
     Training,
     answers,
     correct_of,

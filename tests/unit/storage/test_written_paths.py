@@ -109,8 +109,8 @@ def test_every_key_that_names_a_file_is_known_as_a_path() -> None:
         further = part.get("additionalProperties")
         return found + (missing(further, f"{key}.*") if isinstance(further, dict) else [])
 
-    # Below an archive; columns of a list; the ascent's preset is a name.
-    columns = {"datasets.*.columns.path"}
+    # Below an archive, as its masks; columns of a list; the ascent's preset is a name, and so is the model whose masks are judged by.
+    columns = {"datasets.*.columns.path", "datasets.*.masks", "judging.*.masks"}
     assert set(missing(schema, "")) <= {"datasets.*.folder", "filters.*.preset", *columns}
 
 
