@@ -12,26 +12,19 @@ RESIZE = "crop"
 
 def main(args: argparse.Namespace) -> None:
     """Train, make the model canonical, write everything."""
-    from convscope.data.rows import ONE_CLASS
-    from convscope.errors import UserError
+    from convscope.data.rows import rows_to_learn
     from convscope.jobs.job import say
-    from convscope.models import architectures, epoch_networks, graphs, load, training
-    from convscope.models.canonical import canonical
+    from convscope.models import architectures, training
     from convscope.models.channels import channel_facts
+    from convscope.models.outcome import Outcome
     from convscope.models.settings import image_size
     from convscope.models.spec import ModelSpec
-    from convscope.storage.files import read_json, write_json, write_text
-    from convscope.storage.tables import read_rows
+    from convscope.storage.files import read_json
 
     settings = json.loads(args.settings)
     classes = read_json(args.classes)["classes"]
     size = image_size(settings["image_size"])
-    table = read_rows(args.images)
-    if any(row.get("labels") or row.get("target") for row in table):
-        raise UserError(f"{args.images} says {ONE_CLASS}")
-    rows = [row for row in table if row["split"] in ("train", "validation") and int(row["label"]) >= 0]
-    if len(classes) < 2:
-        raise UserError(f"{args.images}: training needs at least two classes, found {len(classes)}")
+    rows = rows_to_learn(args.images, classes)
 
     training.seed_everything(args.seed)
     facts = channel_facts(args.name, settings, None, {})
@@ -69,50 +62,28 @@ def main(args: argparse.Namespace) -> None:
         tag=tag,
     )
 
-    network, _ = canonical(model, args.name, scale=scale, offset=offset)
-    spec = ModelSpec(
-        name=args.name,
-        input_size=size,
-        resize=RESIZE,
-        scale=(scale,),
-        offset=(offset,),
-        classes=tuple(classes),
-        head="binary" if len(classes) == 2 else "multiclass",
-        source=f"{settings['architecture']} trained on {settings.get('dataset', args.images.parent.name)}",
-        digest=graphs.network_digest(network),
-        requires=load.required_modules(network),
-        **facts,
-    )
-    best = result.best
-    training.write_history(args.history, result.history)
-    write_text(args.summary, load.summary_text(model))
-    write_json(
-        args.training,
-        {
+    outcome = Outcome(args.model, args.spec, args.summary, args.history, args.training, args.epochs, args.state)
+    outcome.write(
+        model,
+        result,
+        scale=scale,
+        offset=offset,
+        facts={
+            "name": args.name,
+            "input_size": size,
+            "resize": RESIZE,
+            "classes": tuple(classes),
+            "head": "binary" if len(classes) == 2 else "multiclass",
+            "source": f"{settings['architecture']} trained on {settings.get('dataset', args.images.parent.name)}",
+            **facts,
+        },
+        told={
             "settings": wanted,
             "seed": args.seed,
             "images": {split: len(pictures) for split, pictures in splits.items()},
-            "parameters": model.count_params(),
-            "epochs": len(result.history),
-            "best_epoch": result.best_epoch,
-            **{key: best[key] for key in ("loss", "accuracy", "val_loss", "val_accuracy")},
         },
     )
-    load.save_model(network, args.model)
-    spec.save(args.spec)
-    epoch_networks.write_epochs(
-        args.epochs,
-        model,
-        network,
-        result.kept,
-        result.history,
-        result.best_epoch,
-        lambda: canonical(model, args.name, scale=scale, offset=offset)[0],
-        model=args.name,
-        model_digest=spec.identity,
-    )
-    if args.state:
-        training.forget_state(args.state)
+    best = result.best
     say(f"best epoch {result.best_epoch}: validation accuracy {best['val_accuracy']:.4f}, loss {best['val_loss']:.4f}")
 
 

@@ -14,13 +14,13 @@ def main(args: argparse.Namespace) -> None:
     """Train, make the model canonical, write everything."""
     from convscope.errors import UserError
     from convscope.jobs.job import Progress, say
-    from convscope.models import architectures, epoch_networks, graphs, load, training
-    from convscope.models.canonical import canonical
+    from convscope.models import architectures, training
     from convscope.models.channels import channel_facts
+    from convscope.models.outcome import Outcome
     from convscope.models.settings import image_size
     from convscope.models.spec import ModelSpec
     from convscope.segmentation.truths import check_known, classes_of, read_truths
-    from convscope.storage.files import read_json, write_json, write_text
+    from convscope.storage.files import read_json
     from convscope.storage.tables import read_rows
 
     settings = json.loads(args.settings)
@@ -70,51 +70,29 @@ def main(args: argparse.Namespace) -> None:
         tag=training.state_tag(settings, args.seed, list(classes), parts, used),
     )
 
-    network, _ = canonical(model, args.name, scale=scale, offset=offset)
-    spec = ModelSpec(
-        name=args.name,
-        input_size=size,
-        resize=RESIZE,
-        scale=(scale,),
-        offset=(offset,),
-        classes=classes,
-        head="segmentation",
-        source=f"{settings['architecture']} trained on masks of {settings['dataset']}",
-        digest=graphs.network_digest(network),
-        requires=load.required_modules(network),
-        **facts,
-    )
-    best = result.best
-    training.write_history(args.history, result.history)
-    write_text(args.summary, load.summary_text(model))
-    write_json(
-        args.training,
-        {
+    outcome = Outcome(args.model, args.spec, args.summary, args.history, args.training, args.epochs, args.state)
+    outcome.write(
+        model,
+        result,
+        scale=scale,
+        offset=offset,
+        facts={
+            "name": args.name,
+            "input_size": size,
+            "resize": RESIZE,
+            "classes": classes,
+            "head": "segmentation",
+            "source": f"{settings['architecture']} trained on masks of {settings['dataset']}",
+            **facts,
+        },
+        told={
             "settings": settings,
             "seed": args.seed,
             "images": {split: len(pictures) for split, pictures in splits.items()},
             "without_mask": without,
-            "parameters": model.count_params(),
-            "epochs": len(result.history),
-            "best_epoch": result.best_epoch,
-            **{key: best[key] for key in ("loss", "accuracy", "val_loss", "val_accuracy")},
         },
     )
-    load.save_model(network, args.model)
-    spec.save(args.spec)
-    epoch_networks.write_epochs(
-        args.epochs,
-        model,
-        network,
-        result.kept,
-        result.history,
-        result.best_epoch,
-        lambda: canonical(model, args.name, scale=scale, offset=offset)[0],
-        model=args.name,
-        model_digest=spec.identity,
-    )
-    if args.state:
-        training.forget_state(args.state)
+    best = result.best
     say(
         f"best epoch {result.best_epoch}: {best['val_accuracy']:.2%} of the validation pixels right, loss {best['val_loss']:.4f}"
     )

@@ -11,6 +11,7 @@ from convscope.jobs.job import parser, run, say
 
 def main(args: argparse.Namespace) -> None:
     """Compute the features, train both heads on them, fine-tune with the chosen one, make it canonical, write everything."""
+    from convscope.data.rows import rows_to_learn
     from convscope.errors import UserError
     from convscope.models import frozen, graphs, load, training, transfer
     from convscope.models.cam_layer import default_cam_layer
@@ -34,7 +35,12 @@ def main(args: argparse.Namespace) -> None:
     spec = transfer.facts_of(args.name, base, settings, classes, layer)
     if "fine_tune" in settings:  # what cannot move is told before anything is computed
         transfer.let_move(backbone, base, settings["fine_tune"]["from"], f"models.{args.name}.fine_tune.from")
-    rows = _rows(args.images, classes)
+    # Pictures to test with only where there are any.
+    listed = rows_to_learn(args.images, classes, ("train", "validation", "test"))
+    rows = {split: [row for row in listed if row["split"] == split] for split in ("train", "validation", "test")}
+    if missing := [split for split in ("train", "validation") if not rows[split]]:
+        raise UserError(f"split '{missing[0]}' has no pictures; training needs both 'train' and 'validation'")
+    rows = {split: chosen for split, chosen in rows.items() if chosen}
     pictures, blocks = {}, {}
     for split, chosen in rows.items():
         read = training.Pictures(
@@ -114,27 +120,6 @@ def main(args: argparse.Namespace) -> None:
     for row in compared:
         say(f"{row.split}: {row.head} head right on {row.right} of {row.images} ({row.accuracy:.4f})")
     say(f"best epoch {result.best_epoch}: validation accuracy {best['val_accuracy']:.4f}, loss {best['val_loss']:.4f}")
-
-
-def _rows(images: Path, classes: list[str]) -> dict[str, list[dict[str, str]]]:
-    """The pictures of each split that have a class; test only where there are any."""
-    from convscope.data.rows import ONE_CLASS
-    from convscope.errors import UserError
-    from convscope.storage.tables import read_rows
-
-    table = read_rows(images)
-    if any(row.get("labels") or row.get("target") for row in table):
-        raise UserError(f"{images} says {ONE_CLASS}")
-    if len(classes) < 2:
-        raise UserError(f"{images}: training needs at least two classes, found {len(classes)}")
-    found = {
-        split: [row for row in table if row["split"] == split and int(row["label"]) >= 0]
-        for split in ("train", "validation", "test")
-    }
-    for split in ("train", "validation"):
-        if not found[split]:
-            raise UserError(f"split '{split}' has no pictures; training needs both 'train' and 'validation'")
-    return {split: rows for split, rows in found.items() if rows}
 
 
 if __name__ == "__main__":

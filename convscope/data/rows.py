@@ -1,15 +1,35 @@
 """The rows of a dataset's tables: its pictures, and those that cannot be read."""
 
 import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
 
 from convscope.data.folders import SkippedRow
 from convscope.data.groups import label_names
+from convscope.errors import UserError
+from convscope.storage.tables import read_rows
 
 # Why such a dataset trains nothing.
 ONE_CLASS = (
     "many labels or a number of each picture, and training here is of one class a picture; name a column of classes by "
     "columns: {class: ...}, or bring the trained model: source: file"
 )
+
+
+def rows_to_learn(
+    images: Path, classes: Sequence[str], splits: Sequence[str] = ("train", "validation")
+) -> list[dict[str, str]]:
+    """The rows of a dataset's table that a classifier learns from: those of the splits that have a class.
+
+    Raises:
+        UserError: its pictures have many labels or a number, or there are less than two classes.
+    """
+    table = read_rows(images)
+    if any(row.get("labels") or row.get("target") for row in table):
+        raise UserError(f"{images} says {ONE_CLASS}")
+    if len(classes) < 2:
+        raise UserError(f"{images}: training needs at least two classes, found {len(classes)}")
+    return [row for row in table if row["split"] in splits and int(row["label"]) >= 0]
 
 
 @dataclasses.dataclass(frozen=True)
