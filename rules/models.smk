@@ -62,6 +62,7 @@ rule transfer_model:
         history="<study>/models/{model}/history.csv",
         training="<study>/models/{model}/training.json",
         heads="<study>/models/{model}/heads.csv",
+        epochs="<study>/models/{model}/epochs.h5",
     log:
         "<study>/logs/transfer_model/{model}.log",
     benchmark:
@@ -86,7 +87,8 @@ rule transfer_model:
         python "$CONVSCOPE_SCRIPTS" transfer_model --name {wildcards.model} --base {input.base:q} --base-spec {input.base_spec:q} \
             --images {input.images:q} --classes {input.classes:q} --settings {params.settings:q} --state {params.state:q} \
             --model {output.model:q} --spec {output.spec:q} --summary {output.summary:q} --history {output.history:q} \
-            --training {output.training:q} --heads {output.heads:q} --seed {params.seed} --backend {params.backend} --threads {threads} --log {log:q}
+            --training {output.training:q} --heads {output.heads:q} --epochs {output.epochs:q} --seed {params.seed} --backend {params.backend} \
+            --threads {threads} --log {log:q}
         """
 
 

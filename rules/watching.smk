@@ -67,6 +67,32 @@ rule watch_figures:
         """
 
 
+rule watch_board:
+    """Write what was seen as a log of TensorBoard's: `tensorboard --logdir results/<study>/watching` shows it."""
+    input:
+        seen=rules.watch.output.seen,
+    output:
+        # By this name TensorBoard knows it; its own has a time, a machine and a process in it.
+        board="<study>/watching/{model}/{images}/tensorboard/events.out.tfevents.watch",
+    log:
+        "<study>/logs/watch_board/{model}.{images}.log",
+    benchmark:
+        "<study>/benchmarks/watch_board/{model}.{images}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        code=code("watch_board"),
+        settings=settings("watching", "{model}", only=["colormap"]),
+    shell:
+        r"""
+        python "$CONVSCOPE_SCRIPTS" watch_board --seen {input.seen:q} --settings {params.settings:q} --board {output.board:q} --log {log:q}
+        """
+
+
 rule watch_filters:
     """Find the patterns of a few filters with the weights of every kept epoch."""
     input:
@@ -132,11 +158,15 @@ rule watch_filter_figures:
 
 
 def watching_figures():
-    """The pictures of every watched model and image set, and those of its filters where any are asked for."""
+    """The pictures of every watched model and image set, and those of its filters and the logs where any are asked for."""
     seen = [
         file
         for model, images in pairs("watching")
-        for file in files_of(rules.watch_figures, model=model, images=images)
+        for rule in (
+            rules.watch_figures,
+            *([rules.watch_board] if config["watching"][model]["tensorboard"] else []),
+        )
+        for file in files_of(rule, model=model, images=images)
     ]
     patterns = [
         file

@@ -13,7 +13,7 @@ def main(args: argparse.Namespace) -> None:
     """Compute the features, train both heads on them, fine-tune with the chosen one, make it canonical, write everything."""
     from convscope.data.rows import rows_to_learn
     from convscope.errors import UserError
-    from convscope.models import frozen, graphs, load, training, transfer
+    from convscope.models import epoch_networks, frozen, graphs, load, training, transfer
     from convscope.models.cam_layer import default_cam_layer
     from convscope.models.canonical import canonical
     from convscope.models.head_cost import HeadRow, head_rows
@@ -76,12 +76,16 @@ def main(args: argparse.Namespace) -> None:
         backbone, base, spec, wanted, blocks, labels,
         seed=args.seed, state=args.state, tag=[classes, used, base.identity, layer],
     )  # fmt: skip
-    whole, result, tuned = heads.whole(), heads.results[settings["head"]], None
+    whole, tuned = heads.whole(), None
+    result = heads.result(whole)
     if "fine_tune" in settings:
         tuned = heads.fine_tune(whole, pictures["train"], pictures["validation"])
         result = tuned.result
 
-    final, _ = canonical(whole, args.name, scale=base.scale, offset=base.offset, size=base.input_size)
+    def as_canonical() -> Any:
+        return canonical(whole, args.name, scale=base.scale, offset=base.offset, size=base.input_size)[0]
+
+    final = as_canonical()
     spec = remarked(spec, final)
     spec = dataclasses.replace(spec, digest=graphs.network_digest(final), requires=load.required_modules(final))
     compared: list[HeadRow] = []
@@ -115,6 +119,18 @@ def main(args: argparse.Namespace) -> None:
     )
     load.save_model(final, args.model)
     spec.save(args.spec)
+    # The last: both networks are left with the weights of the last epoch.
+    epoch_networks.write_epochs(
+        args.epochs,
+        whole,
+        final,
+        result.kept,
+        result.history,
+        result.best_epoch,
+        as_canonical,
+        model=spec.name,
+        model_digest=spec.identity,
+    )
     if args.state:
         frozen.forget(args.state)
     for row in compared:
@@ -137,4 +153,5 @@ if __name__ == "__main__":
     arguments.add_argument("--heads", type=Path, required=True, help="output: both heads on each split (.csv)")
     arguments.add_argument("--summary", type=Path, required=True, help="output: table of layers (.txt)")
     arguments.add_argument("--training", type=Path, required=True, help="output: settings and best epoch (.json)")
+    arguments.add_argument("--epochs", type=Path, required=True, help="output: weights of some epochs (.h5)")
     run(main, arguments)

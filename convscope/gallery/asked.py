@@ -30,6 +30,7 @@ class AskedModel:
         masks: the model whose predicted masks it is judged with.
         watching: the image sets that are looked at after every kept epoch of its training.
         watched_filters: whether filter patterns are made after them, too.
+        watched_board: whether they are logged for TensorBoard, too.
     """
 
     name: str
@@ -50,6 +51,7 @@ class AskedModel:
     masks: str | None = None
     watching: tuple[str, ...] = ()
     watched_filters: bool = False
+    watched_board: bool = False
 
 
 @dataclass(frozen=True)
@@ -138,4 +140,5 @@ def _model(config: Mapping[str, Any], name: str) -> AskedModel:
         masks=part("judging").get("masks"),
         watching=_names(part("watching").get("images")),
         watched_filters=bool(part("watching")) and setting("watching", "filters").get("filters") != 0,
+        watched_board=bool(part("watching").get("tensorboard")),
     )

@@ -336,7 +336,10 @@ class _ModelResults:
         shown = self.asked.watched_filters and self._one(
             "Filter patterns while it learned", "", lambda: patterns, [patterns], patterns
         )
-        read = functools.partial(watching, folder / entry, self.folder / "history.csv", patterns if shown else None)
+        board = self.asked.watched_board
+        read = functools.partial(
+            watching, folder / entry, self.folder / "history.csv", patterns if shown else None, board
+        )
         return self._one("While it learned", entry, read, files, facts, entry)
 
 

@@ -72,13 +72,14 @@ class Watching:
     files: tuple[Path, ...]
 
 
-def watching(folder: Path, history: Path, patterns: Path | None) -> Watching:
+def watching(folder: Path, history: Path, patterns: Path | None, board: bool = False) -> Watching:
     """Read a folder `watching/<model>/<image set>`.
 
     Args:
         folder: it.
         history: the training's table, a row an epoch.
         patterns: `filters.json` of the model; None where no patterns are asked for.
+        board: whether a log for TensorBoard is asked for.
 
     Raises:
         UserError: a table is damaged.
@@ -89,6 +90,8 @@ def watching(folder: Path, history: Path, patterns: Path | None) -> Watching:
         answers.setdefault(row["id"], []).append(row)
     images = tuple(_image(folder / "pictures", name, rows) for name, rows in answers.items())
     epochs = tuple(int(epoch) for epoch in facts["epochs"])
+    logs = sorted((folder / "tensorboard").glob("*")) if board else []
+    files = (folder / "watch.h5", folder / "predictions.csv", *logs)
     measured = read_table(history, ("epoch",))
     last = max([*(int(row["epoch"]) for row in measured), *epochs])
     every = [image.answers for image in images]
@@ -107,7 +110,7 @@ def watching(folder: Path, history: Path, patterns: Path | None) -> Watching:
         total=int(facts["images"]),
         patterns=_patterns(patterns) if patterns else None,
         left_out=dict(facts["left_out"]),
-        files=tuple(path for path in (folder / "watch.h5", folder / "predictions.csv") if path.is_file()),
+        files=tuple(path for path in files if path.is_file()),
     )
 
 

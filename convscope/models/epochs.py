@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,16 @@ def epochs_to_keep(last: int, size: int) -> list[int]:
         size: bytes of one epoch's weights.
     """
     return spread_epochs(last, min(max(KEPT_BYTES // max(size, 1), 1), KEPT))
+
+
+class Kept(Protocol):
+    """Weights of some epochs of a training."""
+
+    def epochs(self, last: int) -> list[int]:
+        """Numbers of the epochs that are there of a training of so many, in order."""
+
+    def __getitem__(self, epoch: int) -> Weights:
+        """The weights of one of them."""
 
 
 class KeptWeights:
@@ -85,6 +95,55 @@ class KeptWeights:
         if stored is None or str(stored["tag"]) != self._tag:
             return None
         return [stored[name] for name in sorted(stored) if name.startswith("weight_")]
+
+
+class AsWhole:
+    """Kept weights of the last part of a network as those of the whole, of which nothing else moved.
+
+    Args:
+        kept: of the part.
+        before: weights of the network, in its order, up to those of the part.
+    """
+
+    def __init__(self, kept: Kept, before: Weights) -> None:
+        self.epochs = kept.epochs
+        self._kept, self._before = kept, before
+
+    def __getitem__(self, epoch: int) -> Weights:
+        """See `Kept`."""
+        return [*self._before, *self._kept[epoch]]
+
+
+class InTurn:
+    """Kept weights of two trainings of one network, the second of which went on from the best epoch of the first.
+
+    About `KEPT` epochs of both together, evenly chosen from those of each, and fewer where what moves takes more than `KEPT_BYTES`.
+
+    Args:
+        first, count: its weights, and how many epochs it had.
+        second: numbers go on behind those of the first.
+        best: the best epoch of each, which is never left out; the second's as it is counted on.
+        size: bytes of what moves in an epoch.
+    """
+
+    def __init__(self, first: Kept, count: int, second: Kept, best: Iterable[int], size: int) -> None:
+        self._first, self._count, self._second, self._best = first, count, second, frozenset(best)
+        self._most = min(max(KEPT_BYTES // max(size, 1), 2), KEPT) // 2
+
+    def epochs(self, last: int) -> list[int]:
+        """See `Kept`."""
+        behind = [self._count + epoch for epoch in self._second.epochs(last - self._count)]
+        found: set[int] = set()
+        for every in (self._first.epochs(self._count), behind):
+            # Of one alone the last.
+            places = np.linspace(len(every) - 1, 0, min(self._most, len(every))).round().astype(int)
+            found.update(every[place] for place in places)
+            found.update(self._best & set(every))
+        return sorted(found)
+
+    def __getitem__(self, epoch: int) -> Weights:
+        """See `Kept`."""
+        return self._first[epoch] if epoch <= self._count else self._second[epoch - self._count]
 
 
 def forget_weights(folder: Path) -> None:

@@ -22,7 +22,7 @@ from convscope.backends.running import NAME, compiled, deterministic, learner
 from convscope.errors import BadImage, UserError, nearest
 from convscope.jobs.code_digest import code_digest
 from convscope.jobs.job import Progress, say
-from convscope.models.epochs import KeptWeights, epochs_to_keep, forget_weights
+from convscope.models.epochs import Kept, KeptWeights, epochs_to_keep, forget_weights
 from convscope.pictures.channels import RGB, Channels
 from convscope.pictures.read import load_images
 from convscope.storage.files import atomic_path
@@ -45,7 +45,7 @@ class Result:
 
     history: list[Row]
     best_epoch: int
-    kept: KeptWeights
+    kept: Kept
 
     @property
     def best(self) -> Row:

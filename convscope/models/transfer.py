@@ -21,6 +21,7 @@ from convscope.jobs.code_digest import code_digest
 from convscope.jobs.job import say
 from convscope.models import training
 from convscope.models.architectures import augmented
+from convscope.models.epochs import AsWhole, InTurn
 from convscope.models.frozen import Features
 from convscope.models.layers import layer_table
 from convscope.models.nodes import nodes_in_order
@@ -228,6 +229,12 @@ class Heads:
         x = keras.Input(self._backbone.inputs[0].shape[1:], name="image")
         return keras.Model(x, head(pool(self._backbone(x))), name=self._spec.name)
 
+    def result(self, whole: keras.Model) -> training.Result:
+        """What the training of the chosen head gave, its epochs as those of the whole network before any fine-tuning."""
+        head = self.results[self._settings["head"]]
+        frozen = len(whole.weights) - len(self.models[self._settings["head"]].weights)
+        return dataclasses.replace(head, kept=AsWhole(head.kept, whole.get_weights()[:frozen]))
+
     def fine_tune(self, whole: keras.Model, train: Any, validation: Any) -> Tuned:
         """Train the last layers of the backbone (see `let_move`) and the chosen head; the best epoch of all is what is left.
 
@@ -236,7 +243,7 @@ class Heads:
             train, validation: the splits' pictures in model space.
         """
         own, key = self._settings["fine_tune"], f"models.{self._spec.name}.fine_tune.from"
-        before, head = whole.get_weights(), self.results[self._settings["head"]]
+        before, head = whole.get_weights(), self.result(whole)
         moving = let_move(self._backbone, self._base, own["from"], key)
         say(f"fine-tuning {', '.join(moving)} and the head")
         network = whole
@@ -256,14 +263,15 @@ class Heads:
         except UserError as error:  # of two learning rates it is this one
             raise UserError(f"models.{self._spec.name}.fine_tune: {error}") from None
         learned = sum(int(np.prod(variable.shape)) for variable in whole.trainable_variables)
+        count, best = len(head.history), head.best_epoch
+        kept = InTurn(head.kept, count, moved.kept, (best, count + moved.best_epoch), 4 * learned)
         whole.trainable = True  # a setting of training, which is over
-        count = len(head.history)
         history = [*head.history, *({**row, "epoch": row["epoch"] + count} for row in moved.history)]
         if moved.best["val_loss"] < head.best["val_loss"]:
-            return Tuned(training.Result(history, moved.best_epoch + count, moved.kept), tuple(moving), learned)
+            return Tuned(training.Result(history, moved.best_epoch + count, kept), tuple(moving), learned)
         say("no epoch of fine-tuning has a better validation loss than the head alone: the layers stay as they were")
         whole.set_weights(before)
-        return Tuned(training.Result(history, head.best_epoch, head.kept), (), 0)
+        return Tuned(training.Result(history, best, kept), (), 0)
 
 
 def code_of_transfer() -> str:

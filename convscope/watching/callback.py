@@ -20,10 +20,10 @@ from convscope.notebook import images as pictures
 from convscope.notebook.models import KEYWORDS, layer_of_maps
 from convscope.notebook.session import keras_as_needed
 from convscope.notebook.settings import known_keywords
-from convscope.pictures.render import enlarged
 from convscope.watching import figures, record
 from convscope.watching.live import LiveNetwork
-from convscope.watching.loggers import Logger, TensorBoard, WeightsAndBiases, need
+from convscope.watching.loggers import Logger, TensorBoard, WeightsAndBiases, log
+from convscope.watching.settings import need
 
 
 class Watch(keras.callbacks.Callback):
@@ -76,9 +76,9 @@ class Watch(keras.callbacks.Callback):
         if colormap not in colormaps:  # else it is known when the training is over
             raise UserError(f"watch: no colour map '{colormap}'; {nearest(str(colormap), colormaps)}")
         if tensorboard is not None:
-            need("tensorboard", "tensorboard=")
+            need("tensorboard", "watch: tensorboard=")
         if wandb is not False:
-            need("wandb", "wandb=")
+            need("wandb", "watch: wandb=")
         self._tensorboard, self._wandb = tensorboard, wandb
         self._loggers: list[Logger] = []
         self._before: list[record.Moment] = []
@@ -157,14 +157,7 @@ class Watch(keras.callbacks.Callback):
 
     def _log(self, moment: record.Moment) -> None:
         if self._loggers:
-            watched = self._watched
-            rows = [row for row in figures.answers(watched, [*self._before, moment]) if row["epoch"] == moment.epoch]
-            pictures = {
-                name: figures.over(enlarged(watched.images[number]), moment.maps[number], self._colormap)
-                for number, name in enumerate(watched.ids)
-            }
-            for logger in self._loggers:
-                logger.epoch(moment.epoch, moment.logs, pictures, rows)
+            log(self._loggers, self._watched, self._before, moment, self._colormap)
         self._before = [moment]
 
     def _begin(self) -> None:

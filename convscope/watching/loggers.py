@@ -1,14 +1,17 @@
 """What is seen of a training, in TensorBoard and in Weights & Biases, each by its own library where that is installed."""
 
-import importlib.util
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Protocol
 
 import numpy as np
 
-from convscope.errors import UserError
-from convscope.watching.figures import COLUMNS, caption
+from convscope.pictures.render import enlarged
+from convscope.storage.files import atomic_path
+from convscope.watching.figures import COLUMNS, answers, caption, over
+from convscope.watching.record import Moment, Watched
+from convscope.watching.settings import need
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -30,24 +33,29 @@ class Logger(Protocol):
         """Write what is held back."""
 
 
-def need(module: str, argument: str) -> None:
-    """Make sure that a library is installed.
-
-    Raises:
-        UserError: it is not.
-    """
-    found = importlib.util.find_spec(module)
-    if found is None or found.origin is None:  # a folder of that name, as runs leave one, is no library
-        raise UserError(
-            f"watch: {argument} needs {module}, which is not installed; pip install {module}, or leave it out"
-        )
-
-
 def shares(rows: Rows) -> dict[str, float]:
     """Numbers that sum an epoch up: the share of pictures that are right, where any truth is known, and of those that flipped."""
     known = [row["correct"] for row in rows if row["correct"] is not None]
     right = {"right": sum(known) / len(known)} if known else {}
     return right | {"flipped": sum(bool(row["flipped"]) for row in rows) / max(len(rows), 1)}
+
+
+def log(loggers: Sequence[Logger], watched: Watched, before: Sequence[Moment], moment: Moment, colormap: str) -> None:
+    """Log what was seen after an epoch.
+
+    Args:
+        loggers: all that take it.
+        watched, moment: see `record`.
+        before: the epoch that was looked at before, if any.
+        colormap: matplotlib's name.
+    """
+    rows = [row for row in answers(watched, [*before, moment]) if row["epoch"] == moment.epoch]
+    pictures = {
+        name: over(enlarged(watched.images[number]), moment.maps[number], colormap)
+        for number, name in enumerate(watched.ids)
+    }
+    for logger in loggers:
+        logger.epoch(moment.epoch, moment.logs, pictures, rows)
 
 
 class TensorBoard:
@@ -61,7 +69,7 @@ class TensorBoard:
     """
 
     def __init__(self, folder: Path) -> None:
-        need("tensorboard", "tensorboard=")
+        need("tensorboard", "watch: tensorboard=")
         import tensorflow as tf
 
         self._summary = tf.summary
@@ -80,6 +88,32 @@ class TensorBoard:
     def close(self) -> None:
         """See `Logger`."""
         self._writer.close()
+
+
+def write_board(path: Path, watched: Watched, moments: Sequence[Moment], colormap: str) -> None:
+    """Write what was seen as one event file, the same bytes each time: of each event the time is its epoch's number.
+
+    Args:
+        path: of the file; TensorBoard takes it for one if its name has "tfevents" in it.
+        watched, moments: see `record.read`.
+        colormap: matplotlib's name.
+
+    Raises:
+        UserError: TensorBoard is not installed.
+    """
+    with TemporaryDirectory() as folder:
+        board = TensorBoard(Path(folder))
+        for place, moment in enumerate(moments):
+            log([board], watched, moments[:place][-1:], moment, colormap)
+        board.close()
+        import tensorflow as tf
+
+        (written,) = Path(folder).iterdir()
+        with atomic_path(path) as temporary, tf.io.TFRecordWriter(str(temporary)) as file:
+            for record in tf.data.TFRecordDataset(str(written)):
+                event = tf.compat.v1.Event.FromString(record.numpy())
+                event.wall_time = event.step
+                file.write(event.SerializeToString(deterministic=True))
 
 
 def _markdown(rows: Rows) -> str:
@@ -104,7 +138,7 @@ class WeightsAndBiases:
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        need("wandb", "wandb=")
+        need("wandb", "watch: wandb=")
         import wandb
 
         self._wandb, self._began = wandb, wandb.run is None

@@ -1,11 +1,12 @@
 """What watching depends on in a config, and what is wrong in it. Imports nothing heavy: the rules and the config's check read it."""
 
+import importlib.util
 from collections.abc import Mapping
 from typing import Any
 
 from convscope.errors import UserError, nearest
 from convscope.filters.presets import AscentSettings
-from convscope.models.names import layers_of
+from convscope.models.bases import known_layers
 
 
 def look_settings(part: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,21 +33,39 @@ def ascent_settings(filters: Mapping[str, Any]) -> AscentSettings:
     )  # fmt: skip
 
 
+def need(module: str, key: str) -> None:
+    """Make sure that a library is installed.
+
+    Args:
+        module: its name.
+        key: what asks for it.
+
+    Raises:
+        UserError: it is not.
+    """
+    found = importlib.util.find_spec(module)
+    if found is None or found.origin is None:  # a folder of that name, as runs leave one, is no library
+        raise UserError(f"{key} needs {module}, which is not installed; pip install {module}, or leave it out")
+
+
 def check_watching(model: str, config: Mapping[str, Any]) -> None:
     """Check what can be known of a model's part before anything runs.
 
     Raises:
-        UserError: the study keeps no epochs of the model, all classes are asked for at once, or filters of a layer that it lacks.
+        UserError: the study keeps no epochs of the model, all classes are asked for at once, filters of a layer that it lacks, or a
+            log of a library that is not installed.
     """
     part, settings, key = config["watching"][model], config["models"][model], f"watching.{model}"
-    if settings["source"] != "train":
+    if settings["source"] not in ("train", "transfer"):
         raise UserError(
-            f"{key}: no epochs are kept of model '{model}' (source: {settings['source']}); name one with source: train, or give your "
-            "own model.fit the callback convscope.Watch"
+            f"{key}: no epochs are kept of model '{model}' (source: {settings['source']}); name one with source: train or transfer, "
+            "or give your own model.fit the callback convscope.Watch"
         )
     if part["class"] == "all":
         raise UserError(f"{key}.class: one class is explained after every epoch; predicted, true, or a class name")
     layer = part["filters"].get("layer")
-    known = [entry.name for entry in layers_of(settings) or [] if entry.role == "conv"]
+    if part["tensorboard"]:
+        need("tensorboard", f"{key}.tensorboard")
+    known = [entry.name for entry in known_layers(config["models"], model) or [] if entry.role == "conv"]
     if layer and known and layer not in known:
         raise UserError(f"{key}.filters.layer: layer '{layer}' does not exist; {nearest(layer, known)}")

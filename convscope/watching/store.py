@@ -72,7 +72,11 @@ class Seen:
         names = {name: self.arrays[name] for name in ("targets", "predicted", "scores", "probabilities")}
         names["maps"] = self.arrays[f"maps/{self.methods[0]}"]
         return [
-            Moment(epoch, logs={}, **{name: values[row] for name, values in names.items()})
+            Moment(
+                epoch,
+                logs={column: float(self.arrays[column][row]) for column in MEASURED},
+                **{name: values[row] for name, values in names.items()},
+            )
             for row, epoch in enumerate(self.epochs)
         ]
 

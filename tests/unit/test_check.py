@@ -248,7 +248,7 @@ def test_what_cannot_be_known_yet_is_let_through(study: dict[str, Any]) -> None:
     check_study(complete(change(other, "filters/big/layers", ["conv5_block3_3_conv"])))
 
 
-def test_watching(study: dict[str, Any]) -> None:
+def test_watching(study: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     study["watching"] = {"net": {"images": ["few"], "activation": {"layer": "stem_conv"}}}
     check_study(complete(study))
     for path, value, said in (
@@ -264,3 +264,7 @@ def test_watching(study: dict[str, Any]) -> None:
         with pytest.raises(UserError) as caught:
             check_study(complete(change(study, path, value)))
         assert said in str(caught.value), str(caught.value)
+    logged = complete(change(study, "watching/net/tensorboard", True))
+    monkeypatch.setattr("convscope.watching.settings.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r"^watching\.net\.tensorboard needs tensorboard, which is not installed; pip"):
+        check_study(logged)

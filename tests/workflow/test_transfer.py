@@ -22,6 +22,7 @@ models:
 evaluations: {new: [pets/test]}
 image_sets: {two: {dataset: pets, split: test, per_class: 1}}
 cams: {new: {images: [two], methods: [cam]}}
+watching: {new: {images: [two], filters: {layer: conv2, filters: 1, size: 16, steps: 1}}}
 """
 NAME = "transferred.yaml"
 
@@ -58,6 +59,7 @@ def test_a_new_head_goes_through_the_whole_chain(fresh: Project) -> None:
     page = (study / "gallery/model_new.html").read_text(encoding="utf-8")
     assert 'id="heads"' in page and "curves.png" in page and "It costs no accuracy." in page
     assert not (study / "models/new/state").exists()
+    assert 'data-epochs="1 2 3 4"' in (study / "gallery/watching_new_two.html").read_text(encoding="utf-8")
 
     assert not fresh.would_run(config=NAME)
     write_network(fresh.folder / "net.keras", 2)

@@ -19,7 +19,8 @@ def results(tmp_path: Path) -> Path:
 def test_what_it_reads(results: Path) -> None:
     fixture.add_watching(results)
     history = results / "models" / "convnet" / "history.csv"
-    found = watching(results / "watching" / "convnet" / fixture.SETS[0], history, None)
+    folder = results / "watching" / "convnet" / fixture.SETS[0]
+    found = watching(folder, history, None)
     assert (found.epochs, found.best_epoch, found.judged, found.total) == ((1, 2, 4), 2, 1, 8)
     assert found.right == (1, 0, 1) and found.flipped == (0, 1, 1)
     assert [answer.result for answer in found.images[0].answers] == ["right", "wrong", "right"]
@@ -29,6 +30,10 @@ def test_what_it_reads(results: Path) -> None:
     assert accuracy.title == "accuracy" and accuracy.ends == ("0.5", "0.9")
     assert accuracy.lines[0] == ("training", "0.0,82.5 100.0,55.0 200.0,27.5 300.0,0.0")
     assert found.patterns is None
+    log = folder / "tensorboard" / "events.out.tfevents.watch"
+    log.parent.mkdir()
+    log.touch()
+    assert log not in watching(folder, history, None).files and log in watching(folder, history, None, True).files
 
 
 def test_the_page(results: Path) -> None:

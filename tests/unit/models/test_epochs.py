@@ -43,6 +43,21 @@ def test_kept_weights_are_read_back_and_those_of_another_training_are_not(tmp_pa
     assert not list(tmp_path.iterdir())
 
 
+def test_epochs_of_two_trainings_in_turn() -> None:
+    first, second = KeptWeights(None, "", range(1, 17)), KeptWeights(None, "", [1, 2, 5, 10])
+    for epoch in range(1, 17):
+        first.hold(epoch, [np.full(1, epoch)])
+    for epoch in (1, 2, 5, 10):
+        second.hold(epoch, [np.full(2, epoch), np.full(1, -epoch)])
+    whole = epochs.AsWhole(first, [np.zeros(2)])
+    both = epochs.InTurn(whole, 16, second, (4, 18), 1000)
+    assert both.epochs(26) == [1, 4, 6, 11, 16, 17, 18, 21, 26], "four of each, and the best ones"
+    assert [value.tolist() for value in both[4]] == [[0, 0], [4]]
+    assert [value.tolist() for value in both[18]] == [[2, 2], [-2]]
+    large = epochs.InTurn(whole, 16, second, (4, 18), 200 << 20)
+    assert large.epochs(26) == [4, 16, 18, 26], "the last and the best of each"
+
+
 def trained() -> keras.Model:
     inputs = keras.Input((8, 8, 3))
     x = keras.layers.RandomFlip()(inputs)
@@ -77,5 +92,6 @@ def test_each_epoch_s_network_answers_as_the_model_did_then(
         np.testing.assert_allclose(fresh.predict(images, verbose=0), answers[entry.epoch], atol=1e-5)
         assert weights_digest(fresh) == entry.digest
     with h5py.File(path) as file:
+        assert {len(data) for data in file["weights"].values()} == {3}
         assert file["weights/00000"].attrs["name"].startswith("conv/") and len(file["weights"]) == len(fresh.weights)
         assert file["weights/00000"].dtype == np.float32 and file["weights/00000"].dims[0].label == "epoch"

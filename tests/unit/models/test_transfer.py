@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from convscope.errors import UserError
 from convscope.models import frozen, training, transfer
 from convscope.models.canonical import canonical
+from convscope.models.epoch_networks import networks_of, write_epochs
+from convscope.models.epochs import read_epochs
 from convscope.models.gap_head import own_gap_head
 from convscope.models.spec import ModelSpec
 from tests.completed import model as model_part
@@ -182,6 +185,43 @@ def test_only_what_may_move_moves_and_no_batch_norm() -> None:
     assert moved(job.base, job.final()) & BACKBONE == {"block1_conv", "block2_conv"}
     assert tuned.parameters == sum(job.base.get_layer(name).count_params() for name in tuned.layers) + 6 + 1
     assert [row["epoch"] for row in tuned.result.history] == [1, 2, 3, 4] and tuned.result.best_epoch > 2
+
+
+def test_every_kept_epoch_is_one_of_the_whole_network(tmp_path: Path) -> None:
+    job = Job(fine_tune={"from": "block2"})
+    # What the head answered on the features with the weights of its epochs.
+    kept, head = job.heads.results["gap"].kept, job.heads.models["gap"]
+    last = head.get_weights()
+    answers = {}
+    for epoch in (1, 2):
+        head.set_weights(kept[epoch])
+        answers[epoch] = job.heads.probabilities("gap", "validation")
+    head.set_weights(last)
+    tuned = job.fine_tune()
+    final = job.final()
+    best = [value.copy() for value in final.get_weights()]
+    found, path = tuned.result, tmp_path / "epochs.h5"
+    write_epochs(path, job.whole, final, found.kept, found.history, found.best_epoch, job.final)
+    epochs, best_epoch = read_epochs(path)
+    assert [entry.epoch for entry in epochs] == [1, 2, 3, 4] and best_epoch == found.best_epoch
+    for entry in networks_of(path, final):
+        shares = job.spec.probabilities(frozen.answers(final, job.pictures["validation"]))
+        if entry.epoch in answers:
+            np.testing.assert_allclose(shares, answers[entry.epoch], atol=1e-5)
+            assert not moved(job.base, final) & BACKBONE
+        else:
+            assert moved(job.base, final) & BACKBONE == {"block2_conv"}
+        true = np.take_along_axis(shares, job.pictures["validation"].labels[:, None].astype(int), axis=1)
+        assert -np.log(true).mean() == pytest.approx(entry.measured["val_loss"], rel=1e-4), "measured of these weights"
+        if entry.epoch == best_epoch:
+            for old, new in zip(best, final.get_weights(), strict=True):
+                np.testing.assert_array_equal(old, new)
+    with h5py.File(path) as file:
+        kinds = {data.attrs["name"]: len(data) for data in file["weights"].values()}
+    once = {name for name, length in kinds.items() if length == 1}
+    assert once == {name for name in kinds if name.startswith("block1") or "bn" in name}, (
+        "what never moves is there once"
+    )
 
 
 def test_fine_tuning_that_makes_nothing_better_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from convscope.errors import UserError
-from convscope.watching import loggers
+from convscope.watching import loggers, record, settings
 from convscope.watching.callback import Watch
 from tests.unit.watching.test_watch import CLASSES, data, fitted
 
@@ -67,8 +67,8 @@ def test_a_library_that_is_missing_is_named_at_once(tmp_path: Path, monkeypatch:
         with pytest.raises(
             UserError, match=rf"tensorboard= needs {module}, which is not installed; pip install {module}"
         ):
-            loggers.need(module, "tensorboard=")
-    monkeypatch.setattr(loggers.importlib.util, "find_spec", lambda name: None)
+            settings.need(module, "tensorboard=")
+    monkeypatch.setattr(settings.importlib.util, "find_spec", lambda name: None)
     for argument in ({"tensorboard": tmp_path}, {"wandb": True}, {"wandb": {}}):
         with pytest.raises(UserError, match="which is not installed"):
             watch(tmp_path, **argument)
@@ -94,6 +94,26 @@ def test_tensorboard_reads_it(tmp_path: Path) -> None:
     picture = board.Tensors(f"watch/{last[0].split(',')[1]}")[0].tensor_proto.string_val
     # 24 x 32 is enlarged fivefold; a picture is its width, its height and a PNG.
     assert [int(side) for side in picture[:2]] == [160, 120] and picture[2].startswith(b"\x89PNG")
+
+
+def test_the_log_of_a_study_says_the_same_in_the_same_bytes(tmp_path: Path) -> None:
+    accumulators = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="tensorboard is not installed"
+    )
+    fitted([watch(tmp_path, tensorboard=tmp_path / "board")], epochs=3)
+    for name in ("one", "two"):
+        loggers.write_board(tmp_path / name / "events.out.tfevents.watch", *record.read(tmp_path / "seen"), "jet")
+    one, two = ((tmp_path / name / "events.out.tfevents.watch").read_bytes() for name in ("one", "two"))
+    assert one == two
+    boards = [accumulators.EventAccumulator(str(tmp_path / name), {"tensors": 0}) for name in ("board", "one")]
+    for board in boards:
+        board.Reload()
+    live, stored = boards
+    assert live.Tags() == stored.Tags() and len(live.Tags()["tensors"]) == 9
+    for tag in live.Tags()["tensors"]:
+        told = [[(event.step, event.tensor_proto) for event in board.Tensors(tag)] for board in boards]
+        assert told[0] == told[1], tag
+    assert [event.wall_time for event in stored.Tensors("watch/loss")] == [1, 3]
 
 
 def test_weights_and_biases_keeps_it_without_a_connection(tmp_path: Path) -> None:

