@@ -392,7 +392,12 @@ def _check_class(key: str, settings: dict[str, Any], name: str, config: dict[str
     wanted = settings["class"]
     if wanted == "true":
         for image_set in settings["images"]:
-            if {"files", "urls"} & config["image_sets"][image_set].keys():
+            part = config["image_sets"][image_set]
+            folder = part.get("folder")
+            loose = folder and not check_picture_folder(
+                f"image_sets.{image_set}.folder", Path(folder), part.get("classes")
+            )
+            if loose or {"files", "urls"} & part.keys():
                 raise UserError(
                     f"{key}.class: 'true' needs labels, and image set '{image_set}' has none; use predicted or a class name"
                 )

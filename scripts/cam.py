@@ -54,7 +54,7 @@ def main(args: argparse.Namespace) -> None:
         if not methods:
             raise
         say(f"CAM is left out: {error}")
-    mapper = ClassMapper(network, spec, layer, methods, head, settings.get("score_channels"))
+    mapper = ClassMapper(network, spec, layer, methods, head, settings.get("score_channels"), key=f"cams.{spec.name}")
     progress = Progress(len(rows), f"{', '.join(methods)} of {spec.name} at {layer}", "images")
 
     def parts() -> Iterator[Any]:

@@ -6,7 +6,7 @@ import numpy as np
 
 from convscope.attributions.base import Explainer, heat
 from convscope.attributions.class_scores import ClassScores
-from convscope.evaluation.labels import target_classes
+from convscope.models.targets import target_classes
 
 # A picture of the whole set for the methods that compare with it: so many images, evenly spread.
 _BACKGROUND = 200
@@ -46,7 +46,7 @@ def explained_batch(
     class_scores = spec.class_scores(logits)
     predicted = spec.predicted(class_scores)
     found: dict[str, np.ndarray] = {"probabilities": spec.probabilities(logits), "predicted": predicted}
-    targets = target_classes(spec, predicted, labels, wanted, "attributions")
+    targets = target_classes(spec, predicted, labels, wanted, f"attributions.{spec.name}")
     answers = [explain(images, column, keys) for column in targets.T]
     found |= {"maps": np.stack([answer.maps for answer in answers], axis=1), "targets": targets}
     found["scores"] = np.take_along_axis(class_scores, targets, axis=1)

@@ -17,6 +17,7 @@ from convscope.models.gap_head import GapHead, own_gap_head
 from convscope.models.graphs import cut_at
 from convscope.models.lower_part import lower_part
 from convscope.models.spec import ModelSpec
+from convscope.models.targets import target_classes
 
 METHODS = (*FROM_GRADIENTS, "eigen_cam", "cam", "score_cam")
 
@@ -53,6 +54,7 @@ class ClassMapper:
         gap_head: weights that "cam" takes; the network's own where None.
         score_channels: of how many feature maps "score_cam" makes masks: those that vary most; all where None.
         fold: whether batch norms are folded into convolutions, which is faster and does not see later changes of the weights.
+        key: of the config that asks for the maps, for messages.
 
     Raises:
         UserError: unknown layer or method, a model without a classifier, or "cam" for a model without a GAP head.
@@ -67,12 +69,13 @@ class ClassMapper:
         gap_head: GapHead | None = None,
         score_channels: int | None = None,
         fold: bool = True,
+        key: str = "cams",
     ) -> None:
         spec.require_classes()
         for method in methods:
             if method not in METHODS:
-                raise UserError(f"cams: method '{method}' does not exist; {nearest(method, METHODS)}")
-        self.spec, self.layer, self.methods = spec, layer, tuple(methods)
+                raise UserError(f"{key}: method '{method}' does not exist; {nearest(method, METHODS)}")
+        self.spec, self.layer, self.methods, self._key = spec, layer, tuple(methods), key
         flat, sources, self._tail = cut_at(network, layer)
         self._head = lower_part(flat, sources, fold)
         self._class_weights: np.ndarray | None = None
@@ -80,7 +83,7 @@ class ClassMapper:
             found = gap_head or own_gap_head(network, layer)
             if found is None:
                 raise UserError(
-                    f"cams: method 'cam' needs global average pooling and one dense layer behind '{layer}', which model "
+                    f"{key}: method 'cam' needs global average pooling and one dense layer behind '{layer}', which model "
                     f"'{spec.name}' does not have; give it a GAP head (rule gap_head) or leave 'cam' out"
                 )
             self._class_weights = found.class_weights(spec)
@@ -154,15 +157,4 @@ class ClassMapper:
 
     def targets(self, predicted: np.ndarray, labels: Sequence[int] | np.ndarray, target: str | int) -> np.ndarray:
         """The classes to explain, (N, T) int64 (see `__call__`)."""
-        labels = np.asarray(labels)
-        if target == "predicted":
-            return predicted[:, None].astype(np.int64)
-        if target == "true":
-            if (labels < 0).any():
-                raise UserError(
-                    "cams: class 'true' needs labels, and some images have none; use class: predicted or name a class"
-                )
-            return labels[:, None].astype(np.int64)
-        if target == "all":
-            return np.tile(np.arange(len(self.spec.classes)), (len(predicted), 1))
-        return np.full((len(predicted), 1), self.spec.class_index(target), np.int64)
+        return target_classes(self.spec, predicted, np.asarray(labels), target, self._key)

@@ -85,7 +85,7 @@ class ChannelResponse:
         """
         if not self.fits(side):
             raise UserError(
-                f"layer '{self.layer_name}': its feature map is empty for a {side}x{side} image; make filters.size larger"
+                f"layer '{self.layer_name}': its feature map is empty for a {side}x{side} image; make size larger"
             )
         return self._sizes(side)[1]
 

@@ -48,7 +48,7 @@ def _class_activation(
     _check_colours(settings, method)
     layer = layer_of_maps(network, settings.get("layer") or default_cam_layer(network, spec.input_size), tokens=True)
     head = head if head is None or isinstance(head, GapHead) else GapHead.load(file_of(head, "gap_head"))
-    mapper = ClassMapper(network, spec, layer, [method], head, settings.get("score_channels"))
+    mapper = ClassMapper(network, spec, layer, [method], head, settings.get("score_channels"), key="explain")
     read = _read(images, spec, target)
     batch = settings["batch"]
     parts = [

@@ -136,7 +136,7 @@ class Watch(keras.callbacks.Callback):
         live, read = self._live, self._read
         assert live is not None  # noqa: S101
         if self._mapper is None:
-            self._mapper = ClassMapper(live.network, live.spec, self._of, [self._method], fold=False)
+            self._mapper = ClassMapper(live.network, live.spec, self._of, [self._method], fold=False, key="watch")
         seen = self._mapper(live.spec.preprocess(read.pixels), read.labels, self._target)
         if not np.isfinite(seen.probabilities).all():
             raise UserError(

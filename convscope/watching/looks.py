@@ -47,13 +47,16 @@ class Looker:
     """
 
     def __init__(self, network: keras.Model, spec: ModelSpec, methods: Sequence[str], layer: str, watched: str) -> None:
-        self._make: Callable[[], ClassMapper] = lambda: ClassMapper(network, spec, layer, methods, fold=False)
+        self._key = key = f"watching.{spec.name}"
+        self._make: Callable[[], ClassMapper] = lambda: ClassMapper(network, spec, layer, methods, fold=False, key=key)
         self._mapper = self._make()
         # CAM's weights are read where the mapper is made.
         self._stays = "cam" not in methods
         self._answers = keras.Model(network.inputs[0], tensor_of(network, watched))
         if len(self._answers.outputs[0].shape) != 4:
-            raise UserError(f"watching: layer '{watched}' has no feature maps; name a convolution, or leave it out")
+            raise UserError(
+                f"{key}.activation.layer: layer '{watched}' has no feature maps; name a convolution, or leave it out"
+            )
         self.channels, self._watched = int(self._answers.outputs[0].shape[-1]), watched
 
     def chosen_channel(self, images: np.ndarray, wanted: int | None) -> int:
@@ -66,7 +69,8 @@ class Looker:
             return int(self._maps(images).sum(axis=(0, 1, 2)).argmax()) if len(images) else 0
         if not 0 <= wanted < self.channels:
             raise UserError(
-                f"watching: layer '{self._watched}' has channels 0..{self.channels - 1}; channel {wanted} does not exist"
+                f"{self._key}.activation.channel: layer '{self._watched}' has channels 0..{self.channels - 1}; channel {wanted} does "
+                "not exist"
             )
         return wanted
 

@@ -248,6 +248,16 @@ def test_what_cannot_be_known_yet_is_let_through(study: dict[str, Any]) -> None:
     check_study(complete(change(other, "filters/big/layers", ["conv5_block3_3_conv"])))
 
 
+def test_true_classes_are_those_of_class_folders(study: dict[str, Any], tmp_path: Path) -> None:
+    loose = change(study, "image_sets/loose", {"folder": str(tmp_path / "photos" / "train" / "cat")})
+    for stage in ("cams", "watching"):
+        asked = change(loose, stage, {"net": {"images": ["loose"], "class": "true"}})
+        with pytest.raises(
+            UserError, match=rf"^{stage}\.net\.class: 'true' needs labels, and image set 'loose' has none"
+        ):
+            check_study(complete(asked))
+
+
 def test_watching(study: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     study["watching"] = {"net": {"images": ["few"], "activation": {"layer": "stem_conv"}}}
     check_study(complete(study))

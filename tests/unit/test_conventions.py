@@ -1,5 +1,6 @@
 """The files that other programs look for are of their form, and name what exists."""
 
+import ast
 import re
 import tomllib
 from pathlib import Path
@@ -34,3 +35,23 @@ def test_the_workflow_catalogue_is_told_what_exists() -> None:
     assert usage["report"] is any("report(" in text for text in rules)
     readme = (ROOT / "README.md").read_text(encoding="utf-8").lower()
     assert "snakemake" in readme and "workflow" in readme, "the catalogue finds a workflow by these words"
+
+
+def test_what_several_stages_use_blames_no_stage_s_key() -> None:
+    """A room below the stages is told whose key is at fault: watching makes class activation maps, too."""
+    sections = yaml.safe_load((ROOT / "schemas" / "study.yaml").read_text(encoding="utf-8"))["properties"]
+    stages = [name for name, part in sections.items() if "$ref" in part and name not in ("models", "study")]
+    blamed = re.compile(rf"({'|'.join(stages)})(: |\.)")
+    # `convscope.check` puts the model's key in its place.
+    told_otherwise = {"convscope/filters/presets.py"}
+    wrong = []
+    for room in ("pictures", "models", "evaluation", "activations", "filters", "cams", "attributions"):
+        for path in sorted((ROOT / "convscope" / room).rglob("*.py")):
+            name = path.relative_to(ROOT).as_posix()
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if name not in told_otherwise else ():
+                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "UserError" and node.args:
+                    said = node.args[0]
+                    first = said.values[0] if isinstance(said, ast.JoinedStr) else said
+                    if isinstance(first, ast.Constant) and blamed.match(str(first.value)):
+                        wrong.append(f"{name}:{node.lineno}: {first.value}")
+    assert wrong == []

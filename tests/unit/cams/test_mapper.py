@@ -98,7 +98,10 @@ def test_batching_and_order_do_not_change_a_map() -> None:
 
 def test_true_needs_labels_and_names_are_checked() -> None:
     mapper = ClassMapper(gap_model(3), spec_for(("ant", "bee", "cow"), "multiclass", 12), "conv")
-    with pytest.raises(UserError, match="needs labels"):
+    with pytest.raises(UserError, match=r"^cams: class 'true' needs labels"):
+        mapper.targets(np.array([0]), np.array([-1]), "true")
+    mapper = ClassMapper(gap_model(3), mapper.spec, "conv", key="watching.net")
+    with pytest.raises(UserError, match=r"^watching\.net: class 'true' needs labels"):
         mapper.targets(np.array([0]), np.array([-1]), "true")
     with pytest.raises(UserError, match="did you mean 'bee'"):
         mapper.targets(np.array([0]), np.array([-1]), "bees")

@@ -131,11 +131,15 @@ def test_patterns(tmp_path: Path) -> None:
 
 
 def test_mistakes() -> None:
-    with pytest.raises(UserError, match="layer 'logit' has no feature maps"):
+    with pytest.raises(UserError, match=r"^watching\.net\.activation\.layer: layer 'logit' has no feature maps"):
         Looker(network(), SPEC, ["gradcam"], "last", "logit")
     looker = Looker(network(), SPEC, ["gradcam"], "last", "last")
-    with pytest.raises(UserError, match=r"has channels 0\.\.3; channel 4 does not exist"):
+    with pytest.raises(
+        UserError, match=r"^watching\.net\.activation\.channel: layer 'last' has channels 0\.\.3; channel 4 does"
+    ):
         looker.chosen_channel(np.zeros((1, 12, 16, 3), np.float32), 4)
+    with pytest.raises(UserError, match=r"^watching\.net: class 'true' needs labels"):
+        looker(np.zeros((1, 12, 16, 3), np.float32), np.array([-1]), "true", 0)
 
 
 def test_rows_and_settings() -> None:
