@@ -3,16 +3,26 @@
 from dataclasses import asdict
 
 from convscope.figure_index.names import sources_of
+from convscope.jobs.study_lock import hold_figure
 
 
 def figure_sources(wildcards):
     """What of the study a figure is made of; a figure that it does not ask for ends the run with the lines that would."""
     try:
-        return sources_of(
+        found = sources_of(
             wildcards.figure,
             config,
             lambda model: selected("filters", model, CONVOLUTIONS),
         )
+        if workflow.is_main_process:
+            hold_figure(
+                ".snakemake",
+                wildcards.figure,
+                in_place("figures"),
+                sys.argv[1:],
+                only_says=workflow.output_settings.dryrun,
+            )
+        return found
     except UserError as error:
         stop(error, "figure")
 

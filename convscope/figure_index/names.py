@@ -1,7 +1,7 @@
 """What figures there are, what each shows, and the lines of config that ask for it. Imports nothing heavy: the rules read it."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
@@ -11,6 +11,25 @@ from convscope.figure_index import sources
 from convscope.figure_index.sources import Layers, Source
 
 Config = Mapping[str, Any]
+
+# The files of a report have the same names whatever a model's outputs are: what each shows of labels, and of numbers.
+OF_OTHER_HEADS = {
+    "multilabel": {
+        "confusion": "right and wrong of every label",
+        "confusion_normalised": "right and wrong of every label, shares",
+        "roc": "ROC and precision by recall",
+        "most_confident_errors": "surest wrong labels",
+        "classes": "table of labels",
+    },
+    "regression": {
+        "confusion": "prediction by truth",
+        "confusion_normalised": "error by truth",
+        "roc": "share of images by error",
+        "calibration": "mean truth by prediction",
+        "most_confident_errors": "most wrong",
+        "classes": "table of outputs",
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -23,12 +42,19 @@ class Figure:
         config: lines of a study file that ask for it, beside its data and its model.
         sources: from a completed config and the names of a model's layers to what the figure is made of; empty where the config
             does not ask for it.
+        of_other_heads: titles for models whose outputs are no classes, by their head; the same as of classes where there is none.
     """
 
     title: str
     shows: str
     config: str
     sources: Callable[[Config, Layers], Sequence[Source]]
+    of_other_heads: Mapping[str, str] = field(default_factory=dict)
+
+    def title_of(self, heads: Iterable[str]) -> str:
+        """The heading above pictures of models with these heads: what each of them is, once."""
+        found = dict.fromkeys(self.of_other_heads.get(head, self.title) for head in heads)
+        return "; ".join(found) or self.title
 
 
 def _stage(stage: str, *settings: str) -> str:
@@ -39,7 +65,10 @@ def _report(file: str, title: str, shows: str) -> Figure:
     def found(config: Config, layers: Layers) -> list[Source]:
         return sources.of_evaluations(config, file)
 
-    return Figure(title, shows, "evaluations:\n  my_model: [my_data/test]", found)
+    stem = file.partition(".")[0]
+    words = {head: names[stem] for head, names in OF_OTHER_HEADS.items() if stem in names}
+    titles = {head: text[0].upper() + text[1:] for head, text in words.items()}
+    return Figure(title, shows, "evaluations:\n  my_model: [my_data/test]", found, titles)
 
 
 def _cam(method: str) -> Figure:
@@ -188,13 +217,26 @@ def _figures() -> dict[str, Figure]:
             "models:\n  new: {source: transfer, base: my_model, dataset: my_data}",
             sources.transfer_heads,
         ),
-        "roc": _report("roc.png", "ROC curves", "True by false positives, of each class."),
-        "confusion": _report("confusion.png", "Confusion matrix", "How often each class was taken for which."),
-        "calibration": _report("calibration.png", "Calibration", "How often the model is right, by how sure it is."),
-        "surest_errors": _report(
-            "most_confident_errors.png", "Most confident errors", "The wrong predictions that the model is surest of."
+        "roc": _report(
+            "roc.png", "ROC curves",
+            "True by false positives, of each class; of labels precision by recall, too; of numbers images within each error.",
         ),
-        "class_table": _report("classes.csv", "Class table", "Precision, recall, F1 and ROC area of each class."),
+        "confusion": _report(
+            "confusion.png", "Confusion matrix",
+            "How often each class was taken for which; of labels right and wrong of each; of numbers the prediction by the truth.",
+        ),
+        "calibration": _report(
+            "calibration.png", "Calibration",
+            "How often the model is right, by how sure it is; of numbers the mean truth by the prediction.",
+        ),
+        "surest_errors": _report(
+            "most_confident_errors.png", "Most confident errors",
+            "The wrong predictions that the model is surest of; of numbers the largest errors.",
+        ),
+        "class_table": _report(
+            "classes.csv", "Class table",
+            "Precision, recall, F1 and ROC area of each class; of numbers the errors of each output.",
+        ),
         "predictions": _report(
             "predictions.csv", "Table of predictions",
             "The surest errors, then the least sure hits; of labels and of numbers the largest errors.",

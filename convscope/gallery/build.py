@@ -6,6 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from convscope.figure_index.names import OF_OTHER_HEADS
 from convscope.gallery.collect import collect
 from convscope.gallery.explained import Explanations
 from convscope.gallery.figure_page import entries
@@ -77,26 +78,8 @@ def _words(key: str) -> str:
     return str(key).replace("_", " ").replace("relus", "ReLUs")
 
 
-# The figures of a report have the same names whatever a model's outputs are: what each is of labels, and of numbers.
-_OF_OTHER_HEADS = {
-    "multilabel": {
-        "confusion": "right and wrong of every label",
-        "confusion_normalised": "right and wrong of every label, shares",
-        "roc": "ROC and precision by recall",
-        "most_confident_errors": "surest wrong labels",
-    },
-    "regression": {
-        "confusion": "prediction by truth",
-        "confusion_normalised": "error by truth",
-        "roc": "share of images by error",
-        "calibration": "mean truth by prediction",
-        "most_confident_errors": "most wrong",
-    },
-}
-
-
 def _figure_words(stem: str, head: str) -> str:
-    return _OF_OTHER_HEADS.get(head, {}).get(stem, _words(stem))
+    return OF_OTHER_HEADS.get(head, {}).get(stem, _words(stem))
 
 
 def page_templates() -> Environment:

@@ -44,6 +44,7 @@ def entries(study: Study, config: Mapping[str, Any], folder: Path) -> list[Entry
         folder: for the thumbnails.
     """
     layers = {model.name: [layer.name for layer in model.shown_layers if layer.grid] for model in study.models}
+    heads = [evaluation.head for model in study.models for evaluation in model.evaluations]
     found = []
     for name, figure in FIGURES.items():
         sources = list(figure.sources(config, lambda model: layers.get(model, [])))
@@ -51,7 +52,7 @@ def entries(study: Study, config: Mapping[str, Any], folder: Path) -> list[Entry
         for source in sources:
             if thumbnail := _thumbnail(source, study.folder, folder / f"figure_{name}.jpg"):
                 break
-        found.append(Entry(name, figure.title, figure.shows, figure.config, len(sources), thumbnail))
+        found.append(Entry(name, figure.title_of(heads), figure.shows, figure.config, len(sources), thumbnail))
     return found
 
 

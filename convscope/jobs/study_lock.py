@@ -75,6 +75,44 @@ def begin_run(
     return True
 
 
+def hold_figure(
+    folder: str | os.PathLike[str], figure: str, place: str, arguments: Sequence[str] = (), only_says: bool = False
+) -> bool:
+    """Hold a figure's folder until this process ends: studies share it, and of two that fill it at once each takes the other's away.
+
+    Args:
+        folder: `.snakemake` of the working directory.
+        figure: its name.
+        place: the folder that holds the figures.
+        arguments, only_says: see `begin_run`.
+
+    Returns:
+        Whether it is held, see `begin_run`.
+
+    Raises:
+        UserError: a run of another study is making the figure.
+    """
+    if only_says or {argument.partition("=")[0] for argument in arguments} & _ONLY_SAYS:
+        return False
+    name = identity(figure=f"{place}/{figure}")[:12]
+    lock = Lock(Path(folder) / "runs" / "figures" / f"{figure}.{name}.lock")
+    if any(held.path == lock.path for held in _held):
+        return True
+    try:
+        holder = lock.acquire()
+    except OSError:
+        return False
+    if holder is not None:
+        where = "" if holder.known_to_live else f"; if there is none, delete {lock.path} and start again"
+        raise UserError(
+            f"{place}/{figure}: a run of another study is making it ({holder}), and studies share that folder; wait for its end, or "
+            f"start this one in a folder of its own{where}"
+        )
+    _held.append(lock)
+    atexit.register(lock.release)
+    return True
+
+
 def _live(folder: Path) -> dict[Path, Holder]:
     found = {path: holder_of(path) for path in sorted((folder / "runs").glob("*.lock"))}
     return {path: holder for path, holder in found.items() if holder is not None}

@@ -55,6 +55,14 @@ def test_the_lines_of_the_index_ask_for_the_figure_and_the_base_does_not(name: s
         sources_of(name, complete(yaml.safe_load(BASE)), no_layers)
 
 
+def test_a_figure_is_called_what_it_is_of_the_models_at_hand() -> None:
+    roc = FIGURES["roc"]
+    assert roc.title_of(["binary", "multiclass"]) == roc.title_of([]) == "ROC curves"
+    assert roc.title_of(["regression", "regression"]) == "Share of images by error"
+    assert roc.title_of(["binary", "multilabel"]) == "ROC curves; ROC and precision by recall"
+    assert FIGURES["heatmap"].title_of(["regression"]) == FIGURES["heatmap"].title
+
+
 def test_every_method_has_a_figure_of_its_name() -> None:
     assert set(CAMS) | set(ATTRIBUTIONS) <= set(FIGURES)
 

@@ -1,6 +1,7 @@
 """Pages of a model of many labels and of one of numbers, and what is said of a model: as text, whatever is in it."""
 
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -111,3 +112,7 @@ def test_a_page_of_numbers(results: Path) -> None:
     assert table.words.index("1.png") < table.words.index("0.png"), "the most wrong first"
     assert "the most wrong first" in table.words and "16.98" in table.words
     assert "Confidence" not in table.words and "select" not in table.tags, "a filter of every number helps nobody"
+    figures = (results / "gallery" / "figures.html").read_text(encoding="utf-8")
+    titles = re.findall(r'<h3 class="card-title">(.*?)</h3>', figures)
+    # On its other split the model of this study has classes.
+    assert {"Share of images by error; ROC curves", "Table of outputs; Class table"} <= set(titles)

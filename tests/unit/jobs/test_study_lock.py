@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from convscope.errors import UserError
-from convscope.jobs.study_lock import begin_run
+from convscope.jobs import study_lock
+from convscope.jobs.study_lock import begin_run, hold_figure
 from convscope.storage import runs
 from convscope.storage.processes import this_process
 
@@ -128,6 +129,30 @@ def test_jobs_are_told_whose_they_are(tmp_path: Path, monkeypatch: pytest.Monkey
     run = runs.this_run()
     assert run and run.process.pid == os.getpid() and json.loads(Path(run.lock).read_text())["token"] == run.token
     runs.still_on()
+
+
+def test_a_figure_is_made_by_one_study_at_a_time(tmp_path: Path) -> None:
+    program = """
+import sys
+from convscope.errors import UserError
+from convscope.jobs.study_lock import hold_figure
+try:
+    print(hold_figure(sys.argv[1], sys.argv[2], "figures", sys.argv[3:]), flush=True)
+except UserError as error:
+    print(error, flush=True)
+"""
+
+    def other(*arguments: str) -> str:
+        return subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    assert hold_figure(tmp_path, "roc", "figures") and hold_figure(tmp_path, "roc", "figures"), "rules ask twice"
+    assert other("roc").startswith(f"figures/roc: a run of another study is making it (process {os.getpid()} on ")
+    assert other("roc").endswith("; wait for its end, or start this one in a folder of its own")
+    assert other("confusion") == "True" and other("roc", "--summary") == "False"
+    study_lock._held.pop().release()
+    assert other("roc") == "True"
 
 
 def test_one_process_may_read_its_rules_again_and_hold_a_study_below_two_prefixes(tmp_path: Path) -> None:
