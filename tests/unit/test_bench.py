@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from bench import images, picture
+from bench import backends, images, picture
 from bench.figure import score
 from bench.flops import convolution_flops, filter_step_flops
 from bench.lines import Line, shown, table
@@ -286,3 +286,18 @@ def test_every_stage_of_the_plan_has_settings() -> None:
     assert plan.settings("filters")["threads"] >= 1 and plan.settings("cams")["shard"] > 0
     assert len(plan.layers) < len(LAYERS) and plan.layers[-1] == LAYERS[-1]
     assert all(one != other for one, other in itertools.pairwise(plan.layers))
+
+
+def test_backends_are_compared_round_by_round() -> None:
+    """A round in which everything takes twice as long says the same; what is compiled and the start stand apart."""
+
+    def rounds(each: float) -> list[dict[str, float]]:
+        return [{"start": 2 * slow, "first": 3.0, "each": slow * each} for slow in (1, 2)]
+
+    lines = list(backends.table({"gradcam": {"tensorflow": rounds(1), "jax": rounds(3)}}))
+    assert lines == [
+        "| | tensorflow, s | jax, times as long | compiling: tensorflow, jax, s |",
+        "|---|---|---|---|",
+        "| a picture by Grad-CAM, 224 px | 1.5 (1 .. 2) | 3 (3 .. 3) | 3.0, 3.0 |",
+        "| libraries and network loaded | 3 (2 .. 4) | 1 (1 .. 1) | |",
+    ]
