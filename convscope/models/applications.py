@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib
+import os
 import re
 import zipfile
 from collections.abc import Mapping
@@ -72,6 +73,11 @@ def import_application(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[s
             raise UserError(
                 f"application {name}: '{weights}' does not fit the network: {_fits(Path(weights)) or reason}"
             ) from None
+        if "URL fetch failure" not in reason:
+            raise UserError(
+                f"application {name}: what was downloaded to '{_downloads()}' is not its weights ({reason}); delete the file there "
+                "and try again"
+            ) from None
         raise UserError(
             f"application {name}: its weights cannot be downloaded ({reason}); on a machine without network "
             "download the file of that address by hand and set 'weights' to it"
@@ -80,6 +86,12 @@ def import_application(settings: Mapping[str, Any]) -> tuple[keras.Model, dict[s
     size = (height or _SIDE, width or _SIDE)
     facts = {"source": f"keras.applications.{name}, weights {Path(weights).name}", "input_size": size}
     return network, facts | preprocessing(APPLICATION_MODES.get(name, "none"))
+
+
+def _downloads() -> Path:
+    """The folder that Keras downloads weights to (`keras.utils.get_file`)."""
+    home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    return (home if os.access(home, os.W_OK) else Path("/tmp/.keras")) / "models"  # noqa: S108 (Keras's own)
 
 
 # What an application's last layer ends in, which no file of weights says, by the head that the config asks for.

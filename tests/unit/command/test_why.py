@@ -1,11 +1,18 @@
 """`convscope why`: the model's own answers, the workflow's map, and one line for every mistake."""
 
+import contextlib
+import http.server
 import json
+import sys
+import threading
 from pathlib import Path
+from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import pytest
+from keras.src.legacy.saving import legacy_h5_format
 from PIL import Image
 
 import convscope
@@ -94,3 +101,57 @@ def test_a_regression_keeps_the_order_of_its_numbers() -> None:
     values = np.array([1.0, 3.0, 2.0])
     assert [row["class"] for row in ranking("regression", values, "abc", 5)] == ["a", "b", "c"]
     assert [row["class"] for row in ranking("multiclass", values, "abc", 2)] == ["b", "c"]
+
+
+class _Weights(http.server.BaseHTTPRequestHandler):
+    """Serves the bytes of its server, half of them where it is told to cut, or "not found"."""
+
+    def do_GET(self) -> None:
+        server: Any = self.server
+        self.send_response(200 if server.content else 404)
+        self.send_header("Content-Length", str(len(server.content)))
+        self.end_headers()
+        with contextlib.suppress(OSError):
+            self.wfile.write(server.content[: len(server.content) // (2 if server.cuts else 1)])
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
+def test_weights_are_downloaded_by_name(here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+    """From a server that knows them not, cuts them, sends a page in their place, and sends them."""
+    server: Any = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Weights)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    module = sys.modules["keras.src.applications.mobilenet"]
+    monkeypatch.setattr(module, "BASE_WEIGHT_PATH", f"http://127.0.0.1:{server.server_address[1]}/")
+    (here / "keras").mkdir()
+    # Keras reads the variable once, when it is imported.
+    monkeypatch.setattr(keras.src.backend.config, "_KERAS_DIR", str(here / "keras"))
+    monkeypatch.setenv("KERAS_HOME", str(here / "keras"))
+    network = keras.applications.MobileNet(weights=None)
+    with h5py.File("served.h5", "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, network)
+    whole = Path("served.h5").read_bytes()
+
+    def asked() -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as end:
+            main(["why", "photos/a.png", "--model", "MobileNet"])
+        said = capsys.readouterr()
+        return end.value.code, said.out, said.err  # type: ignore[return-value]
+
+    for server.content, server.cuts, wrong in (
+        (b"", False, "its weights cannot be downloaded (URL fetch failure"),
+        (whole, True, "its weights cannot be downloaded ("),
+        (b"<html>sign in</html>", False, f"what was downloaded to '{here}/keras/models' is not"),
+    ):
+        code, _, said = asked()
+        assert code == 1 and wrong in said and "Traceback" not in said and said.count("\n") == 1, said
+    (here / "keras" / "models" / "mobilenet_1_0_224_tf.h5").unlink()
+    server.content = whole
+    code, said, _ = asked()
+    assert code == 0
+    server.shutdown()
+    pixels = convscope.explain(network, "photos/a.png").images
+    expected = np.asarray(network(pixels.astype("float32") / 127.5 - 1))[0]
+    rows = json.loads(Path("why/a_gradcam.json").read_text())["answers"]
+    np.testing.assert_allclose([row["value"] for row in rows], np.sort(expected)[::-1][: len(rows)], rtol=1e-3)
