@@ -77,12 +77,15 @@ class _Fixed(NamedTuple):
 
 
 class _State(NamedTuple):
-    """Where a descent is: the change, the point that the next step starts from, the best change with success, and its norm."""
+    """Where a descent is: the change, the point that the next step starts from, the best change with success of all c so far, its
+    norm (inf: there was none), and whether this c had a success.
+    """
 
     d: Any
     slack: Any
     best: Any
     norm: Any
+    succeeded: Any
 
 
 class Search:
@@ -132,7 +135,7 @@ class Search:
         self._to_model = _model_space(scores.spec)
         images = keras.KerasTensor((None, *scores.spec.input_size, scores.spec.depth), "float32")
         numbers, number = keras.KerasTensor((None,), "float32"), keras.KerasTensor((), "float32")
-        state = _State(images, images, images, numbers)
+        state = _State(images, images, images, numbers, keras.KerasTensor((None,), "bool"))
         fixed = _Fixed(images, images, images, keras.KerasTensor((None,), "int32"), numbers)
         read = [weight for part in (scores.network, autoencoder) for weight in getattr(part, "variables", ())]
         self._step = compiled(self._fista, [state, fixed, number, number], read)
@@ -150,57 +153,69 @@ class Search:
         base = np.broadcast_to(neutral, pictures.shape) if self.positive else pictures
         fixed = _Fixed(_float(base), low, high, ops.convert_to_tensor(targets, "int32"), ops.zeros(count))
         lower, upper = np.zeros(count), np.full(count, np.inf)
-        c = np.full(count, self.constant)
-        best = (np.zeros_like(pictures, np.float32), np.full(count, np.inf), np.full(count, np.nan, np.float32))
+        c, constant = np.full(count, self.constant), np.full(count, np.nan, np.float32)
+        best, norm = np.zeros_like(pictures, np.float32), np.full(count, np.inf, np.float32)
         constants, successes = [], []
         iterations = np.zeros(count, np.int32)
         for _ in range(self.searches):
-            delta, norm, steps = self._descend(fixed._replace(c=_float(c)))
-            success = np.isfinite(norm)
-            better = norm < best[1]
-            best[0][better], best[1][better], best[2][better] = delta[better], norm[better], c[better]
-            iterations += steps
+            # No change is less than none, and where none succeeds it does for every c.
+            success = norm == 0
+            if len(rows := np.flatnonzero(~success)):
+                part = _Fixed(*(ops.take(each, rows, axis=0) for each in fixed))._replace(c=_float(c[rows]))
+                before = norm[rows]
+                best[rows], norm[rows], success[rows], steps = self._descend(part, best[rows], before)
+                iterations[rows] += steps
+                better = rows[norm[rows] < before]
+                constant[better] = c[better]
             constants.append(c.astype(np.float32))
             successes.append(success)
             upper = np.where(success, np.minimum(upper, c), upper)
             lower = np.where(success, lower, np.maximum(lower, c))
             c = np.where(np.isfinite(upper), (lower + np.where(np.isfinite(upper), upper, 0)) / 2, c * _GROWTH)
-        return Found(best[0], np.isfinite(best[1]), best[2], np.stack(constants, 1), np.stack(successes, 1), iterations)
+        return Found(best, np.isfinite(norm), constant, np.stack(constants, 1), np.stack(successes, 1), iterations)
 
-    def _descend(self, fixed: _Fixed) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """One c an image: the smallest change with success, its norm (inf: there was none), steps taken."""
-        count, zero = len(fixed.c), ops.zeros_like(fixed.base)
-        steps = np.full(count, self.iterations, np.int32)
-        state = _State(zero, zero, zero, _float(np.full(count, np.inf)))
+    def _descend(
+        self, fixed: _Fixed, best: np.ndarray, norm: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """One c an image: the best change of this c and those before, its norm, whether this c had a success, steps taken."""
+        count, zero = len(norm), ops.zeros_like(fixed.base)
+        steps, success = np.full(count, self.iterations, np.int32), np.zeros(count, bool)
+        best, norm = np.array(best), np.array(norm)
+        moving = np.arange(count)
+        state = _State(zero, zero, _float(best), _float(norm), ops.convert_to_tensor(success))
         for step in range(self.iterations):
             rate = self.learning_rate * (1 - step / self.iterations) ** 0.5
             state = self._step(state, fixed, _float(rate), _float(step))
             if step == 0:
-                # Steps only get shorter: what did not leave 0 with the first never will.
-                best, norm = np.array(to_numpy(state.best)), np.array(to_numpy(state.norm))
-                moving = np.flatnonzero(to_numpy(state.d).reshape(count, -1).any(axis=1))
-                steps[np.setdiff1d(np.arange(count), moving)] = 1
+                # Steps only get shorter: what did not leave 0 with the first never will. And where 0 is a success, nothing is less.
+                best[:], norm[:], success[:] = (to_numpy(each) for each in (state.best, state.norm, state.succeeded))
+                going = to_numpy(state.d).reshape(count, -1).any(axis=1) & (norm > 0)
+                moving = np.flatnonzero(going)
+                steps[~going] = 1
                 if not len(moving):
-                    return best, norm, steps
+                    return best, norm, success, steps
                 if len(moving) < count:
                     state = _State(*(ops.take(each, moving, axis=0) for each in state))
                     fixed = _Fixed(*(ops.take(each, moving, axis=0) for each in fixed))
         # The last change has not been looked at yet.
         state = self._step(state, fixed, _float(0.0), _float(0.0))
-        best[moving], norm[moving] = to_numpy(state.best), to_numpy(state.norm)
-        return best, norm, steps
+        best[moving], norm[moving], success[moving] = (
+            to_numpy(each) for each in (state.best, state.norm, state.succeeded)
+        )
+        return best, norm, success, steps
 
     def _fista(self, state: _State, fixed: _Fixed, rate: Any, k: Any) -> _State:
         """Keep the change if it is the best so far, then one step from the slack point."""
-        d, slack, best, norm = state
+        d, slack, best, norm, succeeded = state
         size = ops.sum(self.b / self.learning_rate * ops.abs(d) + d**2, axis=(1, 2, 3))
-        # None of them can be the best: then whether they succeed is no matter.
+        # Where this c is known to succeed and none of them can be the best, whether they succeed is no matter.
         margin = ops.cond(
-            ops.any(size < norm),
+            ops.any((size < norm) | ~succeeded),
             lambda: self._margin(fixed.base + d, fixed.targets),
             lambda: ops.ones_like(norm),
         )
-        better = (margin < 0) & (margin <= -self.k + 1e-6) & (size < norm)
+        success = (margin < 0) & (margin <= -self.k + 1e-6)
+        better = success & (size < norm)
         best = ops.where(better[:, None, None, None], d, best)
         norm = ops.where(better, size, norm)
 
@@ -216,7 +231,7 @@ class Search:
         shrunk = ops.sign(moved) * ops.maximum(ops.abs(moved) - self.b, 0)
         after = ops.clip(shrunk, fixed.low, fixed.high)
         slack = ops.clip(after + k / (k + 3) * (after - d), fixed.low, fixed.high)
-        return _State(after, slack, best, norm)
+        return _State(after, slack, best, norm, succeeded | success)
 
     def _margin(self, changed: Any, targets: Any) -> Any:
         """How far the class is ahead of the best other (negative search) or behind it (positive): (N,), a success below 0."""
