@@ -13,8 +13,8 @@ rule train_segmentation:
     """Train a network of pixels from scratch on pictures and masks; killed, it goes on after the last finished epoch."""
     input:
         images=lambda w: f"{STUDY}/datasets/{config['models'][w.model]['dataset']}/images.csv",
-        masks=lambda w: f"{STUDY}/datasets/{config['models'][w.model]['dataset']}/masks.csv",
-        parts=lambda w: f"{STUDY}/datasets/{config['models'][w.model]['dataset']}/parts.json",
+        masks=lambda w: f"{STUDY}/datasets/{config['models'][w.model]['dataset']}/masks_to_learn.csv",
+        parts=lambda w: f"{STUDY}/datasets/{config['models'][w.model]['dataset']}/parts_to_learn.json",
     output:
         model="<study>/models/{model}/model.keras",
         spec="<study>/models/{model}/model.json",

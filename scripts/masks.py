@@ -10,7 +10,7 @@ from convscope.jobs.job import parser, run, say
 def main(args: argparse.Namespace) -> None:
     """Write both tables."""
     from convscope.data.datasets import ImageRow
-    from convscope.data.part_masks import MaskRow, list_masks
+    from convscope.data.part_masks import MaskRow, list_masks, told
     from convscope.storage.files import write_json
     from convscope.storage.tables import read_table, write_table
 
@@ -18,12 +18,9 @@ def main(args: argparse.Namespace) -> None:
     rows, parts = list_masks(args.folder, json.loads(args.settings), images)
     write_table(args.masks, rows, MaskRow)
     write_json(args.parts, {"parts": parts})
-    bad = [row for row in rows if row.reason]
-    for row in bad:
-        say(f"bad: {row.mask!r}: {row.reason}")
-    used = len(rows) - len(bad)
-    say(f"{used} of {len(images)} pictures have a part mask; parts: {', '.join(parts) or 'without names'}")
-    if bad:
+    for line in told(rows, len(images), parts):
+        say(line)
+    if bad := [row for row in rows if row.reason]:
         say(
             f"warning: {len(bad)} part masks are not used, as {args.masks} says; where maps lie is not judged on their pictures"
         )

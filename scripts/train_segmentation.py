@@ -12,6 +12,7 @@ RESIZE = "crop"
 
 def main(args: argparse.Namespace) -> None:
     """Train, make the model canonical, write everything."""
+    from convscope.data.rows import LEARNED
     from convscope.errors import UserError
     from convscope.jobs.job import Progress, say
     from convscope.models import architectures, training
@@ -34,7 +35,7 @@ def main(args: argparse.Namespace) -> None:
     reads = ModelSpec(args.name, size, **facts).reads
     model = architectures.build({**settings, "dropout": 0}, len(classes), reads.depth)
     splits, used, without = {}, [], 0
-    for split in ("train", "validation"):
+    for split in LEARNED:
         of_split = [row for row in read_rows(args.images) if row["split"] == split]
         rows = [row for row in of_split if row["path"] in masks]
         if not rows:
@@ -102,7 +103,7 @@ if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--name", required=True, help="the model's name in the study")
     arguments.add_argument("--images", type=Path, required=True, help="the data set's images.csv")
-    arguments.add_argument("--masks", type=Path, required=True, help="the data set's masks.csv")
+    arguments.add_argument("--masks", type=Path, required=True, help="the data set's masks_to_learn.csv")
     arguments.add_argument("--parts", type=Path, required=True, help="the data set's parts.json")
     arguments.add_argument("--settings", required=True, help="the model's config, as JSON")
     arguments.add_argument("--state", type=Path, help="folder that keeps what a resumed run needs")

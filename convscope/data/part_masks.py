@@ -1,14 +1,16 @@
 """Part masks: which pixels of a picture belong to the object and to its parts, listed beside the pictures."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from convscope.data.datasets import ImageRow, listing_in, masks_folder, pictures_root
 from convscope.data.masks import check_mask, read_mask
+from convscope.data.rows import LEARNED
 from convscope.errors import BadImage
 from convscope.storage.files import read_json, sha256_of
+from convscope.storage.tables import read_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,6 +56,19 @@ def list_masks(
                 MaskRow(image.path, str(mask), sha256, _reason(mask, sha256, (image.height, image.width), parts))
             )
     return rows, parts
+
+
+def told(rows: Sequence[MaskRow], pictures: int, parts: list[str]) -> list[str]:
+    """What a log says of the masks of so many pictures: those that are not used, and how many are."""
+    bad = [row for row in rows if row.reason]
+    names = ", ".join(parts) or "without names"
+    used = f"{len(rows) - len(bad)} of {pictures} pictures have a part mask; parts: {names}"
+    return [*(f"bad: {row.mask!r}: {row.reason}" for row in bad), used]
+
+
+def learned(images: Path) -> list[ImageRow]:
+    """The pictures of a dataset's table that a training looks at."""
+    return [row for row in read_table(images, ImageRow) if row.split in LEARNED]
 
 
 def _places(

@@ -11,6 +11,7 @@ from convscope.data.folders import folders_called, is_picture, is_picture_file
 from convscope.data.groups import composed
 from convscope.data.listings import Listing, metadata_files
 from convscope.data.pairs import listing_of
+from convscope.data.rows import LEARNED
 from convscope.errors import UserError, nearest
 from convscope.storage.addresses import fault_of_address, local_file
 from convscope.storage.fingerprints import is_ignored
@@ -91,6 +92,25 @@ def listed_masks(dataset: Mapping[str, Any]) -> list[str]:
     """The same of the part masks that a dataset's list names, and the list of their parts' names; [] where it has no list."""
     path, files = Path(dataset["path"]), listed_files(dataset, masks=True)
     return [*files, str((path if path.is_dir() else path.parent) / "parts.json")] if files else []
+
+
+def learned_masks(dataset: Mapping[str, Any]) -> tuple[list[str], list[Path]] | None:
+    """The part masks of the pictures that a training looks at, and what names their parts: files, there or not, and folders.
+
+    None where it takes the pictures to know which those are: counted ones (`images_per_class`), and masks in folders of a list.
+    """
+    listing, root = listing_if_any(dataset), Path(dataset["path"])
+    if dataset.get("images_per_class") or (listing and not any(entry.mask for entry in listing.entries)):
+        return None
+    beside = root if root.is_dir() else root.parent
+    masks = beside / dataset.get("masks", ".")
+    files = [str(masks / "parts.json"), str(beside / "parts.json")]
+    if listing:
+        learned = [entry.mask for entry in listing.entries if entry.mask and not entry.fault and entry.split in LEARNED]
+        return [*files, *learned], []
+    places = [place for split, place in split_folders(dataset).items() if split in LEARNED]
+    folders = [masks / place.relative_to(root) for place in places]
+    return files, [folder for folder in folders if folder.is_dir()]
 
 
 def classes_on_disk(dataset: Mapping[str, Any]) -> list[str] | None:

@@ -9,6 +9,8 @@ from convscope.data.groups import label_names
 from convscope.errors import UserError
 from convscope.storage.tables import read_rows
 
+# The splits that a training looks at.
+LEARNED = ("train", "validation")
 # Why such a dataset trains nothing.
 ONE_CLASS = (
     "many labels or a number of each picture, and training here is of one class a picture; name a column of classes by "
@@ -16,9 +18,7 @@ ONE_CLASS = (
 )
 
 
-def rows_to_learn(
-    images: Path, classes: Sequence[str], splits: Sequence[str] = ("train", "validation")
-) -> list[dict[str, str]]:
+def rows_to_learn(images: Path, classes: Sequence[str], splits: Sequence[str] = LEARNED) -> list[dict[str, str]]:
     """The rows of a dataset's table that a classifier learns from: those of the splits that have a class.
 
     Raises:

@@ -1,5 +1,6 @@
 """Datasets: splits, classes, bad pictures, masks, and the fingerprint of a folder."""
 
+import argparse
 import json
 import os
 import shutil
@@ -19,10 +20,12 @@ from convscope.data.datasets import (
     scan_dataset,
 )
 from convscope.data.part_masks import MaskRow, list_masks
+from convscope.data.places import learned_masks
 from convscope.errors import UserError
 from convscope.pictures.kinds import NAMES
 from convscope.storage.files import sha256_of
 from convscope.storage.tables import read_rows, read_table, write_table
+from scripts.masks_to_learn import main as list_learned
 
 
 def draw(path: Path, level: int = 100, size: tuple[int, int] = (12, 10)) -> Path:
@@ -339,3 +342,32 @@ def test_the_real_photos(tmp_path):
         pytest.skip("needs the real photos beside the checkout")
     dataset = scan_dataset(photos, {"splits": {"validation": "validation"}}, threads=2)
     assert dataset.counts() == {("validation", "cats"): 250, ("validation", "dogs"): 250} and dataset.bad == []
+
+
+def test_a_training_looks_at_the_masks_of_its_own_splits_alone(tmp_path):
+    root = tmp_path / "pets"
+    for split in ("train", "validation", "test"):
+        draw(root / split / "cat" / "0.png")
+        draw_mask(root / "masks" / split / "cat" / "0.png")
+    (root / "parts.json").write_text(json.dumps(["background", "body"]))
+    settings = {"source": "path", "masks": "masks"}
+    splits = {"splits": {split: split for split in ("train", "validation", "test")}}
+    write_table(tmp_path / "images.csv", scan_dataset(root, settings | splits).images, ImageRow)
+    made = {name: tmp_path / f"{name}.table" for name in ("masks", "parts")}
+    list_learned(argparse.Namespace(images=tmp_path / "images.csv", folder=root, settings=json.dumps(settings), **made))
+    assert [Path(row["mask"]).parts[-3] for row in read_rows(made["masks"])] == ["train", "validation"]
+    assert json.loads(made["parts"].read_text()) == {"parts": ["background", "body"]}
+    # What is known of them before the pictures are read.
+    names = [str(root / "masks" / "parts.json"), str(root / "parts.json")]
+    places = [root / "masks" / split for split in ("train", "validation")]
+    assert learned_masks({"path": str(root), **settings, **splits}) == (names, places)
+    assert learned_masks({"path": str(root), **settings}) == (names, places), "folders of folders are splits"
+    assert learned_masks({"path": str(root), **settings, "images_per_class": {"train": 1}}) is None
+    rows = [
+        {"path": f"{split}/cat/0.png", "split": split, "class": "cat", "mask": f"{split}.png"}
+        for split in splits["splits"]
+    ]
+    write_table(root / "list.csv", rows, list(rows[0]))
+    listed = {"source": "table", "path": str(root / "list.csv"), "folder": "."}
+    found = learned_masks(listed)
+    assert found == ([str(root / "parts.json")] * 2 + [str(root / "train.png"), str(root / "validation.png")], [])

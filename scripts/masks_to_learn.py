@@ -1,0 +1,31 @@
+"""List the part masks that a network of pixels learns from and is validated with, and the names of their values."""
+
+import argparse
+import json
+from pathlib import Path
+
+from convscope.jobs.job import parser, run, say
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write both tables."""
+    from convscope.data.part_masks import MaskRow, learned, list_masks, told
+    from convscope.storage.files import write_json
+    from convscope.storage.tables import write_table
+
+    images = learned(args.images)
+    rows, parts = list_masks(args.folder, json.loads(args.settings), images)
+    write_table(args.masks, rows, MaskRow)
+    write_json(args.parts, {"parts": parts})
+    for line in told(rows, len(images), parts):
+        say(line)
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--settings", required=True, help="the dataset's part of the config, as JSON")
+    arguments.add_argument("--folder", type=Path, required=True, help="folder of the pictures (read only)")
+    arguments.add_argument("--images", type=Path, required=True, help="the dataset's table of pictures (CSV)")
+    arguments.add_argument("--masks", type=Path, required=True, help="table of the masks to write (CSV)")
+    arguments.add_argument("--parts", type=Path, required=True, help="names of the masks' values to write (JSON)")
+    run(main, arguments)
