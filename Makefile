@@ -28,7 +28,7 @@ progress: $(VENV)/runtime ## Say how much of a study's filter patterns is made, 
 	@python -m scripts.progress --config "$$CONFIG"
 
 test: $(VENV)/test ## Install what the tests need and run all of them.
-	pytest -n 2 --dist loadfile
+	pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-changes: $(VENV)/test ## Change every leaf of the config and every kind of file, and compare with fresh folders (hours; ARGS="'cams.*' --dry").
 	python -m tests.workflow.changes $(ARGS)
