@@ -153,7 +153,7 @@ def positive_search(network: keras.Model, spec: ModelSpec, images: np.ndarray) -
     fixed = _Fixed(
         number(np.full_like(images, 0.4)), number(low), number(high), targets, number(np.full(4, 50.0, "float32"))
     )
-    state = _State(zero, zero, zero, number(np.full(4, np.inf, np.float32)))
+    state = _State(zero, zero, zero, number(np.full(4, np.inf, np.float32)), number(np.zeros(4, bool)))
     for step in range(5):
         state = search._step(state, fixed, number(np.float32(0.05)), number(np.float32(step)))
     return {"attributions.pertinent_positive": keras.ops.convert_to_numpy(state.d)}
