@@ -17,6 +17,7 @@ if not (workflow.overwrite_configfiles or IS_MODULE):
 include: "rules/common.smk"
 include: "rules/ending.smk"
 include: "rules/data.smk"
+include: "rules/masks.smk"
 include: "rules/models.smk"
 include: "rules/evaluation.smk"
 include: "rules/segmentation.smk"

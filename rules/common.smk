@@ -236,7 +236,12 @@ def pairs(stage):
 
 
 def files_of(rule, **wildcards):
-    """Every file that a rule makes, so that a lost one is made again; a folder (no suffix) has no content to compare."""
+    """Everything that a rule makes, so that what is lost is made again; a folder (no suffix) has no content to compare."""
     return [
-        made.format(**wildcards) for made in rule.output if os.path.splitext(made)[1]
+        (
+            made.format(**wildcards)
+            if os.path.splitext(made)[1]
+            else ancient(made.format(**wildcards))
+        )
+        for made in rule.output
     ]

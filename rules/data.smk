@@ -1,17 +1,11 @@
 """Datasets and image sets: drawn, downloaded, or used in place; every picture verified and listed."""
 
 from convscope.check import splits_of
-from convscope.data.places import (
-    learned_masks,
-    listed_files,
-    listed_masks,
-    masks_below,
-)
+from convscope.data.places import listed_files, masks_below
 from convscope.data.settings import (
     MADE_IN,
     dataset_settings,
     image_set_settings,
-    masks_settings,
 )
 from convscope.storage.addresses import (
     download_name,
@@ -201,16 +195,39 @@ rule extract:
 
 
 def dataset_content(wildcards):
-    """Digest of the pictures made for a dataset; the folder itself is known to Snakemake by its time alone."""
+    """Digest of the pictures made for a dataset; the folder itself is known to Snakemake by its time alone.
+
+    Drawn anew because the folder is gone, they are what they were; what makes them others is among the params (`drawing`).
+    """
     source = config["datasets"][wildcards.dataset]["source"]
     made = {
-        "drawn_pets": rules.draw_pets.output.content,
-        "drawn_produce": rules.draw_produce.output.content,
+        "drawn_pets": ancient(rules.draw_pets.output.content),
+        "drawn_produce": ancient(rules.draw_produce.output.content),
         "archive": rules.extract.output.content,
         "path": [],
         "table": [],
     }
     return made[source]
+
+
+def drawing(wildcards):
+    """What drawn pictures depend on, the order of their splits, too; nothing of others."""
+    dataset = config["datasets"][wildcards.dataset]
+    if dataset["source"] not in DRAWN:
+        return ""
+    return argument(
+        [code(f"draw_{dataset['source'].removeprefix('drawn_')}"), dataset, SEED],
+        in_order=False,
+    )
+
+
+def made_pictures():
+    """The folders of pictures that the workflow makes: lost ones are made again."""
+    return [
+        ancient(f"{STUDY}/datasets/{name}/{MADE_IN[dataset['source']]}")
+        for name, dataset in config["datasets"].items()
+        if dataset["source"] in MADE_IN
+    ]
 
 
 def dataset_path(wildcards):
@@ -258,6 +275,7 @@ rule dataset:
             dataset_settings(config["datasets"][w.dataset]), in_order=False
         ),
         fingerprint=dataset_fingerprint,
+        drawing=drawing,
         folder=dataset_path,
     shell:
         r"""
@@ -296,90 +314,6 @@ rule contact_sheet:
         r"""
         python "$CONVSCOPE_SCRIPTS" contact_sheet --images {input.images:q} --bad {input.bad:q} --splits {params.splits:q} \
             --sheet {output.sheet:q} --seed {params.seed} --log {log:q}
-        """
-
-
-def masks_fingerprint(wildcards):
-    """What a user's part masks hold, and what names their parts, wherever they lie."""
-    dataset = config["datasets"][wildcards.dataset]
-    if dataset["source"] not in ("table", "path"):
-        return []
-    listed = listed_masks(dataset)
-    found = [contents_of(listed)] if listed else []
-    root = Path(dataset["path"])
-    places = (
-        [root / dataset["masks"], root / "parts.json"] if dataset.get("masks") else []
-    )
-    return found + [content_of(place) for place in places if place.exists()]
-
-
-rule masks:
-    """List the part masks of a dataset's pictures."""
-    input:
-        images=rules.dataset.output.images,
-        made=dataset_content,
-    output:
-        masks="<study>/datasets/{dataset}/masks.csv",
-        parts="<study>/datasets/{dataset}/parts.json",
-    log:
-        "<study>/logs/masks/{dataset}.log",
-    benchmark:
-        "<study>/benchmarks/masks/{dataset}.tsv"
-    conda:
-        "../envs/convscope.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=20,
-    params:
-        code=code("masks"),
-        settings=lambda w: argument(masks_settings(config["datasets"][w.dataset])),
-        fingerprint=masks_fingerprint,
-        folder=dataset_path,
-    shell:
-        r"""
-        python "$CONVSCOPE_SCRIPTS" masks --settings {params.settings:q} --folder {params.folder:q} --images {input.images:q} \
-            --masks {output.masks:q} --parts {output.parts:q} --log {log:q}
-        """
-
-
-def learned_masks_fingerprint(wildcards):
-    """The same of the masks that a training looks at, so that no other one makes it begin anew, as far as that is known beforehand."""
-    dataset = config["datasets"][wildcards.dataset]
-    known = learned_masks(dataset) if dataset["source"] in ("table", "path") else None
-    if known is None:
-        return masks_fingerprint(wildcards)
-    files, folders = known
-    return [contents_of(files), *(content_of(place) for place in folders)]
-
-
-rule masks_to_learn:
-    """List by themselves the part masks that a network of pixels learns from and is validated with."""
-    input:
-        images=rules.dataset.output.images,
-        made=dataset_content,
-    output:
-        masks="<study>/datasets/{dataset}/masks_to_learn.csv",
-        parts="<study>/datasets/{dataset}/parts_to_learn.json",
-    log:
-        "<study>/logs/masks_to_learn/{dataset}.log",
-    benchmark:
-        "<study>/benchmarks/masks_to_learn/{dataset}.tsv"
-    conda:
-        "../envs/convscope.yaml"
-    threads: 1
-    resources:
-        mem_mb=500,
-        runtime=20,
-    params:
-        code=code("masks_to_learn"),
-        settings=lambda w: argument(masks_settings(config["datasets"][w.dataset])),
-        fingerprint=learned_masks_fingerprint,
-        folder=dataset_path,
-    shell:
-        r"""
-        python "$CONVSCOPE_SCRIPTS" masks_to_learn --settings {params.settings:q} --folder {params.folder:q} --images {input.images:q} \
-            --masks {output.masks:q} --parts {output.parts:q} --log {log:q}
         """
 
 

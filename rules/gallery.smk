@@ -31,6 +31,7 @@ rule gallery:
     """Make the study's pages."""
     input:
         datasets=expand(rules.dataset.output, dataset=config["datasets"]),
+        pictures=made_pictures(),
         sheets=expand(rules.contact_sheet.output.sheet, dataset=config["datasets"]),
         image_sets=shown_sets(),
         models=expand(

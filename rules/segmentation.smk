@@ -249,17 +249,29 @@ rule predicted_masks:
 
 
 def segmentation_files():
-    """The masks and reports of every network of pixels and image set, and the evidence for its regions."""
+    """The masks and reports of every network of pixels and image set, those that judging takes, and the evidence for its regions."""
     masks = [
         file
         for model, images in pairs("segmentation")
         for rule in (rules.segment, rules.segmentation_report)
         for file in files_of(rule, model=model, images=images)
     ]
-    return masks + [
+    judged = {
+        (part["masks"], images)
+        for part in config["judging"].values()
+        if part.get("masks")
+        for images in part["images"]
+    }
+    taken = [
+        file
+        for model, images in sorted(judged)
+        for file in files_of(rules.predicted_masks, model=model, images=images)
+    ]
+    evidence = [
         file
         for model, images in pairs("segmentation")
         for region in regions_of(config["segmentation"][model])
         for rule in (rules.segmentation_cam, rules.segmentation_cam_figure)
         for file in files_of(rule, model=model, images=images, region=region)
     ]
+    return masks + taken + evidence

@@ -79,6 +79,20 @@ def test_a_deleted_figure_is_made_again(copy: Project, deleted: str, rule: str) 
     assert copy.would_run()[rule] == 1
 
 
+@pytest.mark.parametrize(
+    ("deleted", "rule"),
+    [
+        ("datasets/pets/drawn", "draw_pets"),
+        ("cams/net/few/gradcam", "overlays"),
+        ("activations/net/few/sheets", "channel_sheets"),
+        ("watching/net/few/pictures", "watch_figures"),
+    ],
+)
+def test_a_deleted_folder_is_made_again_and_nothing_else(copy: Project, deleted: str, rule: str) -> None:
+    shutil.rmtree(copy.study / deleted)
+    assert copy.would_run() == {rule: 1, "gallery": 1, "index": 1}
+
+
 def test_a_touch_of_all_results_in_any_order_reruns_nothing(copy: Project) -> None:
     start = newest(copy)
     for number, path in enumerate(sorted((copy.folder / "results").rglob("*"), reverse=True)):
