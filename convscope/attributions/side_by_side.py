@@ -107,7 +107,7 @@ class _Pen:
         line = lines[0]
         while len(lines) > 1 and font.getlength(line + "...") > width and line:
             line = line[:-1]
-        self._draw.text(place, line + ("..." if len(lines) > 1 else ""), fill=ink, font=font)
+        font.write(self._draw, place, line + ("..." if len(lines) > 1 else ""), ink)
 
     def picture(self, place: tuple[int, int], pixels: np.ndarray, size: tuple[int, int]) -> None:
         self._canvas.paste(Image.fromarray(fit_image(pixels, size, "stretch")), place)

@@ -64,7 +64,7 @@ def contact_sheet(
                 offset = (width - font.getlength(text)) / 2
                 # "mm" centres on the line whatever the letters: no descender can leave the space kept for it.
                 middle = top + height + margin / 2 + (number + 0.5) * line_height
-                pen.text((left + offset, middle), text, fill=_INK, font=font, anchor="lm")
+                font.write(pen, (left + offset, middle), text, _INK, "lm")
         top += height + gap + margin
     return np.array(sheet)
 
@@ -119,5 +119,5 @@ def _paste(sheet: Image.Image, image: NDArray[np.uint8], corner: tuple[int, int]
 def _note(text: str, font: Font, width: int, margin: int) -> NDArray[np.uint8]:
     height = 40
     sheet = Image.new("RGB", (width + 2 * margin, height), _PAPER)
-    ImageDraw.Draw(sheet).text((margin, height / 2), text, fill=_INK, font=font, anchor="lm")
+    font.write(ImageDraw.Draw(sheet), (margin, height / 2), text, _INK, "lm")
     return np.array(sheet)

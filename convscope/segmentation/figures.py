@@ -180,7 +180,7 @@ def _legend(width: int, lines: Sequence[str], swatches: Sequence[Swatch]) -> Pix
         middle = gap + (number + 0.5) * line
         if swatch is not None:
             pen.rectangle((start, middle - 7, start + 14, middle + 7), fill=swatch)
-        pen.text((start + (line if swatch is not None else 0), middle), name, fill=_INK, font=font, anchor="lm")
+        font.write(pen, (start + (line if swatch is not None else 0), middle), name, _INK, "lm")
     return np.array(strip)
 
 
