@@ -157,7 +157,7 @@ CHANGES = {
     "convscope/jobs/job.py": {},
     "convscope/errors.py": {},
     "convscope/config.py": {},
-    "convscope/check.py": {},
+    "convscope/check/study.py": {},
     "convscope/storage/locks.py": {},
     "convscope/jobs/study_lock.py": {},
     "convscope/storage/runs.py": {},

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from convscope.attributions.names import METHODS
-from convscope.check import _KNOWN_COLORMAPS, check_study, classes_of, classes_of_model, splits_of
+from convscope.check import check_study, classes_of, classes_of_model, splits_of
+from convscope.check.explanations import _KNOWN_COLORMAPS
 from convscope.config import complete, load_schema, resolved
 from convscope.errors import UserError
 from convscope.models.names import SMALLEST
