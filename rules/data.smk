@@ -195,14 +195,11 @@ rule extract:
 
 
 def dataset_content(wildcards):
-    """Digest of the pictures made for a dataset; the folder itself is known to Snakemake by its time alone.
-
-    Drawn anew because the folder is gone, they are what they were; what makes them others is among the params (`drawing`).
-    """
+    """Digest of the pictures made for a dataset; the folder itself is known to Snakemake by its time alone."""
     source = config["datasets"][wildcards.dataset]["source"]
     made = {
-        "drawn_pets": ancient(rules.draw_pets.output.content),
-        "drawn_produce": ancient(rules.draw_produce.output.content),
+        "drawn_pets": rules.draw_pets.output.content,
+        "drawn_produce": rules.draw_produce.output.content,
         "archive": rules.extract.output.content,
         "path": [],
         "table": [],
@@ -210,19 +207,8 @@ def dataset_content(wildcards):
     return made[source]
 
 
-def drawing(wildcards):
-    """What drawn pictures depend on, the order of their splits, too; nothing of others."""
-    dataset = config["datasets"][wildcards.dataset]
-    if dataset["source"] not in DRAWN:
-        return ""
-    return argument(
-        [code(f"draw_{dataset['source'].removeprefix('drawn_')}"), dataset, SEED],
-        in_order=False,
-    )
-
-
 def made_pictures():
-    """The folders of pictures that the workflow makes: lost ones are made again."""
+    """The folders of pictures that the workflow makes: lost ones are made again, and with them what is made of them."""
     return [
         ancient(f"{STUDY}/datasets/{name}/{MADE_IN[dataset['source']]}")
         for name, dataset in config["datasets"].items()
@@ -275,7 +261,6 @@ rule dataset:
             dataset_settings(config["datasets"][w.dataset]), in_order=False
         ),
         fingerprint=dataset_fingerprint,
-        drawing=drawing,
         folder=dataset_path,
     shell:
         r"""

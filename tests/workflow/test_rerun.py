@@ -82,7 +82,6 @@ def test_a_deleted_figure_is_made_again(copy: Project, deleted: str, rule: str) 
 @pytest.mark.parametrize(
     ("deleted", "rule"),
     [
-        ("datasets/pets/drawn", "draw_pets"),
         ("cams/net/few/gradcam", "overlays"),
         ("activations/net/few/sheets", "channel_sheets"),
         ("watching/net/few/pictures", "watch_figures"),
@@ -91,6 +90,12 @@ def test_a_deleted_figure_is_made_again(copy: Project, deleted: str, rule: str) 
 def test_a_deleted_folder_is_made_again_and_nothing_else(copy: Project, deleted: str, rule: str) -> None:
     shutil.rmtree(copy.study / deleted)
     assert copy.would_run() == {rule: 1, "gallery": 1, "index": 1}
+
+
+def test_deleted_pictures_are_made_again_and_what_is_made_of_them(copy: Project) -> None:
+    shutil.rmtree(copy.study / "datasets/pets/drawn")
+    again = copy.would_run()
+    assert again["draw_pets"] == again["dataset"] == again["train_model"] == 1
 
 
 def test_a_touch_of_all_results_in_any_order_reruns_nothing(copy: Project) -> None:
