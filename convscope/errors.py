@@ -1,6 +1,7 @@
 """Errors meant for people: one line that says what is wrong, where, and what to do."""
 
 import difflib
+import re
 from collections.abc import Iterable
 
 
@@ -14,6 +15,13 @@ class UserError(Exception):
 
 class BadImage(Exception):
     """A file that cannot be read as a picture; its text is the reason listed in the image set's table."""
+
+
+def said_by_keras(error: Exception) -> str:
+    """What an error of Keras or of what it runs on says, in one short line: of a layer's call the reason, which Keras puts second."""
+    lines = [re.sub(r"\x1b\[\d*m|\{\{.*?\}\} ?", "", line).strip() for line in str(error).splitlines()]
+    lines = [line for line in lines if line] or [type(error).__name__]
+    return (lines[1] if lines[0].startswith("Exception encountered") and len(lines) > 1 else lines[0])[:150]
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -10,6 +10,7 @@ from convscope.jobs.job import Progress, parser, run
 def main(args: argparse.Namespace) -> None:
     import numpy as np
 
+    from convscope.backends.running import to_numpy
     from convscope.errors import UserError
     from convscope.models.load import load_model
     from convscope.pictures.read import load_rows
@@ -40,7 +41,7 @@ def main(args: argparse.Namespace) -> None:
 
     def batches() -> Iterator[Masks]:
         for start, images in ahead(load, range(0, len(rows), args.batch), args.threads, depth=2):
-            logits = np.asarray(network(images, training=False))
+            logits = to_numpy(network(images, training=False))
             truth = np.full((len(images), *spec.input_size), IGNORED, np.int8)
             known = np.array([row["path"] in masks for row in rows[start : start + len(images)]], np.bool_)
             of_batch = [masks[row["path"]] for row in rows[start : start + len(images)] if row["path"] in masks]

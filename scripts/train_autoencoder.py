@@ -9,6 +9,7 @@ from convscope.jobs.job import Progress, parser, run
 def main(args: argparse.Namespace) -> None:
     import numpy as np
 
+    from convscope.backends.running import to_numpy
     from convscope.models import autoencoder, training
     from convscope.models.load import save_model
     from convscope.models.spec import ModelSpec
@@ -42,7 +43,7 @@ def main(args: argparse.Namespace) -> None:
     write_table(args.history, rows, ["epoch", "loss", "val_loss"])
     shown = splits["validation"] if len(splits["validation"]) else splits["train"]
     originals, _ = next(shown.batches(np.linspace(0, len(shown) - 1, min(8, len(shown))).round().astype(np.int64), 8))
-    redrawn = np.asarray(model(originals.astype(np.float32) / 255, training=False))
+    redrawn = to_numpy(model(originals.astype(np.float32) / 255, training=False))
     seen = [*originals, *np.rint(np.clip(redrawn, 0, 1) * 255).astype(np.uint8)]
     cells = [spec.reads.for_people(picture) for picture in seen]
     save_png(args.sheet, grid(cells, len(originals), 4), model=spec.name, rows="pictures, redrawn")

@@ -1,5 +1,7 @@
-"""Bicubic enlarging as two products of matrices: the same numbers on every backend."""
+"""Bicubic resizing as two products of matrices: the same numbers on every backend."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -9,14 +11,34 @@ import numpy as np
 _PLACES = 1024
 
 
-def resized(images: Any, side: int) -> Any:
-    """(N, h, w, C) -> (N, side, side, C), as `tf.image.resize` does it."""
-    down, across = (matrix(length, side) for length in images.shape[1:3])
+def resized(images: Any, height: int, width: int) -> Any:
+    """(N, h, w, C) -> (N, height, width, C), as `tf.image.resize` does it."""
+    down, across = matrix(images.shape[1], height), matrix(images.shape[2], width)
     return keras.ops.einsum("ih,nhwc,jw->nijc", down, images, across)
 
 
+def of_keras(resize: Callable[..., Any]) -> Callable[..., Any]:
+    """Keras's resizing (3.15), bicubic as TensorFlow has it: PyTorch's is another curve (a = -0.75), and JAX's has no table."""
+
+    @functools.wraps(resize)
+    def checked(images: Any, size: Any, interpolation: str = "bilinear", *args: Any, **kwargs: Any) -> Any:
+        plain = not args and not any(value is True for value in kwargs.values())
+        layout = kwargs.get("data_format") or keras.config.image_data_format()
+        kind = keras.backend.standardize_dtype(images.dtype)
+        if (
+            interpolation != "bicubic"
+            or not plain
+            or "float" not in kind
+            or (layout, len(images.shape)) != ("channels_last", 4)
+        ):
+            return resize(images, size, interpolation, *args, **kwargs)
+        return keras.ops.cast(resized(keras.ops.cast(images, "float32"), *map(int, size)), kind)
+
+    return checked
+
+
 def matrix(length: int, larger: int) -> np.ndarray:
-    """What makes `larger` values of `length`: (larger, length) float32, each row summing up to 1.
+    """What makes `larger` values, or fewer, of `length`: (larger, length) float32, each row summing up to 1.
 
     Cubic convolution (Keys 1981) with a = -0.5; the centres of pixels lie in their places, and beyond the edge there is nothing.
     """

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from keras.src.backend.tensorflow import nn as _operations
 from keras.src.layers.convolutional.base_conv import BaseConv
+from keras.src.ops import image as _images
 
 # From this many channels on TensorFlow's gradient is right, and what Keras does stays as it is to the last bit.
 _ENOUGH_CHANNELS = 16
@@ -94,3 +95,19 @@ def _of_several_numbers(convolution: Callable[..., Any]) -> Callable[..., Any]:
 
 for _name in ("depthwise_conv", "separable_conv"):
     setattr(_operations, _name, _of_several_numbers(getattr(_operations, _name)))
+
+
+def _of_any_size(resize: Callable[..., Any]) -> Callable[..., Any]:
+    """Keras's resizing, also to a size that a graph makes: Keras (3.15) asks whether it is above 0, which a graph cannot say."""
+    names = inspect.signature(resize)
+
+    @functools.wraps(resize)
+    def checked(*args: Any, **kwargs: Any) -> Any:
+        given = names.bind(*args, **kwargs).arguments
+        unknown = not tf.is_tensor(given["size"]) and any(tf.is_symbolic_tensor(side) for side in given["size"])
+        return _images._resize(**given) if unknown else resize(*args, **kwargs)
+
+    return checked
+
+
+_images.resize = keras.ops.image.resize = _of_any_size(_images.resize)

@@ -71,7 +71,7 @@ def to_amplitudes(planes: Any) -> Any:
 
 def enlarged(images: Any, side: int) -> Any:
     """A larger picture (see `tensorflow.enlarged`)."""
-    return resized(images, side)
+    return resized(images, side, side)
 
 
 def has_gpu() -> bool:

@@ -8,8 +8,9 @@ from typing import Any
 import keras
 import numpy as np
 
-from convscope.backends.running import REFUSALS
-from convscope.errors import UserError
+from convscope.backends.names import DEFAULT
+from convscope.backends.running import NAME, REFUSALS
+from convscope.errors import UserError, said_by_keras
 from convscope.models.comparison import check_same, trial_pictures
 from convscope.models.end_choice import no_picture
 from convscope.models.final_activation import final_activation
@@ -119,10 +120,10 @@ def _said_in_one_line(model: keras.Model) -> Iterator[None]:
     try:
         yield
     except REFUSALS as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:150]
+        elsewhere = "" if NAME == DEFAULT else f"; where {NAME} is what lacks it, leave backend out for {DEFAULT}"
         raise UserError(
-            f"model '{model.name}' does not fit together outside of training, for any number of pictures ({reason}); where a layer is "
-            "random, put one that does the same always in its place (CenterCrop for RandomCrop)"
+            f"model '{model.name}' does not fit together outside of training, for any number of pictures ({said_by_keras(error)}); "
+            f"where a layer is random, put one that does the same always in its place (CenterCrop for RandomCrop){elsewhere}"
         ) from error
 
 

@@ -1,6 +1,5 @@
 """One picture in, one answer out: which of a network's inputs and outputs are meant, and what the other inputs are fixed at."""
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 from keras import ops, tree
 
 from convscope.backends.running import REFUSALS
-from convscope.errors import UserError
+from convscope.errors import UserError, said_by_keras
 from convscope.models.comparison import close, own_call, trial_pictures
 from convscope.models.end_choice import chosen_output, in_words, picture_input, picture_shape, told_apart
 from convscope.models.nodes import graph_of, nodes_in_order
@@ -162,12 +161,9 @@ def _check(model: keras.Model, result: keras.Model, values: list[Any], picture: 
     try:
         expected = tree.flatten(model(given, training=False))
     except REFUSALS as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = re.sub(
-            r"\x1b\[\d*m|\{\{.*?\}\} ?", "", lines[min(1, len(lines) - 1)] if lines else type(error).__name__
-        )[:150]
         raise UserError(
-            f"model '{model.name}' does not take what its inputs are fixed at ({reason}); give values as it was trained with"
+            f"model '{model.name}' does not take what its inputs are fixed at ({said_by_keras(error)}); give values as it was trained "
+            "with"
         ) from error
     if len(expected) <= chosen or not close(expected[chosen], result(flat[picture], training=False), half=False):
         raise UserError(

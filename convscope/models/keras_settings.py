@@ -8,12 +8,18 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+from keras.src.backend import image as _images
 from keras.src.backend import nn as _operations
 
+from convscope.backends.bicubic import of_keras
 from convscope.backends.running import NAME
 
 if NAME == "tensorflow":
-    import convscope.backends.tensorflow_repairs  # noqa: F401
+    import convscope.backends.tensorflow_repairs
+else:
+    _images.resize = of_keras(_images.resize)
+if NAME == "torch":
+    import convscope.backends.torch_repairs  # noqa: F401
 
 
 def apply() -> None:

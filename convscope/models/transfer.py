@@ -15,7 +15,7 @@ import numpy as np
 from keras import layers
 
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
-from convscope.backends.running import NAME
+from convscope.backends.running import NAME, to_numpy
 from convscope.errors import UserError, nearest
 from convscope.jobs.code_digest import code_digest
 from convscope.jobs.job import say
@@ -215,7 +215,7 @@ class Heads:
         """Class probabilities of a head for the pictures of a split, (N, classes)."""
         head, features = self.models[kind], self._features[kind][split]
         batches = features.batches(np.arange(len(features)), _AT_ONCE)
-        logits = [np.asarray(head(values, training=False)) for values, _ in batches]
+        logits = [to_numpy(head(values, training=False)) for values, _ in batches]
         return self._spec.probabilities(np.concatenate(logits))
 
     def whole(self) -> keras.Model:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 import keras
 import numpy as np
 
+from convscope.backends.running import to_numpy
 from convscope.cams.mapper import ClassMapper
 from convscope.errors import UserError
 from convscope.models.nodes import tensor_of
@@ -101,7 +102,7 @@ class Looker:
         )
 
     def _maps(self, images: np.ndarray) -> np.ndarray:
-        return np.asarray(self._answers(images, training=False), np.float32)
+        return to_numpy(self._answers(images, training=False)).astype(np.float32, copy=False)
 
 
 def spread_rows(count: int, limit: int) -> list[int]:

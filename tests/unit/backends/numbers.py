@@ -5,7 +5,7 @@ FOLDER/BACKEND.npz.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -57,6 +57,36 @@ def network() -> keras.Model:
     return model
 
 
+def binary_network() -> keras.Model:
+    """One unit for two classes; no picture of `pictures` is sure."""
+    keras.utils.set_random_seed(12)
+    image = keras.Input((SIDE, SIDE, 3), name="image")
+    x = layers.Conv2D(6, 3, strides=2, padding="same", activation="relu", name="conv1")(image)
+    x = layers.Conv2D(8, 3, activation="relu", name=LAYER)(x)
+    x = layers.GlobalAveragePooling2D(name="pool")(x)
+    return keras.Model(image, layers.Dense(1, activation="sigmoid", name="head")(x))
+
+
+def pixel_network() -> keras.Model:
+    """Down by strides and uneven windows, up by transposed convolutions and bicubic: a class for every pixel."""
+    keras.utils.set_random_seed(13)
+    image = keras.Input((SIDE, SIDE, 3), name="image")
+    x = layers.Conv2D(6, 3, strides=2, padding="same", activation="relu", name="down1")(image)
+    x = layers.AveragePooling2D(3, 2, padding="same", name="down2")(x)
+    x = layers.Conv2D(8, 3, padding="same", activation="relu", name=LAYER)(x)
+    x = layers.Conv2DTranspose(6, 3, strides=2, padding="same", activation="relu", name="up1")(x)
+    x = layers.UpSampling2D(2, interpolation="bicubic", name="up2")(x)
+    return keras.Model(image, layers.Conv2D(len(CLASSES), 3, padding="same", activation="softmax", name="head")(x))
+
+
+# Name of a file -> the network in it, and what kind of head it has.
+NETWORKS: dict[str, tuple[Callable[[], keras.Model], str, tuple[str, ...]]] = {
+    "net": (network, "multiclass", CLASSES),
+    "binary": (binary_network, "binary", ("no", "yes")),
+    "pixels": (pixel_network, "segmentation", CLASSES),
+}
+
+
 def pictures() -> np.ndarray:
     """(4, side, side, 3) float32, -1..1."""
     return np.random.default_rng(5).uniform(-1, 1, (4, SIDE, SIDE, 3)).astype(np.float32)
@@ -79,7 +109,7 @@ def attribution(method: str, **settings: Any) -> Say:
         explain = explainer(method, network, spec, settings, seed=2, layer=LAYER, background=images)
         # Only the class that is predicted can be lost.
         predicted = np.asarray(network.predict_on_batch(images[:2])).argmax(axis=1)
-        of = predicted if method.startswith("pertinent") else np.array([0, 2])
+        of = predicted if method.startswith("pertinent") else np.array([0, len(spec.classes) - 1])
         return {f"attributions.{method}": explain(images[:2], of, ["x", "y"]).maps}
 
     return say
@@ -106,16 +136,93 @@ def evaluation(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Num
 def learning(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers:
     """The weights after two steps, with batch norms that learn, and the losses; Adam would take rounding for a gradient."""
     from convscope.models.graphs import flatten
+
+    model = flatten(network, copy=True)
+    losses = _learned(model, images, np.minimum([0, 1, 2, 1], len(spec.classes) - 1).astype(np.int32))
+    named = {f"learning.{i}": weight for i, weight in enumerate(model.get_weights())}
+    return named | {"learning.losses": losses}
+
+
+def _learned(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Losses of two steps, and of the network after them."""
     from convscope.models.training import _Run
 
-    labels, model = np.array([0, 1, 2, 1], np.int32), flatten(network, copy=True)
     rule = keras.optimizers.SGD(learning_rate=0.01, momentum=0.9)
     rule.build(model.trainable_variables)
     run = _Run(model, rule, 1.0, 0.0, SimpleNamespace(dtype=np.float32, labels=labels))  # type: ignore[arg-type]
     losses = [float(run._learn(images, labels)[0]) for _ in range(2)]
-    losses += [float(value) for value in run._judge(images, labels)[:2]]
-    named = {f"learning.{i}": weight for i, weight in enumerate(model.get_weights())}
-    return named | {"learning.losses": np.array(losses)}
+    return np.array(losses + [float(value) for value in run._judge(images, labels)[:2]])
+
+
+class _Taken:
+    """Pictures in model space, as the frozen part of a network takes them."""
+
+    def __init__(self, images: np.ndarray, labels: np.ndarray) -> None:
+        self._images, self.labels = images, labels
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def batches(self, order: np.ndarray, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        yield self._images[order], self.labels[order]
+
+
+def transfer(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers:
+    """A new head on frozen layers: what it takes and says, and the weights after two steps of fine-tuning with frozen norms."""
+    from convscope.models import frozen
+    from convscope.models.transfer import HEADS, Heads, let_move
+
+    labels = np.array([0, 1, 2, 1], np.int32)
+    taken = _Taken(images, labels)
+    backbone = frozen.backbone_of(network, spec, LAYER, "models.new.layer")
+    blocks = frozen.blocks_of(backbone, taken, "features", None, None, flat=False)  # type: ignore[arg-type]
+    settings = {"head": "gap", "units": 5, "dropout": 0.0, "flatten": False, "epochs": 1, "batch_size": 4}
+    settings |= {"optimizer": "adam", "learning_rate": 0.01}
+    splits = ("train", "validation")
+    heads = Heads(
+        backbone, spec, spec, settings, dict.fromkeys(splits, blocks), dict.fromkeys(splits, labels),
+        seed=1, state=None, tag=None,
+    )  # fmt: skip
+    numbers: Numbers = {"transfer.features": blocks[0]}
+    rng = np.random.default_rng(4)
+    for kind in HEADS:  # what a library draws is its own
+        head = heads.models[kind]
+        head.set_weights([rng.normal(0, 1, weight.shape) for weight in head.get_weights()])
+        numbers[f"transfer.{kind}"] = heads.probabilities(kind, "validation")
+    whole = heads.whole()
+    let_move(backbone, spec, "act2", "models.new.fine_tune.from")
+    numbers["transfer.losses"] = _learned(whole, images, labels)
+    norms = [weight for name in ("norm2", "norm4") for weight in backbone.get_layer(name).get_weights()]
+    before = [weight for name in ("norm2", "norm4") for weight in network.get_layer(name).get_weights()]
+    numbers["transfer.norms_stay"] = np.array(
+        [float(np.array_equal(*pair)) for pair in zip(norms, before, strict=True)]
+    )
+    return numbers | {f"transfer.weights.{i}": weight for i, weight in enumerate(whole.get_weights()) if weight.any()}
+
+
+def watching(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers:
+    """Looks with the weights of two epochs: what is compiled for the first must see those of the second."""
+    from convscope.watching.looks import Looker
+
+    own, numbers = network.get_weights(), {}
+    looker = Looker(network, spec, ["gradcam", "layer_cam", "cam"], LAYER, "conv2")
+    for epoch, factor in (("first", 1.0), ("second", 1.1)):
+        network.set_weights([weight * np.float32(factor) for weight in own])
+        look = looker(images, np.full(len(images), -1), 2, 2)
+        numbers |= {f"watching.{epoch}.{method}": maps for method, maps in look.maps.items()}
+        numbers |= {f"watching.{epoch}.scores": look.scores, f"watching.{epoch}.activation": look.activation}
+    network.set_weights(own)
+    return numbers
+
+
+def segmentation(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers:
+    """Seg-Grad-CAM of a box and of all pixels."""
+    from convscope.segmentation.explain import SegGradCam
+
+    regions = np.ones((len(images), 2, SIDE, SIDE), np.bool_)
+    regions[:, 0, :, 9:] = False
+    maps, scores = SegGradCam(network, spec, LAYER)(images, regions, [0, 2])
+    return {"segmentation.maps": maps, "segmentation.scores": scores}
 
 
 def filters(preset: str) -> Say:
@@ -129,7 +236,8 @@ def filters(preset: str) -> Say:
         if preset != "textbook":
             own |= {"coarse_size": 20, "coarse_steps": 2}
         numbers: Numbers = {}
-        # Adam makes a whole step of a frequency whose gradient is rounding alone; of the separable one some are.
+        # Of the separable one the picture that it starts from, rounded otherwise, has its largest number in another place of one
+        # window of a pooling; Adam makes a whole step of every frequency. `ascent` compares gradients of the same picture.
         for layer in ("conv1", "conv4") if preset == "sharp" else ("conv1", "conv2", "conv4"):
             found = ascend(network, spec, layer, [1, 4], settings_from(own), seed=3)
             numbers |= {
@@ -139,6 +247,34 @@ def filters(preset: str) -> Say:
         return numbers
 
     return say
+
+
+def ascent(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers:
+    """What a step of an ascent follows: objectives and gradients through the random moves of given pictures, near grey or not."""
+    from convscope.backends.running import compiled, to_numpy, vjp
+    from convscope.filters.run import _objective
+    from convscope.filters.transforms import Robustness, moved
+
+    generators = [np.random.default_rng(number) for number in range(len(images))]
+    numbers: Numbers = {}
+    for layer in ("conv1", "conv2", "conv3", "conv4"):
+        objective, _ = _objective(network, layer, 1, "float32", print, by_keras=False)
+        objective.map_size(SIDE)
+
+        def step(images: Any, moves: Any, channels: Any, opened: Any, objective: Any = objective) -> Any:
+            shown, back = vjp(lambda images: moved(images, moves), images)
+            values, gradient = objective.value_and_gradient(shown, channels, opened)
+            return values, back(gradient)
+
+        run = compiled(step, variables=objective.variables, autograph=False)
+        number = keras.ops.convert_to_tensor
+        moves = number(Robustness(0.1, 0.1, 10).draw(generators, 1)[0])
+        channels, closed = number(np.array([0, 1, 4, 6], np.int32)), number(np.zeros(4, np.bool_))
+        for name, scale in (("pictures", 1.0), ("near_grey", 0.01)):
+            values, gradient = run(number(images * np.float32(scale)), moves, channels, closed)
+            numbers |= {f"ascent.{layer}.{name}.objective": to_numpy(values)}
+            numbers |= {f"ascent.{layer}.{name}.gradient": to_numpy(gradient)}
+    return numbers
 
 
 def positive_search(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers:
@@ -164,6 +300,9 @@ SAYS: tuple[Say, ...] = (
     activations,
     cams,
     learning,
+    transfer,
+    watching,
+    ascent,
     filters("textbook"),
     filters("fast"),
     filters("sharp"),
@@ -186,20 +325,29 @@ SAYS: tuple[Say, ...] = (
 )
 
 
+# What is said of the networks beside the first, under their names.
+OF_OTHERS: dict[str, tuple[Say, ...]] = {
+    "binary": (evaluation, cams, learning, attribution("saliency"), attribution("guided_gradcam")),
+    "pixels": (evaluation, segmentation),
+}
+
+
 def main(folder: Path) -> None:
     """Say everything, and keep it."""
-    path, facts = folder / "model.keras", folder / "model.json"
-    if not path.exists():
-        flat, _ = canonical(network(), "net")
-        save_model(flat, path)
-        ModelSpec(
-            name="net", input_size=(SIDE, SIDE), resize="crop", scale=(1 / 127.5,) * 3, offset=(-1.0,) * 3, channels="rgb",
-            classes=CLASSES, head="multiclass", source="test", digest="", requires=(),
-        ).save(facts)  # fmt: skip
-    loaded, spec = load_model(path, facts)
     numbers: Numbers = {"loaded": np.array(["tensorflow" in sys.modules])}
-    for say in SAYS:
-        numbers |= say(loaded, spec, pictures())
+    for name, (build, head, classes) in NETWORKS.items():
+        path, facts = folder / f"{name}.keras", folder / f"{name}.json"
+        if not path.exists():
+            flat, _ = canonical(build(), name)
+            save_model(flat, path)
+            ModelSpec(
+                name=name, input_size=(SIDE, SIDE), resize="crop", scale=(1 / 127.5,) * 3, offset=(-1.0,) * 3, channels="rgb",
+                classes=classes, head=head, source="test", digest="", requires=(),
+            ).save(facts)  # fmt: skip
+        loaded, spec = load_model(path, facts)
+        for say in OF_OTHERS.get(name, SAYS):
+            found = say(loaded, spec, pictures())
+            numbers |= found if name == "net" else {f"{name}.{key}": values for key, values in found.items()}
     np.savez(folder / f"{keras.backend.backend()}.npz", **numbers)  # type: ignore[arg-type]
 
 

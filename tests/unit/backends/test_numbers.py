@@ -23,11 +23,17 @@ SAID = (
     *(f"cams.{method}" for method in CAMS),
     "cams.scores",
     "learning",
+    "transfer",
+    "watching",
+    "ascent",
     *(f"filters.{preset}" for preset in PRESETS),
     *(f"attributions.{method}" for method in ATTRIBUTIONS if method not in ONLY_TENSORFLOW),
+    "binary",
+    "pixels",
 )  # fmt: skip
-# Of the largest number. Half precision has 11 bits; what draws segments or fits a model of samples divides small differences.
-_FAR = {"activations.float16": 1e-3, "attributions": 5e-5}
+# Of the largest number. Half precision has 11 bits; what draws segments or fits a model of samples divides small differences; of a
+# frequency whose gradient is small Adam divides rounding by it.
+_FAR = {"activations.float16": 1e-3, "attributions": 5e-5, "filters.sharp": 2e-4}
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +59,12 @@ def numbers(folder: Path, backend: str, root: Path) -> dict[str, np.ndarray]:
 def test_tensorflow_is_not_even_loaded(folder: Path, root: Path, backend: str) -> None:
     numbers(folder, DEFAULT, root)
     assert not numbers(folder, backend, root)["loaded"].any()
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_batch_norms_stay_as_they_are_while_layers_are_fine_tuned(folder: Path, root: Path, backend: str) -> None:
+    numbers(folder, DEFAULT, root)
+    assert numbers(folder, backend, root)["transfer.norms_stay"].tolist() == [1.0] * 8
 
 
 @pytest.mark.parametrize("said", SAID)

@@ -218,3 +218,19 @@ for _ in range(60):
 """
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+def test_a_picture_of_any_size_is_enlarged_in_a_graph(interpolation: str) -> None:
+    """A network of free size, as class activation maps trace it once for all sizes."""
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, keras.layers.UpSampling2D(2, interpolation=interpolation)(image))
+    free = tf.function(
+        lambda images: model(images, training=False), input_signature=[tf.TensorSpec((None, None, None, 3))]
+    )
+    for shape in ((2, 5, 7, 3), (1, 4, 4, 3)):
+        images = np.random.default_rng(1).uniform(size=shape).astype(np.float32)
+        expected = tf.image.resize(images, (2 * shape[1], 2 * shape[2]), interpolation)
+        np.testing.assert_allclose(free(images), expected, atol=1e-6)
+    with pytest.raises(ValueError, match="positive"):
+        keras.ops.image.resize(images, (0, 4))
