@@ -21,6 +21,8 @@ def chosen() -> str:
 def choose(backend: str) -> None:
     """Let this process's Keras compute with a backend; before Keras is imported, which reads it once."""
     os.environ[_VARIABLE] = backend
+    # Of ~/.keras/keras.json as well: Keras would not even be imported where Flax is missing, whatever it runs on.
+    os.environ["KERAS_NNX_ENABLED"] = "false"
     # Jobs may share a graphics processor, of which JAX would otherwise take three quarters at once.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if backend == "jax":

@@ -3,23 +3,32 @@
 import gc
 import sys
 from collections.abc import Sequence
-from importlib.abc import MetaPathFinder
+from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 WRAPPED = ("sklearn", "matplotlib")
 
 
+class _LeftOut(Loader):
+    """What is found in the place of a wrapped library: it cannot be imported."""
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Say that it is missing."""
+        raise ModuleNotFoundError(f"{module.__name__} is left out of the import of Keras", name=module.__name__)
+
+
 class _NotForKeras(MetaPathFinder):
-    """Says that the wrapped libraries are missing while Keras is being imported; Keras can do without them."""
+    """Says that the wrapped libraries are missing while Keras is being imported; Keras can do without them.
+
+    To look for one is no error: PyTorch, which Keras may import, only asks where they lie.
+    """
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Refuse a wrapped library to Keras; leave everything else to the other finders."""
-        if fullname in WRAPPED and _being_imported("keras"):
-            raise ModuleNotFoundError(f"{fullname} is left out of the import of Keras", name=fullname)
-        return None
+        return ModuleSpec(fullname, _LeftOut()) if fullname in WRAPPED and _being_imported("keras") else None
 
 
 def _being_imported(package: str) -> bool:

@@ -11,7 +11,7 @@ from keras.src.applications.inception_resnet_v2 import CustomScaleLayer
 from keras.src.saving.serialization_lib import SafeModeScope
 
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
-from convscope.errors import UserError
+from convscope.errors import UserError, said_by_keras
 from convscope.models.keras2 import NETWORKS, OLD_HARD_SIGMOID, OPERATIONS, is_reference, modern
 from convscope.models.keras2_operations import operate, operate_on_constants
 from convscope.models.safe import Own, own_class
@@ -258,6 +258,8 @@ def first_line(error: Exception) -> str:
     lines = [line.strip() for line in str(error).split("Exception encountered:")[-1].splitlines() if line.strip()]
     if not lines:
         return type(error).__name__
+    if lines[0].startswith("Exception encountered when calling"):
+        return said_by_keras(error)
     return f"{lines[0]} {lines[1]}"[:200] if lines[0].endswith(":") and lines[1:] else lines[0][:200]
 
 

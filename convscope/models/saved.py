@@ -15,6 +15,8 @@ import keras
 from keras.src.ops import core, image, linalg, math, nn, numpy
 
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
+from convscope.backends.names import DEFAULT
+from convscope.backends.running import NAME
 from convscope.errors import UserError
 from convscope.models.keras2_build import build, first_line
 from convscope.models.keras2_weights import load_checkpoint, load_hdf5, load_zip
@@ -98,8 +100,13 @@ def _loaded(found: Stored, own: Own) -> keras.Model:
                 if _newer(found)
                 else ""
             )
+            elsewhere = (
+                f"; layers that call TensorFlow's functions need it: leave backend: {NAME} out, or write them with keras.ops"
+                if own and NAME != DEFAULT
+                else ""
+            )
             raise UserError(
-                f"'{found.path}' (saved by {found.writer}) cannot be loaded: {first_line(error)}{newer}"
+                f"'{found.path}' (saved by {found.writer}) cannot be loaded: {first_line(error)}{newer}{elsewhere}"
             ) from None
 
 

@@ -1,6 +1,7 @@
 """The same numbers on every backend: each in a process of its own, all of one network that TensorFlow wrote."""
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -59,6 +60,21 @@ def numbers(folder: Path, backend: str, root: Path) -> dict[str, np.ndarray]:
 def test_tensorflow_is_not_even_loaded(folder: Path, root: Path, backend: str) -> None:
     numbers(folder, DEFAULT, root)
     assert not numbers(folder, backend, root)["loaded"].any()
+
+
+@pytest.mark.parametrize("backend", OTHERS)
+def test_a_job_of_the_pipeline_runs_on_it(folder: Path, tmp_path: Path, root: Path, backend: str) -> None:
+    """With all that a job does around its work: the numbers above are of processes that leave it out."""
+    numbers(folder, DEFAULT, root)
+    numbers(folder, backend, root)  # or it is not installed
+    settings = {"source": "file", "path": str(folder / "net.keras"), "image_size": 24, "classes": ["a", "b", "c"]}
+    outputs = {name: tmp_path / name for name in ("model.keras", "spec.json", "summary.txt")}
+    files = [word for name, path in outputs.items() for word in (f"--{name.partition('.')[0]}", str(path))]
+    command = [sys.executable, "-W", "ignore", "-m", "scripts", "import_model", "--name", "net"]
+    command += ["--settings", json.dumps(settings), "--backend", backend, *files]
+    done = subprocess.run(command, cwd=root, env=os.environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(path.exists() for path in outputs.values())
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -1,8 +1,13 @@
 """Keras starts without what it merely wraps, and the rest of the process does not notice."""
 
+import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from convscope.backends.names import BACKENDS
 
 LEAN = "from convscope.jobs.lean_imports import keras_alone; keras_alone(); "
 
@@ -24,6 +29,29 @@ def test_the_wrapped_libraries_can_be_imported_as_ever() -> None:
     )
     assert float(run(LEAN + "import keras; " + code)) == 0.5
     assert float(run(LEAN + code)) == 0.5
+
+
+def test_who_looks_for_a_wrapped_library_meanwhile_is_told_something() -> None:
+    """PyTorch does, while Keras imports it."""
+    code = (
+        "import sys, types, importlib.util; from importlib.machinery import ModuleSpec;"
+        "keras = sys.modules['keras'] = types.ModuleType('keras');"
+        "keras.__spec__ = ModuleSpec('keras', None); keras.__spec__._initializing = True;"
+        "spec = importlib.util.find_spec('sklearn'); print(spec.origin)\n"
+        "try:\n    import sklearn\nexcept ModuleNotFoundError as error:\n    print(error.name)\n"
+        "keras.__spec__._initializing = False\nprint(importlib.util.find_spec('sklearn').origin is None)"
+    )
+    assert run(LEAN + code).split() == ["None", "sklearn", "False"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_keras_works_on_every_backend(backend: str) -> None:
+    for library in BACKENDS[backend]:
+        if importlib.util.find_spec(library) is None:
+            pytest.skip(f"{library} is not installed")
+    code = "import keras; print(keras.backend.backend(), 'sklearn' in sys.modules)"
+    choice = f"import sys; from convscope.backends.names import choose; choose({backend!r}); "
+    assert run(choice + LEAN + code).split() == [backend, "False"]
 
 
 def test_keras_works() -> None:
