@@ -96,6 +96,12 @@ def run(
     except Exception as error:
         print(without_secrets(traceback.format_exc()), file=sys.stderr, flush=True)
         where = f" (the whole story is in {args.log})" if args.log else ""
+        # The run looked for it at its start: in another environment, perhaps on another computer.
+        if args.backend != DEFAULT and (getattr(error, "name", "") or "").partition(".")[0] in BACKENDS[args.backend]:
+            _fail(
+                f"backend: {args.backend} cannot be imported here ({error}), or is of a version that Keras does not take; install it "
+                f"(pip install --upgrade {args.backend}), or leave backend out for {DEFAULT}{where}"
+            )
         _fail(f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}{where}")
     finally:
         if args.backend != "torch":  # whose compiler lists in the log what is left

@@ -72,6 +72,22 @@ def test_a_job_chooses_whatever_the_shell_says(root: Path, tmp_path: Path) -> No
     assert said("--backend", "jax", "--threads", "3") == "jax 3"
 
 
+def test_a_job_says_where_its_backend_is_another_than_keras_takes(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "jax").mkdir()
+    (tmp_path / "jax" / "__init__.py").touch()
+    (tmp_path / "job.py").write_text(
+        "from convscope.jobs.job import parser, run\n\ndef main(args):\n    import keras\n\nrun(main, parser(''))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(root)])}
+    command = [sys.executable, "-W", "ignore", str(tmp_path / "job.py"), "--backend", "jax"]
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"job: error: backend: jax cannot be imported here \(.*jax.*\), or .*pip install --upgrade jax.*leave backend out .*",
+        done.stderr.splitlines()[-1],
+    )
+
+
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     installed(monkeypatch, "jax")
     with pytest.raises(UserError, match=r"backend: jax needs the Python package 'jaxlib', .* \(pip install jax\)"):
