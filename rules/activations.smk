@@ -18,8 +18,8 @@ rule activations:
         "../envs/convscope.yaml"
     threads: job_threads("activations")
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=grows(4000),
+        runtime=grows(120),
     params:
         code=code("activations"),
         backend=BACKEND,
@@ -54,8 +54,8 @@ rule gather_activations:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=grows(500),
+        runtime=grows(10),
     params:
         code=code("gather"),
         shards=lambda w, input: arguments_of(input.shards),
@@ -93,8 +93,8 @@ rule channel_sheets:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=grows(1500),
+        runtime=grows(60),
     params:
         code=code("channel_sheets"),
         settings=settings(

@@ -21,8 +21,8 @@ rule train_autoencoder:
         "../envs/convscope.yaml"
     threads: job_threads("attributions")
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=grows(3000),
+        runtime=grows(240),
     params:
         code=code("train_autoencoder"),
         backend=BACKEND,
@@ -63,8 +63,8 @@ rule attribution:
         "../envs/convscope.yaml"
     threads: job_threads("attributions")
     resources:
-        mem_mb=3000,
-        runtime=240,
+        mem_mb=grows(3000),
+        runtime=grows(240),
     params:
         code=code("attribution"),
         backend=BACKEND,
@@ -105,8 +105,8 @@ rule gather_attribution:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=grows(1000),
+        runtime=grows(20),
     params:
         code=code("gather"),
         shards=lambda w, input: arguments_of(input.shards),
@@ -146,8 +146,8 @@ rule attribution_figures:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grows(1000),
+        runtime=grows(60),
     params:
         code=code("attribution_figures"),
         settings=attribution_style,
@@ -192,8 +192,8 @@ rule side_by_side:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grows(1000),
+        runtime=grows(60),
     params:
         code=code("side_by_side"),
         settings=attribution_style,

@@ -34,8 +34,8 @@ rule gap_head:
         "../envs/convscope.yaml"
     threads: job_threads("cams")
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=grows(3000),
+        runtime=grows(120),
     params:
         code=code("gap_head"),
         backend=BACKEND,
@@ -71,8 +71,8 @@ rule cam:
         "../envs/convscope.yaml"
     threads: job_threads("cams")
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=grows(3000),
+        runtime=grows(120),
     params:
         code=code("cam"),
         backend=BACKEND,
@@ -112,8 +112,8 @@ rule gather_cam:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=grows(1000),
+        runtime=grows(20),
     params:
         code=code("gather"),
         shards=lambda w, input: arguments_of(input.shards),
@@ -147,8 +147,8 @@ rule overlays:
         "../envs/convscope.yaml"
     threads: job_threads("cams")
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grows(1000),
+        runtime=grows(60),
     params:
         code=code("overlays"),
         settings=settings("cams", "{model}", only=["colormap", "scale"]),

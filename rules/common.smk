@@ -202,6 +202,11 @@ def job_threads(stage):
     return lambda wildcards: config[stage][wildcards.model]["threads"]
 
 
+def grows(amount):
+    """Megabytes or minutes of a job; as much again with every further attempt, for one that was killed for want of them."""
+    return lambda wildcards, attempt: amount * attempt
+
+
 def image_set_size(images):
     """Number of images of a set; known once its table is made."""
     return len(read_rows(checkpoints.image_set.get(images=images).output.table))

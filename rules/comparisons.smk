@@ -30,8 +30,8 @@ rule train_seed:
         "../envs/convscope.yaml"
     threads: lambda w: config["models"][w.model]["threads"]
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=grows(4000),
+        runtime=grows(1440),
         gpu=0,
     params:
         code=code("train_model"),
@@ -69,8 +69,8 @@ rule evaluate_seed:
         "../envs/convscope.yaml"
     threads: lambda w: config["models"][w.model]["threads"]
     resources:
-        mem_mb=2500,
-        runtime=120,
+        mem_mb=grows(2500),
+        runtime=grows(120),
     params:
         code=code("evaluate"),
         backend=BACKEND,
@@ -138,8 +138,8 @@ rule comparison:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=grows(3000),
+        runtime=grows(30),
     params:
         code=code("comparison"),
         backend=BACKEND,
@@ -184,8 +184,8 @@ rule compared_cams:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=grows(1000),
+        runtime=grows(20),
     params:
         code=code("compared_cams"),
         models=lambda w: config["comparisons"][w.comparison]["models"],
@@ -238,8 +238,8 @@ rule compared_filters:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=grows(1000),
+        runtime=grows(20),
     params:
         code=code("compared_filters"),
         models=lambda w: config["comparisons"][w.comparison]["models"],

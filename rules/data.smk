@@ -40,8 +40,8 @@ rule draw_pets:
         "../envs/convscope.yaml"
     threads: 8
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=grows(1500),
+        runtime=grows(60),
     params:
         code=code("draw_pets"),
         per_class=lambda w: argument(
@@ -72,8 +72,8 @@ rule draw_produce:
         "../envs/convscope.yaml"
     threads: 8
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=grows(1500),
+        runtime=grows(60),
     params:
         code=code("draw_produce"),
         per_class=lambda w: argument(
@@ -115,8 +115,8 @@ rule download:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=240,
+        mem_mb=grows(500),
+        runtime=grows(240),
     params:
         code=code("download"),
         url=lambda w: without_secrets(DOWNLOADS[w.file].url),
@@ -169,8 +169,8 @@ rule extract:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=120,
+        mem_mb=grows(1000),
+        runtime=grows(120),
     params:
         code=code("extract"),
         max_bytes=lambda w: config["datasets"][w.dataset]["max_bytes"],
@@ -253,8 +253,8 @@ rule dataset:
         "../envs/convscope.yaml"
     threads: 8
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=grows(1500),
+        runtime=grows(60),
     params:
         code=code("dataset"),
         settings=lambda w: argument(
@@ -289,8 +289,8 @@ rule contact_sheet:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=grows(1000),
+        runtime=grows(20),
     params:
         code=code("contact_sheet"),
         splits=lambda w: argument(splits_of(config["datasets"][w.dataset])),
@@ -355,8 +355,8 @@ checkpoint image_set:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=20,
+        mem_mb=grows(500),
+        runtime=grows(20),
     params:
         code=code("image_set"),
         settings=image_set_part,

@@ -22,8 +22,8 @@ rule evaluate:
     # A model that the study does not train has no threads of its own.
     threads: lambda w: config["models"][w.model].get("threads", 2)
     resources:
-        mem_mb=2500,
-        runtime=120,
+        mem_mb=grows(2500),
+        runtime=grows(120),
     params:
         code=code("evaluate"),
         backend=BACKEND,
@@ -94,8 +94,8 @@ rule classifier_report:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=grows(1000),
+        runtime=grows(30),
     params:
         code=code("classifier_report"),
     shell:

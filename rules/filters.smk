@@ -20,9 +20,9 @@ rule ascend:
         "../envs/convscope.yaml"
     threads: job_threads("filters")
     resources:
-        mem_mb=3000,
+        mem_mb=grows(3000),
         # A layer of 2,048 filters takes three hours; stopped by the clock, it goes on from the batches that are kept.
-        runtime=lambda wildcards, attempt: 240 * attempt,
+        runtime=grows(240),
     params:
         code=code("ascend"),
         backend=BACKEND,
@@ -59,8 +59,8 @@ rule filter_grid:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=grows(1000),
+        runtime=grows(20),
     params:
         code=code("filter_grid"),
     shell:

@@ -66,8 +66,8 @@ rule gallery:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=grows(1000),
+        runtime=grows(20),
     params:
         code=code("gallery"),
         settings=lambda w: argument(all_without_secrets(config), in_order=False),
@@ -103,8 +103,8 @@ rule index:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=grows(500),
+        runtime=grows(5),
     params:
         code=code("index"),
         page=INDEX,

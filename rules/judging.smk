@@ -62,8 +62,8 @@ rule judge:
         "../envs/convscope.yaml"
     threads: job_threads("judging")
     resources:
-        mem_mb=4000,
-        runtime=480,
+        mem_mb=grows(4000),
+        runtime=grows(480),
     params:
         code=code("judge"),
         backend=BACKEND,
@@ -100,8 +100,8 @@ rule judge_controls:
         "../envs/convscope.yaml"
     threads: job_threads("judging")
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=grows(4000),
+        runtime=grows(120),
     params:
         code=code("judge"),
         backend=BACKEND,
@@ -158,8 +158,8 @@ rule judging_report:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grows(2000),
+        runtime=grows(30),
     params:
         code=code("judging_report"),
         backend=BACKEND,
@@ -206,8 +206,8 @@ rule judging_against:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=grows(1000),
+        runtime=grows(20),
     params:
         code=code("judging_against"),
         backend=BACKEND,

@@ -34,8 +34,8 @@ rule masks:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=20,
+        mem_mb=grows(500),
+        runtime=grows(20),
     params:
         code=code("masks"),
         settings=lambda w: argument(masks_settings(config["datasets"][w.dataset])),
@@ -74,8 +74,8 @@ rule masks_to_learn:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=20,
+        mem_mb=grows(500),
+        runtime=grows(20),
     params:
         code=code("masks_to_learn"),
         settings=lambda w: argument(masks_settings(config["datasets"][w.dataset])),

@@ -25,8 +25,8 @@ rule train_model:
         "../envs/convscope.yaml"
     threads: lambda w: config["models"][w.model]["threads"]
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=grows(4000),
+        runtime=grows(1440),
         gpu=0,
     params:
         code=code("train_model"),
@@ -73,8 +73,8 @@ rule transfer_model:
         "../envs/convscope.yaml"
     threads: lambda w: config["models"][w.model]["threads"]
     resources:
-        mem_mb=4000,
-        runtime=1440,
+        mem_mb=grows(4000),
+        runtime=grows(1440),
         gpu=0,
     params:
         code=code("transfer_model"),
@@ -115,8 +115,8 @@ rule training_curves:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=10,
+        mem_mb=grows(500),
+        runtime=grows(10),
     params:
         code=code("training_curves"),
     shell:
@@ -142,8 +142,8 @@ rule import_model:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=grows(4000),
+        runtime=grows(120),
     params:
         code=code("import_model"),
         backend=BACKEND,
@@ -176,8 +176,8 @@ checkpoint layers:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=grows(2000),
+        runtime=grows(20),
     params:
         code=code("layers"),
         backend=BACKEND,

@@ -32,8 +32,8 @@ rule train_segmentation:
         "../envs/convscope.yaml"
     threads: lambda w: config["models"][w.model]["threads"]
     resources:
-        mem_mb=8000,
-        runtime=1440,
+        mem_mb=grows(8000),
+        runtime=grows(1440),
         gpu=0,
     params:
         code=code("train_segmentation"),
@@ -78,8 +78,8 @@ rule segment:
         "../envs/convscope.yaml"
     threads: job_threads("segmentation")
     resources:
-        mem_mb=3000,
-        runtime=120,
+        mem_mb=grows(3000),
+        runtime=grows(120),
     params:
         code=code("segment"),
         backend=BACKEND,
@@ -140,8 +140,8 @@ rule segmentation_report:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=grows(1500),
+        runtime=grows(60),
     params:
         code=code("segmentation_report"),
         shown=lambda w: config["segmentation"][w.model]["shown"],
@@ -171,8 +171,8 @@ rule segmentation_cam:
         "../envs/convscope.yaml"
     threads: job_threads("segmentation")
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grows(3000),
+        runtime=grows(60),
     params:
         code=code("segmentation_cam"),
         backend=BACKEND,
@@ -210,8 +210,8 @@ rule segmentation_cam_figure:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=grows(1000),
+        runtime=grows(20),
     params:
         code=code("segmentation_cam_figure"),
     shell:
@@ -237,8 +237,8 @@ rule predicted_masks:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=60,
+        mem_mb=grows(1000),
+        runtime=grows(60),
     params:
         code=code("predicted_masks"),
     shell:

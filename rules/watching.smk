@@ -20,8 +20,8 @@ rule watch:
         "../envs/convscope.yaml"
     threads: job_threads("watching")
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grows(3000),
+        runtime=grows(60),
     params:
         code=code("watch"),
         backend=BACKEND,
@@ -55,8 +55,8 @@ rule watch_figures:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=grows(1000),
+        runtime=grows(30),
     params:
         code=code("watch_figures"),
         settings=settings("watching", "{model}", only=["colormap"]),
@@ -82,8 +82,8 @@ rule watch_board:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grows(2000),
+        runtime=grows(30),
     params:
         code=code("watch_board"),
         settings=settings("watching", "{model}", only=["colormap"]),
@@ -110,8 +110,8 @@ rule watch_filters:
         "../envs/convscope.yaml"
     threads: job_threads("watching")
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=grows(3000),
+        runtime=grows(60),
     params:
         code=code("watch_filters"),
         backend=BACKEND,
@@ -146,8 +146,8 @@ rule watch_filter_figures:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=grows(1000),
+        runtime=grows(20),
     params:
         code=code("watch_filter_figures"),
     shell:
