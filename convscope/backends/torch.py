@@ -86,7 +86,10 @@ def learner(model: Any, optimizer: Any, loss: Callable[..., Any], signature: Any
     def step(*arrays: Any) -> Any:
         with torch.enable_grad():
             value, besides = loss(*keras.tree.map_structure(_as_given, list(arrays)))
-            gradients = torch.autograd.grad(value, [variable.value for variable in variables])
+            # Of weights that the loss does not depend on they are zeros, as elsewhere.
+            gradients = torch.autograd.grad(
+                value, [variable.value for variable in variables], allow_unused=True, materialize_grads=True
+            )
         with torch.no_grad():
             optimizer.apply(list(gradients), variables)
         return besides

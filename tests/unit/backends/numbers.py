@@ -154,6 +154,18 @@ def _learned(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> np.n
     return np.array(losses + [float(value) for value in run._judge(images, labels)[:2]])
 
 
+def learning_in_part(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers:
+    """The weights after two steps of a network whose loss does not depend on all that may learn."""
+    image = keras.Input((SIDE, SIDE, 3), name="image")
+    x = keras.ops.stop_gradient(layers.Conv2D(4, 3, name="conv")(image))
+    model = keras.Model(image, layers.Dense(3, name="head")(layers.GlobalAveragePooling2D(name="pool")(x)))
+    rng = np.random.default_rng(6)
+    model.set_weights([rng.normal(0, 1, weight.shape) for weight in model.get_weights()])
+    losses = _learned(model, images, np.array([0, 1, 2, 1], np.int32))
+    named = {f"learning.part.{i}": weight for i, weight in enumerate(model.get_weights())}
+    return named | {"learning.part.losses": losses}
+
+
 class _Taken:
     """Pictures in model space, as the frozen part of a network takes them."""
 
@@ -300,6 +312,7 @@ SAYS: tuple[Say, ...] = (
     activations,
     cams,
     learning,
+    learning_in_part,
     transfer,
     watching,
     ascent,
