@@ -25,6 +25,8 @@ _BATCH_BYTES = 640 * 2**20
 # Statistics are small and many: they are kept for some images and written together.
 _STATISTICS_ROWS = 64
 _SETTLE_BYTES = 32 * 2**20
+# Of a share, a power of two.
+_FINEST = 2.0**22
 
 # Layer -> maps (n, h, w, channels) as they are stored, and layer -> statistic -> (n, channels) float32.
 Answers = tuple[dict[str, np.ndarray], dict[str, dict[str, np.ndarray]]]
@@ -169,6 +171,8 @@ def channel_statistics(maps: Any, rectified: bool = False) -> dict[str, Any]:
     marks = ops.sign(maps) if rectified else ops.abs(ops.sign(maps))
     if None in window or NAME != "tensorflow":
         mean, share = ops.mean(maps, axis=(1, 2)), ops.mean(marks, axis=(1, 2))
+        # A compiler multiplies by 1/n for a mean: none, and all, are to be 0 and 1 nevertheless.
+        share = ops.round(share * _FINEST) / _FINEST
         return {"mean": mean, "maximum": ops.max(maps, axis=(1, 2)), "zeros": 1 - share}
 
     # Pooling over the whole map is the same sum as a reduction and takes half its time on the CPU.

@@ -129,6 +129,15 @@ def activations(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Nu
     return numbers
 
 
+def shares(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers:
+    """The share of zeros of maps that have none, and of those that have nothing else."""
+    from convscope.activations.extract import channel_statistics
+    from convscope.backends.running import compiled, to_numpy
+
+    maps = np.stack([np.ones((33, 31, 1), np.float32), np.zeros((33, 31, 1), np.float32)])
+    return {"shares": to_numpy(compiled(channel_statistics)(maps)["zeros"])[:, 0]}
+
+
 def evaluation(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers:
     return {"evaluation": np.asarray(network.predict_on_batch(images))}
 
@@ -310,6 +319,7 @@ def positive_search(network: keras.Model, spec: ModelSpec, images: np.ndarray) -
 SAYS: tuple[Say, ...] = (
     evaluation,
     activations,
+    shares,
     cams,
     learning,
     learning_in_part,

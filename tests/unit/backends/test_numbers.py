@@ -78,6 +78,12 @@ def test_a_job_of_the_pipeline_runs_on_it(folder: Path, tmp_path: Path, root: Pa
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_none_and_all_are_whole_shares(folder: Path, root: Path, backend: str) -> None:
+    numbers(folder, DEFAULT, root)
+    assert numbers(folder, backend, root)["shares"].tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_batch_norms_stay_as_they_are_while_layers_are_fine_tuned(folder: Path, root: Path, backend: str) -> None:
     numbers(folder, DEFAULT, root)
     assert numbers(folder, backend, root)["transfer.norms_stay"].tolist() == [1.0] * 8
