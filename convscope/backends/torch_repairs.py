@@ -5,8 +5,9 @@ from typing import Any
 
 import keras
 from keras.src.backend.torch import nn as _operations
+from keras.src.backend.torch import numpy as _numpy
 
-_average_pool = _operations.average_pool
+_pad, _average_pool = _numpy.pad, _operations.average_pool
 
 
 @functools.wraps(_average_pool)
@@ -34,4 +35,19 @@ def average_pool(
     return sums / shares
 
 
-_operations.average_pool = average_pool
+@functools.wraps(_pad)
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
+    """What lies at the edge mirrored, the edge itself with it: for `symmetric` Keras (3.15) repeats the edge instead."""
+    if mode != "symmetric" or constant_values is not None:
+        return _pad(x, pad_width, mode, constant_values)
+    for axis, (before, behind) in enumerate(pad_width):
+        length = x.shape[axis]
+        if max(before, behind) > length:
+            raise ValueError(f"{max(before, behind)} places cannot be mirrored of {length}")
+        around = [*range(before - 1, -1, -1), *range(length), *range(length - 1, length - 1 - behind, -1)]
+        if before or behind:
+            x = keras.ops.take(x, around, axis=axis)
+    return x
+
+
+_operations.average_pool, _numpy.pad = average_pool, pad

@@ -130,12 +130,13 @@ def activations(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Nu
 
 
 def shares(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers:
-    """The share of zeros of maps that have none, and of those that have nothing else."""
+    """The share of zeros of maps that have none, and of those that have nothing else; and pictures with mirrored edges."""
     from convscope.activations.extract import channel_statistics
     from convscope.backends.running import compiled, to_numpy
 
     maps = np.stack([np.ones((33, 31, 1), np.float32), np.zeros((33, 31, 1), np.float32)])
-    return {"shares": to_numpy(compiled(channel_statistics)(maps)["zeros"])[:, 0]}
+    mirrored = compiled(lambda maps: keras.ops.pad(maps, [[0, 0], [1, 2], [3, 0], [0, 0]], mode="symmetric"))(images)
+    return {"shares": to_numpy(compiled(channel_statistics)(maps)["zeros"])[:, 0], "evaluation.pad": to_numpy(mirrored)}
 
 
 def evaluation(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers:
