@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 TEST_PEERS := .venv-test-peers
 TEST_BACKENDS := .venv-test-backends
+TEST_SLURM := .venv-test-slurm
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 CORES ?= all
@@ -14,7 +15,7 @@ N ?= 10000
 FIRST ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test test-changes test-wild test-peers test-backends fuzz-networks docs docs-models lint format lock bench bench-peers progress clean
+.PHONY: help figures test test-changes test-wild test-peers test-backends test-slurm fuzz-networks docs docs-models lint format lock bench bench-peers progress clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -38,6 +39,9 @@ test-wild: $(VENV)/test ## Classifiers that people published, against the librar
 
 test-peers: $(TEST_PEERS)/installed ## Check the explanations against captum, Xplique, tf-keras-vis, shap and lime (several GB).
 	$(TEST_PEERS)/bin/python -m pytest tests/peers
+
+test-slurm: $(TEST_SLURM)/installed ## Submit a small study to a Slurm that is started for it (needs Debian's slurmctld, slurmd, slurm-client, munge).
+	PATH="$(CURDIR)/$(TEST_SLURM)/bin:$$PATH" $(TEST_SLURM)/bin/python -m pytest tests/slurm
 
 test-backends: $(TEST_BACKENDS)/installed ## Check that TensorFlow, JAX and PyTorch give the same numbers (several GB).
 	$(TEST_BACKENDS)/bin/python -m pytest tests/unit/backends
@@ -76,6 +80,8 @@ lock: ## Resolve the dependencies again (needs uv).
 		-q requirements/test-peers.in -c requirements/runtime.lock -o requirements/test-peers.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		-q requirements/test-backends.in -c requirements/runtime.lock -o requirements/test-backends.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		-q requirements/test-slurm.in -c requirements/runtime.lock -o requirements/test-slurm.lock
 
 bench: $(VENV)/runtime ## Measure against the textbook's loops and other libraries (ARGS=--quick, ARGS="--only ascent").
 	python -m bench $(ARGS)
@@ -111,6 +117,13 @@ $(TEST_PEERS)/installed: requirements/test-peers.lock
 	$(PYTHON) -m venv $(TEST_PEERS)
 	@echo "Installing the libraries to check against into $(TEST_PEERS) (torch for Linux brings CUDA: a download of several GB) ..."
 	@$(TEST_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(TEST_SLURM)/installed: requirements/test-slurm.lock
+	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(TEST_SLURM)
+	@echo "Installing what submits to Slurm into $(TEST_SLURM) (a minute or two) ..."
+	@$(TEST_SLURM)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 $(TEST_BACKENDS)/installed: requirements/test-backends.lock
