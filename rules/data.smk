@@ -113,6 +113,8 @@ rule download:
         file=one_of(map(re.escape, DOWNLOADS)),
     conda:
         "../envs/convscope.yaml"
+    # The nodes of many clusters have no network.
+    localrule: True
     threads: 1
     resources:
         mem_mb=grows(500),

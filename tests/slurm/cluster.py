@@ -1,4 +1,6 @@
-"""A Slurm of its own on this machine: one controller, two emulated nodes of four processors, no accounting, nothing outside a folder but two links in /etc/slurm.
+"""A Slurm of its own on this machine: one controller, two emulated nodes of four processors, no accounting.
+
+It lies in one folder, with two links to it in /etc/slurm, where jobs look for their cluster.
 
 Needs Debian's slurmctld, slurmd, slurm-client and munge. Everything runs as whoever starts it.
 """
