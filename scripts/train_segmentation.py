@@ -12,7 +12,7 @@ RESIZE = "crop"
 
 def main(args: argparse.Namespace) -> None:
     """Train, make the model canonical, write everything."""
-    from convscope.data.rows import LEARNED
+    from convscope.data.places import LEARNED
     from convscope.errors import UserError
     from convscope.jobs.job import Progress, say
     from convscope.models import architectures, training

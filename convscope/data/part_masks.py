@@ -7,7 +7,7 @@ from typing import Any
 
 from convscope.data.datasets import ImageRow, listing_in, masks_folder, pictures_root
 from convscope.data.masks import check_mask, read_mask
-from convscope.data.rows import LEARNED
+from convscope.data.places import LEARNED
 from convscope.errors import BadImage
 from convscope.storage.files import read_json, sha256_of
 from convscope.storage.tables import read_table

@@ -11,7 +11,6 @@ from convscope.data.folders import folders_called, is_picture, is_picture_file
 from convscope.data.groups import composed
 from convscope.data.listings import Listing, metadata_files
 from convscope.data.pairs import listing_of
-from convscope.data.rows import LEARNED
 from convscope.errors import UserError, nearest
 from convscope.storage.addresses import fault_of_address, local_file
 from convscope.storage.fingerprints import is_ignored
@@ -26,6 +25,8 @@ from convscope.storage.places import (
     unreadable,
 )
 
+# The splits that a training looks at.
+LEARNED = ("train", "validation")
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 
 

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from convscope.data.folders import SkippedRow
 from convscope.data.groups import label_names
+from convscope.data.places import LEARNED
 from convscope.errors import UserError
 from convscope.storage.tables import read_rows
 
-# The splits that a training looks at.
-LEARNED = ("train", "validation")
 # Why such a dataset trains nothing.
 ONE_CLASS = (
     "many labels or a number of each picture, and training here is of one class a picture; name a column of classes by "

@@ -10,6 +10,7 @@ import numpy as np
 from keras import layers
 
 import convscope.models.keras_settings  # noqa: F401 (before anything is built)
+from convscope.backends.running import to_numpy
 from convscope.errors import UserError
 from convscope.models.training import Pictures
 
@@ -98,6 +99,6 @@ def redrawing_error(model: keras.Model, pictures: Pictures) -> float:
         return float("nan")
     for images, _ in pictures.batches(np.arange(len(pictures)), BATCH):
         wanted = images.astype(np.float32) / 255
-        total += float(((np.asarray(model(wanted, training=False)) - wanted) ** 2).mean(axis=(1, 2, 3)).sum())
+        total += float(((to_numpy(model(wanted, training=False)) - wanted) ** 2).mean(axis=(1, 2, 3)).sum())
         count += len(images)
     return total / count
