@@ -247,6 +247,23 @@ def segmentation(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> N
     return {"segmentation.maps": maps, "segmentation.scores": scores}
 
 
+def autoencoder(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers:
+    """An epoch of learning to redraw pictures, from the same weights."""
+    from convscope.models.autoencoder import build_autoencoder, train_autoencoder
+
+    class Drawn:
+        def __len__(self) -> int:
+            return len(images)
+
+        def batches(self, order: Any, size: int) -> Any:
+            yield np.round((images + 1) * 127.5), None
+
+    model, rng = build_autoencoder((SIDE, SIDE), filters=4), np.random.default_rng(6)
+    model.set_weights([rng.normal(0, 0.3, weight.shape) for weight in model.get_weights()])
+    rows: Any = train_autoencoder(model, Drawn(), Drawn(), seed=1, epochs=1)
+    return {"autoencoder.losses": np.array([rows[0]["loss"], rows[0]["val_loss"]])}
+
+
 def filters(preset: str) -> Say:
     """Patterns of two filters of a plain and of a separable convolution after a few steps, and what they were worth on the way."""
 
@@ -323,6 +340,7 @@ SAYS: tuple[Say, ...] = (
     shares,
     cams,
     learning,
+    autoencoder,
     learning_in_part,
     transfer,
     watching,

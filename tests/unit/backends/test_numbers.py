@@ -24,6 +24,7 @@ SAID = (
     *(f"cams.{method}" for method in CAMS),
     "cams.scores",
     "learning",
+    "autoencoder",
     "transfer",
     "watching",
     "ascent",
