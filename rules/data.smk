@@ -111,10 +111,10 @@ rule download:
         "<study>/benchmarks/download/{file}.tsv"
     wildcard_constraints:
         file=one_of(map(re.escape, DOWNLOADS)),
-    conda:
-        "../envs/convscope.yaml"
     # The nodes of many clusters have no network.
     localrule: True
+    conda:
+        "../envs/convscope.yaml"
     threads: 1
     resources:
         mem_mb=grows(500),
