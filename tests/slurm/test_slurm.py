@@ -102,7 +102,13 @@ def test_cancelling_leaves_no_orphan(project: Project, cluster: Cluster) -> None
     project.edit("config/tiny.yaml", "epochs: 2", "epochs: 5000")
     command = project.command("--profile", "profiles/slurm")
     process = subprocess.Popen(
-        command, cwd=project.folder, env=project.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command,
+        cwd=project.folder,
+        env=project.environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # As a terminal starts it; what a background job of a shell starts ignores the interrupt.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
     def running() -> str:
