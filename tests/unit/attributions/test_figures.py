@@ -197,7 +197,7 @@ def test_many_methods_wrap_into_lines_of_equal_length(methods: int, columns: int
 def test_a_line_that_is_too_long_is_written_smaller_before_it_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     pen = _Pen(Image.new("RGB", (400, 40), "white"))
     seen = []
-    monkeypatch.setattr(pen._draw, "text", lambda place, text, fill, font: seen.append((text, font.size)))
+    monkeypatch.setattr(pen._draw, "text", lambda place, text, fill, font, anchor: seen.append((text, font.size)))
     for words in ("predicted: kiwi (wrong)", "predicted: strawberry (wrong)", "predicted: " + "endless " * 9):
         pen.text((0, 0), words, (0, 0, 0), 14, 168)
     assert seen[0] == ("predicted: kiwi (wrong)", 14)
