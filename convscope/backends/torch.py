@@ -92,7 +92,8 @@ def learner(model: Any, optimizer: Any, loss: Callable[..., Any], signature: Any
             )
         with torch.no_grad():
             optimizer.apply(list(gradients), variables)
-        return besides
+        # Without the way back to the weights, which would be held as long as they are.
+        return keras.tree.map_structure(lambda each: each.detach() if torch.is_tensor(each) else each, besides)
 
     return step
 

@@ -5,6 +5,7 @@ FOLDER/BACKEND.npz.
 """
 
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -160,7 +161,10 @@ def _learned(model: keras.Model, images: np.ndarray, labels: np.ndarray) -> np.n
     rule = keras.optimizers.SGD(learning_rate=0.01, momentum=0.9)
     rule.build(model.trainable_variables)
     run = _Run(model, rule, 1.0, 0.0, SimpleNamespace(dtype=np.float32, labels=labels))  # type: ignore[arg-type]
-    losses = [float(run._learn(images, labels)[0]) for _ in range(2)]
+    with warnings.catch_warnings():
+        # PyTorch, once a process, of a loss that still holds the way back to the weights.
+        warnings.filterwarnings("error", message="Converting a tensor with requires_grad")
+        losses = [float(run._learn(images, labels)[0]) for _ in range(2)]
     return np.array(losses + [float(value) for value in run._judge(images, labels)[:2]])
 
 
