@@ -208,7 +208,9 @@ def of_attribution(config: Config, method: str) -> list[Source]:
             continue
         label, path = f"{model} {images}", f"attributions/{model}/{images}/{method}"
         row = Source(label, (f"{path}.csv", path), "row", ("thumbnail", "map", "overlay", "view_*"))
-        found += [row, Source(f"{label} sheet", (f"{path}_sheet.png",), "copied")]
+        sheet = Source(f"{label} sheet", (f"{path}_sheet.png",), "copied")
+        # Of the first picture alone nothing may have to be kept.
+        found += [sheet, row] if method.startswith("pertinent") else [row, sheet]
     return found
 
 
