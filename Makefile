@@ -89,7 +89,7 @@ bench: $(VENV)/runtime ## Measure against the textbook's loops and other librari
 bench-peers: $(PEERS)/installed ## Install the libraries that `make bench` compares with, in an environment of their own.
 
 clean: ## Remove the environment and everything made.
-	rm -rf $(VENV) $(PEERS) $(TEST_PEERS) $(TEST_BACKENDS) results .snakemake
+	rm -rf $(VENV) $(PEERS) $(TEST_PEERS) $(TEST_SLURM) $(TEST_BACKENDS) results .snakemake
 
 $(VENV)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
@@ -112,23 +112,10 @@ $(PEERS)/installed: requirements/bench-peers.lock
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-$(TEST_PEERS)/installed: requirements/test-peers.lock
+# An environment of its own for what some tests compare with or submit by; torch for Linux brings CUDA, a download of several GB.
+$(TEST_PEERS)/installed $(TEST_SLURM)/installed $(TEST_BACKENDS)/installed: .venv-%/installed: requirements/%.lock
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
-	$(PYTHON) -m venv $(TEST_PEERS)
-	@echo "Installing the libraries to check against into $(TEST_PEERS) (torch for Linux brings CUDA: a download of several GB) ..."
-	@$(TEST_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@touch $@
-
-$(TEST_SLURM)/installed: requirements/test-slurm.lock
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
-	$(PYTHON) -m venv $(TEST_SLURM)
-	@echo "Installing what submits to Slurm into $(TEST_SLURM) (a minute or two) ..."
-	@$(TEST_SLURM)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	@touch $@
-
-$(TEST_BACKENDS)/installed: requirements/test-backends.lock
-	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
-	$(PYTHON) -m venv $(TEST_BACKENDS)
-	@echo "Installing JAX and PyTorch into $(TEST_BACKENDS) (torch for Linux brings CUDA: a download of several GB) ..."
-	@$(TEST_BACKENDS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(PYTHON) -m venv .venv-$*
+	@echo "Installing $< into .venv-$* (minutes; where torch is in it, several GB) ..."
+	@.venv-$*/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@

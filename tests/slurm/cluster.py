@@ -76,6 +76,14 @@ class Cluster:
         return lacks
 
     def __enter__(self) -> "Cluster":
+        try:
+            self._begin()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def _begin(self) -> None:
         for name in ("slurmctld", *NODES):
             (self.folder / name).mkdir(parents=True)
         self.folder.chmod(0o755)  # munged refuses a folder that others may write to
@@ -98,7 +106,6 @@ class Cluster:
         for node in NODES:
             self._start("slurmd", "-D", "-N", node)
         self._wait(lambda: self.says("sinfo", "-h", "-t", "idle", "-o", "%D").strip() == str(len(NODES)), "slurmd")
-        return self
 
     def __exit__(self, *error: object) -> None:
         subprocess.run(["scancel", "--user", getpass.getuser()], env=self.environment, check=False)

@@ -117,10 +117,13 @@ def test_cancelling_leaves_no_orphan(project: Project, cluster: Cluster) -> None
     def theirs() -> str:
         return subprocess.run(["pgrep", "-f", str(project.folder)], capture_output=True, text=True, check=False).stdout
 
-    wait(lambda: "train_model" in running(), 300)
-    time.sleep(5)
-    process.send_signal(signal.SIGINT)
-    process.wait(120)
+    try:
+        wait(lambda: "train_model" in running(), 300)
+        time.sleep(5)
+        process.send_signal(signal.SIGINT)
+        process.wait(120)
+    finally:
+        process.kill()
     wait(lambda: not running() and not theirs(), 60)
 
 
