@@ -13,9 +13,10 @@ CONFIG ?= config.yaml
 export CONFIG
 N ?= 10000
 FIRST ?= 0
+FORMAT ?= all
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test test-changes test-wild test-peers test-backends test-slurm fuzz-networks docs docs-models lint format lock bench bench-peers progress clean
+.PHONY: help figures test test-changes test-wild test-peers test-backends test-slurm fuzz fuzz-networks docs docs-models lint format lock bench bench-peers progress clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -45,6 +46,9 @@ test-slurm: $(TEST_SLURM)/installed ## Submit a small study to a Slurm that is s
 
 test-backends: $(TEST_BACKENDS)/installed ## Check that TensorFlow, JAX and PyTorch give the same numbers (several GB).
 	$(TEST_BACKENDS)/bin/python -m pytest tests/unit/backends
+
+fuzz: $(VENV)/test ## Damaged pictures through the reading path: N=10000 of each format, from number FIRST=0 on (FORMAT="PNG GIF").
+	python -m tests.fuzz_pictures --first $(FIRST) --count $(N) --format $(FORMAT) $(ARGS)
 
 fuzz-networks: $(VENV)/test ## Random networks through the library, each against Keras: N=10000 of them, from number FIRST=0 on.
 	python -W ignore -m tests.fuzz --first $(FIRST) --count $(N)

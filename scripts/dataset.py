@@ -11,12 +11,19 @@ def main(args: argparse.Namespace) -> None:
     """Scan the folder and write the tables."""
     from convscope.data.datasets import BadRow, ImageRow, scan_dataset
     from convscope.data.folders import SkippedRow
+    from convscope.pictures.apart import Readers
+    from convscope.pictures.describe import describe_apart
     from convscope.storage.files import write_json
     from convscope.storage.tables import write_table
 
-    dataset = scan_dataset(
-        args.folder, json.loads(args.settings), args.threads, lambda done, known: say(f"{done} of {known} pictures")
-    )
+    with Readers(args.threads) as readers:
+        dataset = scan_dataset(
+            args.folder,
+            json.loads(args.settings),
+            args.threads,
+            lambda done, known: say(f"{done} of {known} pictures"),
+            describe_apart(readers),
+        )
     for (split, name), count in sorted(dataset.counts().items()):
         say(f"{split}: {count} of class {name}")
     for row in dataset.bad:

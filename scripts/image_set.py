@@ -12,19 +12,23 @@ def main(args: argparse.Namespace) -> None:
     from convscope.data.folders import SkippedRow
     from convscope.data.image_sets import BadSetRow, SetRow, select_images
     from convscope.data.rows import BadRow, ImageRow
+    from convscope.pictures.apart import Readers
+    from convscope.pictures.describe import describe_apart
     from convscope.storage.files import read_json
     from convscope.storage.tables import read_rows, read_table, write_table
 
     skipped: list[SkippedRow] = []
-    rows, bad = select_images(
-        json.loads(args.settings),
-        read_table(args.images, ImageRow) if args.images else [],
-        read_table(args.bad_images, BadRow) if args.bad_images else [],
-        read_rows(args.predictions) if args.predictions else [],
-        args.seed,
-        skipped,
-        read_json(args.model)["classes"] if args.model else (),
-    )
+    with Readers(1) as readers:
+        rows, bad = select_images(
+            json.loads(args.settings),
+            read_table(args.images, ImageRow) if args.images else [],
+            read_table(args.bad_images, BadRow) if args.bad_images else [],
+            read_rows(args.predictions) if args.predictions else [],
+            args.seed,
+            skipped,
+            read_json(args.model)["classes"] if args.model else (),
+            describe_apart(readers),
+        )
     say(f"{len(rows)} pictures, {len(bad)} bad")
     for row in bad:
         say(f"bad: {row.path!r}: {row.reason}")

@@ -11,11 +11,13 @@ def main(args: argparse.Namespace) -> None:
     """Write both tables."""
     from convscope.data.datasets import ImageRow
     from convscope.data.part_masks import MaskRow, list_masks, told
+    from convscope.pictures.apart import Readers
     from convscope.storage.files import write_json
     from convscope.storage.tables import read_table, write_table
 
     images = read_table(args.images, ImageRow)
-    rows, parts = list_masks(args.folder, json.loads(args.settings), images)
+    with Readers(1) as readers:
+        rows, parts = list_masks(args.folder, json.loads(args.settings), images, readers)
     write_table(args.masks, rows, MaskRow)
     write_json(args.parts, {"parts": parts})
     for line in told(rows, len(images), parts):

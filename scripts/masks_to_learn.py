@@ -10,11 +10,13 @@ from convscope.jobs.job import parser, run, say
 def main(args: argparse.Namespace) -> None:
     """Write both tables."""
     from convscope.data.part_masks import MaskRow, learned, list_masks, told
+    from convscope.pictures.apart import Readers
     from convscope.storage.files import write_json
     from convscope.storage.tables import write_table
 
     images = learned(args.images)
-    rows, parts = list_masks(args.folder, json.loads(args.settings), images)
+    with Readers(1) as readers:
+        rows, parts = list_masks(args.folder, json.loads(args.settings), images, readers)
     write_table(args.masks, rows, MaskRow)
     write_json(args.parts, {"parts": parts})
     for line in told(rows, len(images), parts):

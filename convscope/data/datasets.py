@@ -26,9 +26,8 @@ from convscope.data.listings import METADATA, Listing
 from convscope.data.pairs import listing_of
 from convscope.data.rows import BadRow, Dataset, ImageRow
 from convscope.errors import BadImage, UserError, nearest
-from convscope.pictures.read import MAX_PIXELS, read_image
-from convscope.pictures.window import listed_as
-from convscope.storage.files import sha256_of
+from convscope.pictures.describe import MIN_SIDE, Look, Looked, describe
+from convscope.pictures.read import MAX_PIXELS
 from convscope.storage.fingerprints import fingerprint, is_ignored
 
 __all__ = [
@@ -43,7 +42,6 @@ __all__ = [
     "scan_dataset",
 ]
 
-MIN_SIDE = 8
 _WHOLE = "all"
 # What this library looks for beside pictures.
 _NO_PICTURES = ("parts.json", CLASS_INDICES, *METADATA)
@@ -70,6 +68,7 @@ def scan_dataset(
     settings: Mapping[str, Any],
     threads: int = 1,
     on_progress: OnProgress | None = None,
+    look: Look = describe,
 ) -> Dataset:
     """Describe every picture of a folder, used in place.
 
@@ -87,6 +86,7 @@ def scan_dataset(
             folders make one split named "all". A folder with a Hugging Face metadata file is read as that says.
         threads: pictures decoded at a time.
         on_progress: called with (pictures done, pictures known so far).
+        look: opens one picture; from several threads.
 
     Raises:
         UserError: a folder, class or enough pictures are missing; or a picture is bad and `on_bad_image` is fail.
@@ -94,7 +94,7 @@ def scan_dataset(
     skipped: list[SkippedRow] = []
     tally = _Tally(on_progress)
     with ThreadPoolExecutor(max(threads, 1)) as pool:
-        scan = _Scan(settings, _Checker(settings), pool, tally, skipped)
+        scan = _Scan(settings, _Checker(settings, look), pool, tally, skipped)
         if listing := listing_in(folder, settings):
             classes, truth = listing.classes, listing.truth
             rows = scan.listed(listing)
@@ -138,25 +138,32 @@ def masks_folder(settings: Mapping[str, Any]) -> str | None:
 class _Checker:
     """Opens one picture and describes it. Called from several threads."""
 
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        self.min_side = int(settings.get("min_side", MIN_SIDE))
-        self.max_pixels = int(settings.get("max_pixels", MAX_PIXELS))
+    def __init__(self, settings: Mapping[str, Any], look: Look) -> None:
         window = settings.get("window")
-        self.window = (float(window[0]), float(window[1])) if window else None
+        self.look = look
+        self.how = Looked(
+            int(settings.get("min_side", MIN_SIDE)),
+            int(settings.get("max_pixels", MAX_PIXELS)),
+            (float(window[0]), float(window[1])) if window else None,
+        )
         self.brightest: list[int] = []
 
     def __call__(self, item: _Item) -> Checked:
         try:
-            pixels = read_image(item.path, self.max_pixels, listed_as("", self.window))
-            height, width = pixels.shape[:2]
-            if min(height, width) < self.min_side:
-                raise BadImage(f"too small: {width}x{height} pixels, the shortest side must have {self.min_side}")
+            seen = self.look(item.path, self.how)
         except BadImage as error:
             return BadRow(item.split, item.class_, str(item.path), str(error))
-        self.brightest.append(int(pixels.max()))
-        told = listed_as(sha256_of(item.path), self.window)
+        self.brightest.append(seen.brightest)
         return ImageRow(
-            item.split, item.class_, item.label, str(item.path), width, height, told, item.labels, item.target
+            item.split,
+            item.class_,
+            item.label,
+            str(item.path),
+            seen.width,
+            seen.height,
+            seen.sha256,
+            item.labels,
+            item.target,
         )
 
 

@@ -15,9 +15,8 @@ from convscope.data.groups import GROUPS, class_position, composed, group_text, 
 from convscope.data.rows import BadRow, ImageRow
 from convscope.data.sampling import sample
 from convscope.errors import BadImage, UserError, nearest
-from convscope.pictures.read import read_image
-from convscope.pictures.window import Window, listed_as
-from convscope.storage.files import sha256_of
+from convscope.pictures.describe import Look, Looked, describe
+from convscope.pictures.window import Window
 
 _MOST_CONFIDENT = 24
 _ID_LENGTH = 40
@@ -73,6 +72,7 @@ def select_images(
     seed: int = 0,
     skipped: list[SkippedRow] | None = None,
     known: Sequence[str] = (),
+    look: Look = describe,
 ) -> tuple[list[SetRow], list[BadSetRow]]:
     """Choose the pictures of a set.
 
@@ -88,6 +88,7 @@ def select_images(
         seed: used where there is no `shuffle_seed`.
         skipped: gets what lies in a folder and is no picture.
         known: the classes of the evaluated model, in its order.
+        look: opens one picture of a list or a folder.
 
     Returns:
         (pictures, bad pictures). Fewer than all are chosen by a seeded permutation, evenly over the classes, and listed
@@ -101,9 +102,9 @@ def select_images(
     window = (float(settings["window"][0]), float(settings["window"][1])) if settings.get("window") else None
     if "files" in settings:
         files = [_Choice(path, "", -1, "") for path in dict.fromkeys(settings["files"])]
-        chosen, unreadable = _readable(files, window)
+        chosen, unreadable = _readable(files, window, look)
     elif "folder" in settings:
-        chosen, unreadable = _readable(_sampled(_from_folder(settings, skipped), settings, seed), window)
+        chosen, unreadable = _readable(_sampled(_from_folder(settings, skipped), settings, seed), window, look)
     elif "evaluation" in settings:
         chosen, unreadable = _from_evaluation(settings, images, predictions, seed, known), []
     elif "dataset" in settings:
@@ -346,13 +347,13 @@ def _from_folder(settings: Mapping[str, Any], skipped: list[SkippedRow] | None) 
     ]
 
 
-def _readable(choices: Iterable[_Choice], window: Window | None) -> tuple[list[_Choice], list[BadSetRow]]:
+def _readable(choices: Iterable[_Choice], window: Window | None, look: Look) -> tuple[list[_Choice], list[BadSetRow]]:
     good: list[_Choice] = []
     bad: list[BadSetRow] = []
     for choice in choices:
         try:
-            read_image(choice.path, sha256=listed_as("", window))
-            good.append(dataclasses.replace(choice, sha256=listed_as(sha256_of(choice.path), window)))
+            seen = look(choice.path, Looked(min_side=1, window=window))
+            good.append(dataclasses.replace(choice, sha256=seen.sha256))
         except BadImage as error:
             bad.append(BadSetRow(choice.path, str(error)))
     return good, bad

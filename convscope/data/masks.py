@@ -12,7 +12,7 @@ from PIL import Image, UnidentifiedImageError
 
 from convscope.errors import BadImage, UserError
 from convscope.pictures.formats import open_picture
-from convscope.pictures.read import MAX_PIXELS
+from convscope.pictures.read import MAX_PIXELS, said_by_decoder
 
 # In a mask of one part alone this number, white, is the part whatever its name's place in the list; beside other parts it
 # is what the Pascal VOC masks keep it for: an outline that belongs to nothing.
@@ -56,7 +56,7 @@ def read_mask(path: str | os.PathLike[str], named: bool = True, sha256: str = ""
         raise BadImage("no such file") from None
     except Exception as error:
         # As in `pictures.read`: decoders raise anything on damage.
-        raise BadImage(" ".join(str(error).split()) or type(error).__name__) from None
+        raise BadImage(said_by_decoder(error)) from None
 
 
 def check_mask(mask: np.ndarray, size: tuple[int, int], parts: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from convscope.data.datasets import ImageRow, listing_in, masks_folder, pictures
 from convscope.data.masks import check_mask, read_mask
 from convscope.data.places import LEARNED
 from convscope.errors import BadImage
+from convscope.pictures.apart import Readers
 from convscope.storage.files import read_json, sha256_of
 from convscope.storage.tables import read_table
 
@@ -27,7 +28,7 @@ class MaskRow:
 
 
 def list_masks(
-    folder: Path, settings: Mapping[str, Any], images: Iterable[ImageRow]
+    folder: Path, settings: Mapping[str, Any], images: Iterable[ImageRow], readers: Readers | None = None
 ) -> tuple[list[MaskRow], list[str]]:
     """The masks of a dataset's pictures, and the names of their values.
 
@@ -37,6 +38,7 @@ def list_masks(
             same stem), relative to them or absolute. `parts`, its parts.json, or the one beside the pictures, lists the names. A list
             of pictures may name each one's mask; then the parts.json lies beside it.
         images: the readable pictures.
+        readers: processes that look at the masks; without them this one does.
 
     Returns:
         A row for each picture that has a mask, in the order of the pictures, with the reason where it cannot be used; and the
@@ -52,9 +54,12 @@ def list_masks(
                 sha256 = sha256_of(mask)[:16] if mask.is_file() else ""
             except OSError:
                 sha256 = ""  # the reason says why it cannot be read
-            rows.append(
-                MaskRow(image.path, str(mask), sha256, _reason(mask, sha256, (image.height, image.width), parts))
-            )
+            known = (str(mask), sha256, (image.height, image.width), parts)
+            try:
+                reason = readers.call(why_not, *known) if readers else why_not(*known)
+            except BadImage as error:
+                reason = str(error)  # what it did to a reader
+            rows.append(MaskRow(image.path, str(mask), sha256, reason))
     return rows, parts
 
 
@@ -93,10 +98,11 @@ def _places(
     return there, list(settings.get("parts") or _parts(root, beside)), False
 
 
-def _reason(mask: Path, sha256: str, size: tuple[int, int], parts: list[str]) -> str:
+def why_not(mask: str, sha256: str, size: Sequence[int], parts: list[str]) -> str:
     """Why a mask cannot be right: unreadable, of another shape than its picture, numbers without names; empty if it can."""
+    height, width = size
     try:
-        check_mask(read_mask(mask, named=bool(parts), sha256=sha256), size, parts)
+        check_mask(read_mask(mask, named=bool(parts), sha256=sha256), (height, width), parts)
     except BadImage as error:
         return str(error)
     return ""

@@ -3,7 +3,7 @@
 import io
 import logging
 from collections.abc import Callable
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from convscope.pictures.window import Window
 # TIFF and BigTIFF, little and big endian.
 _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = "Orientation"
+_MOST_PAGES = 10_000
+_LARGE_TILE = 1 << 24
 _ALONE: dict[str, Any] = {f"is_{kind}": False for kind in ("ome", "micromanager", "mmstack", "ndtiff")}
 # Turns an array whose first row and column lie where the tag says.
 _UPRIGHT: dict[int, Callable[[Any], Any]] = {
@@ -59,8 +61,10 @@ def tiff_bands(stream: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
     import tifffile
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what matters is raised
+    content = stream.read()
+    _check_pages(content)
     # In memory and without the kinds that name other files: nothing beside this file is ever opened.
-    with tifffile.TiffFile(io.BytesIO(stream.read()), **_ALONE) as file:
+    with tifffile.TiffFile(io.BytesIO(content), **_ALONE) as file:
         series = file.series[0]
         sides = dict(zip(series.axes, series.shape, strict=True))
         height, width = sides.pop("Y", 0), sides.pop("X", 0)
@@ -74,9 +78,12 @@ def tiff_bands(stream: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
             raise BadImage(f"a stack of {stack} pictures; save height, width and bands alone")
         if height * width * max(more.values(), default=1) > max_pixels * 8:
             raise BadImage(f"too large: {width}x{height} pixels of {max(more.values(), default=1)} bands")
+        check_planes(file.pages.first.planarconfig)
+        check_tiles(file.pages.first.tilewidth, file.pages.first.tilelength, max_pixels)
         tag = file.pages.first.tags.get(_ORIENTATION)
         try:
-            values = series.asarray()
+            # Not what a decoder leaves out: without zeros, that would be whatever was in memory.
+            values = series.asarray(out=np.zeros(series.shape, series.dtype))
         except (ValueError, ImportError) as error:
             if isinstance(error, ValueError) and "imagecodecs" not in str(error):
                 raise
@@ -90,6 +97,50 @@ def tiff_bands(stream: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
         values = values[..., None] if axis is None else np.moveaxis(values, axis, -1)
         values = values.reshape(height, width, -1)
     return upright(values, int(tag.value) if tag is not None else 1)
+
+
+def check_planes(planes: int) -> None:
+    """Check how a TIFF says that its bands lie: readers leave parts of the picture out where it says neither way.
+
+    Raises:
+        BadImage: it does not.
+    """
+    if planes not in (1, 2):
+        raise BadImage(f"damaged: a TIFF whose bands lie neither together nor in planes ({int(planes)})")
+
+
+def check_tiles(width: int, height: int, max_pixels: int) -> None:
+    """Check the size of a TIFF's tiles: readers make room for a whole one, however small the picture.
+
+    Raises:
+        BadImage: they are larger than any picture may be.
+    """
+    if width * height > max(max_pixels, _LARGE_TILE):
+        raise BadImage(f"damaged: a TIFF with tiles of {width}x{height} pixels")
+
+
+def _check_pages(content: bytes) -> None:
+    """Follow a TIFF's pages, each of which says where the next one lies: tifffile would do so for ever in a circle.
+
+    Raises:
+        BadImage: they lead back to one of them, or are more than any picture has.
+    """
+    order: Literal["little", "big"] = "little" if content[:2] == b"II" else "big"
+    # Bytes of an offset, of the number of a page's tags, and of a tag, in a TIFF and a BigTIFF.
+    offset, counted, tag = (8, 8, 20) if b"+" in content[2:4] else (4, 2, 12)
+
+    def number(start: int, size: int) -> int:
+        return int.from_bytes(content[start : start + size], order)
+
+    seen: set[int] = set()
+    page = number(offset, offset)
+    while 0 < page < len(content):
+        if page in seen:
+            raise BadImage("damaged: the pages of this TIFF lead back to one of them")
+        if len(seen) == _MOST_PAGES:
+            raise BadImage(f"a TIFF of more than {_MOST_PAGES} pages")
+        seen.add(page)
+        page = number(page + counted + number(page, counted) * tag, offset)
 
 
 def upright(values: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:

@@ -24,6 +24,7 @@ from convscope.pictures.window import Window, of_listed
 
 RESIZE_CHOICES = ("crop", "stretch", "pad")
 MAX_PIXELS = 100_000_000
+_LONGEST_REASON = 200
 
 # The one filter. PIL's bilinear widens its support when shrinking, so small pictures do not alias.
 _FILTER = Image.Resampling.BILINEAR
@@ -101,8 +102,13 @@ def read_pixels(
         raise BadImage("too large for the memory of this machine") from None
     except Exception as error:
         # Decoders of so many formats raise anything on damaged files; whatever it is, this one picture is bad and no more.
-        reason = " ".join(str(error).split()).replace(str(path), path.name) or type(error).__name__
-        raise BadImage(f"damaged: {reason}") from None
+        raise BadImage(f"damaged: {said_by_decoder(error).replace(str(path), path.name)}") from None
+
+
+def said_by_decoder(error: Exception) -> str:
+    """What a decoder says of a damaged file, in one line: some repeat all of its header."""
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON]} ..."
 
 
 def _decoded(

@@ -21,6 +21,19 @@ image_sets:
   set: {dataset: mine, split: all}
   folder: {folder: photos/cat}
 """
+# What a damaged file may do to a decoder, done to the process that looks at pictures.
+CRASH = """
+import os, signal, sys
+if "convscope.pictures.apart" in " ".join(sys.orig_argv):
+    import PIL.Image
+    plain = PIL.Image.open
+    def opened(stream, **more):
+        if b"CRASH" in stream.read():
+            os.kill(os.getpid(), signal.SIGSEGV)
+        stream.seek(0)
+        return plain(stream, **more)
+    PIL.Image.open = opened
+"""
 TARGETS = [f"results/photos/image_sets/{name}.csv" for name in ("set", "folder")]
 BAD = {"empty.jpg", "text.jpg", "truncated.jpg"}
 
@@ -81,3 +94,18 @@ def test_on_bad_image_fail_stops_with_one_line(photos: Project) -> None:
     assert any(name in errors[0] for name in BAD)
     assert "Traceback" not in done.stderr
     assert not (photos.folder / "results/photos/datasets/mine/images.csv").exists()
+
+
+def test_a_picture_that_ends_its_reader_is_bad_and_the_others_are_read(photos: Project) -> None:
+    (photos.folder / "photos.yaml").write_text(STUDY.replace("LIST", "list"))
+    (photos.folder / "sitecustomize.py").write_text(CRASH)
+    cat = photos.folder / "photos" / "cat"
+    for name in ("a.jpg", "z.jpg"):
+        (cat / name).write_bytes((cat / "good.jpg").read_bytes() + b"CRASH")
+    photos.run(*TARGETS, config="photos.yaml")
+    results = photos.folder / "results/photos"
+    for table in ("datasets/mine/bad.csv", "image_sets/folder.bad.csv"):
+        reasons = {Path(row["path"]).name: row["reason"] for row in rows(results / table)}
+        assert set(reasons) == BAD | {"a.jpg", "z.jpg"}
+        assert reasons["a.jpg"] == reasons["z.jpg"] == "damaged: its reader crashed on it (SIGSEGV)"
+    assert len(rows(results / "datasets/mine/images.csv")) == 6

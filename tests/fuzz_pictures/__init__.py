@@ -1,0 +1,1 @@
+"""Pictures of every format, damaged in every way, through the reading path: `make fuzz`."""
