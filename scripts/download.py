@@ -11,7 +11,7 @@ from convscope.jobs.job import parser, run, say
 def main(args: argparse.Namespace) -> None:
     """Fetch the file."""
     from convscope.data.archives import what_is_wrong
-    from convscope.data.downloads import fetch, not_a_web_page
+    from convscope.data.downloads import fetch, not_a_web_page, not_text
     from convscope.errors import UserError
 
     url = os.environ.get(args.url_in, "") if args.url_in else args.url
@@ -26,7 +26,7 @@ def main(args: argparse.Namespace) -> None:
             last = time.monotonic()
             say(f"{done / 1e6:.1f} MB" + (f" of {total / 1e6:.1f} MB" if total else ""))
 
-    checks = {"archive": not_a_web_page("an archive", what_is_wrong), "picture": not_a_web_page("a picture")}
+    checks = {"archive": not_a_web_page("an archive", what_is_wrong), "picture": not_a_web_page("a picture", not_text)}
     fetch(
         url,
         args.out,

@@ -5,40 +5,26 @@ that studies neither wait for each other's checksums nor take files away from ea
 """
 
 import contextlib
-import hashlib
-import json
+import glob
 import os
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import requests
-import urllib3
-
+from convscope.data.transfers import Final, OnProgress, Passing, Transfer, one_line
 from convscope.errors import UserError
+from convscope.pictures.kinds import HEAD, format_of
 from convscope.storage.addresses import fault_of_address, local_file, without_secrets
 from convscope.storage.files import put_in_place, sha256_of
 from convscope.storage.locks import waiting_for
-from convscope.storage.processes import place, this_process
+from convscope.storage.processes import place, tag_is_dead, this_process
 
-OnProgress = Callable[[int, int | None], None]
 Check = Callable[[Path], str]
 
 _BLOCK = 1 << 18
-_ENOUGH_TO_GO_ON = 1 << 16
-_LONGEST_PAUSE = 30.0
-_TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
-
-
-class _Passing(Exception):
-    """What went wrong may be mended by trying again."""
-
-
-class _Final(Exception):
-    """What went wrong will go wrong again."""
+_PAGES = (b"<!doctype html", b"<html", b"<head", b"<body", b"<script", b"<!--")
 
 
 def fetch(
@@ -75,11 +61,26 @@ def not_a_web_page(what: str, more: Check | None = None) -> Check:
     def check(path: Path) -> str:
         with path.open("rb") as stream:
             start = stream.read(1024).lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-        if start.startswith((b"<!doctype html", b"<html")):
+        if start.startswith(_PAGES):
             return f"what the address leads to is a web page, not {what}; look at it in a browser for the file's own address"
+        if not start:
+            return f"what the address leads to is empty, not {what}"
         return more(path) if more else ""
 
     return check
+
+
+def not_text(path: Path) -> str:
+    """A `check` of pictures: services answer in words where they refuse."""
+    with path.open("rb") as stream:
+        head = stream.read(HEAD)
+    if (
+        not format_of(head)
+        and head.isascii()
+        and head.decode("ascii").replace("\n", "").replace("\r", "").isprintable()
+    ):
+        return f"what the address leads to is text, not a picture: {head[:60].decode('ascii')!r}"
+    return ""
 
 
 def download(url: str, path: str | os.PathLike[str], sha256: str | None = None, **settings: Any) -> Path:
@@ -97,12 +98,13 @@ def download(url: str, path: str | os.PathLike[str], sha256: str | None = None, 
         sha256: hexadecimal checksum the content must have.
         settings: any of these.
             max_bytes: refuse anything larger.
-            retries: failures in a row (lost connections, 5xx, too short an answer) before giving up (5).
-            timeout: seconds for connecting, and for each wait for data ((15, 60)).
+            retries: failures in a row (lost connections, 5xx, too short an answer) before giving up (5). A server that asks
+                to be left alone for some time (Retry-After) is, up to two minutes.
+            timeout: seconds for connecting, and for each wait for data ((15, 60)); what drips is given up after the second.
             progress: called with (bytes so far, bytes in all or None).
             pause: seconds before the first retry; doubled for each further one (1).
             check: given what was downloaded, says what is wrong with it, "" for nothing.
-            say: given a line for the log while it waits for another process.
+            say: given a line for the log while it waits, for another process or for the server.
 
     Returns:
         `path`.
@@ -124,23 +126,25 @@ def _alone_with(url: str, path: Path, sha256: str | None, say: Callable[[str], o
         try:
             held.enter_context(waiting_for(path.with_name(f".{path.name}.{place()}.lock"), say))
         except OSError as error:
-            raise UserError(_advice(url, path, _one_line(error), sha256)) from None
+            raise UserError(_advice(url, path, one_line(error), sha256)) from None
         yield
 
 
 def _share(store: Path, path: Path) -> None:
     """Give a file of the store a study's name, too."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{this_process().tag}.part")
     try:
-        temporary.unlink(missing_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+            if left == temporary or tag_is_dead(left.name[len(path.name) + 2 : -len(".part")]):
+                left.unlink(missing_ok=True)
         try:
             os.link(os.path.realpath(store), temporary)
         except OSError:  # another user's, another disk, or a file system without links
             shutil.copyfile(store, temporary)
         put_in_place(temporary, path)
     except OSError as error:
-        raise UserError(f"{path}: {_one_line(error)}") from None
+        raise UserError(f"{path}: {one_line(error)}") from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -155,163 +159,50 @@ def _download(
     progress: OnProgress | None = None,
     pause: float = 1.0,
     check: Check | None = None,
-    say: object = None,
+    say: Callable[[str], object] = print,
 ) -> bool:
     """Whether there was anything to do: not where a file that is right is there."""
     here = local_file(url)
-    if here is None and path.is_file() and not _objection(path, sha256, check):
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{place()}.part")
-    state = part.with_name(part.name + ".json")
     report = progress or (lambda done, total: None)
+    transfer = Transfer(url, part, sha256, max_bytes, retries, timeout, pause, report, say)
+    if here is None and path.is_file() and not _objection(path, sha256, check):
+        transfer.state.unlink(missing_ok=True)  # of one that was killed before its last step
+        return False
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         if fault := fault_of_address(url):
-            raise _Final(fault)
+            raise Final(fault)
         if here is not None:
             _copy(here, part, max_bytes, report)
         else:
-            _fetch_with_retries(url, part, state, sha256, max_bytes, retries, timeout, report, pause)
+            transfer.run()
         if objection := _objection(part, sha256, check):
-            raise _Final(objection)
-        state.unlink(missing_ok=True)
+            raise Final(objection)
         put_in_place(part, path)
+        transfer.state.unlink(missing_ok=True)
         return True
-    except _Final as error:
+    except Final as error:
         part.unlink(missing_ok=True)
-        state.unlink(missing_ok=True)
+        transfer.state.unlink(missing_ok=True)
         raise UserError(_advice(url, path, str(error), sha256)) from None
-    except (_Passing, OSError) as error:
-        raise UserError(_advice(url, path, _one_line(error), sha256)) from None
-
-
-def _fetch_with_retries(
-    url: str,
-    part: Path,
-    state: Path,
-    sha256: str | None,
-    max_bytes: int | None,
-    retries: int,
-    timeout: tuple[float, float],
-    report: OnProgress,
-    pause: float,
-) -> None:
-    failures = 0
-    resumed_wrongly = False
-    with requests.Session() as session:
-        while True:
-            before = _size(part)
-            try:
-                _fetch(session, url, part, state, sha256, max_bytes, timeout, report)
-                if before and not resumed_wrongly and sha256 and sha256_of(part) != sha256.lower():
-                    # The old piece may be of another file: once, all of it again.
-                    resumed_wrongly = True
-                    part.unlink()
-                    continue
-                return
-            except (_Passing, requests.RequestException) as error:
-                if isinstance(error, requests.exceptions.InvalidURL | requests.exceptions.TooManyRedirects):
-                    raise _Final(_one_line(error)) from None
-                # A connection that brings something before it breaks may break any number of times.
-                failures = 1 if _size(part) - before >= _ENOUGH_TO_GO_ON else failures + 1
-                if failures > retries:
-                    raise _Passing(_one_line(error) + (f" (tried {failures} times)" if failures > 1 else "")) from None
-                time.sleep(min(pause * 2 ** (failures - 1), _LONGEST_PAUSE))
-
-
-def _fetch(
-    session: requests.Session,
-    url: str,
-    part: Path,
-    state: Path,
-    sha256: str | None,
-    max_bytes: int | None,
-    timeout: tuple[float, float],
-    report: OnProgress,
-) -> None:
-    have = _size(part)
-    known = _read_state(state)
-    # Without a sign of the version, the rest of a changed file could be joined to the start of the old one.
-    if have and (known.get("url") != _digest(url) or not (known.get("version") or sha256)):
-        have = 0
-    # Compressed on the way, the bytes would be neither the file's nor countable.
-    headers = {"Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
-        if known.get("version"):
-            headers["If-Range"] = known["version"]
-    with session.get(url, headers=headers, stream=True, timeout=timeout) as answer:
-        status = answer.status_code
-        if status == 416 and have:
-            if re.fullmatch(rf"bytes \*/{have}", answer.headers.get("Content-Range", "").strip()):
-                return  # nothing is missing
-            part.unlink()
-            raise _Passing("the server holds less than was downloaded before")
-        if status in _TRY_AGAIN:
-            raise _Passing(f"the server answered {status} {answer.reason}")
-        if status not in (200, 206):
-            raise _Final(f"the server answered {status} {answer.reason}")
-        start, total = _range(answer) if status == 206 else (0, _length(answer))
-        if start != have and status == 206:
-            part.unlink(missing_ok=True)
-            raise _Passing("the server sent another part of the file than it was asked for")
-        if max_bytes is not None and total is not None and total > max_bytes:
-            raise _Final(f"it has {total} bytes and max_bytes is {max_bytes}")
-        _write_state(state, url, answer)
-        _save(answer, part, start, total, max_bytes, report)
-
-
-def _save(
-    answer: requests.Response, part: Path, start: int, total: int | None, max_bytes: int | None, report: OnProgress
-) -> None:
-    done = start
-    with part.open("r+b" if start else "wb") as stream:
-        stream.truncate(start)
-        stream.seek(start)
-        for block in _blocks(answer, total):
-            done += len(block)
-            if max_bytes is not None and done > max_bytes:
-                raise _Final(f"it has more than max_bytes = {max_bytes} bytes")
-            stream.write(block)
-            report(done, total)
-    if total is not None and done < total:
-        raise _Passing(f"the connection ended after {done} of {total} bytes")
-
-
-def _blocks(answer: requests.Response, total: int | None) -> Iterator[bytes]:
-    try:
-        # The raw stream: a server that labels a .tar.gz as compressed on the way must not have it unpacked.
-        yield from answer.raw.stream(_BLOCK, decode_content=False)
-    except urllib3.exceptions.TimeoutError:
-        raise _Passing("no more data in time") from None
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        if total is None:  # else the count says it better
-            raise _Passing(f"the connection broke: {_innermost(error)}") from None
-
-
-def _range(answer: requests.Response) -> tuple[int, int | None]:
-    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", answer.headers.get("Content-Range", "").strip())
-    if not match:
-        return -1, None
-    return int(match[1]), int(match[2]) + 1 if match[3] == "*" else int(match[3])
-
-
-def _length(answer: requests.Response) -> int | None:
-    length = answer.headers.get("Content-Length", "")
-    return int(length) if length.isdecimal() else None
+    except (Passing, OSError) as error:
+        if here is not None:
+            part.unlink(missing_ok=True)  # a copy begins anew
+        raise UserError(_advice(url, path, one_line(error), sha256)) from None
 
 
 def _copy(source: Path, part: Path, max_bytes: int | None, report: OnProgress) -> None:
     try:
         total = source.stat().st_size
         if max_bytes is not None and total > max_bytes:
-            raise _Final(f"it has {total} bytes and max_bytes is {max_bytes}")
+            raise Final(f"it has {total} bytes and max_bytes is {max_bytes}")
         with source.open("rb") as stream, part.open("wb") as target:
             while block := stream.read(_BLOCK):
                 target.write(block)
                 report(target.tell(), total)
     except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-        raise _Final(f"{error.strerror}: {source}") from None
+        raise Final(f"{error.strerror}: {source}") from None
 
 
 def _objection(path: Path, sha256: str | None, check: Check | None) -> str:
@@ -321,50 +212,9 @@ def _objection(path: Path, sha256: str | None, check: Check | None) -> str:
     return check(path) if check else ""
 
 
-def _digest(url: str) -> str:
-    return hashlib.sha256(url.encode(errors="surrogateescape")).hexdigest()
-
-
-def _size(part: Path) -> int:
-    return part.stat().st_size if part.is_file() else 0
-
-
-def _read_state(state: Path) -> dict[str, str]:
-    with contextlib.suppress(OSError, ValueError):
-        value = json.loads(state.read_text(encoding="utf-8"))
-        if isinstance(value, dict):
-            return value
-    return {}
-
-
-def _write_state(state: Path, url: str, answer: requests.Response) -> None:
-    tag = answer.headers.get("ETag", "")
-    # A weak tag does not promise equal bytes, and If-Range must not carry one.
-    version = tag if tag and not tag.startswith("W/") else answer.headers.get("Last-Modified", "")
-    state.write_text(json.dumps({"url": _digest(url), "version": version}), encoding="utf-8")
-
-
-def _one_line(error: BaseException) -> str:
-    if isinstance(error, requests.exceptions.Timeout):
-        return "no answer in time"
-    if isinstance(error, requests.exceptions.SSLError):
-        return f"no secure connection: {_innermost(error)}"
-    if isinstance(error, requests.exceptions.ConnectionError):
-        return f"no connection: {_innermost(error)}"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _innermost(error: BaseException) -> str:
-    """The cause, without the wrappers' object addresses."""
-    text = " ".join(str(error).split())
-    found = re.findall(r"(?:\[Errno -?\d+\] |: )([A-Z][\w ,.'-]+)", text)
-    return found[-1].strip(" '") if found else text[:200]
-
-
 def _advice(url: str, path: Path, what: str, sha256: str | None) -> str:
     check = f" (sha256 {sha256})" if sha256 else ""
     # Clients repeat the address, that of a redirection too, from its path on: no question mark of theirs asks for anything else.
     what = re.sub(r"\?[^\s'\")]+", "?...", without_secrets(what))
+    what = "".join(sign if sign.isprintable() else "?" for sign in what)  # a server's words, on a terminal
     return f"cannot download {without_secrets(url)}: {what}; by hand: download it elsewhere{check} and put it at {path}"

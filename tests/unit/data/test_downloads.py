@@ -413,9 +413,11 @@ def test_nothing_is_put_in_place_once_the_run_has_ended(server, tmp_path, monkey
     monkeypatch.setattr(runs, "why_ended", lambda: "it has ended")
     with pytest.raises(runs.RunEnded):
         get(server, tmp_path / "f.zip")
-    assert [path.name for path in tmp_path.iterdir()] == [
-        part_of(tmp_path / "f.zip").name
-    ]  # the next run goes on from it
+    part = part_of(tmp_path / "f.zip").name
+    assert sorted(path.name for path in tmp_path.iterdir()) == [part, f"{part}.json"]
+    monkeypatch.undo()
+    get(server, tmp_path / "f.zip")
+    assert only(tmp_path / "f.zip") and server.seen[1]["Range"] == f"bytes={len(CONTENT)}-"  # nothing comes twice
 
 
 def test_no_secret_in_any_message_or_file(server, tmp_path):
