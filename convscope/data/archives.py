@@ -5,7 +5,9 @@ count what is really unpacked, never what the archive says of itself.
 """
 
 import bz2
+import contextlib
 import dataclasses
+import errno
 import gzip
 import lzma
 import os
@@ -28,7 +30,11 @@ _SLACK = 16 << 20  # small archives of repetitive files are no bombs
 _BLOCK = 1 << 20
 _LONGEST_HEADER = 1 << 20
 _DEEPEST = 64
+# Places in what `zipfile` reads of a zip's end; and bytes of a member in its directory: 46, its name, and what else is noted.
+_MEMBERS, _DIRECTORY_BYTES, _LONGEST_ENTRY = 4, 5, 400
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError)
+# What a file system says to a name, or a whole path, that it does not take.
+_OF_NAMES = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 OnProgress = Callable[[int, int], None]
@@ -116,6 +122,7 @@ class _Folder:
         self.files = self.bytes = self.members = 0
         self.listed: list[ListedMember] = []
         self._spelling: dict[tuple[str, str], tuple[str, bool]] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
 
     def skip(self, member: str, reason: str) -> None:
         self.listed.append(ListedMember(member, reason))
@@ -123,9 +130,11 @@ class _Folder:
     def count_member(self) -> None:
         self.members += 1
         if self.members > self.max_files:
-            raise UserError(
-                f"{self.archive}: more than max_files = {self.max_files} members; raise it if you trust this"
-            )
+            self.too_many()
+
+    def too_many(self) -> NoReturn:
+        """Raise what is said of more members than the limit."""
+        raise UserError(f"{self.archive}: more than max_files = {self.max_files} members; raise it if you trust this")
 
     def write(self, member: str, open_member: Callable[[], IO[bytes] | None]) -> str | None:
         """Write a member; its path below the root, or None where it was left out (and listed)."""
@@ -138,9 +147,14 @@ class _Folder:
             self.skip(member, "a file has the name of its folder, or a folder its own name")
             return None
         target = self.root / inside
-        target.parent.mkdir(parents=True, exist_ok=True)
         try:
+            target.parent.mkdir(parents=True, exist_ok=True)
             self._pour(open_member, target)
+        except OSError as error:
+            if error.errno not in _OF_NAMES:
+                raise
+            self._leave_out(target, member, f"a path that cannot be stored here: {error.strerror}")
+            return None
         except _DAMAGED as error:
             self._leave_out(target, member, f"damaged: {' '.join(str(error).split()) or type(error).__name__}")
             return None
@@ -169,7 +183,8 @@ class _Folder:
                 stream.write(block)
 
     def _leave_out(self, target: Path, member: str, reason: str) -> None:
-        target.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # of a name that cannot be, nothing is left
+            target.unlink(missing_ok=True)
         self.skip(member, reason)
 
     def _place(self, parts: list[str]) -> str | None:
@@ -180,13 +195,16 @@ class _Folder:
             if not is_folder:
                 return None
             below = f"{below}/{name}" if below else name
-        wanted, number = parts[-1], 2
+        wanted, first = parts[-1], (below, _same(parts[-1]))
+        number = self._numbers.get(first, 2)
         while (taken := self._spelling.get((below, _same(wanted)))) is not None:
             if taken[1]:
                 return None
             stem, dot, suffix = parts[-1].rpartition(".")
             wanted = f"{stem or suffix}~{number}{dot + suffix if stem else ''}"
             number += 1
+        # A hundred thousand of one name would each try all the numbers before.
+        self._numbers[first] = number
         self._spelling[below, _same(wanted)] = (wanted, False)
         return f"{below}/{wanted}" if below else wanted
 
@@ -219,6 +237,18 @@ def what_is_wrong(archive: Path) -> str:
     return ""
 
 
+def _check_directory(archive: Path, out: _Folder) -> None:
+    """A zip's list of members is read at once, into twelve times as much memory: first its length counts.
+
+    Raises:
+        UserError: it says more members than the limit, or less than there must be for its length.
+    """
+    with archive.open("rb") as stream:
+        end = zipfile._EndRecData(stream)  # type: ignore[attr-defined]
+    if end and (end[_MEMBERS] > out.max_files or end[_DIRECTORY_BYTES] > out.max_files * _LONGEST_ENTRY):
+        out.too_many()
+
+
 def _open_zip(archive: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(archive)
@@ -235,6 +265,7 @@ def _open_tar(archive: Path, stream: "_Bounded") -> tarfile.TarFile:
 
 
 def _extract_zip(archive: Path, out: _Folder) -> None:
+    _check_directory(archive, out)
     with _open_zip(archive) as container:
         for info in container.infolist():
             out.count_member()

@@ -289,3 +289,91 @@ def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path):
     make_tar(tmp_path / "a.tar", [("1.jpg", b"1"), ("inner.zip", inner)], "w")
     extract(tmp_path / "a.tar", tmp_path / "out")
     assert set(tree(tmp_path / "out")) == {"1.jpg", "inner.zip"}
+
+
+@pytest.mark.parametrize(("name", "make"), MAKERS)
+def test_a_path_too_long_to_be_stored_takes_no_other_down(tmp_path, name, make):
+    long = "/".join(["d" * 190] * 60) + "/x.jpg"
+    result = extract(
+        make(tmp_path / name, [(long, b"1"), ("n" * 300 + ".jpg", b"2"), ("ok.jpg", b"3")]), tmp_path / "out"
+    )
+    assert result.files == 2 and (tmp_path / "out/ok.jpg").read_bytes() == b"3"
+    assert reasons(result)[long] == "a path that cannot be stored here: File name too long"
+
+
+def test_a_hundred_thousand_of_one_name_are_placed_in_seconds(tmp_path):
+    """Each trying all the numbers before would take five billion steps."""
+    folder = archives._Folder(tmp_path / "a", tmp_path, 1, 1, "", None)
+    places = [folder._place(["p", "a.jpg"]) for _ in range(100_000)]
+    assert (places[0], places[-1]) == ("p/a.jpg", "p/a~100000.jpg") and len(set(places)) == 100_000
+    assert folder._place(["p", "A~7.jpg"]) == "p/A~7~2.jpg"
+
+
+@pytest.mark.parametrize("told", [100, 3])
+def test_a_list_of_too_many_members_is_not_read(tmp_path, monkeypatch, told):
+    """Neither where it says how many, nor where its length alone does."""
+    archive = make_zip(
+        tmp_path / "a.zip", [("x" * 300 + f"{number}", b"") for number in range(100)], zipfile.ZIP_STORED
+    )
+    content = bytearray(archive.read_bytes())
+    content[-14:-10] = struct.pack("<HH", told, told)
+    archive.write_bytes(content)
+    monkeypatch.setattr(archives, "_open_zip", lambda archive: pytest.fail("it was read"))
+    with pytest.raises(UserError, match="more than max_files = 10 members"):
+        extract(archive, tmp_path / "out", max_files=10)
+
+
+def test_archives_within_an_archive_stay_what_they_are(tmp_path):
+    """A bomb in a bomb is a file like any other, and no picture."""
+    bomb = make_zip(tmp_path / "b.zip", [("z", bytes(15_000_000))]).read_bytes()
+    result = extract(make_zip(tmp_path / "a.zip", [(f"{n}.zip", bomb) for n in range(9)]), tmp_path / "out")
+    assert (result.files, result.bytes) == (9, 9 * len(bomb))
+
+
+def test_what_extended_headers_say_is_believed_no_more_than_names(tmp_path):
+    def member(name, **said):
+        info = tarfile.TarInfo(name)
+        info.pax_headers, info.size = said, 2
+        return info
+
+    for number, (said, inside) in enumerate(
+        (
+            ({"path": "../../x"}, {"ok.jpg"}),
+            ({"path": "/etc/x"}, {"ok.jpg"}),
+            ({"linkpath": "/etc/passwd"}, {"a.jpg", "ok.jpg"}),
+            ({"size": "-5"}, set()),
+            ({"GNU.sparse.map": "0,99999999999", "GNU.sparse.minor": "0"}, {"a.jpg", "ok.jpg"}),
+        )
+    ):
+        path, folder = tmp_path / f"{number}.tar", tmp_path / "deep" / str(number)
+        with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+            for info in (member("a.jpg", **said), member("ok.jpg")):
+                archive.addfile(info, io.BytesIO(b"ok"))
+        result = extract(path, folder)
+        assert set(tree(folder)) >= inside and result.bytes <= 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == [*(f"{n}.tar" for n in range(5)), "deep"]
+    with tarfile.open(tmp_path / "s.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(
+            member("a.jpg", **{"GNU.sparse.size": "99999999999999", "GNU.sparse.minor": "0"}), io.BytesIO(b"ok")
+        )
+    with pytest.raises(UserError, match="unpacks to more than"):
+        extract(tmp_path / "s.tar", tmp_path / "out")
+
+
+def test_hard_links_count_as_the_copies_that_they_become(tmp_path):
+    links = []
+    for number in range(20):
+        info = tarfile.TarInfo(f"{number}.jpg")
+        info.type, info.linkname = tarfile.LNKTYPE, "a.jpg"
+        links.append(info)
+    archive = make_tar(tmp_path / "a.tar", [("a.jpg", os.urandom(100_000)), *links], "w")
+    with pytest.raises(UserError, match="max_bytes"):
+        extract(archive, tmp_path / "out", max_bytes=1_000_000)
+
+
+def test_names_that_are_no_text_are_kept_byte_for_byte(tmp_path):
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.GNU_FORMAT, encoding="latin-1") as archive:
+        info = tarfile.TarInfo("caf\xe9.jpg")
+        archive.addfile(info)
+    extract(tmp_path / "a.tar", tmp_path / "out")
+    assert [os.fsencode(path.name) for path in (tmp_path / "out").iterdir()] == [b"caf\xe9.jpg"]
