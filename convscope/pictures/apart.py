@@ -19,7 +19,7 @@ import threading
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from convscope.errors import BadImage, UserError
 
@@ -196,13 +196,16 @@ def _fork(end: socket.socket, ends: list[socket.socket]) -> int:
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
-        _answer(end)
+        # Decoders print a line for each strange tag of a file. What matters of it is the reason that is listed.
+        log = os.fdopen(os.dup(2), "w")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        _answer(end, log)
         status = 0
     finally:
         os._exit(status)
 
 
-def _answer(end: socket.socket) -> None:
+def _answer(end: socket.socket, log: IO[str]) -> None:
     """A reader's work, until nobody asks any more."""
     with end.makefile("rw", encoding="utf-8", newline="\n") as lines:
         while line := lines.readline():
@@ -216,7 +219,8 @@ def _answer(end: socket.socket) -> None:
             except UserError as error:
                 answer = [number, "mistake", str(error)]
             except Exception as error:
-                traceback.print_exc()
+                traceback.print_exc(file=log)
+                log.flush()
                 answer = [number, "failed", f"{type(error).__name__}: {error}"]
             signal.setitimer(signal.ITIMER_PROF, 0)
             lines.write(json.dumps(answer) + "\n")

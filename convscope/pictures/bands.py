@@ -17,6 +17,9 @@ _MAGIC = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _ORIENTATION = "Orientation"
 _MOST_PAGES = 10_000
 _LARGE_TILE = 1 << 24
+_PLANES, _TILE = 284, (322, 323)
+_MOST_TAGS = 1 << 16
+_BYTES = {1: 1, 3: 2, 4: 4, 13: 4, 16: 8}  # of a whole number, by its type
 _ALONE: dict[str, Any] = {f"is_{kind}": False for kind in ("ome", "micromanager", "mmstack", "ndtiff")}
 # Turns an array whose first row and column lie where the tag says.
 _UPRIGHT: dict[int, Callable[[Any], Any]] = {
@@ -61,6 +64,7 @@ def tiff_bands(stream: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
     import tifffile
 
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)  # what matters is raised
+    check_layout(stream, max_pixels)
     content = stream.read()
     _check_pages(content)
     # In memory and without the kinds that name other files: nothing beside this file is ever opened.
@@ -78,8 +82,6 @@ def tiff_bands(stream: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
             raise BadImage(f"a stack of {stack} pictures; save height, width and bands alone")
         if height * width * max(more.values(), default=1) > max_pixels * 8:
             raise BadImage(f"too large: {width}x{height} pixels of {max(more.values(), default=1)} bands")
-        check_planes(file.pages.first.planarconfig)
-        check_tiles(file.pages.first.tilewidth, file.pages.first.tilelength, max_pixels)
         tag = file.pages.first.tags.get(_ORIENTATION)
         try:
             # Not what a decoder leaves out: without zeros, that would be whatever was in memory.
@@ -99,24 +101,49 @@ def tiff_bands(stream: IO[bytes], max_pixels: int) -> NDArray[np.generic]:
     return upright(values, int(tag.value) if tag is not None else 1)
 
 
-def check_planes(planes: int) -> None:
-    """Check how a TIFF says that its bands lie: readers leave parts of the picture out where it says neither way.
+def check_layout(stream: IO[bytes], max_pixels: int) -> None:
+    """Check what a TIFF's first page says of how its numbers lie; as it is in the file, since readers disagree on damaged pages.
+
+    They leave parts of the picture out where it says neither that bands lie together nor in planes, and make room for a whole tile,
+    however small the picture.
 
     Raises:
-        BadImage: it does not.
+        BadImage: the bands lie in no known way, or the tiles are larger than any picture may be.
     """
-    if planes not in (1, 2):
-        raise BadImage(f"damaged: a TIFF whose bands lie neither together nor in planes ({int(planes)})")
-
-
-def check_tiles(width: int, height: int, max_pixels: int) -> None:
-    """Check the size of a TIFF's tiles: readers make room for a whole one, however small the picture.
-
-    Raises:
-        BadImage: they are larger than any picture may be.
-    """
+    stream.seek(0)
+    head = _Head(stream.read(16))
+    stream.seek(head.first)
+    page = stream.read(head.counted)
+    page += stream.read(min(head.number(page, 0, head.counted), _MOST_TAGS) * head.tag)
+    most: dict[int, int] = {}
+    for start in range(head.counted, len(page) - head.tag + 1, head.tag):
+        tag, kind = head.number(page, start, 2), head.number(page, start + 2, 2)
+        value = head.number(page, start + 4 + head.offset, min(_BYTES.get(kind, 0), head.offset))
+        most[tag] = max(value, most.get(tag, 0))
+    stream.seek(0)
+    if most.get(_PLANES, 1) not in (1, 2):
+        raise BadImage(f"damaged: a TIFF whose bands lie neither together nor in planes ({most[_PLANES]})")
+    width, height = (most.get(tag, 0) for tag in _TILE)
     if width * height > max(max_pixels, _LARGE_TILE):
         raise BadImage(f"damaged: a TIFF with tiles of {width}x{height} pixels")
+
+
+class _Head:
+    """What the first 16 bytes of a TIFF or BigTIFF say: its order of bytes, how long its numbers are, where its first page lies.
+
+    Attributes:
+        offset, counted, tag: bytes of an offset, of the number of a page's tags, and of a tag.
+        first: where the first page begins.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self.order: Literal["little", "big"] = "little" if content[:2] == b"II" else "big"
+        self.offset, self.counted, self.tag = (8, 8, 20) if b"+" in content[2:4] else (4, 2, 12)
+        self.first = self.number(content, self.offset, self.offset)
+
+    def number(self, content: bytes, start: int, size: int) -> int:
+        """One of its numbers without a sign; what lies beyond the end is 0."""
+        return int.from_bytes(content[start : start + size], self.order)
 
 
 def _check_pages(content: bytes) -> None:
@@ -125,22 +152,17 @@ def _check_pages(content: bytes) -> None:
     Raises:
         BadImage: they lead back to one of them, or are more than any picture has.
     """
-    order: Literal["little", "big"] = "little" if content[:2] == b"II" else "big"
-    # Bytes of an offset, of the number of a page's tags, and of a tag, in a TIFF and a BigTIFF.
-    offset, counted, tag = (8, 8, 20) if b"+" in content[2:4] else (4, 2, 12)
-
-    def number(start: int, size: int) -> int:
-        return int.from_bytes(content[start : start + size], order)
-
+    head = _Head(content)
     seen: set[int] = set()
-    page = number(offset, offset)
+    page = head.first
     while 0 < page < len(content):
         if page in seen:
             raise BadImage("damaged: the pages of this TIFF lead back to one of them")
         if len(seen) == _MOST_PAGES:
             raise BadImage(f"a TIFF of more than {_MOST_PAGES} pages")
         seen.add(page)
-        page = number(page + counted + number(page, counted) * tag, offset)
+        tags = head.number(content, page, head.counted) * head.tag
+        page = head.number(content, page + head.counted + tags, head.offset)
 
 
 def upright(values: NDArray[np.generic], orientation: int) -> NDArray[np.generic]:

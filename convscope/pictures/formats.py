@@ -69,10 +69,12 @@ def open_picture(stream: IO[bytes], max_pixels: int, name: str = "", window: Win
         picture = jpeg_xl.open_jpeg_xl(stream)
     else:
         _load_reader(kind)
+        if kind == "TIFF":
+            bands.check_layout(stream, max_pixels)
         picture = Image.open(stream, formats=(kind,))
     check_size(*picture.size, max_pixels)
     deep = len(picture.getbands()) > 1 and any("16" in mode for mode in _raw_modes(picture))
-    facts = _tiff_facts(picture, max_pixels) if kind == "TIFF" else None
+    facts = _tiff_facts(picture) if kind == "TIFF" else None
     most = _ppm_most(picture) if kind == "PPM" else 0
     deep = deep or (most > 255 and len(picture.getbands()) > 1)
     picture.load()
@@ -123,15 +125,13 @@ class _TiffFacts:
         return picture.mode == "I" and self.format == 1 and self.bits == 32 and int(np.asarray(picture).min()) < 0
 
 
-def _tiff_facts(picture: Image.Image, max_pixels: int) -> _TiffFacts:
-    """Those of an open TIFF, its layout checked; of several samples the first one's."""
+def _tiff_facts(picture: Image.Image) -> _TiffFacts:
+    """Those of an open TIFF; of several samples the first one's."""
 
     def first(tag: int, otherwise: int) -> int:
         value = picture.tag_v2.get(tag, otherwise)  # type: ignore[attr-defined]
         return int(value[0] if isinstance(value, tuple) else value)
 
-    bands.check_planes(first(284, 1))
-    bands.check_tiles(first(322, 0), first(323, 0), max_pixels)
     return _TiffFacts(first(258, 1), first(339, 1), first(262, 1), first(284, 1) == 2)
 
 

@@ -19,10 +19,17 @@ from convscope.errors import UserError
 
 Key = tuple[str | int, ...]
 
+# What Snakemake takes for a program that makes a config (https://yte-template-engine.github.io).
+_TEMPLATE = "__use_yte__"
 _TAG = "tag:yaml.org,2002:"
 _KNOWN_TAGS = ("str", "int", "float", "bool", "null", "map", "seq", "merge", "value")
 # YAML 1.1 wants a point before and a sign behind the e of a number; what lacks one of them is text.
 _ALMOST_A_NUMBER = re.compile(r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)[eE][-+]?[0-9]+")
+# Longer ones Python does not turn into text again, by default; nobody counts so far.
+_LONGEST_NUMBER = 300
+_MOST_BYTES = 2_000_000
+# With every alias written out: ten times ten of a few letters ten times over would fill any memory.
+_MOST_PLACES = 200_000
 _OCTAL = re.compile(r"[-+]?0[0-7_]+")
 # What PyYAML finds, and how a person would say it; {0} is the line of the bracket or quotation mark that was opened.
 _SAID = (
@@ -79,6 +86,13 @@ def read_config_file(path: str | os.PathLike[str]) -> ConfigFile:
     if not os.path.relpath(name).startswith(os.pardir):
         name = os.path.relpath(name)
     try:
+        if _is_special(path):
+            raise UserError(f"{name}: a pipe or a device, not a file; write what it says to a file")
+        if (size := Path(path).stat().st_size) > _MOST_BYTES:
+            raise UserError(
+                f"{name}: {size / 1e6:.0f} MB, and a config has {_MOST_BYTES / 1e6:.0f} at most; long lists of pictures belong in a "
+                "file of their own (source: table)"
+            )
         text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{name}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
@@ -88,13 +102,25 @@ def read_config_file(path: str | os.PathLike[str]) -> ConfigFile:
     root = _composed(name, text.replace("\t", " "), _JsonLoader) if _is_json(text) else _composed(name, text)
     if not isinstance(root, yaml.MappingNode):
         raise UserError(f"{name}: holds no keys; a config has keys such as 'study' and 'models'")
-    return ConfigFile(name, dict(_walk(name, root, (), frozenset())))
+    places: dict[Key, Place] = {}
+    for key, place in _walk(name, root, (), frozenset()):
+        if len(places) == _MOST_PLACES:
+            raise UserError(
+                f"{name}, line {place.line}: more than {_MOST_PLACES} keys and entries, aliases counted each time"
+            )
+        places[key] = place
+    if (_TEMPLATE,) in places:
+        line = places[(_TEMPLATE,)].line
+        raise UserError(
+            f"{name}, line {line}: {_TEMPLATE} makes Snakemake run code that stands in the file; a config is none"
+        )
+    return ConfigFile(name, places)
 
 
 def check_command_line(arguments: Sequence[str]) -> None:
     """Look at the config files that a command line names after --configfile, before Snakemake reads them.
 
-    A fault ends the program with one line. What is no readable file is left to Snakemake.
+    A fault ends the program with one line. What is not there, or is a folder, is left to Snakemake.
     """
     named = False
     for argument in arguments:
@@ -102,12 +128,17 @@ def check_command_line(arguments: Sequence[str]) -> None:
         if argument.startswith("-"):
             named = option in ("--configfile", "--configfiles")
         path = value if named and equals else argument
-        if named and Path(path).is_file():
+        if named and (Path(path).is_file() or _is_special(path)):
             try:
                 read_config_file(path)
             except UserError as error:
                 print(f"config: {error}", file=sys.stderr)
                 raise SystemExit(1) from None
+
+
+def _is_special(path: str | os.PathLike[str]) -> bool:
+    """Whether a path is a pipe, which would be waited for, or a device, which may never end."""
+    return Path(path).exists() and not Path(path).is_file() and not Path(path).is_dir()
 
 
 def located(message: str, files: Sequence[ConfigFile], given: Mapping[str, Any] | None = None) -> str:
@@ -214,6 +245,8 @@ def _key(name: str, node: yaml.Node, value: yaml.Node) -> str:
     if not isinstance(node, yaml.ScalarNode):
         raise UserError(f"{where}: a key must be text, not a list or a mapping")
     kind, text = node.tag.removeprefix(_TAG), str(node.value)
+    if kind not in _KNOWN_TAGS and kind != "timestamp":
+        raise UserError(f"{where}: YAML's type '{node.tag}' has no place in a config; write the key in quotes")
     if kind not in ("str", "merge", "value"):
         comma = kind in ("int", "float") and value.start_mark.index == value.end_mark.index  # {width: 0,7}
         remedy = "a decimal sign is a point, not a comma" if comma else f"write '{text}' in quotes"
@@ -233,6 +266,8 @@ def _place(name: str, node: yaml.Node, at: yaml.Node) -> Place:
     if not isinstance(node, yaml.ScalarNode):
         return Place(at.start_mark.line + 1, "", kind)
     text = str(node.value)
+    if stray := re.search("[\ud800-\udfff]", text):
+        raise UserError(f"{where}: a character that no text may hold ({stray[0]!r})")
     if node.style is None and (fault := _misread(kind, text)):
         raise UserError(f"{where}: {fault}")
     return Place((node if text else at).start_mark.line + 1, text, kind)
@@ -241,6 +276,8 @@ def _place(name: str, node: yaml.Node, at: yaml.Node) -> Place:
 def _misread(kind: str, text: str) -> str | None:
     """What YAML takes a plain text for where a person would not; None where both agree."""
     quotes = f"write '{text}' in quotes if it is text"
+    if kind in ("int", "float") and len(text) > _LONGEST_NUMBER:
+        return f"a number of {len(text)} digits ({text[:20]}...), which is none to work with"
     if kind == "str" and _ALMOST_A_NUMBER.fullmatch(text):
         return f"{text} is text to YAML, not a number; write {_with_point(float(text))} ({quotes})"
     if kind == "str" and any(text.count(closing) > text.count(opening) for opening, closing in ("[]", "{}")):

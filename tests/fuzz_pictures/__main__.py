@@ -24,7 +24,7 @@ SECONDS_A_FILE = 20
 MEMORY = 3 << 30  # address space of a process, bytes
 MOST_MORE = 200 << 20  # by which one file may raise the most that its process ever held
 A_PROCESS = 5000
-MOST_SAID = 20_000  # bytes that readers may print of one file: a line for each strange tag of a TIFF, no storm
+MOST_SAID = 40  # bytes that readers may print for each of a file: a line for each strange tag of a TIFF
 _STATE = struct.Struct("qqqq")  # the file that is being read, and how many were read, refused, at fault
 
 
@@ -125,7 +125,7 @@ def _read(kind: str, first: int, end: int, folder: Path, shared: mmap.mmap, keep
     try:
         for number in range(first, end):
             shared[:] = _STATE.pack(number, counts["read"], counts["listed"], counts["fault"])
-            path.write_bytes(mutant(kind, number))
+            size = path.write_bytes(mutant(kind, number))
             signal.setitimer(signal.ITIMER_REAL, SECONDS_A_FILE)
             try:
                 counts[outcome(path, number)] += 1
@@ -134,7 +134,7 @@ def _read(kind: str, first: int, end: int, folder: Path, shared: mmap.mmap, keep
                 fault = f"{type(error).__name__}: {str(error)[:500]}"
             signal.setitimer(signal.ITIMER_REAL, 0)
             sys.stderr.flush()
-            if (length := os.fstat(words).st_size) > MOST_SAID:
+            if (length := os.fstat(words).st_size) > MOST_SAID * max(size, 200):
                 printed = os.pread(words, 300, 0).decode(errors="replace").strip()
                 fault = fault or f"prints {length} bytes: {printed}"
             if length:

@@ -17,6 +17,10 @@ MISTAKES = {
     "twice": (("activations:\n", "models: {}\nactivations:\n"), ["line 17: the key 'models' is already in line 10", "lost"]),
     "exponent": (("optimizer: adam", "learning_rate: 1e-3"), ["line 11: 1e-3 is text to YAML", "write 0.001"]),
     "study": (("study: tiny", "study: downloads"), ["line 2: study: results/downloads holds what other studies use"]),
+    "code": (
+        ("study: tiny", "__use_yte__: true\n__definitions__: [\"open('ran', 'w')\"]\nstudy: tiny"),
+        ["line 2: __use_yte__ makes Snakemake run code"],
+    ),
     "folder": (
         ("source: drawn_pets\n    image_size: 64\n    images_per_class:", "source: path\n    path: datta\n    images_per_class:"),
         ["datasets.pets.path", "'datta'", "does not exist"],
@@ -35,7 +39,7 @@ def test_one_line_and_no_work(fresh: Project, mistake: str) -> None:
     assert len(lines) == 1, done.stderr
     assert lines[0].startswith("config: ")
     assert all(word in lines[0] for word in words), lines[0]
-    assert not (fresh.folder / "results").exists()
+    assert not (fresh.folder / "results").exists() and not (fresh.folder / "ran").exists()
 
 
 def test_what_is_given_by_hand_counts_and_is_told_apart(fresh: Project) -> None:

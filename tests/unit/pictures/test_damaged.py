@@ -78,7 +78,7 @@ def test_bands_that_lie_in_no_known_way_are_not_whatever_was_in_memory(tmp_path:
     planes = content.index(struct.pack("<HHI", 284, 3, 1))
     (tmp_path / "a.tif").write_bytes(content[: planes + 8] + struct.pack("<I", 9) + content[planes + 12 :])
     for channels in (Channels(), Channels("bands", (0,))):
-        with pytest.raises(BadImage, match=r"neither together nor in planes \(9\)|not a picture"):
+        with pytest.raises(BadImage, match=r"neither together nor in planes \(9\)"):
             read_pixels(tmp_path / "a.tif", channels)
 
 

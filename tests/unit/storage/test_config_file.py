@@ -1,6 +1,8 @@
 """A config file as text: YAML's traps with file, line and remedy; the line of every key for all other messages."""
 
 import json
+import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,14 @@ TRAPS: list[tuple[str, int, list[str]]] = [
     ("a: 1\n---\nb: 2\n", 3, ["second document"]),
     ("a: 1\nb: x\x01y\n", 2, ["character"]),
     ("a: &x\n  b: *x\n", 1, ["alias"]),
+    ("a: 1\n__use_yte__: true\n?1+1: 2\n", 2, ["run code"]),
+    ("a: !!python/object/apply:os.system [ls]\n", 1, ["python/object/apply:os.system", "no place"]),
+    ("!!python/name:os.system : 1\n", 1, ["python/name:os.system", "no place"]),
+    (f"seed: {'9' * 5000}\n", 1, ["a number of 5000 digits (99999999999999999999...)"]),
+    (f"seed: 0x{'f' * 5000}\n", 1, ["a number of 5002 digits"]),
+    (f'{{"seed": {"9" * 5000}}}\n', 1, ["a number of 5000 digits"]),
+    ('a: "\\ud800"\n', 1, ["character that no text may hold"]),
+    ("a: b\0\n", 1, ["character that no text may hold"]),
 ]
 
 
@@ -80,6 +90,58 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(UserError, match=r"^none.yaml: cannot be read: No such file"):
         monkeypatch.chdir(tmp_path)
         read_config_file(tmp_path / "none.yaml")
+
+
+def bombs() -> dict[str, str]:
+    """Short texts that are long when every alias stands for what it means."""
+    names = "abcdefghij"
+    lists = [f"{this}: &{this} [{','.join([f'*{last}'] * 10)}]" for last, this in pairwise(names)]
+    maps = [
+        f"{this}: &{this} {{{', '.join(f'k{number}: *{last}' for number in range(10))}}}"
+        for last, this in pairwise(names)
+    ]
+    merged = [f"{this}: &{this} {{<<: [{','.join([f'*{last}'] * 30)}]}}" for last, this in pairwise(names)]
+    return {
+        "lists": "\n".join(["a: &a [x, x, x]", *lists]),
+        "mappings": "\n".join(["a: &a {x: 1}", *maps]),
+        "merged": "\n".join(["a: &a {x: 1}", *merged]),
+    }
+
+
+@pytest.mark.parametrize("kind", bombs())
+def test_aliases_count_each_time(tmp_path: Path, kind: str) -> None:
+    with pytest.raises(UserError, match="more than 200000 keys and entries, aliases counted each time"):
+        read_config_file(write(tmp_path, bombs()[kind]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: " + "[" * 100_000 + "]" * 100_000, "a: " + "{a: " * 50_000 + "}" * 50_000, "a:\n" + "- " * 100_000 + "x\n"],
+    ids=["lists", "mappings", "dashes"],
+)
+def test_nested_without_end(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UserError, match=r"my study\.yaml: nested too deeply$"):
+        read_config_file(write(tmp_path, text))
+
+
+def test_what_is_no_text_file_of_a_usual_size(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for content in (b"\xff\xfes\0t\0u\0", os.urandom(5000) + b"\xff"):
+        (tmp_path / "a.yaml").write_bytes(content)
+        with pytest.raises(UserError, match="not UTF-8 text"):
+            read_config_file(tmp_path / "a.yaml")
+    (tmp_path / "a.yaml").write_bytes(b"\xef\xbb\xbfa: 1\r\n")
+    assert read_config_file(tmp_path / "a.yaml").places[("a",)].text == "1"
+    with (tmp_path / "large.yaml").open("wb") as stream:
+        stream.truncate(100_000_000)
+    with pytest.raises(UserError, match="100 MB, and a config has 2 at most"):
+        read_config_file(tmp_path / "large.yaml")
+    os.mkfifo(tmp_path / "pipe.yaml")
+    for special in ("/dev/zero", str(tmp_path / "pipe.yaml")):
+        with pytest.raises(UserError, match="a pipe or a device, not a file"):
+            read_config_file(special)
+        with pytest.raises(SystemExit):
+            check_command_line(["snakemake", "--configfile", special])
+        assert "a pipe or a device" in capsys.readouterr().err
 
 
 def test_the_files_that_a_command_line_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
