@@ -46,6 +46,10 @@ rule figures:
     localrule: True
 
 
+onstart:
+    before_the_first_job()
+
+
 onsuccess:
     cancel_timers()
 

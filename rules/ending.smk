@@ -5,6 +5,8 @@ import subprocess
 import time
 
 from convscope.storage.addresses import all_without_secrets
+from convscope.jobs.clocks import set_right
+from convscope.jobs.disk_errors import unwritable
 from convscope.jobs.environment import scripts
 from convscope.jobs.failed_jobs import (
     INTERRUPTED,
@@ -15,8 +17,9 @@ from convscope.jobs.failed_jobs import (
 )
 
 INDEX = f"{RESULTS}/index.html"
-# Clocks of a cluster differ a little.
-BEGAN = time.time() - 60
+# Clocks of a cluster differ a little, and may be set while a run goes on.
+CLOCKS_DIFFER = 60
+BEGAN, BEGAN_HERE = time.time(), time.monotonic()
 
 
 def forget_lost_index():
@@ -31,9 +34,23 @@ def forget_lost_index():
             Path(STUDY_FOLDER, "gallery", "listed").unlink()
 
 
+def before_the_first_job():
+    """Where nothing can be written, stop: Snakemake would, with a page of its own code. Where the clock was set back, say so."""
+    for place in (".snakemake", RESULTS):
+        if trouble := unwritable(place):
+            stop(trouble, "run")
+    if count := set_right(STUDY_FOLDER):
+        print(
+            f"run: {count} files of {STUDY_FOLDER} were of the future (was the clock set back?); they are of this moment now",
+            file=sys.stderr,
+            flush=True,
+        )
+
+
 def report_failures():
     """After a run in which jobs failed: say why, a line a job, and make the gallery of what is there."""
-    failed = failures(workflow.scheduler.failed, BEGAN)
+    began = min(BEGAN, time.time() - (time.monotonic() - BEGAN_HERE)) - CLOCKS_DIFFER
+    failed = failures(workflow.scheduler.failed, began)
     unfinished = list(workflow.dag.needrun_jobs())
     for job in misleading(unfinished):
         workflow.persistence.started(job)  # to Snakemake, its files are half made

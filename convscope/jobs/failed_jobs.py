@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from convscope.jobs.disk_errors import trouble_at
+
 # How `convscope.jobs.job` ends the log of a job: "ascend: error: what is wrong".
 _ERROR = re.compile(r"^\S+: error: (.+)$")
 INTERRUPTED = "interrupted"
@@ -49,6 +51,8 @@ def why(logs: Iterable[str], since: float) -> tuple[str, str]:
     for name in map(str, logs):
         path = Path(name)
         if not path.is_file() or path.stat().st_mtime < since:
+            if trouble := trouble_at(path.parent):
+                return trouble, name
             continue
         with path.open("rb") as stream:
             stream.seek(max(path.stat().st_size - _LAST_BYTES, 0))
@@ -56,7 +60,7 @@ def why(logs: Iterable[str], since: float) -> tuple[str, str]:
         found = [match[1].strip() for match in map(_ERROR.match, lines) if match]
         if found:
             return _readable(found[-1]), name
-        return SILENT, name
+        return trouble_at(path.parent) or SILENT, name
     return UNBEGUN, ""
 
 

@@ -14,10 +14,11 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from convscope.backends.names import BACKENDS, DEFAULT, choose
 from convscope.errors import UserError
+from convscope.jobs.disk_errors import told
 from convscope.jobs.lean_imports import collect_rarely, keras_alone, leave_the_garbage
 from convscope.storage import files, runs
 from convscope.storage.addresses import without_secrets
@@ -77,9 +78,13 @@ def run(
     keras_alone()
     _title = Path(sys.argv[0]).stem
     if args.log:
-        args.log.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            args.log.parent.mkdir(parents=True, exist_ok=True)
+            log = args.log.open("w")
+        except OSError as error:
+            _fail(told(error) or f"{args.log}: {error.strerror}; a job needs it for what it says")
         _terminal = os.fdopen(os.dup(2), "w", buffering=1, errors="backslashreplace")
-        with args.log.open("w") as log:
+        with log:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
         # The name of a file may be no text.
@@ -94,8 +99,11 @@ def run(
     except KeyboardInterrupt:
         _fail(_why_ended or "interrupted")
     except Exception as error:
-        print(without_secrets(traceback.format_exc()), file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):  # the log's disk may be full
+            print(without_secrets(traceback.format_exc()), file=sys.stderr, flush=True)
         where = f" (the whole story is in {args.log})" if args.log else ""
+        if line := told(error, vars(args).values()):
+            _fail(line)
         # The run looked for it at its start: in another environment, perhaps on another computer.
         if args.backend != DEFAULT and (getattr(error, "name", "") or "").partition(".")[0] in BACKENDS[args.backend]:
             _fail(
@@ -108,12 +116,12 @@ def run(
             leave_the_garbage()
 
 
-def _fail(message: str) -> None:
+def _fail(message: str) -> NoReturn:
     line = without_secrets(f"{_title}: error: {message}")
-    with contextlib.suppress(OSError):  # who would read it may be gone
-        print(line, file=sys.stderr, flush=True)
-        if _terminal:
-            print(line, file=_terminal)
+    for stream in (sys.stderr, _terminal):
+        with contextlib.suppress(OSError):  # who would read it may be gone, or the log's disk is full
+            if stream:
+                print(line, file=stream, flush=True)
     raise SystemExit(1)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from convscope.errors import UserError
+from convscope.jobs.disk_errors import unwritable
 from convscope.storage import runs
 from convscope.storage.identity import identity
 from convscope.storage.locks import Holder, Lock, holder_of
@@ -44,8 +45,8 @@ def begin_run(
         Whether the lock is held: not where nothing is to be made, nor in a place that cannot be written.
 
     Raises:
-        UserError: another run of the study is at work, or one on another computer may be; or locks are to be removed while
-            runs live.
+        UserError: another run of the study is at work, or one on another computer may be; locks are to be removed while
+            runs live; or nothing can be written, and the study was never run here.
     """
     folder = Path(folder)
     given = {argument.partition("=")[0] for argument in arguments}
@@ -62,6 +63,9 @@ def begin_run(
     try:
         holder = lock.acquire()
     except OSError:
+        # A finished study may be looked at where nothing can be written; one that was never run here can't.
+        if not (folder / "metadata").is_dir() and (trouble := unwritable(folder)):
+            raise UserError(trouble) from None
         return False
     if holder is not None:
         raise UserError(_refusal(study, holder, lock.path))

@@ -159,7 +159,8 @@ def _look(path: Path, clear: bool) -> Holder | None:
         holder = _read(path)
         if free is False:
             return dataclasses.replace(holder, known_to_live=True)
-        young = time.time() - os.fstat(descriptor).st_mtime < _SECONDS_TO_WRITE
+        # Of the future is what was written before the clock was set back.
+        young = abs(time.time() - os.fstat(descriptor).st_mtime) < _SECONDS_TO_WRITE
         if holder.process is None:
             if young:
                 return dataclasses.replace(holder, known_to_live=True)  # being written

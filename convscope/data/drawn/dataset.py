@@ -102,6 +102,31 @@ def write_dataset(
     # A new name each time: a worker that outlives a killed run must not write into this one.
     partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=_PARTIAL))
     old = partial.with_name(partial.name.removesuffix(_PARTIAL) + f"-old{_PARTIAL}")
+    try:
+        _draw_all(drawings, partial, images_per_class, size, seed, progress, workers)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)  # on a full disk, others need the room
+        raise
+    still_on()
+    if target.exists():
+        target.rename(old)
+    umask = os.umask(0)
+    os.umask(umask)
+    partial.chmod(0o777 & ~umask)  # mkdtemp makes a private folder
+    partial.rename(target)
+    if old.exists():
+        shutil.rmtree(old)
+
+
+def _draw_all(
+    drawings: Drawings,
+    partial: Path,
+    images_per_class: dict[str, int],
+    size: int,
+    seed: int,
+    progress: Progress | None,
+    workers: int,
+) -> None:
     for kind in ("", "masks", "trimaps"):
         for split in images_per_class:
             for name in drawings.classes:
@@ -129,15 +154,6 @@ def write_dataset(
     settings = {"images_per_class": images_per_class, "size": size, "seed": seed, "classes": list(drawings.classes)}
     write_json(partial / f"{drawings.name}.json", settings | drawings.options)
     write_json(partial / "masks" / "parts.json", list(drawings.parts))
-    still_on()
-    if target.exists():
-        target.rename(old)
-    umask = os.umask(0)
-    os.umask(umask)
-    partial.chmod(0o777 & ~umask)  # mkdtemp makes a private folder
-    partial.rename(target)
-    if old.exists():
-        shutil.rmtree(old)
 
 
 @contextmanager

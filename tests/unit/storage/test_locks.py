@@ -167,6 +167,16 @@ def test_a_damaged_lock_is_for_people_once_it_is_no_longer_being_written(tmp_pat
     assert holder and not holder.known_to_live and str(holder) == "an unknown process"
 
 
+def test_a_damaged_lock_of_the_future_is_not_being_written(tmp_path: Path) -> None:
+    """Whoever left it, the clock was set back since."""
+    path = tmp_path / "a.lock"
+    path.write_text("")
+    tomorrow = time.time() + 86400
+    os.utime(path, (tomorrow, tomorrow))
+    holder = Lock(path).acquire()
+    assert holder is not None and not holder.known_to_live
+
+
 def test_a_dead_users_lock_that_cannot_be_removed_is_for_people(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
