@@ -16,7 +16,7 @@ FIRST ?= 0
 FORMAT ?= all
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test test-changes test-wild test-peers test-backends test-slurm fuzz fuzz-networks docs docs-models lint format lock bench bench-peers progress clean
+.PHONY: help figures test test-changes test-wild test-peers test-backends test-slurm test-kills fuzz fuzz-networks docs docs-models lint format lock bench bench-peers progress clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -43,6 +43,10 @@ test-peers: $(TEST_PEERS)/installed ## Check the explanations against captum, Xp
 
 test-slurm: $(TEST_SLURM)/installed ## Submit a small study to a Slurm that is started for it (needs Debian's slurmctld, slurmd, slurm-client, munge).
 	PATH="$(CURDIR)/$(TEST_SLURM)/bin:$$PATH" $(TEST_SLURM)/bin/python -m pytest tests/slurm
+
+test-kills: N = 50
+test-kills: $(VENV)/test ## Kill -9 a small study N=50 times in the middle of all kinds of work, and compare what comes of it (half an hour).
+	python -m tests.kills --count $(N) $(ARGS)
 
 test-backends: $(TEST_BACKENDS)/installed ## Check that TensorFlow, JAX and PyTorch give the same numbers (several GB).
 	$(TEST_BACKENDS)/bin/python -m pytest tests/unit/backends
