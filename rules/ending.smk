@@ -6,7 +6,7 @@ import time
 
 from convscope.storage.addresses import all_without_secrets
 from convscope.jobs.clocks import set_right
-from convscope.jobs.disk_errors import unwritable
+from convscope.jobs.disk_errors import forbidden, unwritable
 from convscope.jobs.environment import scripts
 from convscope.jobs.failed_jobs import (
     INTERRUPTED,
@@ -39,6 +39,10 @@ def before_the_first_job():
     for place in (".snakemake", RESULTS):
         if trouble := unwritable(place):
             stop(trouble, "run")
+    jobs = list(workflow.dag.needrun_jobs())
+    files = (str(file) for job in jobs for file in (*job.output, *job.log))
+    if trouble := forbidden(files):
+        stop(trouble, "run")
     if count := set_right(STUDY_FOLDER):
         print(
             f"run: {count} files of {STUDY_FOLDER} were of the future (was the clock set back?); they are of this moment now",

@@ -15,6 +15,7 @@ from typing import Any
 
 from convscope.data.transfers import Final, OnProgress, Passing, Transfer, one_line
 from convscope.errors import UserError
+from convscope.jobs.disk_errors import told
 from convscope.pictures.kinds import HEAD, format_of
 from convscope.storage.addresses import fault_of_address, local_file, without_secrets
 from convscope.storage.files import put_in_place, sha256_of
@@ -126,7 +127,7 @@ def _alone_with(url: str, path: Path, sha256: str | None, say: Callable[[str], o
         try:
             held.enter_context(waiting_for(path.with_name(f".{path.name}.{place()}.lock"), say))
         except OSError as error:
-            raise UserError(_advice(url, path, one_line(error), sha256)) from None
+            raise UserError(told(error, [path]) or _advice(url, path, one_line(error), sha256)) from None
         yield
 
 
@@ -144,7 +145,7 @@ def _share(store: Path, path: Path) -> None:
             shutil.copyfile(store, temporary)
         put_in_place(temporary, path)
     except OSError as error:
-        raise UserError(f"{path}: {one_line(error)}") from None
+        raise UserError(told(error, [path]) or f"{path}: {one_line(error)}") from None
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -186,10 +187,12 @@ def _download(
         part.unlink(missing_ok=True)
         transfer.state.unlink(missing_ok=True)
         raise UserError(_advice(url, path, str(error), sha256)) from None
-    except (Passing, OSError) as error:
+    except Passing as error:
+        raise UserError(_advice(url, path, str(error), sha256)) from None
+    except OSError as error:
         if here is not None:
             part.unlink(missing_ok=True)  # a copy begins anew
-        raise UserError(_advice(url, path, one_line(error), sha256)) from None
+        raise UserError(told(error, [path]) or _advice(url, path, one_line(error), sha256)) from None
 
 
 def _copy(source: Path, part: Path, max_bytes: int | None, report: OnProgress) -> None:

@@ -15,7 +15,7 @@ _GO_ON = "start the same command again, which goes on where this stopped"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 # What is wrong, and what to do.
 _KNOWN = {
-    errno.ENOSPC: ("no space is left", "make room"),
+    errno.ENOSPC: ("too little space is left", "make room"),
     errno.EDQUOT: ("the quota of this user is used up", "delete something, or ask for more"),
     errno.EROFS: ("the file system is read-only", "make it writable, or work in another folder"),
     errno.EACCES: ("no permission", "give this user the right to it, or work in another folder"),
@@ -66,6 +66,15 @@ def unwritable(folder: str | os.PathLike[str]) -> str:
     return ""
 
 
+def forbidden(files: Iterable[str]) -> str:
+    """Why one of some files cannot be made, by its folder alone, in one line; "" where nothing forbids it."""
+    folders = {_existing(folder) for folder in {Path(file).parent for file in files}}
+    for folder in sorted(folders):
+        if not os.access(folder, os.W_OK | os.X_OK):
+            return unwritable(folder) or _line(errno.EACCES, folder)
+    return ""
+
+
 def trouble_at(folder: str | os.PathLike[str]) -> str:
     """Why a log in a folder may say nothing, in one line; "" where the disk is not to blame."""
     return unwritable(folder) if Path(folder).is_dir() else _gone(Path(folder))
@@ -88,7 +97,7 @@ def _line(number: int, place: Path, otherwise: str = "") -> str:
 
 def _room(place: Path) -> str:
     try:
-        return f" ({shutil.disk_usage(_existing(place)).free / 1e6:.1f} MB free)"
+        return f" ({shutil.disk_usage(_existing(place)).free / 1e6:.1f} MB)"
     except OSError:
         return ""
 

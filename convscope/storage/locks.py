@@ -114,8 +114,13 @@ class Lock:
             "since": time.strftime("%Y-%m-%d %H:%M"),
             "token": self.token,
         }
-        os.write(descriptor, json.dumps(value).encode())
-        os.fsync(descriptor)  # after a power cut it must not be empty
+        try:
+            os.write(descriptor, json.dumps(value).encode())
+            os.fsync(descriptor)  # after a power cut it must not be empty
+        except OSError:  # a full disk
+            path.unlink(missing_ok=True)
+            os.close(descriptor)
+            raise
         _kernel_lock(descriptor)
         return descriptor
 

@@ -37,7 +37,10 @@ def test_full_then_read_only_then_forbidden_then_well(fresh: Project) -> None:
     with small_disk(fresh.folder / "results", 0.3) as disk:
         done = fresh.snakemake(PICTURES)
         said = done.stderr[done.stderr.index("A job failed:") :].splitlines()[1]
-        assert said.startswith("  draw_pets pets: results/tiny/datasets/pets: no space is left (0.") and GO_ON in said
+        assert (
+            said.startswith("  draw_pets pets: results/tiny/datasets/pets: too little space is left (0.")
+            and GO_ON in said
+        )
         assert not list(disk.glob("tiny/datasets/pets/*"))  # others may need the room
 
         remount(disk, "size=20m")
@@ -48,10 +51,11 @@ def test_full_then_read_only_then_forbidden_then_well(fresh: Project) -> None:
         assert refused(fresh, SHEET).startswith("run: results: the file system is read-only; make it writable")
         remount(disk, "rw")
         if shutil.which(POWERLESS[0]):
-            disk.chmod(0o555)
+            others = disk / "tiny/datasets/pets"
+            others.chmod(0o555)
             line = refused(fresh, SHEET, powerless=True)
-            assert line.startswith("run: results: no permission; give this user the right to it")
-            disk.chmod(0o755)
+            assert line.startswith("run: results/tiny/datasets/pets: no permission; give this user the right to it")
+            others.chmod(0o755)
         assert fresh.files() == whole
         fresh.run(SHEET)
         assert {name: fresh.files()[name] for name in whole} == whole

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from convscope.jobs.disk_errors import told, trouble_at, unwritable
+from convscope.jobs.disk_errors import forbidden, told, trouble_at, unwritable
 from convscope.storage import store
 from convscope.storage.files import atomic_path, write_text
 from tests.disks import remount, small_disk
@@ -64,14 +64,14 @@ except Exception as error:
             text=True,
             check=False,
         )
-    line = f"disk: no space is left (1.0 MB free); make room, {GO_ON}\n"  # HDF5 names it by its whole path
+    line = f"disk: too little space is left (1.0 MB); make room, {GO_ON}\n"  # HDF5 names it by its whole path
     assert done.stdout.removeprefix(f"{tmp_path}/") == line, done.stderr
 
 
 @pytest.mark.parametrize(
     ("number", "what"),
     [
-        (errno.ENOSPC, "no space is left"),
+        (errno.ENOSPC, "too little space is left"),
         (errno.EDQUOT, "the quota of this user is used up"),
         (errno.EROFS, "the file system is read-only; make it writable"),
         (errno.EACCES, "no permission; give this user the right to it"),
@@ -107,7 +107,7 @@ def test_what_is_behind_an_error_counts_if_it_is_about_a_disk() -> None:
         except AttributeError as error:
             return error
 
-    assert told(wrapped(errno.ENOSPC)).startswith("results: no space")
+    assert told(wrapped(errno.ENOSPC)).startswith("results: too little space")
     # Looking for a file where one may not look is no reason for what goes wrong later.
     assert told(wrapped(errno.EACCES)) == ""
 
@@ -129,11 +129,22 @@ def test_whether_a_folder_can_be_written_to(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", 0.25) as disk:
         assert unwritable(disk / "results") == ""
         (disk / "other").write_bytes(bytes(200_000))
-        assert unwritable(disk / "results").startswith(f"{disk}: no space is left (0.1 MB free)")
+        assert unwritable(disk / "results").startswith(f"{disk}: too little space is left (0.1 MB)")
         remount(disk, "ro")
         assert unwritable(disk / "results") == (
             f"{disk}: the file system is read-only; make it writable, or work in another folder, {GO_ON}"
         )
+
+
+def test_whether_files_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [f"{tmp_path}/a/b/c.h5", f"{tmp_path}/d.png", "e.csv"]
+    monkeypatch.chdir(tmp_path)
+    assert forbidden(files) == ""
+    (tmp_path / "a").mkdir()
+    monkeypatch.setattr(os, "access", lambda place, how: Path(place).name != "a")  # root may always
+    assert forbidden(files) == (
+        f"{tmp_path}/a: no permission; give this user the right to it, or work in another folder, {GO_ON}"
+    )
 
 
 JOB = """
@@ -173,7 +184,7 @@ def test_a_job_ends_in_one_line_also_where_its_log_has_no_room(tmp_path: Path, r
     assert line == "fill: error: file/a.log: File exists; a job needs it for what it says"
     with small_disk(tmp_path / "logs", 0.1) as disk:
         (line,) = job("--fill", "--log", "logs/a.log")
-        assert line.startswith("fill: error: logs: no space is left (0.0 MB free); make room")
+        assert line.startswith("fill: error: logs: too little space is left (0.0 MB); make room")
         remount(disk, "ro")
         (line,) = job("--log", "logs/b.log")
         assert line.startswith("fill: error: logs/b.log: the file system is read-only")

@@ -1,5 +1,6 @@
 """Locks of dead processes go, locks of live ones stay, and of two that come at once one gets it."""
 
+import contextlib
 import dataclasses
 import errno
 import fcntl
@@ -15,6 +16,7 @@ import pytest
 from convscope.storage import locks, processes
 from convscope.storage.locks import Lock, holder_of, waiting_for
 from convscope.storage.processes import this_process
+from tests.disks import small_disk
 
 PROGRAM = """
 import sys
@@ -165,6 +167,16 @@ def test_a_damaged_lock_is_for_people_once_it_is_no_longer_being_written(tmp_pat
     os.utime(path, (time.time() - 60,) * 2)
     holder = Lock(path).acquire()
     assert holder and not holder.known_to_live and str(holder) == "an unknown process"
+
+
+def test_a_lock_that_has_no_room_leaves_nothing(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 0.0625) as disk:
+        (disk / "runs").mkdir()
+        with contextlib.suppress(OSError):
+            (disk / "other").write_bytes(bytes(100_000))
+        with pytest.raises(OSError, match="No space left"):
+            Lock(disk / "runs" / "a.lock").acquire()
+        assert list((disk / "runs").iterdir()) == []
 
 
 def test_a_damaged_lock_of_the_future_is_not_being_written(tmp_path: Path) -> None:
