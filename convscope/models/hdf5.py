@@ -1,6 +1,7 @@
 """Files of HDF5 that somebody gave: damaged ones come to an end, and none leads to another file. Nothing heavy here."""
 
 import functools
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,9 @@ from convscope.errors import UserError
 
 # What is done with a file of HDF5 before its weights are read: its links followed, its attributes read.
 _LOOKED_THROUGH = """
-import sys, h5py
+import resource, sys, h5py
+resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 with h5py.File(sys.argv[1], "r", locking=False) as opened:
     opened.visititems_links(lambda name, link: None)
     opened.visititems(lambda name, item: dict(item.attrs) and None)
@@ -22,16 +25,19 @@ _SECONDS = 30
 @functools.lru_cache(maxsize=100)
 def check_end(path: Path, size: int, modified: int) -> None:
     """Check that reading a file of HDF5 comes to an end, in a process of its own: in a damaged one the library may go in circles,
-    which nothing in this process could stop.
+    which nothing in this process could stop, or crash.
 
     Raises:
         UserError: it does not.
     """
     command = [sys.executable, "-I", "-c", _LOOKED_THROUGH, str(path)]
     try:
-        subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)  # noqa: S603
+        done = subprocess.run(command, capture_output=True, timeout=_SECONDS, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:
         raise UserError(f"'{path}' cannot be read as HDF5 (it has no end); it is damaged, get it again") from None
+    if done.returncode < 0:
+        name = signal.Signals(-done.returncode).name
+        raise UserError(f"'{path}' cannot be read as HDF5 (its reader crashes: {name}); it is damaged, get it again")
 
 
 def check_links(opened: Any, path: Path) -> None:

@@ -27,6 +27,7 @@ from convscope.models.ends import from_pictures, with_one_end
 from convscope.models.heads import loss_of, trained_with, with_head
 from convscope.models.preprocessing import preprocessing
 from convscope.models.remarks import remarked
+from convscope.models.room import check_answers
 from convscope.models.saved import check_sum, load_stored
 from convscope.models.settings import image_size
 from convscope.models.spec import ModelSpec
@@ -189,6 +190,7 @@ def import_network(name: str, network: keras.Model, settings: Mapping[str, Any])
 def _finish(
     name: str, settings: Mapping[str, Any], network: keras.Model, facts: dict[str, Any]
 ) -> tuple[keras.Model, ModelSpec]:
+    check_answers(network, f"models.{name}")
     network = from_pictures(network, settings)
     whole, network = network, with_one_end(network, settings.get("inputs"), settings.get("output"), f"models.{name}")
     if network is not whole:

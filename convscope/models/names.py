@@ -4,7 +4,6 @@ No TensorFlow here: the workflow asks this while it plans.
 """
 
 import dataclasses
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 
 from convscope.models.keras2 import modern
 from convscope.models.settings import image_size
-from convscope.models.stored import stored_or_none
+from convscope.models.stored import stored_or_none, value_of
 from convscope.storage.places import is_file
 
 # The 41-layer Xception (Chollet, 1610.02357): filters of each block's convolutions, and which blocks halve the size.
@@ -244,7 +243,7 @@ def _file(path: Path) -> list[Layer] | None:
 def read_json_config(path: Path) -> dict[str, Any] | None:
     """A JSON object of a preset's folder; None where there is none, or it is damaged."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = value_of(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None

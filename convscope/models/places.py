@@ -7,7 +7,7 @@ from typing import Any
 
 from convscope.errors import UserError
 from convscope.models.names import ends_in_maps, read_file_config, read_json_config
-from convscope.models.safe import check_network
+from convscope.models.safe import PRESET_CONFIGS, check_network, check_parts
 from convscope.models.stored import stored
 from convscope.storage.places import check_file, check_folder, is_file, listed, start_of
 
@@ -63,14 +63,18 @@ def check_preset_folder(key: str, folder: Path) -> None:
     """Check that a folder holds a keras-hub preset.
 
     Raises:
-        UserError: it is a file, or lacks its config or its weights, or the config is damaged.
+        UserError: it is a file, or lacks its config or its weights, or a config is damaged or names more than parts of networks.
     """
     check_folder(key, folder, "if it is a model's file: source: file, path: and the file")
-    for name in ("config.json", "task.json"):
+    for name in PRESET_CONFIGS:
         if name == "config.json" or is_file(folder / name):
             check_file(key, folder / name)
-            if read_json_config(folder / name) is None:
+            if (config := read_json_config(folder / name)) is None:
                 raise UserError(f"{key}: '{folder / name}' is no JSON; the preset is damaged, download it again")
+            try:
+                check_parts(config, folder / name, {})
+            except UserError as error:
+                raise UserError(f"{key}: {error}") from None
     if not any(name.endswith(".weights.h5") for name in listed(key, folder)[1]):
         raise UserError(
             f"{key}: '{folder}' holds no weights (model.weights.h5); the preset is not whole, download it again"

@@ -10,6 +10,9 @@ from typing import Any
 
 from convscope.errors import UserError, nearest
 from convscope.jobs.job import say
+from convscope.models.names import read_json_config
+from convscope.models.safe import PRESET_CONFIGS as CONFIGS
+from convscope.models.safe import check_parts
 
 _TRIES = 3
 _FINAL = re.compile(r"\b(401|403|404|not found|does not exist|gated|unauthorized|forbidden)\b", re.IGNORECASE)
@@ -110,10 +113,13 @@ def load_preset(place: Path) -> tuple[Any, Any | None, bool]:
         classification head.
 
     Raises:
-        UserError: the preset is of something that does not take pictures, or its files are damaged.
+        UserError: the preset is of something that does not take pictures, or its files are damaged, or name more than parts of
+            networks.
     """
     import keras_hub
 
+    for name in CONFIGS:  # of a downloaded one nobody has looked at them
+        check_parts(read_json_config(place / name) or {}, place / name, {})
     task = place / "task.json"
     kind = json.loads(task.read_text()).get("class_name", "") if task.is_file() else ""
     config = json.loads((place / "config.json").read_text())

@@ -4,6 +4,7 @@ import inspect
 import keyword
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 from convscope.errors import UserError
@@ -12,9 +13,12 @@ from convscope.models.stored import Stored
 from convscope.models.weights_only import fitting_networks
 
 Own = Mapping[str, Any]  # the user's own classes and functions, by name
-_SAFE_MODULES = ("keras", "keras_hub", "builtins")
+# keras-nlp is what keras-hub was called when the first of its presets of pictures were made.
+_SAFE_MODULES = ("keras", "keras_hub", "keras_nlp", "builtins")
 # Files of Keras 2 name these, and none of it is imported: their layers are built of Keras 3's.
 _OLD_MODULES = (*_SAFE_MODULES, "tensorflow", "tf_keras")
+# Of a preset's folder.
+PRESET_CONFIGS = ("config.json", "task.json", "preprocessor.json", "image_converter.json")
 _NETWORKS = ("Functional", "Model", "Sequential")
 # Where in Keras lie the things that a network is made of. Elsewhere are functions that download, write and set (`keras.utils`,
 # `keras.datasets`, `keras.applications`): Keras itself takes a good many of those for an activation, and calls them.
@@ -81,7 +85,7 @@ def check_network(found: Stored, own: Own | None) -> None:
             pass  # looks for links that lead elsewhere
     if own is None:
         return
-    _check_safe(found.config, found, own)
+    check_parts(found.config, found.path, own, found.old)
     if found.old and kind not in _NETWORKS and own_class(found.config, own) is None:
         raise UserError(
             f"'{found.path}' ({found.writer}) is a network of the class {kind}, which is not in the file; name the Python file of "
@@ -119,8 +123,19 @@ def _entries(value: Any, own: Own, old: bool = False) -> Iterator[dict[str, Any]
             yield from _entries(inner, own, old)
 
 
-def _check_safe(whole: dict[str, Any], found: Stored, own: Mapping[str, Any]) -> None:
-    entries = list(_entries(whole, own, found.old))
+def check_parts(whole: dict[str, Any], path: Path, own: Own, old: bool = False) -> None:
+    """Check that a config names parts of networks alone, and brings no code.
+
+    Args:
+        whole: of a network, or of a part of one.
+        path: the file or folder that it is in, for the message.
+        own: the user's classes, by name.
+        old: whether Keras 1 or 2 wrote it.
+
+    Raises:
+        UserError: it does not.
+    """
+    entries = list(_entries(whole, own, old))
     for entry in entries:
         kind = entry.get("class_name")
         if kind in ("Lambda", "__lambda__") or entry.get("function_type") == "lambda":
@@ -133,8 +148,8 @@ def _check_safe(whole: dict[str, Any], found: Stored, own: Mapping[str, Any]) ->
                     f", or write the class {class_for(name)}(keras.layers.Layer) in a file of your own and name that "
                     "(code: my_layers.py)"
                 )
-            raise UserError(f"'{found.path}' holds code ({what}) that would run when loaded; {instead}")
-    known = _OLD_MODULES if found.old else _SAFE_MODULES
+            raise UserError(f"'{path}' holds code ({what}) that would run when loaded; {instead}")
+    known = _OLD_MODULES if old else _SAFE_MODULES
     for entry in entries:
         module = _module_of(entry)
         if own_class({"config": {}, **entry}, own) is not None:
@@ -145,12 +160,12 @@ def _check_safe(whole: dict[str, Any], found: Stored, own: Mapping[str, Any]) ->
         full = f"{entry.get('module') or 'keras'}.{named}".split(".")
         if _READERS.fullmatch(full[-1]) or (module == "keras" and full[2:] and full[1] not in _PARTS):
             raise UserError(
-                f"'{found.path}' names {'.'.join(full)[:120]}, which is no part of a network that is safe to load; replace it by a "
+                f"'{path}' names {'.'.join(full)[:120]}, which is no part of a network that is safe to load; replace it by a "
                 "layer and save again"
             )
         if module is not None and module not in known:
             raise UserError(
-                f"'{found.path}' needs code of module '{module}', which no file may bring; rebuild it of Keras layers, or name the "
+                f"'{path}' needs code of module '{module}', which no file may bring; rebuild it of Keras layers, or name the "
                 "file of your own that has it (code: my_layers.py)"
             )
 

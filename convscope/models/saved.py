@@ -21,6 +21,7 @@ from convscope.errors import UserError
 from convscope.models.keras2_build import build, first_line
 from convscope.models.keras2_weights import load_checkpoint, load_hdf5, load_zip
 from convscope.models.own_code import traced
+from convscope.models.room import weights_that_fit
 from convscope.models.safe import Own, check_network, class_for, modules_of, own_class
 from convscope.models.stored import Stored, stored
 from convscope.storage.files import sha256_of
@@ -60,7 +61,8 @@ def load_stored(found: Stored, own: Own | None = None, shape: tuple[int | None, 
     """
     own = own or {}
     check_network(found, own)
-    network = _built(found, own, shape) if found.old else _loaded(found, own)
+    with weights_that_fit(found.path):
+        network = _built(found, own, shape) if found.old else _loaded(found, own)
     return traced(network, own, shape or _shape_of(found.config or {}), str(found.path))
 
 

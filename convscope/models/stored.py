@@ -65,15 +65,18 @@ class Stored:
         return (named and bool(self.classes)) or _is_teachable(self.config)
 
     def check_sizes(self) -> None:
-        """Check that no member of a zip becomes larger than what a network holds.
+        """Check that no member of a zip, nor all of them together, become larger than what a network holds.
 
         Raises:
-            UserError: one would; which.
+            UserError: one would, or all; which.
         """
         if self.kind == "keras" and not self.path.is_dir():
             with zipfile.ZipFile(self.path) as archive:
-                for about in archive.infolist():
-                    _check_size(self.path, about, _NETWORK_BYTES)
+                members = archive.infolist()
+            for about in members:
+                _check_size(self.path, f"'{about.filename[:80]}'", about.file_size, _NETWORK_BYTES)
+            whole = sum(about.file_size for about in members)
+            _check_size(self.path, "all its members together", whole, _NETWORK_BYTES)
 
     def check_whole(self) -> None:
         """Check that a SavedModel comes with its weights.
@@ -179,7 +182,7 @@ def _of_hdf5(found: Stored) -> Stored:
             if version is None and isinstance(opened.get("model_weights"), h5py.Group):
                 version = opened["model_weights"].attrs.get("keras_version")
             try:
-                network = _value_of(_text(config)) if config is not None else None
+                network = value_of(_text(config)) if config is not None else None
             except ValueError:
                 network = None
     except (KeyError, RuntimeError, TypeError, AttributeError, ValueError):
@@ -228,7 +231,7 @@ def _of_zipped_saved_model(found: Stored, by_end: dict[str, str]) -> Stored:
 
 def _json_of(path: Path, name: str) -> dict[str, Any]:
     try:
-        value = _value_of(_member(path, name, _JSON_BYTES))
+        value = value_of(_member(path, name, _JSON_BYTES))
     except ValueError:
         value = None
     if not isinstance(value, dict):
@@ -236,7 +239,7 @@ def _json_of(path: Path, name: str) -> dict[str, Any]:
     return value
 
 
-def _value_of(text: str | bytes) -> Any:
+def value_of(text: str | bytes) -> Any:
     """What JSON says.
 
     Raises:
@@ -262,7 +265,7 @@ def _member(path: Path, name: str, limit: int) -> bytes:
     try:
         with zipfile.ZipFile(path) as archive:
             about = archive.getinfo(name)
-            _check_size(path, about, limit)
+            _check_size(path, f"'{about.filename[:80]}'", about.file_size, limit)
             return archive.read(about)
     except KeyError:
         raise UserError(f"'{path}' holds no '{name}'; it is not whole, get it again") from None
@@ -270,11 +273,9 @@ def _member(path: Path, name: str, limit: int) -> bytes:
         raise UserError(f"'{path}': '{name}' cannot be read ({str(error)[:80]}); it is damaged, get it again") from None
 
 
-def _check_size(path: Path, about: zipfile.ZipInfo, limit: int) -> None:
-    if about.file_size > min(limit, max(10_000_000, _PACKED * path.stat().st_size)):
-        raise UserError(
-            f"'{path}': '{about.filename[:80]}' would be {about.file_size} bytes, more than a network's can be; it is not taken"
-        )
+def _check_size(path: Path, what: str, size: int, limit: int) -> None:
+    if size > min(limit, max(10_000_000, _PACKED * path.stat().st_size)):
+        raise UserError(f"'{path}': {what} would be {size} bytes, more than a network's can be; it is not taken")
 
 
 def labels_in(content: bytes) -> tuple[str, ...]:

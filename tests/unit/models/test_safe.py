@@ -14,7 +14,9 @@ import tf_keras
 
 from convscope.errors import UserError
 from convscope.models.heads import trained_with
-from convscope.models.places import check_model_file
+from convscope.models.load import import_model
+from convscope.models.places import check_model_file, check_preset_folder
+from convscope.models.presets import load_preset
 from convscope.models.saved import load_file
 
 L = keras.layers
@@ -90,6 +92,18 @@ def test_no_member_of_a_zip_becomes_too_large(members: dict[str, bytes], tmp_pat
     path = written(tmp_path, members, **{"model.weights.h5": members["model.weights.h5"] + bytes(50_000_000)})
     with pytest.raises(UserError, match=r"'model.weights.h5' would be \d+ bytes"):
         check_model_file("models.m", str(path))
+    # One packed part that many members of the directory point at.
+    path = written(tmp_path, members, **{"assets/0": bytes(5_000_000)})
+    content = path.read_bytes()
+    end = content.rindex(b"PK\5\6")
+    start = int.from_bytes(content[end + 16 : end + 20], "little")
+    last = content[content.rindex(b"PK\1\2") : end]
+    entries = content[start:end] + b"".join(last.replace(b"assets/0", b"assets/%c" % name) for name in range(65, 91))
+    count = (len(members) + 27).to_bytes(2, "little") * 2
+    size = len(entries).to_bytes(4, "little")
+    path.write_bytes(content[:start] + entries + content[end : end + 8] + count + size + content[end + 16 :])
+    with pytest.raises(UserError, match=r"all its members together would be 13\d{7} bytes"):
+        check_model_file("models.m", str(path))
 
 
 def test_a_config_nested_without_end_is_one_line(members: dict[str, bytes], tmp_path: Path) -> None:
@@ -103,6 +117,114 @@ def test_a_config_nested_without_end_is_one_line(members: dict[str, bytes], tmp_
             file.attrs.create("model_config", np.bytes_(nested[:60_000]))
         with pytest.raises(UserError, match="its config is damaged"):
             check_model_file("models.m", str(tmp_path / "m.h5"))
+
+
+def with_sizes(members: dict[str, bytes], kind: str, **sizes: Any) -> bytes:
+    """The config with other settings of its layers of a kind."""
+    config = json.loads(members["config.json"])
+    for entry in config["config"]["layers"]:
+        if entry["class_name"] == kind:
+            entry["config"].update(sizes)
+    return json.dumps(config).encode()
+
+
+def test_a_layer_is_not_larger_than_its_file_can_hold(members: dict[str, bytes], tmp_path: Path) -> None:
+    """Twenty bytes of a config that ask for four gigabytes, or for more than there are in the world."""
+    for kind, sizes, said in (
+        ("Dense", {"units": 500_000_000}, "1e+09 weights (1e+09 of layer 'dense"),
+        ("Dense", {"units": 10**18}, "2e+18 weights"),
+        ("Conv2D", {"filters": 10**9}, "2.7e+10 of layer 'conv2d"),
+    ):
+        path = written(tmp_path, members, **{"config.json": with_sizes(members, kind, **sizes)})
+        with pytest.raises(UserError) as caught:
+            load_file(path)
+        assert said in str(caught.value) and "more than a file of its size can hold" in str(caught.value)
+    assert load_file(written(tmp_path, members)).count_params() == 62
+
+
+@pytest.mark.parametrize(
+    ("kind", "sizes"), [("UpSampling2D", {"size": [10**5, 10**5]}), ("ZeroPadding2D", {"padding": 10**9})]
+)
+def test_no_layer_answers_with_more_than_fits(
+    kind: str, sizes: dict[str, Any], members: dict[str, bytes], tmp_path: Path
+) -> None:
+    path = written(tmp_path, members, layer(kind, sizes))
+    with pytest.raises(UserError, match=r"models.m: layer '\w+' answers to one picture with \d+x\d+x2 numbers"):
+        import_model("m", {"source": "file", "path": str(path)})
+
+
+def test_of_two_configs_in_a_zip_the_one_that_is_checked_is_read(members: dict[str, bytes], tmp_path: Path) -> None:
+    path = written(tmp_path, members, layer("Lambda", {"function": {"class_name": "__lambda__", "config": {}}}))
+    with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        archive.writestr("config.json", members["config.json"])
+    assert [type(inner).__name__ for inner in load_file(path).layers] == ["Conv2D", "GlobalAveragePooling2D", "Dense"]
+
+
+def test_nothing_of_a_zip_lands_beside_it(members: dict[str, bytes], tmp_path: Path) -> None:
+    place = tmp_path / "a" / "b"
+    place.mkdir(parents=True)
+    path = written(place, members, **{"../../evil": b"x", "assets/../../evil": b"x", "/evil": b"x"})
+    with zipfile.ZipFile(path, "a") as archive:
+        link = zipfile.ZipInfo("assets/link")
+        link.external_attr = 0o120777 << 16
+        archive.writestr(link, "/etc/passwd")
+    load_file(path)
+    assert [found.name for found in tmp_path.rglob("*") if found.is_file()] == ["m.keras"]
+
+
+def spoilt(what: str, group: Any, other: Path) -> None:
+    """Put something else in the place of a kernel."""
+    if what == "external":
+        group["0"] = h5py.ExternalLink(str(other), "kernel")
+    elif what == "virtual":
+        layout = h5py.VirtualLayout((3, 3, 3, 2), "float32")
+        layout[:] = h5py.VirtualSource(str(other), "kernel", (3, 3, 3, 2))
+        group.create_virtual_dataset("0", layout)
+    elif what == "huge":
+        group.create_dataset("0", (10**6, 10**6, 3, 2), "float32", chunks=(100, 100, 3, 2))
+    elif what == "circle":
+        group["0"] = h5py.SoftLink(f"{group.name}/0")
+    else:
+        group.create_dataset("0", data=["a", "b"], dtype=h5py.string_dtype())
+
+
+@pytest.mark.parametrize("what", ["external", "virtual", "huge", "circle", "text"])
+def test_weights_in_a_zip_are_numbers_of_that_file_alone(what: str, members: dict[str, bytes], tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as other:
+        other["kernel"] = np.ones((3, 3, 3, 2), "float32")
+    (tmp_path / "weights.h5").write_bytes(members["model.weights.h5"])
+    with h5py.File(tmp_path / "weights.h5", "r+") as file:
+        group = file["layers/conv2d/vars"]
+        del group["0"]
+        spoilt(what, group, tmp_path / "other.h5")
+    path = written(tmp_path, members, **{"model.weights.h5": (tmp_path / "weights.h5").read_bytes()})
+    with pytest.raises(UserError, match=r"m\.keras") as caught:
+        load_file(path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("inner", "said"),
+    [
+        ({"module": "os", "class_name": "system", "config": {}}, "module 'os'"),
+        ({"module": "keras.utils", "class_name": "function", "config": "get_file"}, "keras.utils.get_file"),
+        ({"module": "keras.layers", "class_name": "Lambda", "config": {}}, "holds code"),
+    ],
+)
+def test_a_preset_brings_no_more_than_a_file(inner: dict[str, Any], said: str, tmp_path: Path) -> None:
+    backbone = "keras_hub.src.models.xception.xception_backbone"
+    whole = {"module": backbone, "class_name": "XceptionBackbone", "config": {"a": [inner]}, "registered_name": None}
+    (tmp_path / "model.weights.h5").write_bytes(b"")
+    (tmp_path / "config.json").write_text(json.dumps({**whole, "config": {}}))
+    for name in ("config.json", "task.json", "image_converter.json"):
+        (tmp_path / name).write_text(json.dumps(whole))
+        for look in (lambda: check_preset_folder("models.m.preset", tmp_path), lambda: load_preset(tmp_path)):
+            with pytest.raises(UserError, match=said):
+                look()
+        (tmp_path / name).write_text(json.dumps({**whole, "config": {}}))
+    (tmp_path / "config.json").write_text('{"a": ' + "[" * 400 + "]" * 400 + "}")
+    with pytest.raises(UserError, match="is no JSON"):
+        check_preset_folder("models.m.preset", tmp_path)
 
 
 class TheirLoss(keras.losses.Loss):

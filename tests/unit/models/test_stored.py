@@ -409,3 +409,11 @@ def test_a_file_whose_reading_does_not_end_is_one_line(tmp_path: Path, monkeypat
     module.check_end.cache_clear()
     with pytest.raises(UserError, match=r"has no end.*get it again"):
         stored(tmp_path / "net.h5")
+
+
+def test_a_file_that_ends_its_reader_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)]).save(tmp_path / "net.h5")
+    monkeypatch.setattr(module, "_LOOKED_THROUGH", "import os; os.kill(os.getpid(), 11)")
+    module.check_end.cache_clear()
+    with pytest.raises(UserError, match=r"its reader crashes: SIGSEGV.*get it again"):
+        stored(tmp_path / "net.h5")
