@@ -115,15 +115,18 @@ def _number_and_place(error: OSError) -> tuple[int, str]:
 
 
 def _fullest(used: Iterable[object]) -> Path:
-    """Of the folders of some paths, and that of temporary files, the one with the least room."""
-    places = {_existing(path.parent) for path in used if isinstance(path, Path)} | {Path(tempfile.gettempdir())}
-    room: dict[Path, int] = {}
-    for place in sorted(places):
-        try:
-            room[place] = shutil.disk_usage(place).free
-        except OSError:
-            room[place] = 0
-    return min(room, key=lambda place: room[place])
+    """What those of some paths have in common that lie on the disk with the least room, that of temporary files among the disks."""
+    temporary = Path(tempfile.gettempdir())
+    disks = {temporary.stat().st_dev: [temporary]}
+    for folder in sorted({_existing(path.parent) for path in used if isinstance(path, Path)}):
+        others = disks.setdefault(folder.stat().st_dev, [])
+        disks[folder.stat().st_dev] = [folder, *(other for other in others if other != temporary)]
+    # Some that are no disks have no room at all.
+    real = [on_it for on_it in disks.values() if shutil.disk_usage(on_it[0]).total]
+    fullest = min(real, key=lambda on_it: shutil.disk_usage(on_it[0]).free)
+    if any(folder.is_absolute() for folder in fullest):
+        fullest = [folder.absolute() for folder in fullest]
+    return Path(os.path.commonpath(fullest))
 
 
 def _existing(place: Path) -> Path:

@@ -136,6 +136,14 @@ def test_whether_a_folder_can_be_written_to(tmp_path: Path) -> None:
         )
 
 
+def test_where_an_error_names_no_place_its_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with small_disk(tmp_path / "results", 1) as disk:
+        monkeypatch.chdir(tmp_path)
+        (disk / "tiny/models").mkdir(parents=True)
+        used = [Path("results/tiny/datasets/images.csv"), Path("results/tiny/models/net.keras"), Path("/proc/version")]
+        assert told(OSError(errno.ENOSPC, "x"), used).startswith("results/tiny: too little space is left (1.0 MB)")
+
+
 def test_whether_files_can_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     files = [f"{tmp_path}/a/b/c.h5", f"{tmp_path}/d.png", "e.csv"]
     monkeypatch.chdir(tmp_path)
