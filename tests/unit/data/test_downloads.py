@@ -14,7 +14,7 @@ from convscope.data.archives import what_is_wrong
 from convscope.data.downloads import download, fetch, not_a_web_page
 from convscope.errors import UserError
 from convscope.storage import runs
-from convscope.storage.processes import place
+from convscope.storage.processes import place, this_process
 
 CONTENT = bytes(range(256)) * 2000
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -329,6 +329,17 @@ def test_a_study_keeps_its_file_when_another_one_wants_the_newer(server, tmp_pat
     server.content, server.tag = CONTENT, '"two"'
     fetch(server.url, second, store, SHA)
     assert first.read_bytes() == old and only(second) and only(store)
+
+
+def test_what_a_killed_run_left_beside_a_studys_name_is_removed_and_a_live_ones_is_not(server, tmp_path):
+    path, store = study(tmp_path, "a")
+    path.parent.mkdir()
+    mine = this_process().tag
+    dead = "-".join([*mine.split("-")[:2], "3fffff", "1"])
+    for tag in (dead, "another.machines"):
+        path.with_name(f".f.zip.{tag}.part").touch()
+    fetch(server.url, path, store)
+    assert sorted(file.name for file in path.parent.iterdir()) == [".f.zip.another.machines.part", "f.zip"]
 
 
 def test_without_links_it_is_a_copy(server, tmp_path, monkeypatch):

@@ -164,8 +164,12 @@ def test_a_length_that_is_too_large_is_asked_for_to_the_end_and_not_believed(ser
     lie = cut(len(CONTENT), length=len(CONTENT) + 5)
     empty = says("206 Partial Content", "Content-Range: bytes 384000-384004/384005", "Content-Length: 5", TAG)
     assert "ended after 384000 of 384005 bytes" in refused(server, tmp_path, lie, empty, empty)
-    # That it has no more is the server's own word for it: then it is whole.
-    get(server, tmp_path, says("416 Range Not Satisfiable", "Content-Range: bytes */384000"))
+    # Of two words of the server one is wrong: all of it again, or the checksum tells.
+    no_more = says("416 Range Not Satisfiable", "Content-Range: bytes */384000")
+    get(server, tmp_path, no_more, whole())
+    assert is_right(tmp_path)
+    (tmp_path / "f.zip").unlink()
+    get(server, tmp_path, lie, no_more, sha256=SHA)
     assert is_right(tmp_path)
 
 
@@ -327,6 +331,14 @@ def test_a_file_that_grows_under_one_tag_is_not_two_halves(server, tmp_path):
     grown = OTHER + b"more"
     get(server, tmp_path, cut(1000), rest(1000, grown), whole(grown))
     assert (tmp_path / "f.zip").read_bytes() == grown
+
+
+@pytest.mark.parametrize("tag", [TAG, 'ETag: "two"'])
+def test_the_start_of_a_file_is_not_the_whole_of_one_that_became_shorter(server, tmp_path, tag):
+    shorter = OTHER[:1000]
+    no_more = says("416 Range Not Satisfiable", "Content-Range: bytes */1000", tag)
+    get(server, tmp_path, cut(1000), no_more, whole(shorter, tag))
+    assert (tmp_path / "f.zip").read_bytes() == shorter
 
 
 def test_another_version_is_not_said_of_what_has_come_of_the_first(server, tmp_path, monkeypatch):
