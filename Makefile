@@ -16,7 +16,7 @@ FIRST ?= 0
 FORMAT ?= all
 
 .DEFAULT_GOAL := help
-.PHONY: help figures test test-changes test-wild test-peers test-backends test-slurm test-kills fuzz fuzz-networks docs docs-models lint format lock bench bench-peers progress clean
+.PHONY: help figures verify test test-changes test-wild test-peers test-backends test-slurm test-kills fuzz fuzz-networks docs docs-models lint format lock bench bench-peers progress clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ figures: $(VENV)/runtime ## Install, make every figure of the default study (or 
 
 progress: $(VENV)/runtime ## Say how much of a study's filter patterns is made, and how long the rest takes (CONFIG=...).
 	@python -m scripts.progress --config "$$CONFIG"
+
+verify: $(VENV)/runtime ## Look whether every result is as it was written (CONFIG=...; ARGS=--repair has the damaged made again).
+	@python -m convscope verify "$$CONFIG" $(ARGS)
 
 test: $(VENV)/test ## Install what the tests need and run all of them.
 	pytest -n 2 --dist loadfile --no-loadscope-reorder

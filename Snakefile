@@ -16,6 +16,7 @@ if not (workflow.overwrite_configfiles or IS_MODULE):
 
 include: "rules/common.smk"
 include: "rules/ending.smk"
+include: "rules/seals.smk"
 include: "rules/data.smk"
 include: "rules/masks.smk"
 include: "rules/models.smk"

@@ -61,9 +61,10 @@ RESULTS = in_place("results")
 STUDY_FOLDER = in_place(STUDY)
 
 # Jobs belong to the run that started them, and end with it.
+MAKES = False
 if workflow.is_main_process:
     try:
-        begin_run(
+        MAKES = begin_run(
             ".snakemake",
             config["study"],
             sys.argv[1:],

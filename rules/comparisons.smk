@@ -45,7 +45,7 @@ rule train_seed:
         python "$CONVSCOPE_SCRIPTS" train_model --name {wildcards.model} --images {input.images:q} --classes {input.classes:q} \
             --settings {params.settings:q} --state {params.state:q} --model {output.model:q} --spec {output.spec:q} \
             --summary {output.summary:q} --history {output.history:q} --training {output.training:q} \
-            --epochs {output.epochs:q} --seed {params.seed} --backend {params.backend} --threads {threads} --log {log:q}
+            --epochs {output.epochs:q} --passing summary epochs --seed {params.seed} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
 

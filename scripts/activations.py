@@ -4,7 +4,8 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import Progress, parser, run
+from convscope.jobs.job import Progress, output, parser, run
+from convscope.jobs.sealing import keep_chunks
 
 
 def main(args: argparse.Namespace) -> None:
@@ -53,6 +54,7 @@ def main(args: argparse.Namespace) -> None:
             for answers in ahead(answer, range(0, len(rows), batch), args.threads, depth=args.threads + 1):
                 write(answers)
                 progress.step(len(next(iter(answers[0].values()))))
+        keep_chunks(args.out, writer.digests())
 
 
 if __name__ == "__main__":
@@ -64,5 +66,5 @@ if __name__ == "__main__":
     arguments.add_argument("--first", type=int, required=True, help="first row of the shard")
     arguments.add_argument("--count", type=int, required=True, help="rows of the shard")
     arguments.add_argument("--settings", required=True, help="JSON of the model's activations: settings")
-    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--out", type=output, required=True)
     run(main, arguments, side_by_side=True)

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import Progress, parser, run, say
+from convscope.jobs.job import Progress, output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -104,5 +104,5 @@ if __name__ == "__main__":
         "--state", type=Path, required=True, help="folder that keeps finished batches for a resumed run"
     )
     arguments.add_argument("--code", default="", help="digest of the code: batches of another one are not taken")
-    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--out", type=output, required=True)
     run(main, arguments, side_by_side=True)

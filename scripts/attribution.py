@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import Progress, parser, run, say
+from convscope.jobs.job import Progress, output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -107,5 +107,5 @@ if __name__ == "__main__":
     arguments.add_argument("--method", required=True)
     arguments.add_argument("--settings", required=True, help="JSON of the model's attributions: settings")
     arguments.add_argument("--autoencoder", type=Path, help="for contrastive methods (.keras)")
-    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--out", type=output, required=True)
     run(main, arguments)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from convscope.jobs.job import Progress, parser, run, say
+from convscope.jobs.job import Progress, output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -97,5 +97,5 @@ if __name__ == "__main__":
     arguments.add_argument("--count", type=int, required=True, help="rows of the shard")
     arguments.add_argument("--settings", required=True, help="JSON of the model's cams: settings, with the methods")
     arguments.add_argument("--gap-head", type=Path, help="HDF5 of the head that 'cam' takes")
-    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--out", type=output, required=True)
     run(main, arguments)

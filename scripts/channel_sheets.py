@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import Progress, parser, run
+from convscope.jobs.job import Progress, output, parser, run, this_sealing
 
 
 def main(args: argparse.Namespace) -> None:
@@ -25,6 +25,9 @@ def main(args: argparse.Namespace) -> None:
     with store.open_file(args.activations) as file:
         names = json.loads(file.attrs["layers_in_order"])
         ids, paths, digests = (store.read_text(file[column]) for column in ("id", "path", "sha256"))
+        chosen = range(min(settings["sheets"], len(ids)))
+        # The joined file names the shards, which no argument does.
+        this_sealing().check_maps(args.activations, names, chosen)
         rows = sparsity_by_layer(file, names, [relus[name] for name in names]) if ids else []
         written = [{k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows]
         columns = ["layer", "relu", "channels", "zeros", "dead", "mean", "maximum"]
@@ -34,7 +37,6 @@ def main(args: argparse.Namespace) -> None:
             rows,
             f"{spec.name}: sparsity by depth, {len(ids)} image{'s' if len(ids) != 1 else ''}",
         )
-        chosen = range(min(settings["sheets"], len(ids)))
         progress = Progress(len(chosen) * len(names), f"channel sheets of {spec.name}", "sheets")
         args.sheets.mkdir(parents=True, exist_ok=True)
         for image in chosen:
@@ -59,7 +61,7 @@ if __name__ == "__main__":
     arguments.add_argument("--spec", type=Path, required=True)
     arguments.add_argument("--layers", type=Path, required=True)
     arguments.add_argument("--settings", required=True, help="JSON of the model's activations: settings")
-    arguments.add_argument("--sheets", type=Path, required=True, help="folder for the sheets")
-    arguments.add_argument("--sparsity", type=Path, required=True)
-    arguments.add_argument("--sparsity-figure", type=Path, required=True)
+    arguments.add_argument("--sheets", type=output, required=True, help="folder for the sheets")
+    arguments.add_argument("--sparsity", type=output, required=True)
+    arguments.add_argument("--sparsity-figure", type=output, required=True)
     run(main, arguments)

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from convscope.jobs.job import parser, run
+from convscope.jobs.job import output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -56,5 +56,5 @@ if __name__ == "__main__":
         ("thumbnails", "a small view of every image (.jpg)"),
         ("thumbnails-geometry", "where each of them lies (.json)"),
     ):
-        arguments.add_argument(f"--{name}", type=Path, required=True, help=f"output: {text}")
+        arguments.add_argument(f"--{name}", type=output, required=True, help=f"output: {text}")
     run(main, arguments)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from convscope.jobs.job import parser, run
+from convscope.jobs.job import output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -19,5 +19,5 @@ if __name__ == "__main__":
     arguments.add_argument("--models", nargs="+", required=True, help="names of the models")
     arguments.add_argument("--maps", type=Path, nargs="+", required=True, help="HDF5 of maps of each model")
     arguments.add_argument("--colormap", required=True, help="matplotlib's name of a colour map")
-    arguments.add_argument("--sheet", type=Path, required=True, help="output: the pictures (.png)")
+    arguments.add_argument("--sheet", type=output, required=True, help="output: the pictures (.png)")
     run(main, arguments)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from convscope.jobs.job import parser, run
+from convscope.jobs.job import output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -21,5 +21,5 @@ if __name__ == "__main__":
     arguments.add_argument(
         "--patterns", type=Path, nargs="+", required=True, help="HDF5 of as many layers of each model"
     )
-    arguments.add_argument("--sheet", type=Path, required=True, help="output: the pictures (.png)")
+    arguments.add_argument("--sheet", type=output, required=True, help="output: the pictures (.png)")
     run(main, arguments)

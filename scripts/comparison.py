@@ -7,7 +7,7 @@ from pathlib import Path
 from convscope.jobs.job import parser, run, say
 
 
-def main(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> list[Path]:
     from convscope.comparisons import report
     from convscope.comparisons.figures import draw_costs, draw_curves
     from convscope.comparisons.selection import trainings
@@ -63,6 +63,7 @@ def main(args: argparse.Namespace) -> None:
             "pairs": pairs,
         },
     )
+    return [args.out / name for name in ("table.csv", "pairs.csv", "curves.png", "costs.png", "comparison.json")]
 
 
 if __name__ == "__main__":

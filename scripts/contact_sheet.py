@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import parser, run
+from convscope.jobs.job import output, parser, run
 
 COLUMNS, CELL, MOST_SHOWN = 8, 140, 160
 
@@ -34,5 +34,5 @@ if __name__ == "__main__":
     arguments.add_argument("--images", type=Path, required=True, help="the dataset's table of pictures (CSV)")
     arguments.add_argument("--bad", type=Path, required=True, help="its table of bad pictures (CSV)")
     arguments.add_argument("--splits", required=True, help="names of the splits in order, as JSON")
-    arguments.add_argument("--sheet", type=Path, required=True, help="contact sheet to write (PNG)")
+    arguments.add_argument("--sheet", type=output, required=True, help="contact sheet to write (PNG)")
     run(main, arguments)

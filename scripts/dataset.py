@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import parser, run, say
+from convscope.jobs.job import output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -54,10 +54,10 @@ if __name__ == "__main__":
     arguments.add_argument(
         "--folder", type=Path, required=True, help="folder of the pictures, or their list (read only)"
     )
-    arguments.add_argument("--images", type=Path, required=True, help="table of the readable pictures to write (CSV)")
-    arguments.add_argument("--bad", type=Path, required=True, help="table of the bad pictures to write (CSV)")
+    arguments.add_argument("--images", type=output, required=True, help="table of the readable pictures to write (CSV)")
+    arguments.add_argument("--bad", type=output, required=True, help="table of the bad pictures to write (CSV)")
     arguments.add_argument(
-        "--skipped", type=Path, required=True, help="table of what lies beside the pictures to write (CSV)"
+        "--skipped", type=output, required=True, help="table of what lies beside the pictures to write (CSV)"
     )
-    arguments.add_argument("--classes", type=Path, required=True, help="names of the classes to write (JSON)")
+    arguments.add_argument("--classes", type=output, required=True, help="names of the classes to write (JSON)")
     run(main, arguments)

@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-from convscope.jobs.job import parser, run, say
+from convscope.jobs.job import output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -52,5 +52,5 @@ if __name__ == "__main__":
     arguments.add_argument(
         "--store", type=Path, required=True, help="where all studies have it (a local file is copied instead)"
     )
-    arguments.add_argument("--out", type=Path, required=True, help="file to write")
+    arguments.add_argument("--out", type=output, required=True, help="file to write")
     run(main, arguments)

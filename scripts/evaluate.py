@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from convscope.jobs.job import parser, run
+from convscope.jobs.job import output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -100,7 +100,7 @@ if __name__ == "__main__":
     arguments.add_argument("--images", type=Path, required=True, help="the data set's images.csv")
     arguments.add_argument("--split", required=True, help="the split to test on")
     arguments.add_argument("--batch", type=int, default=32, help="images a forward pass (default: 32)")
-    arguments.add_argument("--predictions", type=Path, required=True, help="output: one row an image (.csv)")
-    arguments.add_argument("--scores", type=Path, required=True, help="output: the scores of all classes (.h5)")
-    arguments.add_argument("--metrics", type=Path, required=True, help="output: the numbers (.json)")
+    arguments.add_argument("--predictions", type=output, required=True, help="output: one row an image (.csv)")
+    arguments.add_argument("--scores", type=output, required=True, help="output: the scores of all classes (.h5)")
+    arguments.add_argument("--metrics", type=output, required=True, help="output: the numbers (.json)")
     run(main, arguments)

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from convscope.jobs.job import parser, run, say
+from convscope.jobs.job import output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -59,10 +59,10 @@ if __name__ == "__main__":
         "--masks", type=Path, help="another archive, of masks, extracted beside what is in the first"
     )
     arguments.add_argument("--masks-sha256", default="", help="checksum that it must have (default: not checked)")
-    arguments.add_argument("--out", type=Path, required=True, help="folder to make")
-    arguments.add_argument("--content", type=Path, help="file for the digest of all that was extracted")
+    arguments.add_argument("--out", type=output, required=True, help="folder to make")
+    arguments.add_argument("--content", type=output, help="file for the digest of all that was extracted")
     arguments.add_argument("--max-bytes", type=int, required=True, help="most bytes to unpack")
     arguments.add_argument("--max-files", type=int, required=True, help="most members")
     arguments.add_argument("--max-ratio", type=float, help="most bytes unpacked per byte of archive (default: 200)")
-    arguments.add_argument("--listing", type=Path, required=True, help="table of members left out or renamed (CSV)")
+    arguments.add_argument("--listing", type=output, required=True, help="table of members left out or renamed (CSV)")
     run(main, arguments)

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import parser, run, say
+from convscope.jobs.job import check, output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -16,6 +16,7 @@ def main(args: argparse.Namespace) -> None:
 
     args.out.mkdir(parents=True, exist_ok=True)
     found = [Source(**source) for source in json.loads(args.sources)]
+    check(args.results / file for source in found for file in source.files)
     stems, rows = name_parts([source.label for source in found]), []
     for source in found:
         for picture in draw(source, args.results, args.out / stems[source.label]):
@@ -30,5 +31,5 @@ if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--results", type=Path, required=True, help="the study's folder, results/<study>")
     arguments.add_argument("--sources", required=True, help="JSON: what the figure is made of, a `Source` each")
-    arguments.add_argument("--out", type=Path, required=True, help="output: folder of pictures, and sources.csv")
+    arguments.add_argument("--out", type=output, required=True, help="output: folder of pictures, and sources.csv")
     run(main, arguments)

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import parser, run
+from convscope.jobs.job import output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -38,6 +38,6 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--patterns", type=Path, required=True)
-    arguments.add_argument("--grid", type=Path, required=True)
-    arguments.add_argument("--objective", type=Path, required=True)
+    arguments.add_argument("--grid", type=output, required=True)
+    arguments.add_argument("--objective", type=output, required=True)
     run(main, arguments)

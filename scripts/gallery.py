@@ -3,21 +3,33 @@
 import argparse
 from pathlib import Path
 
-from convscope.jobs.job import parser, run, say
+from convscope.jobs.job import output, parser, run, say, this_sealing
 
 
-def main(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> list[Path]:
     """Read the results, write the pages."""
+    from dataclasses import replace
+
     from convscope.gallery import build_gallery
     from convscope.gallery.tables import read_config
     from convscope.gallery.unfinished import read_unfinished
 
     unfinished = read_unfinished(args.unfinished) if args.unfinished else None
+    sealing = this_sealing()
+    damaged = sealing.check_study(without=args.out.parent)
+    if unfinished is None:
+        sealing.refuse(damaged)
+    else:
+        # The rest is shown all the same; the next run makes these again.
+        sealing.note(damaged)
+        reasons = {str(args.results / fault.file): f"damaged: {fault.what}" for fault in damaged}
+        unfinished = replace(unfinished, files={**unfinished.files, **reasons})
     study = build_gallery(args.results, read_config(args.config), args.out, unfinished)
     for gap in study.gaps:
         say(f"not shown: {gap.kind} {gap.model} {', '.join(gap.names)}: {gap.reason}")
     pages = sum(1 for _ in args.out.parent.glob("*.html"))
     say(f"{args.out}: {len(study.datasets)} datasets, {len(study.models)} models, {pages} pages")
+    return [args.out.parent]
 
 
 if __name__ == "__main__":
@@ -27,5 +39,5 @@ if __name__ == "__main__":
         "--config", required=True, help="the study's config, defaults filled in: a JSON or YAML file, or JSON text"
     )
     arguments.add_argument("--unfinished", type=Path, help="JSON: the jobs that failed, and what was not made")
-    arguments.add_argument("--out", type=Path, required=True, help="the first page; the others are written beside it")
+    arguments.add_argument("--out", type=output, required=True, help="the first page; the others are written beside it")
     run(main, arguments)

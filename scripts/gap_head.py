@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from convscope.jobs.job import Progress, parser, run, say
+from convscope.jobs.job import Progress, output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -139,6 +139,6 @@ if __name__ == "__main__":
     )
     arguments.add_argument("--settings", required=True, help="JSON: layer, dataset, and its splits train and test")
     arguments.add_argument("--batch", type=int, default=16, help="images a forward pass (default: 16)")
-    arguments.add_argument("--out", type=Path, required=True, help="output: the head (.h5)")
-    arguments.add_argument("--report", type=Path, required=True, help="output: accuracy with either head (.json)")
+    arguments.add_argument("--out", type=output, required=True, help="output: the head (.h5)")
+    arguments.add_argument("--report", type=output, required=True, help="output: accuracy with either head (.json)")
     run(main, arguments)

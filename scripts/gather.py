@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from convscope.jobs.job import parser, run
+from convscope.jobs.job import output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -17,5 +17,5 @@ if __name__ == "__main__":
     arguments.add_argument("--shards", type=Path, nargs="+", required=True)
     arguments.add_argument("--part", default="", help="of what lies in groups, take only this member of each")
     arguments.add_argument("--virtual", action="store_true", help="refer to the shards by their relative paths")
-    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--out", type=output, required=True)
     run(main, arguments)

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import parser, run, say
+from convscope.jobs.job import output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -45,6 +45,6 @@ if __name__ == "__main__":
     arguments.add_argument("--bad-images", type=Path, help="the dataset's table of bad pictures (CSV)")
     arguments.add_argument("--predictions", type=Path, help="the evaluation's predictions (CSV)")
     arguments.add_argument("--model", type=Path, help="the facts of the evaluated model (JSON)")
-    arguments.add_argument("--out", type=Path, required=True, help="table of the set to write (CSV)")
-    arguments.add_argument("--bad", type=Path, required=True, help="table of its bad pictures to write (CSV)")
+    arguments.add_argument("--out", type=output, required=True, help="table of the set to write (CSV)")
+    arguments.add_argument("--bad", type=output, required=True, help="table of its bad pictures to write (CSV)")
     run(main, arguments)

@@ -2,9 +2,8 @@
 
 import argparse
 import json
-from pathlib import Path
 
-from convscope.jobs.job import parser, run
+from convscope.jobs.job import output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -31,7 +30,7 @@ if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--name", required=True, help="the model's name in the study")
     arguments.add_argument("--settings", required=True, help="the model's config, as JSON")
-    arguments.add_argument("--model", type=Path, required=True, help="output: the network (.keras)")
-    arguments.add_argument("--spec", type=Path, required=True, help="output: the facts beside it (.json)")
-    arguments.add_argument("--summary", type=Path, required=True, help="output: table of layers (.txt)")
+    arguments.add_argument("--model", type=output, required=True, help="output: the network (.keras)")
+    arguments.add_argument("--spec", type=output, required=True, help="output: the facts beside it (.json)")
+    arguments.add_argument("--summary", type=output, required=True, help="output: table of layers (.txt)")
     run(main, arguments)

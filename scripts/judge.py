@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import Progress, parser, run, say
+from convscope.jobs.job import Progress, output, parser, run, say
 
 # For the methods that compare with pictures of the whole set: as many as the original maps had.
 _BACKGROUND = 200
@@ -105,5 +105,5 @@ if __name__ == "__main__":
     arguments.add_argument("--masks", type=Path, help="the dataset's table of part masks (CSV)")
     arguments.add_argument("--parts", type=Path, help="names of the masks' values (JSON)")
     arguments.add_argument("--settings", required=True, help="JSON of the model's judging: settings")
-    arguments.add_argument("--out", type=Path, nargs="+", required=True, help="a file each")
+    arguments.add_argument("--out", type=output, nargs="+", required=True, help="a file each")
     run(main, arguments)

@@ -6,7 +6,7 @@ from pathlib import Path
 from convscope.jobs.job import parser, run, say
 
 
-def main(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> list[Path]:
     from convscope.judging import store as judged_store
     from convscope.judging.against import COLUMNS, Judgement, against, revealing
     from convscope.judging.figures import draw_against
@@ -29,6 +29,7 @@ def main(args: argparse.Namespace) -> None:
     facts = {"model": args.name, "other": args.other_name, "revealing": found, "rows": rows}
     write_json(args.out / "against.json", facts)
     draw_against(rows, args.name, args.other_name, args.out / "against.png")
+    return [args.out / f"against.{kind}" for kind in ("csv", "json", "png")]
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 from convscope.jobs.job import parser, run, say
 
 
-def main(args: argparse.Namespace) -> None:
+def main(args: argparse.Namespace) -> list[Path]:
     import numpy as np
 
     from convscope.errors import UserError
@@ -80,6 +80,8 @@ def main(args: argparse.Namespace) -> None:
     }
     figures.draw_curves(curves, cascades, args.out / "curves.png", spec.head)
     figures.draw_agreement(list(maps), matrix, args.out / "agreement.png")
+    tables = ("table.csv", "agreement.csv", "self_check.csv", "gate.json", "table.json")
+    return [args.out / name for name in (*tables, "metrics.png", "curves.png", "agreement.png")]
 
 
 if __name__ == "__main__":

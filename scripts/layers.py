@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from convscope.jobs.job import parser, run
+from convscope.jobs.job import output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -23,5 +23,5 @@ if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--model", type=Path, required=True, help="the network (.keras)")
     arguments.add_argument("--spec", type=Path, required=True, help="the facts beside it (.json)")
-    arguments.add_argument("--table", type=Path, required=True, help="output: one row a layer (.csv)")
+    arguments.add_argument("--table", type=output, required=True, help="output: one row a layer (.csv)")
     run(main, arguments)

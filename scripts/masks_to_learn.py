@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import parser, run, say
+from convscope.jobs.job import output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -28,6 +28,6 @@ if __name__ == "__main__":
     arguments.add_argument("--settings", required=True, help="the dataset's part of the config, as JSON")
     arguments.add_argument("--folder", type=Path, required=True, help="folder of the pictures (read only)")
     arguments.add_argument("--images", type=Path, required=True, help="the dataset's table of pictures (CSV)")
-    arguments.add_argument("--masks", type=Path, required=True, help="table of the masks to write (CSV)")
-    arguments.add_argument("--parts", type=Path, required=True, help="names of the masks' values to write (JSON)")
+    arguments.add_argument("--masks", type=output, required=True, help="table of the masks to write (CSV)")
+    arguments.add_argument("--parts", type=output, required=True, help="names of the masks' values to write (JSON)")
     run(main, arguments)

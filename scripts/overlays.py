@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import Progress, parser, run
+from convscope.jobs.job import Progress, output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -35,7 +35,7 @@ if __name__ == "__main__":
     arguments.add_argument("--method", required=True, help="the maps' method")
     arguments.add_argument("--images", type=Path, required=True, help="the image set's table")
     arguments.add_argument("--settings", required=True, help="JSON of the model's cams: settings")
-    arguments.add_argument("--table", type=Path, required=True)
-    arguments.add_argument("--sheet", type=Path, required=True, help="the first contact sheet, for the report")
-    arguments.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+    arguments.add_argument("--table", type=output, required=True)
+    arguments.add_argument("--sheet", type=output, required=True, help="the first contact sheet, for the report")
+    arguments.add_argument("--out", type=output, required=True, help="folder for the pictures")
     run(main, arguments)

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import Progress, parser, run, say
+from convscope.jobs.job import Progress, output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--predicted", type=Path, required=True, help="HDF5 of the predicted masks")
-    arguments.add_argument("--out", type=Path, required=True, help="output: folder for the masks")
-    arguments.add_argument("--masks", type=Path, required=True, help="output: table of the masks (CSV)")
-    arguments.add_argument("--parts", type=Path, required=True, help="output: names of the masks' values (JSON)")
+    arguments.add_argument("--out", type=output, required=True, help="output: folder for the masks")
+    arguments.add_argument("--masks", type=output, required=True, help="output: table of the masks (CSV)")
+    arguments.add_argument("--parts", type=output, required=True, help="output: names of the masks' values (JSON)")
     run(main, arguments)

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
-from convscope.jobs.job import Progress, parser, run
+from convscope.jobs.job import Progress, output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -75,5 +75,5 @@ if __name__ == "__main__":
     arguments.add_argument("--parts", type=Path, help="names of the masks' values (JSON)")
     arguments.add_argument("--target", required=True, help="what part masks are made into")
     arguments.add_argument("--batch", type=int, required=True, help="images that go through the network together")
-    arguments.add_argument("--out", type=Path, required=True, help="output: the masks (HDF5)")
+    arguments.add_argument("--out", type=output, required=True, help="output: the masks (HDF5)")
     run(main, arguments)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from convscope.jobs.job import Progress, parser, run
+from convscope.jobs.job import Progress, output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -74,5 +74,5 @@ if __name__ == "__main__":
     arguments.add_argument("--region", required=True, help="whose logits are summed")
     arguments.add_argument("--settings", required=True, help="JSON of the model's gradcam: settings")
     arguments.add_argument("--batch", type=int, required=True, help="images that go through the network together")
-    arguments.add_argument("--out", type=Path, required=True, help="output: the raw maps (HDF5)")
+    arguments.add_argument("--out", type=output, required=True, help="output: the raw maps (HDF5)")
     run(main, arguments)

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import Progress, parser, run
+from convscope.jobs.job import Progress, output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -50,6 +50,6 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--maps", type=Path, required=True, help="HDF5 of raw maps")
-    arguments.add_argument("--sheet", type=Path, required=True, help="output: maps over their photos (PNG)")
-    arguments.add_argument("--table", type=Path, required=True, help="output: a row a map (CSV)")
+    arguments.add_argument("--sheet", type=output, required=True, help="output: maps over their photos (PNG)")
+    arguments.add_argument("--table", type=output, required=True, help="output: a row a map (CSV)")
     run(main, arguments)

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import Progress, parser, run, say
+from convscope.jobs.job import Progress, output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -76,11 +76,11 @@ if __name__ == "__main__":
     arguments.add_argument("--masks", type=Path, required=True, help="HDF5 of predicted masks")
     arguments.add_argument("--title", required=True, help="what the pictures are called")
     arguments.add_argument("--shown", type=int, required=True, help="at most this many pictures on a sheet")
-    arguments.add_argument("--metrics", type=Path, required=True, help="output: what is known of all pictures (JSON)")
-    arguments.add_argument("--classes", type=Path, required=True, help="output: a row a class (CSV)")
-    arguments.add_argument("--pictures", type=Path, required=True, help="output: a row a picture (CSV)")
-    arguments.add_argument("--sheet", type=Path, required=True, help="output: masks beside their photos (PNG)")
-    arguments.add_argument("--worst", type=Path, required=True, help="output: those with the lowest IoU (PNG)")
-    arguments.add_argument("--confusion", type=Path, required=True, help="output: what pixels are taken for (PNG)")
-    arguments.add_argument("--overlap", type=Path, required=True, help="output: IoU of every class and picture (PNG)")
+    arguments.add_argument("--metrics", type=output, required=True, help="output: what is known of all pictures (JSON)")
+    arguments.add_argument("--classes", type=output, required=True, help="output: a row a class (CSV)")
+    arguments.add_argument("--pictures", type=output, required=True, help="output: a row a picture (CSV)")
+    arguments.add_argument("--sheet", type=output, required=True, help="output: masks beside their photos (PNG)")
+    arguments.add_argument("--worst", type=output, required=True, help="output: those with the lowest IoU (PNG)")
+    arguments.add_argument("--confusion", type=output, required=True, help="output: what pixels are taken for (PNG)")
+    arguments.add_argument("--overlap", type=output, required=True, help="output: IoU of every class and picture (PNG)")
     run(main, arguments)

@@ -5,7 +5,7 @@ import contextlib
 import json
 from pathlib import Path
 
-from convscope.jobs.job import Progress, parser, run
+from convscope.jobs.job import Progress, output, parser, run
 
 COLUMNS = [
     "id", "path", "class", "label", "predicted", "predicted_label", "confidence", "correct", "targets", "picture",
@@ -56,7 +56,7 @@ if __name__ == "__main__":
         "--maps", type=Path, nargs="+", required=True, help="HDF5 of raw maps, one a method, in order"
     )
     arguments.add_argument("--settings", required=True, help="JSON: colormap, diverging, percentile, scale")
-    arguments.add_argument("--table", type=Path, required=True)
-    arguments.add_argument("--first", type=Path, required=True, help="a copy of the first picture, for the report")
-    arguments.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+    arguments.add_argument("--table", type=output, required=True)
+    arguments.add_argument("--first", type=output, required=True, help="a copy of the first picture, for the report")
+    arguments.add_argument("--out", type=output, required=True, help="folder for the pictures")
     run(main, arguments)

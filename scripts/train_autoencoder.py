@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from convscope.jobs.job import Progress, parser, run
+from convscope.jobs.job import Progress, output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -54,7 +54,9 @@ if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--spec", type=Path, required=True, help="the facts of the model it is for (.json)")
     arguments.add_argument("--images", type=Path, required=True, help="the data set's images.csv")
-    arguments.add_argument("--model", type=Path, required=True, help="output: the auto-encoder (.keras)")
-    arguments.add_argument("--history", type=Path, required=True, help="output: one row an epoch (.csv)")
-    arguments.add_argument("--sheet", type=Path, required=True, help="output: pictures, and below them redrawn (.png)")
+    arguments.add_argument("--model", type=output, required=True, help="output: the auto-encoder (.keras)")
+    arguments.add_argument("--history", type=output, required=True, help="output: one row an epoch (.csv)")
+    arguments.add_argument(
+        "--sheet", type=output, required=True, help="output: pictures, and below them redrawn (.png)"
+    )
     run(main, arguments)

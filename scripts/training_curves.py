@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from convscope.jobs.job import parser, run
+from convscope.jobs.job import output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -28,5 +28,5 @@ if __name__ == "__main__":
     arguments.add_argument("--history", type=Path, required=True, help="one row an epoch (.csv)")
     arguments.add_argument("--training", type=Path, required=True, help="settings and best epoch (.json)")
     arguments.add_argument("--spec", type=Path, required=True, help="facts of the model (.json)")
-    arguments.add_argument("--curves", type=Path, required=True, help="output: accuracy and loss (.png)")
+    arguments.add_argument("--curves", type=output, required=True, help="output: accuracy and loss (.png)")
     run(main, arguments)

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import Progress, parser, run, say
+from convscope.jobs.job import Progress, output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -85,5 +85,5 @@ if __name__ == "__main__":
     arguments.add_argument("--epochs", type=Path, required=True, help="weights of the kept epochs (epochs.h5)")
     arguments.add_argument("--images", type=Path, required=True, help="the image set's table")
     arguments.add_argument("--settings", required=True, help="JSON of the model's watching: settings")
-    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--out", type=output, required=True)
     run(main, arguments)

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import parser, run
+from convscope.jobs.job import output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -22,5 +22,5 @@ if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--seen", type=Path, required=True, help="HDF5 of the rule watch")
     arguments.add_argument("--settings", required=True, help="JSON of the model's watching: settings")
-    arguments.add_argument("--board", type=Path, required=True, help="output: the log, an event file")
+    arguments.add_argument("--board", type=output, required=True, help="output: the log, an event file")
     run(main, arguments)

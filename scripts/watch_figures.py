@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import parser, run
+from convscope.jobs.job import output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -27,8 +27,8 @@ if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--seen", type=Path, required=True, help="HDF5 of the rule watch")
     arguments.add_argument("--settings", required=True, help="JSON of the model's watching: settings")
-    arguments.add_argument("--table", type=Path, required=True, help="output: a row a picture and epoch (.csv)")
-    arguments.add_argument("--sheet", type=Path, required=True, help="output: all strips (.png)")
-    arguments.add_argument("--facts", type=Path, required=True, help="output: what the frames are (.json)")
-    arguments.add_argument("--out", type=Path, required=True, help="folder for the pictures")
+    arguments.add_argument("--table", type=output, required=True, help="output: a row a picture and epoch (.csv)")
+    arguments.add_argument("--sheet", type=output, required=True, help="output: all strips (.png)")
+    arguments.add_argument("--facts", type=output, required=True, help="output: what the frames are (.json)")
+    arguments.add_argument("--out", type=output, required=True, help="folder for the pictures")
     run(main, arguments)

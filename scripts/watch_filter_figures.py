@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from convscope.jobs.job import parser, run
+from convscope.jobs.job import output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -19,7 +19,7 @@ def main(args: argparse.Namespace) -> None:
 if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--patterns", type=Path, required=True, help="HDF5 of the rule watch_filters")
-    arguments.add_argument("--strip", type=Path, required=True, help="output: with captions (.png)")
-    arguments.add_argument("--frames", type=Path, required=True, help="output: the cells alone (.jpg)")
-    arguments.add_argument("--facts", type=Path, required=True, help="output: what the frames are (.json)")
+    arguments.add_argument("--strip", type=output, required=True, help="output: with captions (.png)")
+    arguments.add_argument("--frames", type=output, required=True, help="output: the cells alone (.jpg)")
+    arguments.add_argument("--facts", type=output, required=True, help="output: what the frames are (.json)")
     run(main, arguments)

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import Progress, parser, run
+from convscope.jobs.job import Progress, output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
@@ -63,5 +63,5 @@ if __name__ == "__main__":
     arguments.add_argument("--epochs", type=Path, required=True, help="weights of the kept epochs (epochs.h5)")
     arguments.add_argument("--layers", type=Path, required=True, help="the model's layers.csv")
     arguments.add_argument("--settings", required=True, help="JSON of the model's watching: filters: settings")
-    arguments.add_argument("--out", type=Path, required=True)
+    arguments.add_argument("--out", type=output, required=True)
     run(main, arguments, side_by_side=True)

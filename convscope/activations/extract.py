@@ -16,7 +16,9 @@ from convscope.models.lower_part import lower_part
 from convscope.models.nodes import shapes_at
 from convscope.models.nonlinearity import has_relu, is_relu_call
 from convscope.storage import store
+from convscope.storage.chunk_digests import ChunkDigests, located
 from convscope.storage.chunks import ChunkWriter, rows_of_a_chunk
+from convscope.storage.digests import short_digest
 
 # Compression is kept where deflate saves at least this share of a sample; convolutions before their ReLU rarely shrink.
 _WORTHWHILE = 0.3
@@ -201,6 +203,7 @@ class ShardWriter:
         self._waiting: list[dict[str, dict[str, np.ndarray]]] = []
         self._written = self._unsettled = 0
         self._chunks = ChunkWriter(file)
+        self._digests: dict[str, dict[tuple[int, ...], int]] = {}
 
     def __enter__(self) -> "ShardWriter":
         return self
@@ -239,14 +242,27 @@ class ShardWriter:
     def _write(self, name: str, values: np.ndarray) -> int:
         """Write the next images of a layer; bytes that went through the system's cache."""
         step, path = self._rows[name], f"layers/{name}"
+        digests = self._digests.setdefault(name, {})
         if not step:
-            self._file[path][self._done : self._done + len(values)] = values
+            dataset = self._file[path]
+            dataset[self._done : self._done + len(values)] = values
+            # What HDF5 compressed lies in the system's cache still.
+            for index in range(self._done, self._done + len(values)):
+                for start in range(0, values.shape[1], dataset.chunks[1]):
+                    place = (index, start, 0, 0)
+                    digests[place] = short_digest(dataset.id.read_direct_chunk(place)[1])
             return values.nbytes
-        return sum(
-            self._chunks.write(path, (self._done + index, start, 0, 0), image[start : start + step])
-            for index, image in enumerate(values)
-            for start in range(0, len(image), step)
-        )
+        cached = 0
+        for index, image in enumerate(values):
+            for start in range(0, len(image), step):
+                place = (self._done + index, start, 0, 0)
+                cached += self._chunks.write(path, place, image[start : start + step])
+                digests[place] = self._chunks.last_digest
+        return cached
+
+    def digests(self) -> ChunkDigests:
+        """Digests of all chunks, when all are written."""
+        return located(self._file, list(self._digests), self._digests.values(), "layers/")
 
     def _create(self, name: str, first: np.ndarray) -> None:
         height, width, channels = first.shape[1:]

@@ -7,7 +7,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,10 @@ _EPILOGUE = {
   convscope run mine.yaml -- --workflow-profile slurm""",
     "check": """example:
   convscope check mine.yaml""",
+    "verify": """examples:
+  convscope verify mine.yaml
+  convscope verify mine.yaml --repair
+  convscope verify mine.yaml --repair -- --profile profiles/slurm""",
     "progress": """example:
   convscope progress mine.yaml""",
 }
@@ -60,7 +64,7 @@ def main(given: Sequence[str] | None = None) -> None:
         keras_alone()
         collect_rarely()
         atexit.register(leave_the_garbage)
-    if rest and args.command not in ("run", "explain"):
+    if rest and args.command not in ("run", "explain", "verify"):
         _parser().error(f"{args.command} hands nothing to Snakemake")
     try:
         raise SystemExit(args.act(args, rest))
@@ -122,15 +126,29 @@ def _progress(args: argparse.Namespace, rest: list[str]) -> int:
     return _become([str(WORKFLOW / "scripts"), "progress", "--config", str(args.study)])
 
 
+def _verify(args: argparse.Namespace, rest: list[str]) -> int:
+    from convscope.command.verify import verify_study
+
+    return verify_study(_read(args.study)["study"], _forward(args.study, rest) if args.repair else None)
+
+
 def _checked(study: Path) -> dict:
     """The completed config of a study file, every name in it looked at.
 
     Raises:
         UserError: a mistake in it, with file and line.
     """
-    import yaml
-
     from convscope.check import check_study
+
+    return _read(study, check_study)
+
+
+def _read(study: Path, check: Callable[[dict], None] | None = None) -> dict:
+    """The completed config of a study file.
+
+    Raises:
+        UserError: a mistake in it, or one that `check` finds, with file and line.
+    """
     from convscope.storage.config_file import located, read_config_file
 
     if not study.is_file():
@@ -144,7 +162,8 @@ def _checked(study: Path) -> dict:
         except ValueError:
             content = yaml.safe_load(text)
         config = complete(content or {})
-        check_study(config)
+        if check is not None:
+            check(config)
     except UserError as error:
         raise UserError(located(str(error), [written])) from None
     return config
@@ -152,6 +171,11 @@ def _checked(study: Path) -> dict:
 
 def _snakemake(study: Path | None, rest: list[str]) -> int:
     """Run the workflow in this folder, on all cores unless told."""
+    return _become(_forward(study, rest))
+
+
+def _forward(study: Path | None, rest: list[str]) -> list[str]:
+    """How Snakemake is called for a study, with what was given behind --."""
     if study is not None and not study.is_file():
         raise UserError(f"the study '{study}' does not exist; convscope init writes one")
     if any(word.partition("=")[0] in _STUDY for word in rest):
@@ -159,7 +183,7 @@ def _snakemake(study: Path | None, rest: list[str]) -> int:
     told = any(word.partition("=")[0] in _CORES or word.startswith(("-c", "-j", "-e")) for word in rest)
     cores = [] if told or os.environ.get("SNAKEMAKE_PROFILE") else ["--cores", "all"]
     config = [] if study is None else ["--configfile", str(study)]
-    return _become(["-m", "snakemake", "--snakefile", str(WORKFLOW / "Snakefile"), *cores, *rest, *config])
+    return ["-m", "snakemake", "--snakefile", str(WORKFLOW / "Snakefile"), *cores, *rest, *config]
 
 
 def _become(words: list[str]) -> int:
@@ -308,6 +332,11 @@ def _parser() -> argparse.ArgumentParser:
     run = command("run", _run, "make the figures of a study; what follows -- goes to Snakemake")
     run.add_argument(
         "study", type=Path, nargs="?", help="its file; config.yaml here, or the embedded study, where absent"
+    )
+    verified = command("verify", _verify, "look whether every result of a study is as it was written")
+    verified.add_argument("study", type=Path, help="its file")
+    verified.add_argument(
+        "--repair", action="store_true", help="have what is damaged or missing made again, and that alone"
     )
     for name, act, about in (
         ("check", _check, "look at a study's file and all that it names, and make nothing"),

@@ -12,14 +12,15 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, Any, NoReturn
 
 from convscope.backends.names import BACKENDS, DEFAULT, choose
 from convscope.errors import UserError
 from convscope.jobs.disk_errors import told
 from convscope.jobs.lean_imports import collect_rarely, keras_alone, leave_the_garbage
+from convscope.jobs.sealing import Sealing, output, paths_of
 from convscope.storage import files, runs
 from convscope.storage.addresses import without_secrets
 from convscope.storage.arguments import read_arguments
@@ -29,20 +30,35 @@ _SECONDS_TO_TIDY_UP = 2.0
 _terminal: IO[str] | None = None
 _title = ""
 _why_ended = ""
+_sealing = Sealing(None)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Reads what is too long for a command line from the file that is named in its place."""
+class JobParser(argparse.ArgumentParser):
+    """Reads what is too long for a command line from the file that is named in its place; knows which arguments are outputs."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.outputs: list[str] = []
+        super().__init__(*args, **options)
+
+    def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
+        action = super().add_argument(*names, **options)
+        if options.get("type") is output:
+            self.outputs.append(action.dest)
+        return action
 
     def parse_args(self, args=None, namespace=None):  # type: ignore[no-untyped-def, override]
         return super().parse_args(read_arguments(sys.argv[1:] if args is None else args), namespace)
 
 
-def parser(description: str | None) -> argparse.ArgumentParser:
-    """An argument parser with the arguments every job has: --log, --threads, --seed, --backend."""
-    result = _Parser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parser(description: str | None) -> JobParser:
+    """An argument parser with the arguments every job has: --log, --threads, --seed, --backend, --passing.
+
+    An argument of `type=Path` is read, one of `type=output` written: see `run`.
+    """
+    result = JobParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     result.add_argument("--log", type=Path, help="file for everything this job prints")
     result.add_argument("--threads", type=int, default=1, help="threads the job may use (default: 1)")
+    result.add_argument("--passing", nargs="+", default=[], help="outputs that nobody keeps, by their argument's name")
     result.add_argument("--seed", type=int, default=0, help="the study's seed (default: 0)")
     result.add_argument("--backend", choices=BACKENDS, default=DEFAULT, help=f"what Keras runs on (default: {DEFAULT})")
     return result
@@ -64,13 +80,16 @@ def set_threads(threads: int, side_by_side: bool = False) -> None:
 
 
 def run(
-    main: Callable[[argparse.Namespace], None], arguments: argparse.ArgumentParser, side_by_side: bool = False
+    main: Callable[[argparse.Namespace], Sequence[Path] | None], arguments: JobParser, side_by_side: bool = False
 ) -> None:
     """Run a script's `main`: log to --log, show progress on the terminal, end with one line on a user's mistake.
 
+    No result is read that is not as it was written, and what the job writes is sealed (see `sealing`): its arguments of
+    `type=output`, and what `main` returns.
+
     A job of a run (see `runs`) ends with it, however the run ends. `side_by_side` is that of `set_threads`.
     """
-    global _terminal, _title
+    global _terminal, _title, _sealing
     args = arguments.parse_args()
     set_threads(args.threads, side_by_side)
     choose(args.backend)
@@ -91,7 +110,11 @@ def run(
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     try:
         runs.watch(_end_with_the_run)
-        main(args)
+        _sealing = Sealing(args.log)
+        _sealing.check(paths_of(args, arguments.outputs))
+        made = main(args) or ()
+        kept = [name for name in arguments.outputs if name not in args.passing]
+        _sealing.seal([*paths_of(args, set(vars(args)) - set(kept)), *made])
     except UserError as error:
         _fail(str(error))
     except runs.RunEnded as error:
@@ -114,6 +137,20 @@ def run(
     finally:
         if args.backend != "torch":  # whose compiler lists in the log what is left
             leave_the_garbage()
+
+
+def check(paths: Iterable[Path]) -> None:
+    """Look whether results are as they were written, which no argument names; see `run`.
+
+    Raises:
+        UserError: one is not.
+    """
+    _sealing.check(paths)
+
+
+def this_sealing() -> Sealing:
+    """What this job knows of seals."""
+    return _sealing
 
 
 def _fail(message: str) -> NoReturn:

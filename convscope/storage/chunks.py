@@ -9,6 +9,8 @@ from typing import Any
 import h5py
 import numpy as np
 
+from convscope.storage.digests import ShortDigest, short_digest
+
 PAGE = 4096
 _BUFFER_BYTES = 2**20
 _CHUNK_BYTES = 2**20
@@ -50,6 +52,7 @@ class ChunkWriter:
         self._places: dict[str, dict[tuple[int, ...], int]] = {}
         self._sizes: dict[str, int] = {}
         self._direct: int | None = None
+        self.last_digest = 0  # of the chunk that was written last
         if hasattr(os, "O_DIRECT"):  # not on macOS
             try:
                 self._direct = os.open(file.filename, os.O_WRONLY | os.O_DIRECT)
@@ -83,15 +86,18 @@ class ChunkWriter:
         source = np.ascontiguousarray(values).reshape(-1)
         size, begin = self._sizes[name], self._places[name][place]
         if len(source) == size and source.ctypes.data % PAGE == 0:
+            self.last_digest = short_digest(source.view(np.uint8).data)
             return self._put(begin, source.view(np.uint8).data)
         step = _BUFFER_BYTES // source.itemsize
-        cached = 0
+        cached, digest = 0, ShortDigest()
         for start in range(0, size, step):
             count = min(step, size - start)
             piece = self._buffer[: count * source.itemsize].view(source.dtype)
             given = max(min(count, len(source) - start), 0)
             piece[:given], piece[given:] = source[start : start + given], 0
+            digest.update(piece.view(np.uint8).data)
             cached += self._put(begin + start * source.itemsize, piece.view(np.uint8).data)
+        self.last_digest = digest.intdigest()
         return cached
 
     def _put(self, offset: int, data: memoryview) -> int:

@@ -127,6 +127,20 @@ def concatenate(
                     joined.attrs[key] = value
 
 
+def shards_of(whole: str | os.PathLike[str], name: str) -> list[tuple[Path, int, int]]:
+    """The shards that a dataset of a joined file refers to: each file, its first row in the whole, and how many it has."""
+    with open_file(whole) as file:
+        dataset = file[name]
+        if not dataset.is_virtual:
+            return []
+        sources = [(source.vspace.get_regular_hyperslab(), source.file_name) for source in dataset.virtual_sources()]
+        # Whatever HDF5 is told of a region, it tells as one of rows: a start and, along the first dimension, a length.
+        return [
+            (Path(whole).parent / name, int(start[0]), int(count[0] * block[0]))
+            for (start, _, count, block), name in sources
+        ]
+
+
 def _copied(target: h5py.File, name: str, sources: Sequence[h5py.Dataset]) -> h5py.Dataset:
     first = sources[0]
     joined = target.create_dataset(name, (sum(map(len, sources)), *first.shape[1:]), first.dtype)

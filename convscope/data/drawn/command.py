@@ -2,11 +2,10 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from convscope.errors import UserError
-from convscope.jobs.job import Progress, parser
+from convscope.jobs.job import JobParser, Progress, output, parser
 from convscope.storage.files import write_text
 from convscope.storage.fingerprints import fingerprint
 
@@ -14,11 +13,11 @@ if TYPE_CHECKING:
     from convscope.data.drawn.dataset import Drawings
 
 
-def drawing_parser(description: str | None) -> argparse.ArgumentParser:
+def drawing_parser(description: str | None) -> JobParser:
     """Arguments of a script that draws."""
     arguments = parser(description)
-    arguments.add_argument("--out", type=Path, required=True, help="folder of the dataset")
-    arguments.add_argument("--content", type=Path, help="file for the digest of all that was drawn")
+    arguments.add_argument("--out", type=output, required=True, help="folder of the dataset")
+    arguments.add_argument("--content", type=output, help="file for the digest of all that was drawn")
     arguments.add_argument("--size", type=int, required=True, help="side of the pictures in pixels")
     arguments.add_argument("--counts", required=True, help="pictures of each class for each split, as JSON")
     return arguments

@@ -1,0 +1,125 @@
+"""Whether all results of a study are as their jobs wrote them, and in which order to make again what is not."""
+
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from convscope.storage.seals import UNSEALED, Fault, Seal, every_seal, faults, seal_file
+
+# What a training or an ascent that is not finished keeps for going on.
+_UNFINISHED = (".state", "state")
+
+
+@dataclass
+class Verified:
+    """What `verify` found.
+
+    Attributes:
+        seals: of every result, by its name below the study.
+        files, size: how many files were looked at, and their bytes.
+        faults: what is not as it was written.
+        strangers: files that belong to no result.
+    """
+
+    seals: dict[str, Seal] = field(default_factory=dict)
+    files: int = 0
+    size: int = 0
+    faults: list[Fault] = field(default_factory=list)
+    strangers: list[str] = field(default_factory=list)
+
+
+def verify(study: Path) -> Verified:
+    """Read every result of a study and compare it with its seal.
+
+    Args:
+        study: the study's folder.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    found = Verified()
+    for place, known in every_seal(study):
+        if known is None:
+            inner = place.relative_to(seal_file(study, "x").parent).with_suffix("")
+            found.faults.append(Fault(str(inner), "changed", "its seal is damaged", str(inner)))
+            continue
+        found.seals[known.output] = known
+        found.faults += faults(study, known)
+        found.files += len(known.files)
+        found.size += sum(size for size, _ in known.files.values())
+    known_files = {str(Path(output, name)) for output, known in found.seals.items() for name in known.files}
+    accused = {fault.file for fault in found.faults}
+    found.strangers = [name for name in _results(study) if name not in known_files and name not in accused]
+    return found
+
+
+def _results(study: Path) -> Iterator[str]:
+    """Every file of a study but what is said, measured, unfinished, or Snakemake's own."""
+    for folder, folders, names in os.walk(study):
+        inner = Path(folder).relative_to(study)
+        folders[:] = sorted(
+            name for name in folders if not name.endswith(_UNFINISHED) and not (inner == Path() and name in UNSEALED)
+        )
+        for name in sorted(names):
+            if name != "listed" and not name.startswith("."):
+                yield str(inner / name)
+
+
+def waves(outputs: Collection[str], seals: Mapping[str, Seal]) -> list[list[str]]:
+    """Results in the order in which they have to be made again: none of a wave is made from another of it, or of a later one.
+
+    All at once would be asked of Snakemake in vain: between two of them it would make again what is whole.
+
+    Args:
+        outputs: the results.
+        seals: of every result of the study.
+    """
+    depths: dict[str, int] = {}
+
+    def depth(output: str) -> int:
+        # Depth first without recursion, as deep as a chain of results may be.
+        stack = [output]
+        while stack:
+            current = stack[-1]
+            inputs = seals[current].inputs if current in seals else ()
+            waiting = [name for name in inputs if name not in depths]
+            if waiting and len(stack) <= len(seals):
+                stack.extend(waiting)
+                continue
+            below = max((depths.get(name, 0) + (name in outputs) for name in inputs), default=0)
+            depths[stack.pop()] = below
+        return depths[output]
+
+    # The pages are made of everything, whatever their seal names.
+    last = [name for name in outputs if name.partition("/")[0] in ("gallery", "..")]
+    grouped: dict[int, list[str]] = {}
+    for output in sorted(set(outputs) - set(last)):
+        grouped.setdefault(depth(output), []).append(output)
+    return [grouped[key] for key in sorted(grouped)] + ([sorted(last)] if last else [])
+
+
+def told(study: Path, found: Verified, most: int = 200) -> list[str]:
+    """What was found, for people: a line a fault, those of one kind together."""
+    lines = [
+        f"{fault.kind}: {study / fault.file}"
+        + (f": {fault.what}" if fault.what != fault.kind else "")
+        + (f" (made by {Path(fault.made_by).parent.name} {Path(fault.made_by).stem})" if fault.made_by else "")
+        for fault in sorted(found.faults, key=lambda fault: (fault.kind, fault.file))
+    ]
+    lines += [f"foreign: {study / name}: no job of the study made it" for name in found.strangers]
+    return lines[:most] + ([f"... and {len(lines) - most} more"] if len(lines) > most else [])
+
+
+def remove(study: Path, found: Sequence[Fault]) -> list[str]:
+    """Take damaged results away, so that they are made again; the names of them below the study."""
+    import shutil
+
+    names = sorted({fault.output or fault.file for fault in found})
+    for name in names:
+        path = study / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    return names

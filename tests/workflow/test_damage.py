@@ -1,0 +1,126 @@
+"""Results that are damaged when they lie there: found, named, never computed from, and exactly those made again."""
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests.workflow.conftest import TINY, Project
+
+pytestmark = pytest.mark.slow
+MODEL = "models/net/model.keras"
+
+
+def flip(path: Path) -> None:
+    """Turn one bit in the middle and leave size and time as they are, as a bad disk does."""
+    content, before = bytearray(path.read_bytes()), path.stat()
+    content[len(content) // 2] ^= 0x10
+    path.write_bytes(content)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def first(folder: Path) -> Path:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))[0]
+
+
+def verify(project: Project, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "convscope", "verify", TINY, *arguments],
+        cwd=project.folder,
+        env=project.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def same(project: Project, wanted: Project) -> list[str]:
+    """The files that differ from an undisturbed study's; a training tells its seconds."""
+    timed = ("models/net/history.csv", "models/net/curves.png", "/models/net/history.csv.json", "net/curves.png.json")
+    before, now = wanted.files(), project.files()
+    assert before.keys() == now.keys(), before.keys() ^ now.keys()
+    return [
+        name for name in before if before[name] != now[name] and not name.endswith(timed) and "/gallery" not in name
+    ]
+
+
+def test_every_file_of_a_study_is_sealed(finished: Project) -> None:
+    done = verify(finished)
+    assert done.returncode == 0 and done.stdout.count("\n") == 1 and "none damaged or missing" in done.stdout
+
+
+def test_all_kinds_of_damage_are_named_and_only_those_made_again(copy: Project, finished: Project) -> None:
+    study = copy.study
+    flip(study / MODEL)
+    flip(study / "filters/net/textbook/stem_conv.h5")
+    shard = study / "activations/net/few/shards/0000.h5"
+    flip(shard)
+    cut = study / "cams/net/few/gradcam.h5"
+    cut.write_bytes(cut.read_bytes()[:-100])
+    emptied = first(study / "cams/net/few/gradcam")
+    emptied.write_bytes(b"")
+    missing = first(study / "cams/net/wrong/gradcam")
+    missing.unlink()
+    foreign = study / "datasets/pets/drawn/train/cat/foreign.png"
+    foreign.write_bytes(b"mine")
+    (study / "notes.txt").write_text("mine")
+    wanted = {
+        f"changed: {study / MODEL}",
+        f"changed: {study}/filters/net/textbook/stem_conv.h5",
+        f"changed: {shard}",
+        f"cut: {cut}",
+        f"emptied: {emptied}",
+        f"missing: {missing}",
+        f"foreign: {foreign}",
+        f"foreign: {study}/notes.txt",
+    }
+    wanted = {line.replace(str(copy.folder) + os.sep, "") for line in wanted}
+    told = verify(copy)
+    assert told.returncode == 1 and told.stderr.count("\n") == 1
+    assert {
+        line.partition(" (")[0].split(": its")[0].split(": cut")[0].split(": foreign")[0].split(": no")[0]
+        for line in told.stdout.splitlines()[:-1]
+    } == wanted
+
+    repaired = verify(copy, "--repair")
+    assert repaired.returncode == 0, repaired.stdout + repaired.stderr
+    made = Counter(re.findall(r"^(?:localrule|rule|checkpoint|localcheckpoint) (\w+):", repaired.stderr, re.MULTILINE))
+    assert made == Counter(draw_pets=1, train_model=1, ascend=1, activations=1, gather_cam=1, overlays=2)
+    assert (study / "notes.txt").read_text() == "mine" and not foreign.exists()
+    (study / "notes.txt").unlink()
+    assert same(copy, finished) == []
+    assert not {"activations", "cam", "dataset", "evaluate"} & set(copy.would_run())
+
+
+def test_nothing_is_computed_from_a_damaged_file(copy: Project, finished: Project) -> None:
+    study = copy.study
+    patterns = "filters/net/textbook/stem_conv.h5"
+    grid = study / "filters/net/textbook/filters_for_layer_stem_conv.png"
+    flip(study / patterns)
+    grid.unlink()
+    done = copy.snakemake()
+    assert done.returncode == 1
+    line = f"results/tiny/{patterns} is damaged (its content has changed; made by ascend net.textbook.stem_conv): the next run"
+    assert f"filter_grid net textbook stem_conv: {line}" in done.stdout + done.stderr
+    assert not grid.exists()
+    assert f"results/tiny/{patterns} is made again: a job found it damaged" in copy.run()
+    assert same(copy, finished) == []
+    assert verify(copy).returncode == 0
+
+
+def test_what_is_cut_is_seen_as_the_next_run_begins(copy: Project, finished: Project) -> None:
+    emptied = first(copy.study / "cams/net/few/gradcam")
+    emptied.write_bytes(b"")
+    copy_of = first(copy.study / "cams/net/wrong/gradcam")
+    copy_of.unlink()
+    name = emptied.relative_to(copy.study)
+    assert f"cams/net/few/gradcam is made again: {name} is emptied" in copy.run("-n")
+    said = copy.run()
+    assert f"cams/net/few/gradcam is made again: {name} is emptied" in said
+    assert f"cams/net/wrong/gradcam is made again: {copy_of.relative_to(copy.study)} is missing" in said
+    assert same(copy, finished) == []
+    assert copy.would_run() == Counter() and "made again" not in copy.run()
