@@ -38,12 +38,14 @@ rule all:
     input:
         rules.index.output,
         rules.gallery.input,
+        made_again,
     localrule: True
 
 
 rule figures:
     input:
         rules.gallery.input,
+        made_again,
     localrule: True
 
 

@@ -8,8 +8,8 @@ from snakemake.persistence.file import FilePersistence
 from convscope.jobs.sealing import damaged_at_a_glance, damaged_before
 
 
-def make_damaged_again():
-    """Say which results are damaged, and have Snakemake take them for unfinished."""
+def damaged_results():
+    """The results that are damaged, each told in a line."""
     study = Path(STUDY_FOLDER)
     seen = {fault.output: fault for fault in damaged_at_a_glance(study)}
     met = damaged_before(study, keep=not MAKES)
@@ -20,10 +20,20 @@ def make_damaged_again():
             else "a job found it damaged"
         )
         print(f"{study / output} is made again: {what}", file=sys.stderr)
-    if (seen or met) and MAKES:
-        outputs = [IOFile(str(study / output)) for output in {*seen, *met}]
-        FilePersistence(nolock=True).started(SimpleNamespace(output=outputs))
+    return [IOFile(str(study / output)) for output in {*seen, *met}]
 
 
-if MAKES or (workflow.is_main_process and workflow.output_settings.dryrun):
-    make_damaged_again()
+DAMAGED = (
+    damaged_results()
+    if MAKES or (workflow.is_main_process and workflow.output_settings.dryrun)
+    else []
+)
+if DAMAGED and MAKES:
+    # A run that is killed now is followed by one that knows of them.
+    FilePersistence(nolock=True).started(SimpleNamespace(output=DAMAGED))
+
+
+def made_again(wildcards):
+    """No input: behind a checkpoint Snakemake does not look at what is unfinished, so it is told here, as it builds its graph."""
+    workflow.dag.forcefiles.update(DAMAGED)
+    return []

@@ -16,7 +16,7 @@ def main(args: argparse.Namespace) -> list[Path]:
 
     unfinished = read_unfinished(args.unfinished) if args.unfinished else None
     sealing = this_sealing()
-    damaged = sealing.check_study(without=args.out.parent)
+    damaged = sealing.check_study(without=args.out.parent, arrays=unfinished is not None)
     if unfinished is None:
         sealing.refuse(damaged)
     else:

@@ -12,6 +12,7 @@ from convscope.gallery.explained import ExplainedImage
 from convscope.gallery.heatmaps import Explained
 from convscope.gallery.records import Model
 from convscope.gallery.tables import PredictedImage
+from convscope.jobs.job import check
 from convscope.models.spec import predicted_labels
 from convscope.storage import store
 
@@ -174,6 +175,7 @@ def probabilities(files: Iterable[Path]) -> dict[str, Chances]:
         UserError: a file is damaged.
     """
     for path in files:
+        check([path])
         try:
             with store.open_file(path) as file:
                 if not {"id", "probabilities"} <= set(file) or "classes" not in file.attrs:

@@ -102,11 +102,12 @@ class Sealing:
                 found.append(Fault(known.output, "changed", what, known.output, known.made_by))
         self.refuse(found)
 
-    def check_study(self, without: Path) -> list[Fault]:
-        """The faults of all results that are files, and of folders that lack files or have them cut; for a job that reads all.
+    def check_study(self, without: Path, arrays: bool) -> list[Fault]:
+        """The faults of all tables and single pictures, for a job that reads all; of folders and arrays what is seen at a glance.
 
         Args:
             without: what the job itself makes.
+            arrays: read HDF5 files, too; otherwise the job has to `check` those that it opens.
         """
         if self.study is None:
             return []
@@ -115,7 +116,12 @@ class Sealing:
             fault
             for _, known in every_seal(self.study)
             if known is not None and known.output != own and (self.study / known.output).exists()
-            for fault in faults(self.study, known, deep=False, quick=known.is_folder)
+            for fault in faults(
+                self.study,
+                known,
+                deep=False,
+                quick=known.is_folder or not (arrays or Path(known.output).suffix != ".h5"),
+            )
             if fault.kind != "foreign"
         ]
 
