@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import check, output, parser, run, say
+from convscope.jobs.job import output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -16,7 +16,6 @@ def main(args: argparse.Namespace) -> None:
 
     args.out.mkdir(parents=True, exist_ok=True)
     found = [Source(**source) for source in json.loads(args.sources)]
-    check(args.results / file for source in found for file in source.files)
     stems, rows = name_parts([source.label for source in found]), []
     for source in found:
         for picture in draw(source, args.results, args.out / stems[source.label]):

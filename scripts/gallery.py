@@ -15,13 +15,10 @@ def main(args: argparse.Namespace) -> list[Path]:
     from convscope.gallery.unfinished import read_unfinished
 
     unfinished = read_unfinished(args.unfinished) if args.unfinished else None
-    sealing = this_sealing()
-    damaged = sealing.check_study(without=args.out.parent, arrays=unfinished is not None)
-    if unfinished is None:
-        sealing.refuse(damaged)
-    else:
-        # The rest is shown all the same; the next run makes these again.
-        sealing.note(damaged)
+    if unfinished is not None:
+        # The rest is shown all the same; the next run makes again what is damaged.
+        damaged = this_sealing().study_faults(without=args.out.parent)
+        this_sealing().note(damaged)
         reasons = {str(args.results / fault.file): f"damaged: {fault.what}" for fault in damaged}
         unfinished = replace(unfinished, files={**unfinished.files, **reasons})
     study = build_gallery(args.results, read_config(args.config), args.out, unfinished)

@@ -11,6 +11,7 @@ import numpy as np
 
 from convscope.errors import UserError
 from convscope.figure_index.sources import Source
+from convscope.jobs.job import check
 from convscope.pictures.channels import Channels
 from convscope.pictures.plots import new_figure, save_figure
 from convscope.pictures.read import read_image
@@ -37,8 +38,10 @@ def draw(source: Source, results: Path, stem: Path, most: int | None = None) -> 
     Raises:
         UserError: a file is missing or damaged.
     """
+    files = [results / file for file in source.files]
+    check(files)
     try:
-        return DRAWN[source.drawn](source, [results / file for file in source.files], stem, most)
+        return DRAWN[source.drawn](source, files, stem, most)
     except (OSError, KeyError, ValueError) as error:
         raise UserError(f"{results / source.files[0]}: {error}; run the study") from None
 

@@ -8,6 +8,7 @@ from PIL import Image
 
 from convscope.errors import UserError
 from convscope.gallery.tables import existing, number
+from convscope.jobs.job import check
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ def read_grid(path: Path) -> Grid | None:
     Cell k's top-left corner is `margin + (k % columns) * (cell + margin)` from the left and the same of `k // columns`
     from the top, in pixels.
     """
+    check([path])
     try:
         with Image.open(path) as image:
             width, height = image.size

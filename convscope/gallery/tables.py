@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from convscope.errors import UserError
+from convscope.jobs.job import check
 from convscope.storage.tables import read_rows
 
 Row = dict[str, str]
@@ -35,6 +36,7 @@ def read_table(path: Path, required: tuple[str, ...] = ()) -> list[Row]:
     """
     if not path.is_file():
         return []
+    check([path])
     rows = read_rows(path)
     for name in required:
         if rows and name not in rows[0]:
@@ -55,6 +57,7 @@ def read_object(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         return {}
+    check([path])
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

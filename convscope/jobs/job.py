@@ -111,10 +111,9 @@ def run(
     try:
         runs.watch(_end_with_the_run)
         _sealing = Sealing(args.log)
-        _sealing.check(paths_of(args, arguments.outputs))
+        _sealing.check(paths_of(args, vars(args).keys() - {"log", *arguments.outputs}))
         made = main(args) or ()
-        kept = [name for name in arguments.outputs if name not in args.passing]
-        _sealing.seal([*paths_of(args, set(vars(args)) - set(kept)), *made])
+        _sealing.seal([*paths_of(args, set(arguments.outputs) - set(args.passing)), *made])
     except UserError as error:
         _fail(str(error))
     except runs.RunEnded as error:

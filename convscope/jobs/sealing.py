@@ -12,6 +12,7 @@ from convscope.storage.identity import identity
 from convscope.storage.seals import (
     UNSEALED,
     Fault,
+    Seal,
     below,
     every_seal,
     faults,
@@ -49,6 +50,7 @@ class Sealing:
         self.study = study_of(log)
         self._made_by = below(self.study, log) if self.study and log else ""
         self._inputs: set[str] = set()
+        self._seals: dict[str, Seal | None] = {}
 
     def check(self, paths: Iterable[Path]) -> None:
         """Look whether results are as their seals say; what has none is not looked at.
@@ -63,7 +65,7 @@ class Sealing:
                 continue
             _checked.add(name)
             try:
-                known = seal_over(self.study, path)
+                known = seal_over(self.study, path, self._seals)
             except ValueError:
                 found.append(Fault(name, "changed", "its seal is damaged", name))
                 continue
@@ -102,13 +104,8 @@ class Sealing:
                 found.append(Fault(known.output, "changed", what, known.output, known.made_by))
         self.refuse(found)
 
-    def check_study(self, without: Path, arrays: bool) -> list[Fault]:
-        """The faults of all tables and single pictures, for a job that reads all; of folders and arrays what is seen at a glance.
-
-        Args:
-            without: what the job itself makes.
-            arrays: read HDF5 files, too; otherwise the job has to `check` those that it opens.
-        """
+    def study_faults(self, without: Path) -> list[Fault]:
+        """The faults of all results of the study but of what the job itself makes, below `without`."""
         if self.study is None:
             return []
         own = below(self.study, without)
@@ -116,12 +113,7 @@ class Sealing:
             fault
             for _, known in every_seal(self.study)
             if known is not None and known.output != own and (self.study / known.output).exists()
-            for fault in faults(
-                self.study,
-                known,
-                deep=False,
-                quick=known.is_folder or not (arrays or Path(known.output).suffix != ".h5"),
-            )
+            for fault in faults(self.study, known)
             if fault.kind != "foreign"
         ]
 
@@ -164,10 +156,9 @@ def _job(made_by: str) -> str:
     return " ".join(Path(made_by).with_suffix("").parts[1:])
 
 
-def paths_of(args: argparse.Namespace, skip: Iterable[str]) -> list[Path]:
-    """All paths among a job's arguments but those of `skip`, alone or in lists."""
-    skipped = {*skip, "log"}
-    values = [value for name, value in vars(args).items() if name not in skipped]
+def paths_of(args: argparse.Namespace, names: Iterable[str]) -> list[Path]:
+    """All paths among some of a job's arguments, alone or in lists."""
+    values = [getattr(args, name) for name in sorted(names)]
     flat = [part for value in values for part in (value if isinstance(value, list) else [value])]
     return [value for value in flat if isinstance(value, Path)]
 

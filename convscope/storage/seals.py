@@ -169,15 +169,22 @@ def _is_of_a_study(output: str) -> bool:
     return bool(inside) and ".." not in inside and not Path(output).is_absolute()
 
 
-def seal_over(study: Path, path: Path) -> Seal | None:
+def seal_over(study: Path, path: Path, known: dict[str, Seal | None] | None = None) -> Seal | None:
     """The seal of a result, or of the folder that a file is a part of; None where there is none.
+
+    Args:
+        study: the study's folder.
+        path: the file or folder, below it.
+        known: seals that were read before; more are added.
 
     Raises:
         ValueError: the seal itself is damaged.
     """
-    name = below(study, path)
+    name, known = below(study, path), {} if known is None else known
     while name:
-        found = read_seal(study, name)
+        if name not in known:
+            known[name] = read_seal(study, name)
+        found = known[name]
         if found is not None:
             return found
         name = os.path.split(name)[0]
