@@ -216,7 +216,8 @@ def faults(study: Path, known: Seal, only: str | None = None, deep: bool = True,
         quick: believe what is there and has its size.
     """
     root = study / known.output
-    there = _names(root)
+    # Of one file of a folder the others are not looked for.
+    there = _names(root) if only is None else {only} if (root / only).is_file() else set()
     found: list[Fault] = []
 
     def add(name: str, kind: Kind, what: str) -> None:

@@ -40,7 +40,7 @@ def test_a_job_reads_what_its_rule_declares(finished: Project) -> None:
             # that is being written is the job's own.
             known = files & above or "/drawn" in name or "state" in name or ".part" in name
             # A seal says whether an input is whole, and nothing of what is made of it.
-            known = known or "/seals/" in name
+            known = known or "/seals" in name
             # A folder is looked through for what its job left behind when it was cut off.
             known = known or name in {str(Path(file).parent) for file in files}
             # What the gallery makes for itself; and pictures in the folders of jobs whose tables are declared.
