@@ -5,7 +5,6 @@ BIN := $(VENV)/bin
 PEERS := .venv-peers
 TEST_PEERS := .venv-test-peers
 TEST_BACKENDS := .venv-test-backends
-TEST_SLURM := .venv-test-slurm
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONPATH := $(CURDIR)
 CORES ?= all
@@ -44,8 +43,8 @@ test-wild: $(VENV)/test ## Classifiers that people published, against the librar
 test-peers: $(TEST_PEERS)/installed ## Check the explanations against captum, Xplique, tf-keras-vis, shap and lime (several GB).
 	$(TEST_PEERS)/bin/python -m pytest tests/peers
 
-test-slurm: $(TEST_SLURM)/installed ## Submit a small study to a Slurm that is started for it (needs Debian's slurmctld, slurmd, slurm-client, munge).
-	PATH="$(CURDIR)/$(TEST_SLURM)/bin:$$PATH" $(TEST_SLURM)/bin/python -m pytest tests/slurm
+test-slurm: $(VENV)/test ## Submit a small study to a Slurm that is started for it (needs Debian's slurmctld, slurmd, slurm-client, munge).
+	pytest tests/slurm $(ARGS)
 
 test-kills: N = 50
 test-kills: $(VENV)/test ## Kill -9 a small study N=50 times in the middle of all kinds of work, and compare what comes of it (half an hour).
@@ -60,9 +59,10 @@ fuzz: $(VENV)/test ## Damaged pictures through the reading path: N=10000 of each
 fuzz-networks: $(VENV)/test ## Random networks through the library, each against Keras: N=10000 of them, from number FIRST=0 on.
 	python -W ignore -m tests.fuzz --first $(FIRST) --count $(N)
 
-docs: $(VENV)/test ## Write the pages of the docs that are made from the schema, the figure index and the table of changes.
+docs: $(VENV)/test ## Write the pages of the docs that are made from the schema, the figure index, the table of jobs and the table of changes.
 	python -m scripts.config_page
 	python -m scripts.figures_page
+	python -m scripts.needs_page
 	python -m tests.workflow.changes --docs
 
 docs-models: $(VENV)/test ## Measure every family of networks and write docs/models.md (an hour; ARGS="--only ViT").
@@ -91,8 +91,6 @@ lock: ## Resolve the dependencies again (needs uv).
 		-q requirements/test-peers.in -c requirements/runtime.lock -o requirements/test-peers.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		-q requirements/test-backends.in -c requirements/runtime.lock -o requirements/test-backends.lock
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-		-q requirements/test-slurm.in -c requirements/runtime.lock -o requirements/test-slurm.lock
 
 bench: $(VENV)/runtime ## Measure against the textbook's loops and other libraries (ARGS=--quick, ARGS="--only ascent").
 	python -m bench $(ARGS)
@@ -100,7 +98,7 @@ bench: $(VENV)/runtime ## Measure against the textbook's loops and other librari
 bench-peers: $(PEERS)/installed ## Install the libraries that `make bench` compares with, in an environment of their own.
 
 clean: ## Remove the environment and everything made.
-	rm -rf $(VENV) $(PEERS) $(TEST_PEERS) $(TEST_SLURM) $(TEST_BACKENDS) results .snakemake
+	rm -rf $(VENV) $(PEERS) $(TEST_PEERS) $(TEST_BACKENDS) results .snakemake
 
 $(VENV)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
@@ -123,8 +121,8 @@ $(PEERS)/installed: requirements/bench-peers.lock
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-# An environment of its own for what some tests compare with or submit by; torch for Linux brings CUDA, a download of several GB.
-$(TEST_PEERS)/installed $(TEST_SLURM)/installed $(TEST_BACKENDS)/installed: .venv-%/installed: requirements/%.lock
+# An environment of its own for what some tests compare with; torch for Linux brings CUDA, a download of several GB.
+$(TEST_PEERS)/installed $(TEST_BACKENDS)/installed: .venv-%/installed: requirements/%.lock
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv .venv-$*
 	@echo "Installing $< into .venv-$* (minutes; where torch is in it, several GB) ..."

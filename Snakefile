@@ -15,6 +15,7 @@ if not (workflow.overwrite_configfiles or IS_MODULE):
 
 
 include: "rules/common.smk"
+include: "rules/resources.smk"
 include: "rules/ending.smk"
 include: "rules/seals.smk"
 include: "rules/data.smk"

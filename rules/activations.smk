@@ -14,12 +14,15 @@ rule activations:
         "<study>/logs/activations/{model}.{images}.{shard}.log",
     benchmark:
         "<study>/benchmarks/activations/{model}.{images}.{shard}.tsv"
+    group:
+        together("activations")
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("activations")
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(120),
+        mem_mb=megabytes("activations"),
+        runtime=minutes("activations"),
+        gpu=GPU,
     params:
         code=code("activations"),
         backend=BACKEND,
@@ -50,12 +53,14 @@ rule gather_activations:
         "<study>/logs/gather_activations/{model}.{images}.log",
     benchmark:
         "<study>/benchmarks/gather_activations/{model}.{images}.tsv"
+    group:
+        together("gather_activations")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(500),
-        runtime=grows(10),
+        mem_mb=megabytes("gather_activations"),
+        runtime=minutes("gather_activations"),
     params:
         code=code("gather"),
         shards=lambda w, input: arguments_of(input.shards),
@@ -89,12 +94,14 @@ rule channel_sheets:
         "<study>/logs/channel_sheets/{model}.{images}.log",
     benchmark:
         "<study>/benchmarks/channel_sheets/{model}.{images}.tsv"
+    group:
+        together("channel_sheets")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1500),
-        runtime=grows(60),
+        mem_mb=megabytes("channel_sheets"),
+        runtime=minutes("channel_sheets"),
     params:
         code=code("channel_sheets"),
         settings=settings(

@@ -21,8 +21,9 @@ rule train_autoencoder:
         "../envs/convscope.yaml"
     threads: job_threads("attributions")
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(240),
+        mem_mb=megabytes("train_autoencoder"),
+        runtime=minutes("train_autoencoder"),
+        gpu=GPU,
     params:
         code=code("train_autoencoder"),
         backend=BACKEND,
@@ -59,12 +60,15 @@ rule attribution:
         "<study>/benchmarks/attribution/{model}.{images}.{method}.{shard}.tsv"
     wildcard_constraints:
         method=one_of(ATTRIBUTIONS),
+    group:
+        together("attribution")
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("attributions")
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(240),
+        mem_mb=megabytes("attribution"),
+        runtime=minutes("attribution"),
+        gpu=GPU,
     params:
         code=code("attribution"),
         backend=BACKEND,
@@ -101,12 +105,14 @@ rule gather_attribution:
         "<study>/benchmarks/gather_attribution/{model}.{images}.{method}.tsv"
     wildcard_constraints:
         method=one_of(ATTRIBUTIONS),
+    group:
+        together("gather_attribution")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(20),
+        mem_mb=megabytes("gather_attribution"),
+        runtime=minutes("gather_attribution"),
     params:
         code=code("gather"),
         shards=lambda w, input: arguments_of(input.shards),
@@ -142,12 +148,14 @@ rule attribution_figures:
         "<study>/benchmarks/attribution_figures/{model}.{images}.{method}.tsv"
     wildcard_constraints:
         method=one_of(ATTRIBUTIONS),
+    group:
+        together("attribution_figures")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(60),
+        mem_mb=megabytes("attribution_figures"),
+        runtime=minutes("attribution_figures"),
     params:
         code=code("attribution_figures"),
         settings=attribution_style,
@@ -188,12 +196,14 @@ rule side_by_side:
         "<study>/logs/side_by_side/{model}.{images}.log",
     benchmark:
         "<study>/benchmarks/side_by_side/{model}.{images}.tsv"
+    group:
+        together("side_by_side")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(60),
+        mem_mb=megabytes("side_by_side"),
+        runtime=minutes("side_by_side"),
     params:
         code=code("side_by_side"),
         settings=attribution_style,

@@ -30,12 +30,15 @@ rule gap_head:
         "<study>/logs/gap_head/{model}.log",
     benchmark:
         "<study>/benchmarks/gap_head/{model}.tsv"
+    group:
+        together("gap_head")
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("cams")
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(120),
+        mem_mb=megabytes("gap_head"),
+        runtime=minutes("gap_head"),
+        gpu=GPU,
     params:
         code=code("gap_head"),
         backend=BACKEND,
@@ -67,12 +70,15 @@ rule cam:
         "<study>/logs/cam/{model}.{images}.{family}.{shard}.log",
     benchmark:
         "<study>/benchmarks/cam/{model}.{images}.{family}.{shard}.tsv"
+    group:
+        together("cam")
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("cams")
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(120),
+        mem_mb=megabytes("cam"),
+        runtime=minutes("cam"),
+        gpu=GPU,
     params:
         code=code("cam"),
         backend=BACKEND,
@@ -108,12 +114,14 @@ rule gather_cam:
         "<study>/benchmarks/gather_cam/{model}.{images}.{method}.tsv"
     wildcard_constraints:
         method=one_of(CAMS),
+    group:
+        together("gather_cam")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(20),
+        mem_mb=megabytes("gather_cam"),
+        runtime=minutes("gather_cam"),
     params:
         code=code("gather"),
         shards=lambda w, input: arguments_of(input.shards),
@@ -143,12 +151,14 @@ rule overlays:
         "<study>/benchmarks/overlays/{model}.{images}.{method}.tsv"
     wildcard_constraints:
         method=one_of(CAMS),
+    group:
+        together("overlays")
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("cams")
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(60),
+        mem_mb=megabytes("overlays"),
+        runtime=minutes("overlays"),
     params:
         code=code("overlays"),
         settings=settings("cams", "{model}", only=["colormap", "scale"]),

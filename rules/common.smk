@@ -21,7 +21,7 @@ from convscope.jobs.code_digest import code_digest
 from convscope.jobs.environment import prepare
 from convscope.jobs.study_lock import begin_run
 from convscope.jobs.timers import cancel_timers
-from convscope.models.layer_table import read_layers, select_layers
+from convscope.models.layer_table import CONVOLUTIONS, read_layers, select_layers
 from convscope.segmentation.settings import is_of_pixels
 from convscope.storage.arguments import as_argument, as_arguments
 from convscope.storage.files import sha256_of
@@ -201,11 +201,6 @@ def contents_of(files):
 def job_threads(stage):
     """Threads of a job, from the model's part of a stage."""
     return lambda wildcards: config[stage][wildcards.model]["threads"]
-
-
-def grows(amount):
-    """Megabytes or minutes of a job; as much again with every further attempt, for one that was killed for want of them."""
-    return lambda wildcards, attempt: amount * attempt
 
 
 def image_set_size(images):

@@ -30,9 +30,9 @@ rule train_seed:
         "../envs/convscope.yaml"
     threads: lambda w: config["models"][w.model]["threads"]
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(1440),
-        gpu=0,
+        mem_mb=megabytes("train_seed"),
+        runtime=minutes("train_seed"),
+        gpu=GPU,
     params:
         code=code("train_model"),
         backend=BACKEND,
@@ -65,12 +65,15 @@ rule evaluate_seed:
         "<study>/benchmarks/evaluate_seed/{model}.{number}.{dataset}.{split}.tsv"
     wildcard_constraints:
         number=r"\d+",
+    group:
+        together("evaluate_seed")
     conda:
         "../envs/convscope.yaml"
     threads: lambda w: config["models"][w.model]["threads"]
     resources:
-        mem_mb=grows(2500),
-        runtime=grows(120),
+        mem_mb=megabytes("evaluate_seed"),
+        runtime=minutes("evaluate_seed"),
+        gpu=GPU,
     params:
         code=code("evaluate"),
         backend=BACKEND,
@@ -134,12 +137,14 @@ rule comparison:
         "<study>/logs/comparison/{comparison}.log",
     benchmark:
         "<study>/benchmarks/comparison/{comparison}.tsv"
+    group:
+        together("comparison")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(30),
+        mem_mb=megabytes("comparison"),
+        runtime=minutes("comparison"),
     params:
         code=code("comparison"),
         backend=BACKEND,
@@ -180,12 +185,14 @@ rule compared_cams:
         "<study>/logs/compared_cams/{comparison}.log",
     benchmark:
         "<study>/benchmarks/compared_cams/{comparison}.tsv"
+    group:
+        together("compared_cams")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(20),
+        mem_mb=megabytes("compared_cams"),
+        runtime=minutes("compared_cams"),
     params:
         code=code("compared_cams"),
         models=lambda w: config["comparisons"][w.comparison]["models"],
@@ -234,12 +241,14 @@ rule compared_filters:
         "<study>/logs/compared_filters/{comparison}.log",
     benchmark:
         "<study>/benchmarks/compared_filters/{comparison}.tsv"
+    group:
+        together("compared_filters")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(20),
+        mem_mb=megabytes("compared_filters"),
+        runtime=minutes("compared_filters"),
     params:
         code=code("compared_filters"),
         models=lambda w: config["comparisons"][w.comparison]["models"],

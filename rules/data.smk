@@ -36,12 +36,14 @@ rule draw_pets:
         "<study>/benchmarks/draw_pets/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(DRAWN["drawn_pets"]),
+    group:
+        together("draw_pets")
     conda:
         "../envs/convscope.yaml"
-    threads: 8
+    threads: threads_for("draw_pets")
     resources:
-        mem_mb=grows(1500),
-        runtime=grows(60),
+        mem_mb=megabytes("draw_pets"),
+        runtime=minutes("draw_pets"),
     params:
         code=code("draw_pets"),
         per_class=lambda w: argument(
@@ -68,12 +70,14 @@ rule draw_produce:
         "<study>/benchmarks/draw_produce/{dataset}.tsv"
     wildcard_constraints:
         dataset=one_of(DRAWN["drawn_produce"]),
+    group:
+        together("draw_produce")
     conda:
         "../envs/convscope.yaml"
-    threads: 8
+    threads: threads_for("draw_produce")
     resources:
-        mem_mb=grows(1500),
-        runtime=grows(60),
+        mem_mb=megabytes("draw_produce"),
+        runtime=minutes("draw_produce"),
     params:
         code=code("draw_produce"),
         per_class=lambda w: argument(
@@ -117,8 +121,8 @@ rule download:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(500),
-        runtime=grows(240),
+        mem_mb=megabytes("download"),
+        runtime=minutes("download"),
     params:
         code=code("download"),
         url=lambda w: without_secrets(DOWNLOADS[w.file].url),
@@ -167,12 +171,14 @@ rule extract:
         "<study>/logs/extract/{dataset}.log",
     benchmark:
         "<study>/benchmarks/extract/{dataset}.tsv"
+    group:
+        together("extract")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(120),
+        mem_mb=megabytes("extract"),
+        runtime=minutes("extract"),
     params:
         code=code("extract"),
         max_bytes=lambda w: config["datasets"][w.dataset]["max_bytes"],
@@ -251,12 +257,14 @@ rule dataset:
         "<study>/logs/dataset/{dataset}.log",
     benchmark:
         "<study>/benchmarks/dataset/{dataset}.tsv"
+    group:
+        together("dataset")
     conda:
         "../envs/convscope.yaml"
-    threads: 8
+    threads: threads_for("dataset")
     resources:
-        mem_mb=grows(1500),
-        runtime=grows(60),
+        mem_mb=megabytes("dataset"),
+        runtime=minutes("dataset"),
     params:
         code=code("dataset"),
         settings=lambda w: argument(
@@ -287,12 +295,14 @@ rule contact_sheet:
         "<study>/logs/contact_sheet/{dataset}.log",
     benchmark:
         "<study>/benchmarks/contact_sheet/{dataset}.tsv"
+    group:
+        together("contact_sheet")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(20),
+        mem_mb=megabytes("contact_sheet"),
+        runtime=minutes("contact_sheet"),
     params:
         code=code("contact_sheet"),
         splits=lambda w: argument(splits_of(config["datasets"][w.dataset])),
@@ -353,12 +363,14 @@ checkpoint image_set:
         "<study>/logs/image_set/{images}.log",
     benchmark:
         "<study>/benchmarks/image_set/{images}.tsv"
+    group:
+        together("image_set")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(500),
-        runtime=grows(20),
+        mem_mb=megabytes("image_set"),
+        runtime=minutes("image_set"),
     params:
         code=code("image_set"),
         settings=image_set_part,

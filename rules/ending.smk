@@ -11,6 +11,7 @@ from convscope.jobs.environment import scripts
 from convscope.jobs.failed_jobs import (
     INTERRUPTED,
     as_json,
+    companions,
     failures,
     misleading,
     unmade,
@@ -66,7 +67,8 @@ def report_failures():
     said += [f"  {failure.line}" for failure in failed.values()]
     wanted = any(job.rule.name == "gallery" for job in unfinished)
     if wanted and not any(entry.reason == INTERRUPTED for entry in failed.values()):
-        files = unmade(unfinished, workflow.dag.dependencies, failed)
+        beside = companions(workflow.scheduler.failed, failed)
+        files = unmade(unfinished, workflow.dag.dependencies, failed, beside, BEGAN)
         try:
             said.append(gallery_of_the_rest(as_json(failed, files)))
         except OSError as error:

@@ -17,13 +17,16 @@ rule evaluate:
         "<study>/logs/evaluate/{model}.{dataset}.{split}.log",
     benchmark:
         "<study>/benchmarks/evaluate/{model}.{dataset}.{split}.tsv"
+    # A model that the study does not train has no threads of its own.
+    group:
+        together("evaluate")
     conda:
         "../envs/convscope.yaml"
-    # A model that the study does not train has no threads of its own.
     threads: lambda w: config["models"][w.model].get("threads", 2)
     resources:
-        mem_mb=grows(2500),
-        runtime=grows(120),
+        mem_mb=megabytes("evaluate"),
+        runtime=minutes("evaluate"),
+        gpu=GPU,
     params:
         code=code("evaluate"),
         backend=BACKEND,
@@ -90,12 +93,14 @@ rule classifier_report:
         "<study>/logs/classifier_report/{model}.{dataset}.{split}.log",
     benchmark:
         "<study>/benchmarks/classifier_report/{model}.{dataset}.{split}.tsv"
+    group:
+        together("classifier_report")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(30),
+        mem_mb=megabytes("classifier_report"),
+        runtime=minutes("classifier_report"),
     params:
         code=code("classifier_report"),
     shell:

@@ -49,8 +49,8 @@ rule figure:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(20),
+        mem_mb=megabytes("figure"),
+        runtime=minutes("figure"),
     params:
         code=code("figure"),
         sources=lambda w: argument([asdict(source) for source in figure_sources(w)]),

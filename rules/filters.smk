@@ -1,7 +1,6 @@
 """Filter patterns: what every filter responds to most, by gradient ascent in input space."""
 
 from convscope.filters.presets import pattern_settings, preset_names
-from convscope.models.layer_table import CONVOLUTIONS
 
 
 rule ascend:
@@ -16,13 +15,16 @@ rule ascend:
         "<study>/logs/ascend/{model}.{preset}.{layer}.log",
     benchmark:
         "<study>/benchmarks/ascend/{model}.{preset}.{layer}.tsv"
+    group:
+        together("ascend")
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("filters")
     resources:
-        mem_mb=grows(3000),
+        mem_mb=megabytes("ascend"),
         # A layer of 2,048 filters takes three hours; stopped by the clock, it goes on from the batches that are kept.
-        runtime=grows(240),
+        runtime=minutes("ascend"),
+        gpu=GPU,
     params:
         code=code("ascend"),
         backend=BACKEND,
@@ -55,12 +57,14 @@ rule filter_grid:
         "<study>/logs/filter_grid/{model}.{preset}.{layer}.log",
     benchmark:
         "<study>/benchmarks/filter_grid/{model}.{preset}.{layer}.tsv"
+    group:
+        together("filter_grid")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(20),
+        mem_mb=megabytes("filter_grid"),
+        runtime=minutes("filter_grid"),
     params:
         code=code("filter_grid"),
     shell:

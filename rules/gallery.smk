@@ -66,8 +66,8 @@ rule gallery:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(20),
+        mem_mb=megabytes("gallery"),
+        runtime=minutes("gallery"),
     params:
         code=code("gallery"),
         settings=lambda w: argument(all_without_secrets(config), in_order=False),
@@ -103,8 +103,8 @@ rule index:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(500),
-        runtime=grows(5),
+        mem_mb=megabytes("index"),
+        runtime=minutes("index"),
     params:
         code=code("index"),
         page=INDEX,

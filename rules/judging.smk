@@ -58,12 +58,15 @@ rule judge:
         "<study>/logs/judge/{model}.{images}.{method}.log",
     benchmark:
         "<study>/benchmarks/judge/{model}.{images}.{method}.tsv"
+    group:
+        together("judge")
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("judging")
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(480),
+        mem_mb=megabytes("judge"),
+        runtime=minutes("judge"),
+        gpu=GPU,
     params:
         code=code("judge"),
         backend=BACKEND,
@@ -96,12 +99,15 @@ rule judge_controls:
         "<study>/logs/judge_controls/{model}.{images}.log",
     benchmark:
         "<study>/benchmarks/judge_controls/{model}.{images}.tsv"
+    group:
+        together("judge_controls")
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("judging")
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(120),
+        mem_mb=megabytes("judge_controls"),
+        runtime=minutes("judge_controls"),
+        gpu=GPU,
     params:
         code=code("judge"),
         backend=BACKEND,
@@ -154,12 +160,14 @@ rule judging_report:
         "<study>/logs/judging_report/{model}.{images}.log",
     benchmark:
         "<study>/benchmarks/judging_report/{model}.{images}.tsv"
+    group:
+        together("judging_report")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(30),
+        mem_mb=megabytes("judging_report"),
+        runtime=minutes("judging_report"),
     params:
         code=code("judging_report"),
         backend=BACKEND,
@@ -206,8 +214,8 @@ rule judging_against:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(20),
+        mem_mb=megabytes("judging_against"),
+        runtime=minutes("judging_against"),
     params:
         code=code("judging_against"),
         backend=BACKEND,

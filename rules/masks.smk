@@ -30,12 +30,14 @@ rule masks:
         "<study>/logs/masks/{dataset}.log",
     benchmark:
         "<study>/benchmarks/masks/{dataset}.tsv"
+    group:
+        together("masks")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(500),
-        runtime=grows(20),
+        mem_mb=megabytes("masks"),
+        runtime=minutes("masks"),
     params:
         code=code("masks"),
         settings=lambda w: argument(masks_settings(config["datasets"][w.dataset])),
@@ -70,12 +72,14 @@ rule masks_to_learn:
         "<study>/logs/masks_to_learn/{dataset}.log",
     benchmark:
         "<study>/benchmarks/masks_to_learn/{dataset}.tsv"
+    group:
+        together("masks_to_learn")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(500),
-        runtime=grows(20),
+        mem_mb=megabytes("masks_to_learn"),
+        runtime=minutes("masks_to_learn"),
     params:
         code=code("masks_to_learn"),
         settings=lambda w: argument(masks_settings(config["datasets"][w.dataset])),

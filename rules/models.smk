@@ -25,9 +25,9 @@ rule train_model:
         "../envs/convscope.yaml"
     threads: lambda w: config["models"][w.model]["threads"]
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(1440),
-        gpu=0,
+        mem_mb=megabytes("train_model"),
+        runtime=minutes("train_model"),
+        gpu=GPU,
     params:
         code=code("train_model"),
         backend=BACKEND,
@@ -73,9 +73,9 @@ rule transfer_model:
         "../envs/convscope.yaml"
     threads: lambda w: config["models"][w.model]["threads"]
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(1440),
-        gpu=0,
+        mem_mb=megabytes("transfer_model"),
+        runtime=minutes("transfer_model"),
+        gpu=GPU,
     params:
         code=code("transfer_model"),
         backend=BACKEND,
@@ -111,12 +111,14 @@ rule training_curves:
         "<study>/benchmarks/training_curves/{model}.tsv"
     wildcard_constraints:
         model=one_of(TRAINED + TRANSFERRED),
+    group:
+        together("training_curves")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(500),
-        runtime=grows(10),
+        mem_mb=megabytes("training_curves"),
+        runtime=minutes("training_curves"),
     params:
         code=code("training_curves"),
     shell:
@@ -126,8 +128,13 @@ rule training_curves:
         """
 
 
+IMPORTED = set(config["models"]) - set(TRAINED) - set(TRANSFERRED)
+# Those that are called by their name alone, and lie on no disk that the config names.
+FETCHED = {name for name in IMPORTED if not model_files(config["models"][name])}
+
+
 rule import_model:
-    """Bring a preset, a saved file or an application to the canonical form."""
+    """Bring a preset, a saved file or an application that lies on the disk to the canonical form."""
     output:
         model="<study>/models/{model}/model.keras",
         spec="<study>/models/{model}/model.json",
@@ -137,13 +144,13 @@ rule import_model:
     benchmark:
         "<study>/benchmarks/import_model/{model}.tsv"
     wildcard_constraints:
-        model=one_of(set(config["models"]) - set(TRAINED) - set(TRANSFERRED)),
+        model=one_of(IMPORTED - FETCHED),
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(4000),
-        runtime=grows(120),
+        mem_mb=megabytes("import_model"),
+        runtime=minutes("import_model"),
     params:
         code=code("import_model"),
         backend=BACKEND,
@@ -153,6 +160,40 @@ rule import_model:
         fingerprint=lambda w: [
             content_of(place) for place in model_files(config["models"][w.model])
         ],
+        seed=SEED,
+    shell:
+        r"""
+        python "$CONVSCOPE_SCRIPTS" import_model --name {wildcards.model} --settings {params.settings:q} --model {output.model:q} \
+            --spec {output.spec:q} --summary {output.summary:q} --seed {params.seed} --backend {params.backend} --threads {threads} --log {log:q}
+        """
+
+
+rule fetch_model:
+    """Download a preset or an application that is called by its name, and bring it to the canonical form."""
+    output:
+        model="<study>/models/{model}/model.keras",
+        spec="<study>/models/{model}/model.json",
+        summary="<study>/models/{model}/summary.txt",
+    log:
+        "<study>/logs/fetch_model/{model}.log",
+    benchmark:
+        "<study>/benchmarks/fetch_model/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(FETCHED),
+    # The nodes of many clusters have no network.
+    localrule: True
+    conda:
+        "../envs/convscope.yaml"
+    threads: 1
+    resources:
+        mem_mb=megabytes("fetch_model"),
+        runtime=minutes("fetch_model"),
+    params:
+        code=code("import_model"),
+        backend=BACKEND,
+        settings=lambda w: argument(
+            model_settings(config["models"][w.model], content_of)
+        ),
         seed=SEED,
     shell:
         r"""
@@ -172,12 +213,14 @@ checkpoint layers:
         "<study>/logs/layers/{model}.log",
     benchmark:
         "<study>/benchmarks/layers/{model}.tsv"
+    group:
+        together("layers")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(20),
+        mem_mb=megabytes("layers"),
+        runtime=minutes("layers"),
     params:
         code=code("layers"),
         backend=BACKEND,

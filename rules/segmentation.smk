@@ -32,9 +32,9 @@ rule train_segmentation:
         "../envs/convscope.yaml"
     threads: lambda w: config["models"][w.model]["threads"]
     resources:
-        mem_mb=grows(8000),
-        runtime=grows(1440),
-        gpu=0,
+        mem_mb=megabytes("train_segmentation"),
+        runtime=minutes("train_segmentation"),
+        gpu=GPU,
     params:
         code=code("train_segmentation"),
         backend=BACKEND,
@@ -74,12 +74,15 @@ rule segment:
         "<study>/logs/segment/{model}.{images}.log",
     benchmark:
         "<study>/benchmarks/segment/{model}.{images}.tsv"
+    group:
+        together("segment")
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("segmentation")
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(120),
+        mem_mb=megabytes("segment"),
+        runtime=minutes("segment"),
+        gpu=GPU,
     params:
         code=code("segment"),
         backend=BACKEND,
@@ -136,12 +139,14 @@ rule segmentation_report:
         "<study>/logs/segmentation_report/{model}.{images}.log",
     benchmark:
         "<study>/benchmarks/segmentation_report/{model}.{images}.tsv"
+    group:
+        together("segmentation_report")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1500),
-        runtime=grows(60),
+        mem_mb=megabytes("segmentation_report"),
+        runtime=minutes("segmentation_report"),
     params:
         code=code("segmentation_report"),
         shown=lambda w: config["segmentation"][w.model]["shown"],
@@ -167,12 +172,15 @@ rule segmentation_cam:
         "<study>/benchmarks/segmentation_cam/{model}.{images}.{region}.tsv"
     wildcard_constraints:
         region=one_of(REGIONS),
+    group:
+        together("segmentation_cam")
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("segmentation")
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(60),
+        mem_mb=megabytes("segmentation_cam"),
+        runtime=minutes("segmentation_cam"),
+        gpu=GPU,
     params:
         code=code("segmentation_cam"),
         backend=BACKEND,
@@ -206,12 +214,14 @@ rule segmentation_cam_figure:
         "<study>/benchmarks/segmentation_cam_figure/{model}.{images}.{region}.tsv"
     wildcard_constraints:
         region=one_of(REGIONS),
+    group:
+        together("segmentation_cam_figure")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(20),
+        mem_mb=megabytes("segmentation_cam_figure"),
+        runtime=minutes("segmentation_cam_figure"),
     params:
         code=code("segmentation_cam_figure"),
     shell:
@@ -233,12 +243,14 @@ rule predicted_masks:
         "<study>/logs/predicted_masks/{model}.{images}.log",
     benchmark:
         "<study>/benchmarks/predicted_masks/{model}.{images}.tsv"
+    group:
+        together("predicted_masks")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(60),
+        mem_mb=megabytes("predicted_masks"),
+        runtime=minutes("predicted_masks"),
     params:
         code=code("predicted_masks"),
     shell:

@@ -16,12 +16,15 @@ rule watch:
         "<study>/logs/watch/{model}.{images}.log",
     benchmark:
         "<study>/benchmarks/watch/{model}.{images}.tsv"
+    group:
+        together("watch")
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("watching")
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(60),
+        mem_mb=megabytes("watch"),
+        runtime=minutes("watch"),
+        gpu=GPU,
     params:
         code=code("watch"),
         backend=BACKEND,
@@ -51,12 +54,14 @@ rule watch_figures:
         "<study>/logs/watch_figures/{model}.{images}.log",
     benchmark:
         "<study>/benchmarks/watch_figures/{model}.{images}.tsv"
+    group:
+        together("watch_figures")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(30),
+        mem_mb=megabytes("watch_figures"),
+        runtime=minutes("watch_figures"),
     params:
         code=code("watch_figures"),
         settings=settings("watching", "{model}", only=["colormap"]),
@@ -78,12 +83,14 @@ rule watch_board:
         "<study>/logs/watch_board/{model}.{images}.log",
     benchmark:
         "<study>/benchmarks/watch_board/{model}.{images}.tsv"
+    group:
+        together("watch_board")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(2000),
-        runtime=grows(30),
+        mem_mb=megabytes("watch_board"),
+        runtime=minutes("watch_board"),
     params:
         code=code("watch_board"),
         settings=settings("watching", "{model}", only=["colormap"]),
@@ -106,12 +113,15 @@ rule watch_filters:
         "<study>/logs/watch_filters/{model}.log",
     benchmark:
         "<study>/benchmarks/watch_filters/{model}.tsv"
+    group:
+        together("watch_filters")
     conda:
         "../envs/convscope.yaml"
     threads: job_threads("watching")
     resources:
-        mem_mb=grows(3000),
-        runtime=grows(60),
+        mem_mb=megabytes("watch_filters"),
+        runtime=minutes("watch_filters"),
+        gpu=GPU,
     params:
         code=code("watch_filters"),
         backend=BACKEND,
@@ -142,12 +152,14 @@ rule watch_filter_figures:
         "<study>/logs/watch_filter_figures/{model}.log",
     benchmark:
         "<study>/benchmarks/watch_filter_figures/{model}.tsv"
+    group:
+        together("watch_filter_figures")
     conda:
         "../envs/convscope.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
-        runtime=grows(20),
+        mem_mb=megabytes("watch_filter_figures"),
+        runtime=minutes("watch_filter_figures"),
     params:
         code=code("watch_filter_figures"),
     shell:

@@ -32,6 +32,7 @@ ROOMS = {
     "gallery": "all of it to look at",
     "notebook": "a live model, in a cell",
     "watching": "a model while it learns",
+    "planning": "what every job takes, and which go together",
     "check": "every name of a study leads somewhere",
     "command": "a study file from a model and pictures",
 }

@@ -86,8 +86,27 @@ def failures(failed: Iterable[Any], since: float) -> dict[Any, Failure]:
     return dict(sorted(found.items(), key=lambda entry: entry[1].name))
 
 
+def companions(entries: Iterable[Any], failed: Mapping[Any, Failure]) -> dict[Any, Failure]:
+    """Of the groups that failed, the jobs that were well or never began, each with the failure of another one that is to blame.
+
+    Args:
+        entries: jobs or groups of jobs, as in `failures`.
+        failed: what that found.
+    """
+    found: dict[Any, Failure] = {}
+    for entry in entries:
+        jobs = getattr(entry, "jobs", [entry])
+        guilty = sorted((failed[job] for job in jobs if job in failed), key=lambda failure: failure.name)
+        found |= {job: guilty[0] for job in jobs if job not in failed}
+    return found
+
+
 def unmade(
-    unfinished: Iterable[Any], needed_by: Mapping[Any, Iterable[Any]], failed: Mapping[Any, Failure]
+    unfinished: Iterable[Any],
+    needed_by: Mapping[Any, Iterable[Any]],
+    failed: Mapping[Any, Failure],
+    beside: Mapping[Any, Failure] | None = None,
+    since: float = 0.0,
 ) -> dict[str, str]:
     """The files that a run wanted to make and did not: file -> the reason in one line.
 
@@ -95,8 +114,12 @@ def unmade(
         unfinished: the jobs that should have run and are not finished, the failed ones among them.
         needed_by: for each job, those that it waits for.
         failed: what `failures` found.
+        beside: what `companions` found; what these have made stands.
+        since: when the run began, seconds since the epoch; an older file is another run's.
     """
-    blamed: dict[Any, str] = {job: f"{failure.name} failed: {failure.reason}" for job, failure in failed.items()}
+    beside = beside or {}
+    reasons = {**beside, **failed}
+    blamed: dict[Any, str] = {job: f"{failure.name} failed: {failure.reason}" for job, failure in reasons.items()}
 
     def blame(job: Any) -> str:
         # Depth first, without recursion: a chain of jobs may be longer than Python's stack.
@@ -115,7 +138,17 @@ def unmade(
                 stack.pop()
         return blamed[job]
 
-    return {str(file): blame(job) or "the run ended before it was made" for job in unfinished for file in job.output}
+    return {
+        str(file): blame(job) or "the run ended before it was made"
+        for job in unfinished
+        for file in job.output
+        if not (job in beside and _made(str(file), since))
+    }
+
+
+def _made(file: str, since: float) -> bool:
+    path = Path(file)
+    return path.exists() and path.stat().st_mtime >= since
 
 
 def misleading(unfinished: Iterable[Any]) -> list[Any]:

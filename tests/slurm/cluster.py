@@ -1,8 +1,9 @@
-"""A Slurm of its own on this machine: one controller, two emulated nodes of four processors, no accounting.
+"""A Slurm of its own on this machine: one controller, two emulated nodes of four processors, with accounting or without.
 
-It lies in one folder, with two links to it in /etc/slurm, where jobs look for their cluster.
+It lies in one folder, with links to it in /etc/slurm, where jobs look for their cluster.
 
-Needs Debian's slurmctld, slurmd, slurm-client and munge. Everything runs as whoever starts it.
+Needs Debian's slurmctld, slurmd, slurm-client and munge; for accounting, slurmdbd and mariadb-server. Everything runs as whoever
+starts it.
 """
 
 import getpass
@@ -15,9 +16,13 @@ import time
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "scancel", "sinfo")
+DATABASE = ("slurmdbd", "mariadbd", "mariadb-install-db", "sacctmgr")
 PLACE = Path("/etc/slurm")
+# Of a cluster with accounting: who submits without a word of it has the first, and may have the second.
+ACCOUNTS = ("everybody", "mine")
 NODES = ("c1", "c2")
 PROCESSORS, MEGABYTES = 4, 8000
+LINKED = ("slurm.conf", "gres.conf", "slurmdbd.conf")
 
 # Memory is watched in /proc every two seconds and what has more than it asked for is killed: no cgroups are needed.
 _CONF = """\
@@ -35,7 +40,7 @@ JobAcctGatherFrequency=task=2
 JobAcctGatherParams=OverMemoryKill
 KillWait=5
 OverTimeLimit=0
-AccountingStorageType=accounting_storage/none
+{accounting}
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SlurmdParameters=config_overrides
@@ -52,6 +57,29 @@ GresTypes=gpu
 NodeName=c[1-2] NodeHostname=localhost NodeAddr=127.0.0.1 Port=[{ports[1]}-{ports[2]}] CPUs={cpus} RealMemory={memory} Gres=gpu:1
 PartitionName=all Nodes=c[1-2] Default=YES MaxTime=INFINITE DefMemPerCPU=500 State=UP
 """
+# A job of somebody without an account is refused there.
+_ACCOUNTING = """\
+AccountingStorageType=accounting_storage/slurmdbd
+AccountingStorageHost=localhost
+AccountingStoragePort={ports[3]}
+AccountingStoragePass={folder}/munge.socket
+AccountingStorageEnforce=associations"""
+_DATABASE = """\
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+DbdHost=localhost
+DbdPort={ports[3]}
+SlurmUser={user}
+StorageType=accounting_storage/mysql
+StorageHost=127.0.0.1
+StoragePort={ports[4]}
+StorageUser=slurm
+StoragePass=slurm
+StorageLoc=slurm
+LogFile={folder}/slurmdbd.log
+PidFile={folder}/slurmdbd.pid
+"""
+_GRANT = "CREATE DATABASE slurm; CREATE USER slurm@'127.0.0.1' IDENTIFIED BY 'slurm'; GRANT ALL ON slurm.* TO slurm@'127.0.0.1';"
 
 
 class Cluster:
@@ -59,18 +87,21 @@ class Cluster:
 
     Args:
         folder: of all that it writes; its path must be short, for a socket lies in it.
+        accounting: whether it has a database of accounts, and refuses jobs that are on none.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, accounting: bool = False) -> None:
         self.folder = folder
+        self.accounting = accounting
         self.environment = dict(os.environ)
         self._processes: list[subprocess.Popen[bytes]] = []
 
     @staticmethod
-    def missing() -> list[str]:
+    def missing(accounting: bool = False) -> list[str]:
         """What it needs and this machine lacks."""
         path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
-        lacks = [name for name in PROGRAMS if shutil.which(name, path=path) is None]
+        wanted = PROGRAMS + (DATABASE if accounting else ())
+        lacks = [name for name in wanted if shutil.which(name, path=path) is None]
         if not os.access(PLACE, os.W_OK) or (PLACE / "slurm.conf").exists():
             lacks.append(f"{PLACE} without a slurm.conf, which this user may write")
         return lacks
@@ -91,28 +122,55 @@ class Cluster:
         key.write_bytes(secrets.token_bytes(64))
         key.chmod(0o600)
         ports = _free_ports()
-        conf = _CONF.format(folder=self.folder, user=getpass.getuser(), ports=ports, cpus=PROCESSORS, memory=MEGABYTES)
+        names = {"folder": self.folder, "user": getpass.getuser(), "ports": ports}
+        accounting = _ACCOUNTING.format(**names) if self.accounting else "AccountingStorageType=accounting_storage/none"
+        conf = _CONF.format(**names, accounting=accounting, cpus=PROCESSORS, memory=MEGABYTES)
         (self.folder / "slurm.conf").write_text(conf)
         (self.folder / "gres.conf").write_text("NodeName=c[1-2] Name=gpu File=/dev/null\n")
+        (self.folder / "slurmdbd.conf").touch(mode=0o600)
+        (self.folder / "slurmdbd.conf").write_text(_DATABASE.format(**names))
         # Snakemake takes Slurm's variables from its jobs, SLURM_CONF among them: the file is looked for where it lies everywhere.
-        for name in ("slurm.conf", "gres.conf"):
+        for name in LINKED:
+            if (PLACE / name).is_symlink() and not (PLACE / name).exists():
+                (PLACE / name).unlink()  # of one that was killed
             (PLACE / name).symlink_to(self.folder / name)
         self._start(
             "munged", "--foreground", "--force", f"--key-file={key}", f"--socket={self.folder}/munge.socket",
             f"--pid-file={self.folder}/munge.pid", f"--log-file={self.folder}/munge.log", f"--seed-file={self.folder}/munge.seed",
         )  # fmt: skip
         self._wait(lambda: (self.folder / "munge.socket").exists(), "munged")
+        if self.accounting:
+            self._begin_accounting(ports[4])
         self._start("slurmctld", "-D", "-i")
         for node in NODES:
             self._start("slurmd", "-D", "-N", node)
         self._wait(lambda: self.says("sinfo", "-h", "-t", "idle", "-o", "%D").strip() == str(len(NODES)), "slurmd")
+
+    def _begin_accounting(self, port: int) -> None:
+        """Start the database and what asks it, and open accounts for whoever this is."""
+        data, socket_file = self.folder / "database", self.folder / "database.socket"
+        own = ["--no-defaults", f"--datadir={data}", f"--user={getpass.getuser()}"]
+        create = ["mariadb-install-db", *own, "--auth-root-authentication-method=normal", "--skip-test-db"]
+        subprocess.run(create, check=True, capture_output=True)
+        self._start("mariadbd", *own, f"--socket={socket_file}", "--bind-address=127.0.0.1", f"--port={port}")
+        ask = ["mariadb", "--no-defaults", "-u", "root", f"--socket={socket_file}", "-e"]
+        self._wait(
+            lambda: subprocess.run([*ask, "SELECT 1"], capture_output=True, check=False).returncode == 0, "mariadbd"
+        )
+        subprocess.run([*ask, _GRANT], check=True, capture_output=True)
+        self._start("slurmdbd", "-D")
+        self._wait(lambda: "test" in self.says("sacctmgr", "-n", "-i", "add", "cluster", "test"), "slurmdbd")
+        for name in ACCOUNTS:
+            self.says("sacctmgr", "-i", "add", "account", name)
+        user = ["add", "user", getpass.getuser(), f"account={','.join(ACCOUNTS)}", f"defaultaccount={ACCOUNTS[0]}"]
+        self.says("sacctmgr", "-i", *user)
 
     def __exit__(self, *error: object) -> None:
         subprocess.run(["scancel", "--user", getpass.getuser()], env=self.environment, check=False)
         time.sleep(1)
         for process in reversed(self._processes):
             process.terminate()
-        for name in ("slurm.conf", "gres.conf"):
+        for name in LINKED:
             (PLACE / name).unlink(missing_ok=True)
         for process in self._processes:
             try:
@@ -124,6 +182,11 @@ class Cluster:
         """The output of one of Slurm's commands, "" where it fails."""
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=False)
         return done.stdout
+
+    def jobs(self, field: str) -> list[tuple[str, str]]:
+        """Rule or group, and a field of squeue's, of all jobs that there were, first to last."""
+        lines = self.says("squeue", "-t", "all", "-h", "-S", "i", "-o", f"%k|{field}").splitlines()
+        return [(name, rest) for name, _, rest in (line.partition("|") for line in lines)]
 
     def _start(self, name: str, *arguments: str) -> None:
         program = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
@@ -142,9 +205,9 @@ class Cluster:
 
 
 def _free_ports() -> list[int]:
-    """A port for the controller, and two neighbours for the nodes."""
+    """Ports of the controller, the two nodes (neighbours), slurmdbd and the database."""
     for first in range(21000, 29000, 7):
-        ports = [first, first + 1, first + 2]
+        ports = [first + number for number in range(5)]
         try:
             for port in ports:
                 with socket.socket() as one:
@@ -152,4 +215,4 @@ def _free_ports() -> list[int]:
         except OSError:
             continue
         return ports
-    raise RuntimeError("no three free ports in a row")
+    raise RuntimeError("no five free ports in a row")

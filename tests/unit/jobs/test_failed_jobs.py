@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from convscope.jobs.failed_jobs import SILENT, UNBEGUN, as_json, failures, misleading, unmade, why
+from convscope.jobs.failed_jobs import SILENT, UNBEGUN, as_json, companions, failures, misleading, unmade, why
 
 
 class Job:
@@ -57,6 +57,23 @@ def test_of_a_group_those_that_failed(log: Path) -> None:
     assert found[guilty].line == f"cam net few: out of <room>; delete something ({log})"
     assert found[alone].line == f"judge b: {UNBEGUN}"
     assert set(failures([SimpleNamespace(jobs=[well])], 0)) == {well}
+
+
+def test_what_a_group_made_before_one_of_it_failed_stands(log: Path, tmp_path: Path) -> None:
+    made, old = tmp_path / "made.png", tmp_path / "old.png"
+    made.touch()
+    old.touch()
+    os.utime(old, (1000, 1000))
+    guilty, well = Job("cam", "net", "few", log=[str(log)]), Job("cam", "net", "other", output=[str(made)])
+    late = Job("overlays", "net", output=[str(old)])
+    group, later = SimpleNamespace(jobs=[well, guilty, late]), Job("gallery", output=["index.html"])
+    failed = failures([group], 0)
+    beside = companions([group], failed)
+    assert beside == {well: failed[guilty], late: failed[guilty]}
+    files = unmade([guilty, well, late, later], {later: {well: 1}}, failed, beside, since=2000)
+    assert files == dict.fromkeys([str(old), "index.html"], "cam net few failed: out of <room>; delete something")
+    alone = Job("judge", "b")
+    assert companions([alone], failures([alone], 0)) == {}
 
 
 def test_what_was_not_made_names_the_job_to_blame(log: Path) -> None:

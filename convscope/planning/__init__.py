@@ -1,0 +1,1 @@
+"""What every job takes, and which jobs share one submission."""

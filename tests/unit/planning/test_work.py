@@ -1,0 +1,87 @@
+"""What there is to do, from the config alone."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from convscope.config import complete
+from convscope.planning.needs import NEEDS
+from convscope.planning.work import UNKNOWN_PICTURES, Study
+from scripts.needs_page import ROOT
+
+CONFIGS = sorted([ROOT / "config.yaml", *(ROOT / "config").glob("*.yaml")])
+
+
+def study(path: Path = ROOT / "config" / "tiny.yaml", **changes: Any) -> Study:
+    return Study(complete({**yaml.safe_load(path.read_text(encoding="utf-8")), **changes}))
+
+
+def wildcards(config: dict[str, Any]) -> list[dict[str, str]]:
+    """The names that jobs of a study have, as far as its config says; every rule takes those that it knows."""
+    found = []
+    for model in config["models"]:
+        for images in [*config["image_sets"], ""]:
+            for dataset in [*config["datasets"], ""]:
+                found.append({"model": model, "images": images, "dataset": dataset})
+    return found
+
+
+def test_pictures_of_a_dataset_and_of_a_set() -> None:
+    tiny = study()
+    assert tiny.dataset("pets") == 2 * (16 + 8 + 8 + 4)
+    assert tiny.images("few") == 2 * 2 and tiny.images("wrong") == 3
+    sets = {
+        "all": {"dataset": "pets", "split": "test"},
+        "cats": {"dataset": "pets", "split": "test", "classes": ["cat"]},
+        "folder": {"folder": "somewhere"},
+        "files": {"files": ["a.png", "b.png"]},
+    }
+    more = study(image_sets={**tiny.config["image_sets"], **sets})
+    assert [more.images(name) for name in sets] == [16, 8, None, 2]
+    assert more.set({"images": "folder"}) == UNKNOWN_PICTURES
+
+
+def test_a_table_of_the_users_is_judged_by_its_size(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("path,class\n" + "a/picture/with/a/long/path/of/sixty/letters/0001.jpg,cat\n" * 1000)
+    data = {"source": "table", "path": str(table), "columns": {"path": "path", "class": "class"}}
+    counted = Study({"datasets": {"sheet": data}}).dataset("sheet")
+    assert 500 < counted < 2000
+    assert Study({"datasets": {"sheet": {**data, "path": "gone.csv"}}}).dataset("sheet") == UNKNOWN_PICTURES
+
+
+def test_a_network_costs_what_it_is_wide() -> None:
+    default = study(ROOT / "config.yaml")
+    wide = study(ROOT / "config.yaml", models={"net": {**default.config["models"]["xception"], "width": 1.0}})
+    assert 1.0 <= wide.cost("net") < 1.1 and wide.width("net") == 1.0
+    assert default.cost("xception") < default.cost("convnet") < 0.2
+    assert default.pixels("convnet") == pytest.approx(112 * 112 / 1e6)
+
+
+def test_more_images_more_steps_more_work() -> None:
+    names = {"model": "net", "images": "few", "family": "shared", "method": "integrated_gradients", "shard": "0000"}
+    tiny = study()
+    part = tiny.config["attributions"]["net"]
+    more = study(attributions={"net": {**part, "integrated_gradients": {"steps": 60}}})
+    assert more.work("attribution", names).seen == pytest.approx(10 * tiny.work("attribution", names).seen)
+    larger = study(attributions={"net": {**part, "shard": 1}})
+    assert larger.work("attribution", names).pictures == 1
+    assert tiny.work("attribution", names).pictures == 3, "a shard, for the set has four images"
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+def test_every_rule_of_every_ready_study_is_known(path: Path) -> None:
+    asked = study(path)
+    stages = ("cams", "attributions", "activations", "filters", "judging", "watching", "segmentation")
+    for stage in stages:
+        for model, part in asked.config[stage].items():
+            for images in part.get("images", [""]):
+                names = {"model": model, "images": images, "method": "saliency", "family": "shared", "preset": "fast"}
+                for rule in {"cams": ["cam", "overlays"], "attributions": ["attribution"], "filters": ["ascend"], "judging": ["judge"],
+                             "activations": ["activations"], "watching": ["watch"], "segmentation": ["segment"]}[stage]:  # fmt: skip
+                    assert asked.work(rule, names).seen > 0 or rule == "overlays"
+    for model, part in asked.config["models"].items():
+        rule = {"train": "train_model", "transfer": "transfer_model"}.get(part["source"], "import_model")
+        assert rule in NEEDS and asked.work(rule, {"model": model}).seen >= 0
