@@ -1,0 +1,27 @@
+"""Where the libraries keep what they cache, for a user without a home: in a container, or under an account of a service."""
+
+import os
+from pathlib import Path
+
+_VARIABLE = "XDG_CACHE_HOME"
+
+
+def ensure_cache(instead: str | os.PathLike[str]) -> None:
+    """Leave the user's folder for caches as it is where it can be written to; otherwise name another one to all that runs from here.
+
+    Snakemake makes its folder there before it reads anything, and ends with a traceback where it cannot; Numba and Matplotlib have
+    theirs there.
+
+    Args:
+        instead: the folder to take.
+    """
+    named = os.environ.get(_VARIABLE)
+    try:
+        usual = Path(named) if named else Path("~/.cache").expanduser()
+        usual.mkdir(parents=True, exist_ok=True)
+        writable = os.access(usual, os.W_OK | os.X_OK)
+    except (OSError, RuntimeError):  # RuntimeError: nobody knows a home
+        writable = False
+    if not writable:
+        os.environ[_VARIABLE] = os.path.abspath(instead)  # noqa: PTH100
+        os.environ.setdefault("MPLCONFIGDIR", str(Path(os.environ[_VARIABLE], "matplotlib")))
