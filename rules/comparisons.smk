@@ -80,7 +80,7 @@ rule evaluate_seed:
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" evaluate --model {input.model:q} --spec {input.spec:q} --images {input.images:q} \
-            --split {wildcards.split} --predictions {output.predictions:q} --scores {output.scores:q} \
+            --split={wildcards.split:q} --predictions {output.predictions:q} --scores {output.scores:q} \
             --metrics {output.metrics:q} --backend {params.backend} --threads {threads} --log {log:q}
         """
 

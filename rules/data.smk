@@ -274,7 +274,7 @@ rule dataset:
         folder=dataset_path,
     shell:
         r"""
-        python "$CONVSCOPE_SCRIPTS" dataset --settings {params.settings:q} --folder {params.folder:q} --images {output.images:q} \
+        python "$CONVSCOPE_SCRIPTS" dataset --settings {params.settings:q} --folder={params.folder:q} --images {output.images:q} \
             --bad {output.bad:q} --skipped {output.skipped:q} --classes {output.classes:q} --threads {threads} --log {log:q}
         """
 

@@ -33,7 +33,7 @@ rule evaluate:
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" evaluate --model {input.model:q} --spec {input.spec:q} --images {input.images:q} \
-            --split {wildcards.split} --predictions {output.predictions:q} --scores {output.scores:q} \
+            --split={wildcards.split:q} --predictions {output.predictions:q} --scores {output.scores:q} \
             --metrics {output.metrics:q} --backend {params.backend} --threads {threads} --log {log:q}
         """
 
@@ -106,7 +106,7 @@ rule classifier_report:
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" classifier_report --predictions {input.predictions:q} --scores {input.scores:q} \
-            --spec {input.spec:q} --title {wildcards.dataset}/{wildcards.split} --classes {output.classes:q} --roc-table {output.roc_table:q} \
+            --spec {input.spec:q} --title={wildcards.dataset}/{wildcards.split:q} --classes {output.classes:q} --roc-table {output.roc_table:q} \
             --calibration-table {output.calibration_table:q} --confusion {output.confusion:q} \
             --confusion-shares {output.confusion_shares:q} --roc {output.roc:q} --calibration {output.calibration:q} \
             --errors {output.errors:q} --thumbnails {output.thumbnails:q} \

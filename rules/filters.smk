@@ -36,7 +36,7 @@ rule ascend:
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" ascend --model {input.model:q} --spec {input.spec:q} --layers {input.layers:q} \
-            --layer {wildcards.layer:q} --settings {params.settings:q} --state {params.state:q} \
+            --layer={wildcards.layer:q} --settings {params.settings:q} --state {params.state:q} \
             --code={params.code:q} --out {output.patterns:q} --seed {params.seed} --backend {params.backend} --threads {threads} --log {log:q}
         """
 

@@ -45,7 +45,7 @@ rule masks:
         folder=dataset_path,
     shell:
         r"""
-        python "$CONVSCOPE_SCRIPTS" masks --settings {params.settings:q} --folder {params.folder:q} --images {input.images:q} \
+        python "$CONVSCOPE_SCRIPTS" masks --settings {params.settings:q} --folder={params.folder:q} --images {input.images:q} \
             --masks {output.masks:q} --parts {output.parts:q} --log {log:q}
         """
 
@@ -87,6 +87,6 @@ rule masks_to_learn:
         folder=dataset_path,
     shell:
         r"""
-        python "$CONVSCOPE_SCRIPTS" masks_to_learn --settings {params.settings:q} --folder {params.folder:q} --images {input.images:q} \
+        python "$CONVSCOPE_SCRIPTS" masks_to_learn --settings {params.settings:q} --folder={params.folder:q} --images {input.images:q} \
             --masks {output.masks:q} --parts {output.parts:q} --log {log:q}
         """

@@ -191,7 +191,7 @@ rule segmentation_cam:
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" segmentation_cam --model {input.model:q} --spec {input.spec:q} --masks {input.masks:q} \
-            --region {wildcards.region} --settings {params.settings:q} --batch {params.batch} --out {output.maps:q} \
+            --region={wildcards.region:q} --settings {params.settings:q} --batch {params.batch} --out {output.maps:q} \
             --backend {params.backend} --threads {threads} --log {log:q}
         """
 

@@ -131,7 +131,8 @@ class _Site:
 
     def render(self, template: str, name: str, **values: Any) -> None:
         path = self.folder / name
-        write_text(path, self.environment.get_template(template).render(**values))
+        # A name may be no text, wherever it comes up: in what a job says of a class, too.
+        write_text(path, self.environment.get_template(template).render(**values).encode("utf-8", "replace").decode())
         self.written.add(path)
 
     def make_pictures(self) -> None:

@@ -1,6 +1,7 @@
 """What stands below the picture of an explanation, and in the names of its files."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -65,16 +66,18 @@ def explained(predicted: str, confidence: float | None, truth: str, evidence: st
 
 
 def name_parts(names: Sequence[str]) -> dict[str, str]:
-    """Names of classes as parts of file names: without slashes and spaces, not too long, and no two alike.
+    """Names of classes as parts of file names: letters and digits of any language and a few signs, not too long, no two alike.
 
     `a b` and `a-b` would share a file, and so would `A` and `a` on a disk that ignores case: of those, and of a name of more
     than 80 bytes, the part ends in a digest of the name.
     """
-    plain = {name: name.replace("/", "-").replace(" ", "-") for name in names}
+    # Neither a shell's signs, nor what a disk of another system refuses, nor marks that turn the text round.
+    plain = {name: re.sub(r"[^\w.,()+=@-]", "-", name) for name in names}
+    digests = {name: hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:8] for name in names}
     folded = [part.casefold() for part in plain.values()]
     return {
         name: part
         if len(part.encode()) <= _LONGEST_PART and folded.count(part.casefold()) == 1
-        else f"{part.encode()[:_LONGEST_PART].decode(errors='ignore')}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+        else f"{part.encode()[:_LONGEST_PART].decode(errors='ignore')}-{digests[name]}"
         for name, part in plain.items()
     }

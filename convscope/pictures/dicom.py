@@ -5,11 +5,12 @@ modality (Hounsfield units ...) by slope and intercept or a table, the file's fi
 MONOCHROME1, where the lowest number is white, is turned round. Needs pydicom.
 """
 
+import io
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from convscope.errors import BadImage
 from convscope.pictures.window import Window, bytes_between
@@ -42,6 +43,7 @@ def read_dicom(stream: IO[bytes], max_pixels: int, window: Window | None = None)
         _check_header(data, max_pixels)
         stream.seek(0)
         data = pydicom.dcmread(stream, force=True)
+        _check_inner(data)
         return _picture(data, window)
     except (BadImage, MemoryError):
         raise
@@ -62,6 +64,25 @@ def _check_header(data: Any, max_pixels: int) -> None:
         raise BadImage(f"damaged: a size of {width}x{height} pixels")
     if width * height > max_pixels:
         raise BadImage(f"too large: {width}x{height} pixels, the limit is {max_pixels}")
+
+
+def _check_inner(data: Any) -> None:
+    """Check that a JPEG within has the size that the file says: its reader goes by its own, however large."""
+    from pydicom.encaps import generate_frames
+
+    syntax = getattr(getattr(data, "file_meta", None), "TransferSyntaxUID", None)
+    if syntax is None or not syntax.is_encapsulated:
+        return
+    frame = next(generate_frames(data.PixelData, number_of_frames=int(data.get("NumberOfFrames", None) or 1)))
+    try:
+        with Image.open(io.BytesIO(frame), formats=("JPEG", "JPEG2000")) as inner:
+            width, height = inner.size
+    except UnidentifiedImageError:
+        return  # of a kind that Pillow does not read
+    if (width, height) != (int(data.Columns), int(data.Rows)):
+        raise BadImage(
+            f"damaged: a picture of {width}x{height} pixels where there should be {data.Columns}x{data.Rows}"
+        )
 
 
 def _picture(data: Any, window: Window | None) -> Image.Image:

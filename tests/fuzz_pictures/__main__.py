@@ -24,7 +24,9 @@ SECONDS_A_FILE = 20
 MEMORY = 3 << 30  # address space of a process, bytes
 MOST_MORE = 200 << 20  # by which one file may raise the most that its process ever held
 A_PROCESS = 5000
-MOST_SAID = 40  # bytes that readers may print for each of a file: a line for each strange tag of a TIFF
+MOST_SAID = (
+    100  # bytes that readers may print for each of a file, read eight times: a line for each strange tag of a TIFF
+)
 _STATE = struct.Struct("qqqq")  # the file that is being read, and how many were read, refused, at fault
 
 

@@ -6,11 +6,15 @@ import sys
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.dataset import FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     CTImageStorage,
     DeflatedExplicitVRLittleEndian,
     ExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
     generate_uid,
 )
 
@@ -166,3 +170,24 @@ def test_broken_in_any_place_a_file_is_bad_and_no_more(tmp_path):
         except BadImage:
             refused += 1
     assert refused > 50
+
+
+@pytest.mark.parametrize(("kind", "syntax"), [("JPEG", JPEGBaseline8Bit), ("JPEG2000", JPEG2000Lossless)])
+def test_a_picture_within_has_the_size_that_the_file_says(tmp_path, kind, syntax):
+    """Its reader would make room for its own, whatever the limit is."""
+    plain = np.zeros((8, 12), np.uint8)
+    for height, width in ((8, 12), (500, 900)):
+        inner = io.BytesIO()
+        Image.fromarray(np.zeros((height, width), np.uint8)).save(
+            inner, kind, **({"no_jp2": True} if kind != "JPEG" else {})
+        )
+        data = pydicom.dcmread(io.BytesIO(dicom(plain, stored=8)))
+        data.file_meta.TransferSyntaxUID = syntax
+        data.PixelData = encapsulate([inner.getvalue()])
+        data["PixelData"].VR = "OB"
+        data.save_as(tmp_path / "a")
+        if (height, width) == plain.shape:
+            assert read_image(tmp_path / "a").shape == (8, 12, 3)
+        else:
+            with pytest.raises(BadImage, match="a picture of 900x500 pixels where there should be 12x8"):
+                read_image(tmp_path / "a")
