@@ -41,8 +41,11 @@ def before_the_first_job():
         if trouble := unwritable(place):
             stop(trouble, "run")
     jobs = list(workflow.dag.needrun_jobs())
-    files = (str(file) for job in jobs for file in (*job.output, *job.log))
-    if trouble := forbidden(files):
+    made = (
+        [*job.output, *job.log, *([job.benchmark] if job.benchmark else [])]
+        for job in jobs
+    )
+    if trouble := forbidden(str(file) for files in made for file in files):
         stop(trouble, "run")
     if count := set_right(STUDY_FOLDER):
         print(
