@@ -32,7 +32,7 @@ from convscope.storage.fingerprints import (
 )
 from convscope.storage.identity import identity
 from convscope.storage.runs import announce_again
-from convscope.storage.tables import read_rows
+from convscope.storage.tables import count_rows
 
 if IS_MODULE and not config:
     stop("a module of Convscope needs config: with a study in it", "module")
@@ -205,7 +205,15 @@ def job_threads(stage):
 
 def image_set_size(images):
     """Number of images of a set; known once its table is made."""
-    return len(read_rows(checkpoints.image_set.get(images=images).output.table))
+    table = checkpoints.image_set.get(images=images).output.table
+    stat = os.stat(table)
+    return rows_of(table, stat.st_mtime_ns, stat.st_size)
+
+
+@cache
+def rows_of(table, changed, size):
+    """Number of rows of a table that was changed then: what joins shards asks for it, method by method."""
+    return count_rows(table)
 
 
 def shards(stage, model, images):

@@ -26,12 +26,14 @@ class Work:
     Attributes:
         held: millions of pixels that are in a network at once, times its width: 1 for the real Xception.
         seen: millions of pixels that go through a network, passes backwards counted as two, times its cost: 1 for the real Xception.
-        pictures: pictures that are drawn, read, or listed in a table.
+        pictures: pictures that are drawn or read, or listed in the table that is made.
+        listed: rows of the tables that are read, where these are more.
     """
 
     held: float = 0.0
     seen: float = 0.0
     pictures: int = 0
+    listed: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,8 @@ class Need:
 
 # Processor seconds of a million pixels on their way through the real Xception.
 S_SEEN = 2.0
+# MB of a thousand rows of a table: a job of one shard reads that of the whole set.
+MB_LISTED = 1.0
 
 
 def _network(mb: int, mb_held: int, s: float = 4.0, mb_thousand: float = 1.0) -> Need:
@@ -147,7 +151,7 @@ def minutes(rule: str, work: Work, attempt: int = 1) -> int:
 def megabytes(rule: str, work: Work, attempt: int = 1) -> int:
     """MB that a job asks for, in hundreds; one that was killed for want of them gets as much again with every further attempt."""
     need = NEEDS[rule]
-    once = need.mb + need.mb_held * work.held + need.mb_thousand * work.pictures / 1000
+    once = need.mb + need.mb_held * work.held + need.mb_thousand * work.pictures / 1000 + MB_LISTED * work.listed / 1000
     return min(math.ceil(once / 100) * 100, MOST_MEMORY) * attempt
 
 

@@ -5,6 +5,7 @@ config (and the size of a table of the user's), and what is not known is guessed
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,11 @@ class Study:
         known = self.images(names["images"])
         return most if known is None else min(most, known)
 
+    def of_shard(self, stage: str, names: Mapping[str, str], passes: float, batch: int) -> Work:
+        """Of one shard of a set, whose whole table is read."""
+        own = self.through(names["model"], self.shard(stage, names), passes, batch)
+        return replace(own, listed=self.set(names))
+
     def set(self, names: Mapping[str, str]) -> int:
         """Images of a set, about."""
         known = self.images(names["images"])
@@ -188,13 +194,13 @@ def _cam(study: Study, names: Mapping[str, str]) -> Work:
     part = study.config["cams"][names["model"]]
     own = names["family"] in OWN_PASS
     passes = part.get("score_channels", _PASSES["score_cam"]) * study.width(names["model"]) if own else 2
-    return study.through(names["model"], study.shard("cams", names), passes, part["batch"])
+    return study.of_shard("cams", names, passes, part["batch"])
 
 
 def _attribution(study: Study, names: Mapping[str, str]) -> Work:
     part = study.config["attributions"][names["model"]]
     passes = study.passes(names["model"], names["method"])
-    return study.through(names["model"], study.shard("attributions", names), passes, part["batch"])
+    return study.of_shard("attributions", names, passes, part["batch"])
 
 
 def _judge(study: Study, names: Mapping[str, str]) -> Work:
@@ -238,7 +244,7 @@ _WORK: dict[str, Callable[[Study, Mapping[str, str]], Work]] = {
     "gap_head": _head,
     "cam": _cam,
     "attribution": _attribution,
-    "activations": lambda study, names: study.through(names["model"], study.shard("activations", names), 1, 16),
+    "activations": lambda study, names: study.of_shard("activations", names, 1, 16),
     "ascend": lambda study, names: study.ascent(
         names["model"], for_preset(study.config["filters"][names["model"]], names["preset"])
     ),

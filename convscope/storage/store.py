@@ -27,7 +27,7 @@ def create(path: str | os.PathLike[str], page_aligned: bool = False, **attribute
     """
     aligned = {"alignment_threshold": 16 * PAGE, "alignment_interval": PAGE} if page_aligned else {}
     # The newest layout (libver="latest") would keep the time at which each group was made: never the same bytes twice.
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", **aligned) as file:
+    with atomic_path(path) as temporary, h5py.File(temporary, "w", locking=False, **aligned) as file:
         for key, value in attributes.items():
             file.attrs[key] = value if isinstance(value, (str, int, float)) else json.dumps(value, sort_keys=True)
         libraries = ("keras", *BACKENDS[chosen()], "numpy", "h5py")

@@ -16,7 +16,7 @@ import dataclasses
 import os
 import re
 import typing
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -71,6 +71,20 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
     Raises:
         UserError: there is no such table, or a row has not as many cells as there are columns.
     """
+    return list(iterate_rows(path))
+
+
+def count_rows(path: str | os.PathLike[str]) -> int:
+    """How many rows a table has; none of them is kept.
+
+    Raises:
+        UserError: as of `read_rows`.
+    """
+    return sum(1 for _ in iterate_rows(path))
+
+
+def iterate_rows(path: str | os.PathLike[str]) -> Iterator[dict[str, str]]:
+    """The rows of a table, one after the other; see `read_rows`."""
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such table")
@@ -79,12 +93,10 @@ def read_rows(path: str | os.PathLike[str]) -> list[dict[str, str]]:
         names = [_unmasked(name) for name in next(lines, [])]
         if not names:
             raise UserError(f"{path}: the table has no header line")
-        rows = []
         for cells in lines:
             if len(cells) != len(names):
                 raise UserError(f"{path}: line {lines.line_num} has {len(cells)} cells, the header {len(names)}")
-            rows.append(dict(zip(names, map(_unmasked, cells), strict=True)))
-    return rows
+            yield dict(zip(names, map(_unmasked, cells), strict=True))
 
 
 def read_table(path: str | os.PathLike[str], row_type: type[Row]) -> list[Row]:
@@ -96,7 +108,7 @@ def read_table(path: str | os.PathLike[str], row_type: type[Row]) -> list[Row]:
     types = typing.get_type_hints(row_type)
     fields = dataclasses.fields(row_type)  # type: ignore[arg-type]
     result = []
-    for number, cells in enumerate(read_rows(path), start=1):
+    for number, cells in enumerate(iterate_rows(path), start=1):
         values = {}
         for field in fields:
             name = _column(field)

@@ -2,12 +2,13 @@
 
 import csv
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from convscope.errors import UserError
-from convscope.storage.tables import read_rows, read_table, write_table
+from convscope.storage.tables import count_rows, read_rows, read_table, write_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,3 +121,12 @@ def test_a_column_of_defaults_is_not_written(tmp_path):
         write_table(tmp_path / "t.csv", rows, Optional)
         assert read_table(tmp_path / "t.csv", Optional) == rows
         assert (tmp_path / "t.csv").read_text().splitlines()[0].split(",") == columns
+
+
+def test_rows_are_counted_as_they_are_read(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text('path,class\n"a,\nb.jpg",cat\nc.jpg,dog\n', encoding="utf-8")
+    assert count_rows(table) == len(read_rows(table)) == 2
+    table.write_text("path,class\na.jpg\n", encoding="utf-8")
+    with pytest.raises(UserError, match="line 2 has 1 cells"):
+        count_rows(table)
