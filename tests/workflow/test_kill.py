@@ -63,7 +63,9 @@ def start(project: Project, *arguments: str, config: str = TINY) -> "subprocess.
 
 
 def without_seconds(name: str, content: bytes) -> bytes | list[dict[str, str]]:
-    """What must be the same: how long an epoch took may differ."""
+    """What must be the same: how long an epoch took may differ, and with it the seal of the table."""
+    if name.endswith("seals/models/net/history.csv.json"):
+        return b""
     if not name.endswith("models/net/history.csv"):
         return content
     rows = list(csv.DictReader(io.StringIO(content.decode())))
