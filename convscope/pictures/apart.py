@@ -27,6 +27,7 @@ from convscope.errors import BadImage, UserError
 SECONDS = 120
 # Address space of a reader: several times what 100 million pixels need.
 MEMORY = 8 << 30
+_PATIENCE = 5
 _KEEPER = """
 import importlib.util, sys
 found = importlib.util.spec_from_file_location("convscope", sys.argv[1])
@@ -48,6 +49,7 @@ class Readers:
     def __init__(self, count: int, seconds: int = SECONDS) -> None:
         self.count, self.seconds = max(count, 1), seconds
         self._free: queue.SimpleQueue[_Connection] = queue.SimpleQueue()
+        self._connections: list[_Connection] = []
         self._keeper: subprocess.Popen[bytes] | None = None
         self._start = threading.Lock()
 
@@ -55,10 +57,12 @@ class Readers:
         return self
 
     def __exit__(self, *error: object) -> None:
-        while not self._free.empty():
-            self._free.get().close()
+        for connection in self._connections:
+            connection.close()
         if self._keeper:
-            self._keeper.wait()
+            # One that is still at work, since this process gives up, ends by its own limit.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._keeper.wait(_PATIENCE)
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         """What a function says of a file, as JSON has it: tuples are lists.
@@ -92,8 +96,9 @@ class Readers:
         )
         for end in theirs:
             end.close()
-        for end in ours:
-            self._free.put(_Connection(end))
+        self._connections = [_Connection(end) for end in ours]
+        for connection in self._connections:
+            self._free.put(connection)
         return keeper
 
 

@@ -5,6 +5,8 @@ import struct
 import subprocess
 import sys
 import time
+import tracemalloc
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from convscope.errors import BadImage
 from convscope.pictures.channels import Channels
 from convscope.pictures.read import read_image, read_pixels
 from tests.fuzz_pictures.mutations import mutant
-from tests.fuzz_pictures.seeds import FORMATS, pixels
+from tests.fuzz_pictures.seeds import FORMATS, pixels, png_chunk
 
 
 def test_damaged_files_of_every_format_are_read_or_refused(root: Path) -> None:
@@ -93,3 +95,24 @@ def test_a_reason_is_one_short_line_whatever_a_decoder_says(tmp_path: Path, monk
         with pytest.raises(BadImage) as caught:
             read(tmp_path / "a.png")
         assert len(str(caught.value)) < 300 and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", [b"zTXt", b"iTXt", b"iCCP"])
+def test_what_a_picture_says_beside_its_pixels_has_its_limit(tmp_path: Path, kind: bytes) -> None:
+    packed = zlib.compress(bytes(100 << 20), 9)
+    head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 9, 9, 8, 0, 0, 0, 0))
+    words = png_chunk(kind, (b"x\0\1\0\0\0" if kind == b"iTXt" else b"x\0\0") + packed)
+    rows = png_chunk(b"IDAT", zlib.compress(bytes(90)))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + head + words + rows + png_chunk(b"IEND", b""))
+    with pytest.raises(BadImage, match="Decompressed data too large"):
+        read_image(tmp_path / "a.png")
+
+
+def test_pixels_beyond_the_picture_are_not_unpacked(tmp_path: Path) -> None:
+    packed = zlib.compress(bytes(500 << 20), 1)
+    chunks = ((b"IHDR", struct.pack(">IIBBBBB", 9, 9, 8, 0, 0, 0, 0)), (b"IDAT", packed), (b"IEND", b""))
+    (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(*chunk) for chunk in chunks))
+    tracemalloc.start()
+    read_image(tmp_path / "a.png")
+    assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    tracemalloc.stop()
