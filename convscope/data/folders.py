@@ -12,6 +12,7 @@ from convscope.storage.fingerprints import is_ignored
 
 # Reason of what no result depends on: it is told in the log alone, since a change of it reruns nothing.
 HIDDEN = "hidden, or a system's own"
+_DIGITS = 4000
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,8 @@ class SkippedRow:
 def natural_key(name: str) -> list[tuple[int, int, str]]:
     """Sort key that counts digits as numbers: cat.2.jpg before cat.10.jpg."""
     pieces = re.split(r"([0-9]+)", name)
-    return [(0, int(piece), piece) if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece]
+    # Of more digits Python makes no number; a label of a list may have them.
+    return [(0, int(piece[:_DIGITS]), piece) if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece]
 
 
 def is_picture(name: str) -> bool:

@@ -243,7 +243,7 @@ def _truth(
         return "labels", many
     raise UserError(
         f"{table}: no column says what a picture shows (class or label, labels, target, or a column of 0 and 1 for each label); it "
-        f"has {', '.join(known[:8])}; name one by columns: {{class: ...}}"
+        f"has {', '.join(name[:60] for name in known[:8])}; name one by columns: {{class: ...}}"
     )
 
 

@@ -13,7 +13,7 @@ from convscope.check import check_study, classes_of
 from convscope.config import complete
 from convscope.data.class_order import class_indices
 from convscope.data.datasets import scan_dataset
-from convscope.data.folders import SkippedRow, class_folders, folders_called, picture_files
+from convscope.data.folders import SkippedRow, class_folders, folders_called, natural_key, picture_files
 from convscope.data.image_sets import image_ids, select_images
 from convscope.data.places import listed_files
 from convscope.data.sampling import shuffle_key
@@ -238,3 +238,8 @@ def test_a_window_goes_with_every_picture_of_a_dataset_and_of_a_folder(tmp_path:
     assert "the pictures of a dataset have its window" in said(
         datasets=sets, image_sets={"i": {"dataset": "d", "split": "all", "window": [0, 1]}}
     )
+
+
+def test_a_label_of_thousands_of_digits_is_a_label() -> None:
+    labels = ["9" * 5000, "10", "9", "9" * 5000 + "a", "x"]
+    assert sorted(labels, key=natural_key) == ["9", "10", "9" * 5000, "9" * 5000 + "a", "x"]
