@@ -141,6 +141,10 @@ def _shards(stage: str, rules: Mapping[str, str]) -> "Group":
             once = _takes(study, rule, **names)
             words = [stage, model, names["images"], *([names[kind]] if kind else [])]
             return ".".join([*words, str(int(names["shard"]) // _many(once))]) if once <= ALONE else None
+        # Each job that ends has Snakemake count all that a group waits for: what joins very many shards is no group.
+        known = study.images(names["images"])
+        if known is None or known > MOST * study.config[stage][model]["shard"]:
+            return None
         if "method" in names and not _small(study, rule, names):
             return None
         return ".".join(["drawn", stage, model, names["images"], names.get("method", "all")])

@@ -119,7 +119,7 @@ def test_a_group_in_which_one_job_fails_tells_which_and_keeps_the_rest(project: 
     script = project.folder / "scripts" / "overlays.py"
     text = script.read_text(encoding="utf-8")
     script.write_text(
-        text.replace("    raise Stop(", '    if "few" in args.maps:\n        raise Stop('), encoding="utf-8"
+        text.replace("    raise Stop(", '    if "few" in str(args.maps):\n        raise Stop('), encoding="utf-8"
     )
     already = len(asked(cluster, "tiny.cams.net", "%i"))
     done = project.snakemake(*PROFILE)

@@ -37,7 +37,7 @@ def test_what_trains_is_alone_and_so_are_the_pages() -> None:
 
 
 def test_a_set_of_unknown_size_is_not_one_submission() -> None:
-    """Its shards are, as many as come to five minutes; what draws a method's maps goes by itself."""
+    """Its shards are, as many as come to five minutes; what joins nobody knows how many goes by itself."""
     tiny = study()
     large = study(
         image_sets={**tiny.config["image_sets"], "few": {"folder": "somewhere"}},
@@ -46,8 +46,25 @@ def test_a_set_of_unknown_size_is_not_one_submission() -> None:
     names = {"images": "few", "family": "shared"}
     shards = [of(large, "cam", shard=f"{number:04d}", **names) for number in range(200)]
     assert shards[0] == shards[1] and 2 < len(set(shards)) < 40
-    drawn = of(large, "gather_cam", images="few", method="gradcam")
-    assert drawn not in {*shards, None, of(large, "gather_cam", images="few", method="score_cam")}
+    assert of(large, "gather_cam", images="few", method="gradcam") is None
+
+
+def test_of_a_long_stage_what_joins_and_draws_one_methods_maps_goes_together() -> None:
+    tiny = study()
+    pets = {
+        **tiny.config["datasets"]["pets"],
+        "images_per_class": {"train": 16, "test": 9000, "validation": 8, "shifted": 4},
+    }
+    known = {"datasets": {"pets": pets}, "image_sets": {"few": {"dataset": "pets", "split": "test", "per_class": 1000}}}
+    part = {"images": ["few"], "methods": ["gradcam", "score_cam"]}
+    long = study(
+        **known, cams={"net": {**part, "shard": 100}}, activations={}, attributions={}, judging={}, watching={}
+    )
+    drawn = {of(long, rule, images="few", method="gradcam") for rule in ("gather_cam", "overlays")}
+    assert len(drawn) == 1 and drawn not in ({None}, {of(long, "gather_cam", images="few", method="score_cam")})
+    assert of(long, "cam", images="few", family="shared", shard="0000") not in drawn
+    more = study(**known, cams={"net": {**part, "shard": 10}}, activations={}, attributions={}, judging={}, watching={})
+    assert of(more, "gather_cam", images="few", method="gradcam") is None, "of two hundred shards"
 
 
 def test_layers_go_together_until_they_come_to_five_minutes() -> None:
