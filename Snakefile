@@ -17,7 +17,6 @@ if not (workflow.overwrite_configfiles or IS_MODULE):
 include: "rules/common.smk"
 include: "rules/resources.smk"
 include: "rules/ending.smk"
-include: "rules/seals.smk"
 include: "rules/data.smk"
 include: "rules/masks.smk"
 include: "rules/models.smk"
@@ -32,6 +31,8 @@ include: "rules/watching.smk"
 include: "rules/comparisons.smk"
 include: "rules/figure_index.smk"
 include: "rules/gallery.smk"
+# It asks what all of them make.
+include: "rules/seals.smk"
 
 
 rule all:

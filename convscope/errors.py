@@ -1,6 +1,7 @@
 """Errors meant for people: one line that says what is wrong, where, and what to do."""
 
 import difflib
+import os
 import re
 from collections.abc import Iterable
 
@@ -11,6 +12,19 @@ class UserError(Exception):
     def _render_traceback_(self) -> list[str]:
         """What IPython shows in a notebook instead of a traceback."""
         return [f"UserError: {self}"]
+
+
+class ChangedFile(UserError):
+    """A file is no longer what it was when it was listed.
+
+    Args:
+        what: the line.
+        file: the file; where it is a result of the study, its seal says more.
+    """
+
+    def __init__(self, what: str, file: str | os.PathLike[str] = "") -> None:
+        super().__init__(what)
+        self.file = file
 
 
 class BadImage(Exception):

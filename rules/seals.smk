@@ -6,6 +6,41 @@ from snakemake.io import IOFile
 from snakemake.persistence.file import FilePersistence
 
 from convscope.jobs.sealing import damaged_at_a_glance, damaged_before
+from convscope.storage.seals import place_of
+
+# Sections of the config whose folder of results has one for each of their models.
+PARTS_OF_MODELS = (
+    "activations",
+    "filters",
+    "cams",
+    "attributions",
+    "judging",
+    "segmentation",
+    "watching",
+)
+
+
+def is_made(file):
+    """Whether the study makes a file, as it is written now: not one of a model, of a stage of it, or of images that it had before."""
+    stage, *names = os.path.relpath(file, STUDY_FOLDER).split(os.sep)
+    part = config.get(stage)
+    if stage in PARTS_OF_MODELS and part is not None and len(names) > 1:
+        if names[0] not in part:
+            return False
+        images = part[names[0]].get("images")
+        if images and names[1] in config["image_sets"] and names[1] not in images:
+            return False
+    # Of a module the rules are read once for each `use rule`, and each time they are others.
+    return IS_MODULE or any(rule.is_producer(file) for rule in workflow.rules)
+
+
+if ASKED := os.environ.get("CONVSCOPE_ASKED"):
+    # `convscope verify --repair` asks, and a run that is at work has stopped it before.
+    named = json.loads(Path(ASKED).read_text(encoding="utf-8"))
+    Path(ASKED).write_text(
+        json.dumps([name for name, file in named.items() if is_made(file)])
+    )
+    sys.exit(0)
 
 
 def damaged_results():
@@ -13,14 +48,21 @@ def damaged_results():
     study = Path(STUDY_FOLDER)
     seen = {fault.output: fault for fault in damaged_at_a_glance(study)}
     met = damaged_before(study, keep=not MAKES)
-    for output in sorted({*seen, *met}):
+    files = {output: str(place_of(study, output)) for output in sorted({*seen, *met})}
+    for output, file in files.items():
         what = (
-            f"{seen[output].file} is {seen[output].what}"
+            f"{seen[output].file} is {seen[output].what}".replace(" is its ", ": its ")
             if output in seen
             else "a job found it damaged"
         )
-        print(f"{study / output} is made again: {what}", file=sys.stderr)
-    return [IOFile(str(study / output)) for output in {*seen, *met}]
+        if is_made(file):
+            print(f"{file} is made again: {what}", file=sys.stderr)
+        else:
+            print(
+                f"{file} is damaged, and the study does not make it any more: {what}",
+                file=sys.stderr,
+            )
+    return [IOFile(file) for file in files.values() if is_made(file)]
 
 
 DAMAGED = (

@@ -1,13 +1,17 @@
 """`convscope verify`: what of a study is not as it was written, and, if asked to, that alone made again."""
 
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from convscope.errors import UserError
 from convscope.jobs.verify import Verified, remove, told, verify, waves
+from convscope.storage.files import read_json, write_json
+from convscope.storage.seals import is_there, place_of, seal_file
 
 _LONGEST_COMMAND = 100_000
 
@@ -35,9 +39,14 @@ def verify_study(name: str, snakemake: Sequence[str] | None) -> int:
         print("convscope verify --repair has what is damaged or missing made again, and that alone", file=sys.stderr)
         return 1
     before = {output: seal.files for output, seal in found.seals.items()}
-    names = remove(study, found.faults)
+    damaged = sorted({fault.output or fault.file for fault in found.faults})
+    made = _made_now(study, damaged, snakemake)
+    for name in damaged:
+        if name not in made:
+            _leave(study, name)
+    names = remove(study, [fault for fault in found.faults if (fault.output or fault.file) in made])
     for wave in waves(names, found.seals):
-        for some in _portions([str((study / name).as_posix()) for name in wave]):
+        for some in _portions([place_of(study, name).as_posix() for name in wave]):
             # Targets before the options: --configfile takes all that follow it.
             command = [sys.executable, *snakemake[:4], *some, *snakemake[4:]]
             if subprocess.run(command, check=False).returncode:  # noqa: S603
@@ -58,6 +67,33 @@ def _looked_at(study: Path) -> Verified:
         f"{time.monotonic() - began:.1f} s; {damaged or 'none'} damaged or missing"
     )
     return found
+
+
+def _made_now(study: Path, names: Sequence[str], snakemake: Sequence[str]) -> set[str]:
+    """Which of some results the study makes, as it is written now: not those of a model that it had before.
+
+    Raises:
+        UserError: a run of the study is at work, or it cannot be run; nothing was taken away.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        asked = Path(folder, "asked.json")
+        write_json(asked, {name: place_of(study, name).as_posix() for name in names})
+        if subprocess.run(  # noqa: S603
+            [sys.executable, *snakemake], env={**os.environ, "CONVSCOPE_ASKED": str(asked)}, check=False
+        ).returncode:
+            raise UserError("nothing was made again, and nothing taken away; the reason is above")
+        return set(read_json(asked))
+
+
+def _leave(study: Path, name: str) -> None:
+    """Of a result that cannot be made again: leave what is there, and forget what is not."""
+    path, seal = place_of(study, name), seal_file(study, name)
+    if is_there(path):
+        print(f"{path} is left as it is: the study does not make it any more; delete it, and {seal}", file=sys.stderr)
+        return
+    seal.unlink(missing_ok=True)
+    seal.with_suffix(".chunks.npy").unlink(missing_ok=True)
+    print(f"{path} is forgotten: it is gone, and the study does not make it any more", file=sys.stderr)
 
 
 def _portions(names: Sequence[str]) -> list[list[str]]:

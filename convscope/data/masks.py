@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from convscope.errors import BadImage, UserError
+from convscope.errors import BadImage, ChangedFile, UserError
 from convscope.pictures.formats import open_picture
 from convscope.pictures.read import MAX_PIXELS, said_by_decoder
 
@@ -45,7 +45,9 @@ def read_mask(path: str | os.PathLike[str], named: bool = True, sha256: str = ""
             raise BadImage("no file")  # a pipe would be waited for
         content = Path(path).read_bytes()
         if not hashlib.sha256(content).hexdigest().startswith(sha256):
-            raise UserError(f"{path}: the mask is not the one that was listed; run again, and it is listed anew")
+            raise ChangedFile(
+                f"{path}: the mask is not the one that was listed; run again, and it is listed anew", path
+            )
         with open_picture(io.BytesIO(content), MAX_PIXELS) as picture:
             return _numbers(picture, named)
     except (BadImage, UserError):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, Any, NoReturn
 
 from convscope.backends.names import BACKENDS, DEFAULT, choose
-from convscope.errors import UserError
+from convscope.errors import ChangedFile, UserError
 from convscope.jobs.disk_errors import told
 from convscope.jobs.lean_imports import collect_rarely, keras_alone, leave_the_garbage
 from convscope.jobs.sealing import Sealing, output, paths_of
@@ -115,7 +115,7 @@ def run(
         made = main(args) or ()
         _sealing.seal([*paths_of(args, set(arguments.outputs) - set(args.passing)), *made])
     except UserError as error:
-        _fail(str(error))
+        _fail(_told_by_seals(error))
     except runs.RunEnded as error:
         _fail(str(error))
     except KeyboardInterrupt:
@@ -145,6 +145,16 @@ def check(paths: Iterable[Path]) -> None:
         UserError: one is not.
     """
     _sealing.check(paths)
+
+
+def _told_by_seals(error: UserError) -> str:
+    """What a mistake says; of a picture that the study made itself, what its seal says, for then it is made again."""
+    try:
+        if isinstance(error, ChangedFile) and error.file:
+            check([Path(error.file)])
+    except UserError as damage:
+        return str(damage)
+    return str(error)
 
 
 def this_sealing() -> Sealing:

@@ -16,6 +16,8 @@ from convscope.storage.seals import (
     below,
     every_seal,
     faults,
+    is_there,
+    place_of,
     read_seal,
     seal,
     seal_over,
@@ -112,7 +114,7 @@ class Sealing:
         return [
             fault
             for _, known in every_seal(self.study)
-            if known is not None and known.output != own and (self.study / known.output).exists()
+            if known is not None and known.output != own and is_there(place_of(self.study, known.output))
             for fault in faults(self.study, known)
             if fault.kind != "foreign"
         ]
@@ -189,12 +191,19 @@ def damaged_before(study: Path, keep: bool = False) -> list[str]:
     return still
 
 
+def _is_planned_from(output: str) -> bool:
+    return output.startswith("image_sets/") or output.endswith("/layers.csv")
+
+
 def damaged_at_a_glance(study: Path) -> list[Fault]:
-    """What is seen without reading: files of another size, and those that a folder lacks. A result that is gone altogether is none."""
+    """What is seen without reading: files of another size, and those that a folder lacks. A result that is gone altogether is none.
+
+    The small tables by which a run plans its jobs are read: no job looks at them before.
+    """
     return [
         fault
         for _, known in every_seal(study)
-        if known is not None and (study / known.output).exists()
-        for fault in faults(study, known, quick=True)
+        if known is not None and is_there(place_of(study, known.output))
+        for fault in faults(study, known, quick=not _is_planned_from(known.output))
         if fault.kind != "foreign"
     ]

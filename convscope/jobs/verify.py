@@ -5,7 +5,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from convscope.storage.seals import UNSEALED, Fault, Seal, every_seal, faults, seal_file
+from convscope.errors import UserError
+from convscope.storage.fingerprints import is_ignored
+from convscope.storage.seals import UNSEALED, Fault, Seal, every_seal, faults, output_of, place_of
 
 # What a training or an ascent that is not finished keeps for going on.
 _UNFINISHED = (".state", "state")
@@ -41,8 +43,8 @@ def verify(study: Path) -> Verified:
     found = Verified()
     for place, known in every_seal(study):
         if known is None:
-            inner = place.relative_to(seal_file(study, "x").parent).with_suffix("")
-            found.faults.append(Fault(str(inner), "changed", "its seal is damaged", str(inner)))
+            inner = output_of(study, place)
+            found.faults.append(Fault(inner, "changed", "its seal is damaged", inner))
             continue
         found.seals[known.output] = known
         found.faults += faults(study, known)
@@ -62,7 +64,7 @@ def _results(study: Path) -> Iterator[str]:
             name for name in folders if not name.endswith(_UNFINISHED) and not (inner == Path() and name in UNSEALED)
         )
         for name in sorted(names):
-            if name != "listed" and not name.startswith("."):
+            if name != "listed" and not is_ignored(name):
                 yield str(inner / name)
 
 
@@ -78,17 +80,20 @@ def waves(outputs: Collection[str], seals: Mapping[str, Seal]) -> list[list[str]
     depths: dict[str, int] = {}
 
     def depth(output: str) -> int:
-        # Depth first without recursion, as deep as a chain of results may be.
-        stack = [output]
-        while stack:
-            current = stack[-1]
-            inputs = seals[current].inputs if current in seals else ()
-            waiting = [name for name in inputs if name not in depths]
-            if waiting and len(stack) <= len(seals):
-                stack.extend(waiting)
+        # Depth first without recursion, as deep as a chain of results may be; what leads back to itself counts for nothing.
+        path = [(output, iter(seals[output].inputs if output in seals else ()))]
+        on_path = {output}
+        while path:
+            current, inputs = path[-1]
+            following = next((name for name in inputs if name not in depths and name not in on_path), None)
+            if following is not None:
+                path.append((following, iter(seals[following].inputs if following in seals else ())))
+                on_path.add(following)
                 continue
-            below = max((depths.get(name, 0) + (name in outputs) for name in inputs), default=0)
-            depths[stack.pop()] = below
+            path.pop()
+            on_path.discard(current)
+            made_of = seals[current].inputs if current in seals else ()
+            depths[current] = max((depths.get(name, 0) + (name in outputs) for name in made_of), default=0)
         return depths[output]
 
     # The pages are made of everything, whatever their seal names.
@@ -112,14 +117,21 @@ def told(study: Path, found: Verified, most: int = 200) -> list[str]:
 
 
 def remove(study: Path, found: Sequence[Fault]) -> list[str]:
-    """Take damaged results away, so that they are made again; the names of them below the study."""
+    """Take damaged results away, so that they are made again; the names of them below the study.
+
+    Raises:
+        UserError: one of them cannot be.
+    """
     import shutil
 
     names = sorted({fault.output or fault.file for fault in found})
     for name in names:
-        path = study / name
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
+        path = place_of(study, name)
+        try:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise UserError(f"{path} is damaged and cannot be taken away: {error.strerror}") from None
     return names

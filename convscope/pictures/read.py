@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from convscope.errors import BadImage, UserError
+from convscope.errors import BadImage, ChangedFile, UserError
 from convscope.pictures import bands
 from convscope.pictures.channels import RGB, Channels
 from convscope.pictures.formats import open_picture
@@ -84,7 +84,9 @@ def read_pixels(
             # What is checked and what is decoded are the same bytes, whoever writes to the file meanwhile.
             stream: IO[bytes] = io.BytesIO(opened.read()) if digest else opened
             if digest and not hashlib.sha256(stream.getbuffer()).hexdigest().startswith(digest):  # type: ignore[attr-defined]
-                raise UserError(f"{path}: the picture is not the one that was listed; run again, and it is listed anew")
+                raise ChangedFile(
+                    f"{path}: the picture is not the one that was listed; run again, and it is listed anew", path
+                )
             return _decoded(stream, channels, max_pixels, path.name, window)
     except (BadImage, UserError):
         raise

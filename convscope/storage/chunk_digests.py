@@ -87,6 +87,10 @@ def from_bytes(layers: tuple[str, ...], content: bytes) -> ChunkDigests:
     table = np.load(io.BytesIO(content), allow_pickle=False)
     if table.dtype != CHUNK or table.ndim != 1:
         raise ValueError("no table of chunks")
+    if len(table) and (
+        table["layer"].max() >= len(layers) or max(table["offset"].max(), table["bytes"].max()) >= 1 << 62
+    ):
+        raise ValueError("a table of chunks that no file has")
     return ChunkDigests(layers, table)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from convscope.storage.digests import digest_of_bytes, digest_of_file
 from convscope.storage.files import atomic_path, write_text
+from convscope.storage.fingerprints import is_ignored
 
 if TYPE_CHECKING:  # NumPy is not needed where nothing is large
     from convscope.storage.chunk_digests import ChunkDigests
@@ -79,10 +80,23 @@ def study_of(log: Path | None) -> Path | None:
     return next((parent.parent for parent in parents if parent.name == "logs"), None)
 
 
+def is_there(path: Path) -> bool:
+    """Whether something is there; what cannot be reached is not."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
 def below(study: Path, path: Path) -> str:
     """A path as seals name it; "" where it is not below the study's folder, or the folder itself."""
     name = os.path.relpath(path, study)
     return "" if name == "." or name.split(os.sep, 1)[0] == ".." else name
+
+
+def place_of(study: Path, output: str) -> Path:
+    """Where a result lies; a figure beside the study, also where the study's folder is a link to another disk."""
+    return Path(os.path.normpath(study / output))
 
 
 def seal_file(study: Path, output: str) -> Path:
@@ -91,6 +105,12 @@ def seal_file(study: Path, output: str) -> Path:
     if len(os.fsencode(name)) + len(".chunks.npy") > _LONGEST_NAME:
         name = hashlib.sha256(os.fsencode(name)).hexdigest()[:32]
     return study / FOLDER / folder.replace("..", "@") / f"{name}.json"
+
+
+def output_of(study: Path, place: Path) -> str:
+    """The result whose seal lies there; its own name tells it, unless that was too long."""
+    parts = place.relative_to(study / FOLDER).with_suffix("").parts
+    return str(Path("..", "..", *parts[2:]) if parts[:3] == ("@", "@", "figures") else Path(*parts))
 
 
 def seal(
@@ -137,28 +157,39 @@ def read_seal(study: Path, output: str) -> Seal | None:
 
 def _read(place: Path) -> Seal | None:
     try:
-        content = place.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    try:
-        facts: dict[str, Any] = json.loads(content)
+        facts: dict[str, Any] = json.loads(place.read_bytes())
         told = facts.pop("seal")
         if digest_of_bytes(json.dumps(facts, sort_keys=True).encode()) != told:
             raise ValueError("its digest is another")
         layers, table_digest = facts.pop("layers", None), facts.pop("chunks", None)
         chunks = None
         if layers is not None:
-            table = place.with_suffix(".chunks.npy").read_bytes()
+            table_file = place.with_suffix(".chunks.npy")
+            if not table_file.is_file():
+                raise ValueError("the digests of its chunks are gone")
+            table = table_file.read_bytes()
             if digest_of_bytes(table) != table_digest:
                 raise ValueError("the digest of its chunks is another")
             from convscope.storage.chunk_digests import from_bytes
 
             chunks = from_bytes(tuple(layers), table)
-        if not _is_of_a_study(str(facts["output"])):
+        words = (facts["output"], facts["made_by"], *facts["inputs"])
+        if not all(isinstance(word, str) for word in words) or not _is_of_a_study(facts["output"]):
             raise ValueError("it is of nothing that a study makes")
         files = {name: (int(size), str(digest)) for name, (size, digest) in facts.pop("files").items()}
         return Seal(**{**facts, "inputs": tuple(facts["inputs"])}, files=files, chunks=chunks)
-    except (ValueError, TypeError, LookupError, AttributeError, OSError) as error:
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (
+        ValueError,
+        TypeError,
+        LookupError,
+        AttributeError,
+        OSError,
+        ArithmeticError,
+        MemoryError,
+        RecursionError,
+    ) as error:
         raise ValueError(f"{place}: {error}") from None
 
 
@@ -166,7 +197,14 @@ def _is_of_a_study(output: str) -> bool:
     """Whether a name is below the study's folder, or a figure beside all studies: results may be a stranger's."""
     parts = Path(output).parts
     inside = parts[3:] if parts[:3] == ("..", "..", "figures") else parts
-    return bool(inside) and ".." not in inside and not Path(output).is_absolute()
+    return (
+        bool(inside)
+        and inside[0] not in UNSEALED
+        and ".." not in inside
+        and "\0" not in output
+        and all(len(os.fsencode(part)) <= _LONGEST_NAME for part in inside)
+        and not Path(output).is_absolute()
+    )
 
 
 def seal_over(study: Path, path: Path, known: dict[str, Seal | None] | None = None) -> Seal | None:
@@ -215,9 +253,9 @@ def faults(study: Path, known: Seal, only: str | None = None, deep: bool = True,
         deep: read the chunks of large files too.
         quick: believe what is there and has its size.
     """
-    root = study / known.output
-    # Of one file of a folder the others are not looked for.
-    there = _names(root) if only is None else {only} if (root / only).is_file() else set()
+    root = place_of(study, known.output)
+    # One file is looked for as such: to list all of a folder for each of its files would take hours.
+    there = _names(root) if only is None else {only} if is_there(root / only) else set()
     found: list[Fault] = []
 
     def add(name: str, kind: Kind, what: str) -> None:
@@ -247,6 +285,8 @@ def faults(study: Path, known: Seal, only: str | None = None, deep: bool = True,
             add(name, "unreadable", f"unreadable: {error.strerror}")
     if only is None:
         for name in sorted(there - known.files.keys()):
+            if is_ignored(os.path.split(name)[1]):
+                continue  # a file manager's; nobody takes it for a picture
             add(name, "foreign", "foreign: the job did not make it")
     return found
 
@@ -257,8 +297,10 @@ def _look(path: Path, chunks: "ChunkDigests | None") -> tuple[int, str]:
 
 def _names(path: Path) -> set[str]:
     """The files of a result, below it: "" of a file; without what a writer has not finished, and what Snakemake touches."""
+    if not is_there(path):
+        return set()
     if not path.is_dir():
-        return {""} if path.exists() else set()
+        return {""}
     names = set()
     for folder, _, files in os.walk(path):
         inner = os.path.relpath(folder, path)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -110,6 +111,32 @@ def test_nothing_is_computed_from_a_damaged_file(copy: Project, finished: Projec
     assert f"results/tiny/{patterns} is made again: a job found it damaged" in copy.run()
     assert same(copy, finished) == []
     assert verify(copy).returncode == 0
+
+
+def test_a_table_that_the_run_itself_reads_is_made_again_first(copy: Project, finished: Project) -> None:
+    table = copy.study / "models/net/layers.csv"
+    before = table.stat()
+    table.write_text(table.read_text().replace("stem_conv", "stem_conw"))
+    os.utime(table, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert "models/net/layers.csv is made again: models/net/layers.csv: its content has changed" in copy.run()
+    assert same(copy, finished) == []
+
+
+def test_what_the_study_does_not_make_any_more_is_left_as_it_is(copy: Project) -> None:
+    study, curves = copy.study, copy.study / "models/net/curves.png"
+    copy.edit(TINY, "cams:\n  net: {images: [few, wrong],", "cams:\n  net: {images: [few],")
+    missing = first(study / "cams/net/wrong/gradcam")
+    missing.unlink()
+    (study / "cams/net/wrong/gradcam.h5").unlink()
+    curves.write_bytes(curves.read_bytes()[:-3])
+    folder = missing.relative_to(copy.folder).parent
+    repaired = verify(copy, "--repair")
+    assert repaired.returncode == 1 and curves.exists() and missing.parent.is_dir()
+    assert "made again: 1, with the same bytes as before: 1" in repaired.stdout
+    assert f"{folder} is left as it is" in repaired.stderr
+    assert "results/tiny/cams/net/wrong/gradcam.h5 is forgotten: it is gone" in repaired.stderr
+    shutil.rmtree(missing.parent)
+    assert verify(copy, "--repair").returncode == 0 == verify(copy).returncode
 
 
 def test_what_is_cut_is_seen_as_the_next_run_begins(copy: Project, finished: Project) -> None:

@@ -126,11 +126,52 @@ def test_told_and_removed(study: Path) -> None:
     assert not (study / "said" / "quiet.txt").exists() and (study / "notes.txt").exists()
 
 
+def test_a_table_that_a_run_is_planned_by_is_read(study: Path) -> None:
+    for name in ("models/net/layers.csv", "image_sets/few.csv", "models/net/history.csv"):
+        (study / name).parent.mkdir(parents=True, exist_ok=True)
+        (study / name).write_text("name\nconv1\n")
+        seal(study, study / name, "logs/a/b.log")
+        (study / name).write_text("name\nconv2\n")
+    assert [fault.file for fault in damaged_at_a_glance(study)] == ["image_sets/few.csv", "models/net/layers.csv"]
+
+
+def test_of_a_link_the_link_is_taken_away(study: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("dear")
+    (study / "said" / "quiet.txt").unlink()
+    (study / "said" / "quiet.txt").symlink_to(tmp_path / "mine")
+    assert remove(study, verify(study).faults) == ["said/quiet.txt"]
+    assert not (study / "said" / "quiet.txt").is_symlink() and (tmp_path / "mine" / "letter.txt").exists()
+
+
+def test_a_picture_of_the_study_that_is_not_as_it_was_listed_is_made_again(study: Path, root: Path) -> None:
+    pictures = study / "said" / "drawn"
+    pictures.mkdir()
+    (pictures / "a.png").write_bytes(b"picture")
+    seal(study, pictures, "logs/draw/pets.log")
+    script = study.parent.parent / "shout.py"
+    mistake = "raise ChangedFile('it is another', args.folder / 'drawn' / 'a.png')"
+    script.write_text(
+        SCRIPT.replace("    args.out.write", f"    {mistake}\n    args.out.write").replace(
+            "from pathlib", "from convscope.errors import ChangedFile\nfrom pathlib", 1
+        )
+    )
+    assert "error: it is another" in shout(study, root).stderr  # somebody else's
+    (pictures / "a.png").write_bytes(b"Picture")
+    said = shout(study, root).stderr.strip()
+    assert "a.png is damaged (its content has changed; made by draw pets): the next run" in said and "\n" not in said
+    assert damaged_before(study) == ["said/drawn"]
+
+
 def test_waves_follow_what_was_made_from_what() -> None:
     made_from = {"a": [], "b": ["a"], "c": ["b"], "d": ["c", "a"], "e": [], "gallery": []}
     seals = {name: Seal(name, "", {}, inputs=tuple(inputs)) for name, inputs in made_from.items()}
     assert waves(["d", "a", "e", "gallery"], seals) == [["a", "e"], ["d"], ["gallery"]]
     assert waves(["c", "b"], seals) == [["b"], ["c"]]
     assert waves([], seals) == []
+    # Each made of all before it, by names in either order.
+    for names in ([f"{number:02}" for number in range(20)], [f"{number:02}" for number in range(20, 0, -1)]):
+        dense = {name: Seal(name, "", {}, inputs=tuple(names[:at])) for at, name in enumerate(names)}
+        assert waves(names, dense) == [[name] for name in names]
     round_about = {"a": Seal("a", "", {}, inputs=("b",)), "b": Seal("b", "", {}, inputs=("a",))}
     assert sorted(name for wave in waves(["a", "b"], round_about) for name in wave) == ["a", "b"]

@@ -3,13 +3,14 @@
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import pytest
 
 from convscope.storage import store
-from convscope.storage.chunk_digests import located
+from convscope.storage.chunk_digests import CHUNK, ChunkDigests, from_bytes, located
 from convscope.storage.chunks import ChunkWriter
 from convscope.storage.digests import digest_of_bytes, digest_of_file, digest_of_parts, short_digest
 from convscope.storage.seals import (
@@ -17,6 +18,7 @@ from convscope.storage.seals import (
     below,
     every_seal,
     faults,
+    output_of,
     read_seal,
     seal,
     seal_file,
@@ -116,18 +118,77 @@ def test_a_seal_that_is_damaged_is_not_believed(study: Path) -> None:
         assert [known for _, known in every_seal(study)] == [None]
 
 
-@pytest.mark.parametrize(
-    "output", ["/etc", "../other", "../../../home", "a/../../b", "", "../../figures/../x", "../../figures"]
-)
-def test_a_strangers_seal_leads_nowhere_else(study: Path, output: str) -> None:
+def forge(study: Path, **changed: Any) -> Path:
+    """A seal with another content, and the right digest of that."""
     seal(study, study / "filters" / "conv1.h5", LOG)
     place = seal_file(study, "filters/conv1.h5")
-    facts = {**json.loads(place.read_text()), "output": output}
+    facts = {**json.loads(place.read_text()), **changed}
     del facts["seal"]
     sealed = {"seal": digest_of_bytes(json.dumps(facts, sort_keys=True).encode()), **facts}
     place.write_text(json.dumps(sealed))
+    return place
+
+
+@pytest.mark.parametrize(
+    "output",
+    [
+        *("/etc", "../other", "../../../home", "a/../../b", "", "../../figures/../x", "../../figures"),
+        *("seals", "logs/a", "n" * 300, "a\0b", ["a"]),
+    ],
+)
+def test_a_strangers_seal_leads_nowhere_else(study: Path, output: Any) -> None:
+    forge(study, output=output)
     with pytest.raises(ValueError, match="nothing that a study makes"):
         read_seal(study, "filters/conv1.h5")
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"made_by": 5}, {"inputs": [1]}, {"inputs": 1}, {"files": {"": [float("inf"), ""]}}, {"files": []}, {"more": 1}],
+)
+def test_a_seal_of_other_kinds_of_values_is_a_damaged_one(study: Path, changed: dict[str, Any]) -> None:
+    forge(study, **changed)
+    assert [known for _, known in every_seal(study)] == [None]
+
+
+def test_what_is_no_seal_at_all_is_a_damaged_one(study: Path) -> None:
+    seal(study, study / "filters" / "conv1.h5", LOG)
+    place = seal_file(study, "filters/conv1.h5")
+    place.write_text("[" * 200_000)
+    assert [known for _, known in every_seal(study)] == [None]
+    place.unlink()
+    place.mkdir()
+    with pytest.raises(ValueError, match="directory"):
+        read_seal(study, "filters/conv1.h5")
+
+
+def test_a_table_of_chunks_that_no_file_has() -> None:
+    for column, value in (("offset", 1 << 63), ("bytes", 1 << 63), ("layer", 2)):
+        table = np.zeros(2, CHUNK)
+        table[column] = value
+        with pytest.raises(ValueError, match="no file has"):
+            from_bytes(("one", "two"), ChunkDigests((), table).as_bytes())
+
+
+def test_a_damaged_seal_tells_by_its_place_what_it_is_of(study: Path) -> None:
+    for output in ("filters/conv1.h5", "cams/gradcam", "../../figures/first"):
+        assert output_of(study, seal_file(study, output)) == output
+
+
+def test_what_a_file_manager_leaves_is_no_damage(study: Path) -> None:
+    folder = study / "cams" / "gradcam"
+    known = seal(study, folder, LOG)
+    for name in (".DS_Store", "inner/.hidden", "inner/Thumbs.db"):
+        (folder / name).write_text("litter")
+    assert faults(study, known) == []
+
+
+def test_one_file_is_looked_for_without_listing_the_folder(study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = seal(study, study / "cams" / "gradcam", LOG)
+    monkeypatch.setattr(os, "walk", lambda *_: pytest.fail("the folder is listed"))
+    assert faults(study, known, only="inner/2.png") == []
+    (study / "cams" / "gradcam" / "inner" / "2.png").unlink()
+    assert kinds(faults(study, known, only="inner/2.png")) == [("missing", "cams/gradcam/inner/2.png")]
 
 
 def test_a_figure_lies_beside_all_studies(study: Path) -> None:
@@ -138,6 +199,17 @@ def test_a_figure_lies_beside_all_studies(study: Path) -> None:
     assert known.output == "../../figures/first" and read_seal(study, known.output) == known
     (folder / "a.png").write_bytes(b"2")
     assert kinds(faults(study, known)) == [("changed", "../../figures/first/a.png")]
+
+
+def test_a_figure_of_a_study_on_another_disk(study: Path) -> None:
+    here = study.parent.parent
+    (here / "disk").mkdir()
+    study.parent.rename(here / "disk" / "results")
+    study.parent.symlink_to(here / "disk" / "results")
+    (here / "figures" / "first").mkdir(parents=True)
+    (here / "figures" / "first" / "a.png").write_bytes(b"1")
+    known = seal(study, here / "figures" / "first", "logs/figure/first.log")
+    assert known.output == "../../figures/first" and faults(study, known) == []
 
 
 def test_names_of_any_kind(study: Path) -> None:
