@@ -254,7 +254,7 @@ def faults(study: Path, known: Seal, only: str | None = None, deep: bool = True,
         quick: believe what is there and has its size.
     """
     root = place_of(study, known.output)
-    # One file is looked for as such: to list all of a folder for each of its files would take hours.
+    # To list a folder for each of its files would take hours.
     there = _names(root) if only is None else {only} if is_there(root / only) else set()
     found: list[Fault] = []
 
