@@ -125,17 +125,16 @@ def test_a_table_that_the_run_itself_reads_is_made_again_first(copy: Project, fi
 def test_what_the_study_does_not_make_any_more_is_left_as_it_is(copy: Project) -> None:
     study, curves = copy.study, copy.study / "models/net/curves.png"
     copy.edit(TINY, "cams:\n  net: {images: [few, wrong],", "cams:\n  net: {images: [few],")
-    missing = first(study / "cams/net/wrong/gradcam")
-    missing.unlink()
+    overlays = study / "cams/net/wrong/gradcam"
+    first(overlays).unlink()
     (study / "cams/net/wrong/gradcam.h5").unlink()
     curves.write_bytes(curves.read_bytes()[:-3])
-    folder = missing.relative_to(copy.folder).parent
     repaired = verify(copy, "--repair")
-    assert repaired.returncode == 1 and curves.exists() and missing.parent.is_dir()
+    assert repaired.returncode == 1 and curves.exists() and overlays.is_dir()
     assert "made again: 1, with the same bytes as before: 1" in repaired.stdout
-    assert f"{folder} is left as it is" in repaired.stderr
+    assert f"{overlays.relative_to(copy.folder)} is left as it is" in repaired.stderr
     assert "results/tiny/cams/net/wrong/gradcam.h5 is forgotten: it is gone" in repaired.stderr
-    shutil.rmtree(missing.parent)
+    shutil.rmtree(overlays)
     assert verify(copy, "--repair").returncode == 0 == verify(copy).returncode
 
 

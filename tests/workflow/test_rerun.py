@@ -239,7 +239,7 @@ def test_a_change_of_a_setting_reruns_what_it_sets(copy: Project, change: tuple[
 def test_another_preset_leaves_the_patterns_of_the_first_alone(copy: Project) -> None:
     copy.edit("config/tiny.yaml", "filters: 3, size: 48", "preset: [textbook, fast], filters: 3, size: 48")
     assert copy.would_run() == Counter({"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1})
-    planned = re.findall(r"^rule (?:ascend|filter_grid):\n.*\n +output: (.+)$", copy.run("-n"), re.MULTILINE)
+    planned = re.findall(r"^ *rule (?:ascend|filter_grid):\n.*\n +output: (.+)$", copy.run("-n"), re.MULTILINE)
     assert len(planned) == 4
     assert all(f"{copy.study.relative_to(copy.folder)}/filters/net/fast/" in outputs for outputs in planned), planned
 
