@@ -205,6 +205,7 @@ def job_threads(stage):
 
 def image_set_size(images):
     """Number of images of a set; known once its table is made."""
+    force_damaged()
     table = checkpoints.image_set.get(images=images).output.table
     stat = os.stat(table)
     return rows_of(table, stat.st_mtime_ns, stat.st_size)
@@ -224,6 +225,7 @@ def shards(stage, model, images):
 
 def selected(stage, model, roles):
     """Names of the layers that a stage is made for; known once the model is there."""
+    force_damaged()
     rows = read_layers(checkpoints.layers.get(model=model).output.table)
     wanted = config[stage][model]["layers"]
     try:

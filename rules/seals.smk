@@ -75,7 +75,12 @@ if DAMAGED and MAKES:
     FilePersistence(nolock=True).started(SimpleNamespace(output=DAMAGED))
 
 
-def made_again(wildcards):
-    """No input: behind a checkpoint Snakemake does not look at what is unfinished, so it is told here, as it builds its graph."""
+def force_damaged():
+    """Have what is damaged made again: behind a checkpoint Snakemake does not look at what is unfinished, so it is told as it builds its graph."""
     workflow.dag.forcefiles.update(DAMAGED)
+
+
+def made_again(wildcards):
+    """No input, see `force_damaged`."""
+    force_damaged()
     return []

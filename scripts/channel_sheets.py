@@ -24,10 +24,10 @@ def main(args: argparse.Namespace) -> None:
     relus = {row["name"]: row["relu"] for row in table}
     with store.open_file(args.activations) as file:
         names = json.loads(file.attrs["layers_in_order"])
-        ids, paths, digests = (store.read_text(file[column]) for column in ("id", "path", "sha256"))
-        chosen = range(min(settings["sheets"], len(ids)))
-        # The joined file names the shards, which no argument does.
+        chosen = range(min(settings["sheets"], len(file["id"])))
+        # The joined file names the shards, which no argument does; nothing is read of them before.
         this_sealing().check_maps(args.activations, names, chosen)
+        ids, paths, digests = (store.read_text(file[column]) for column in ("id", "path", "sha256"))
         rows = sparsity_by_layer(file, names, [relus[name] for name in names]) if ids else []
         written = [{k: f"{v:.6g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows]
         columns = ["layer", "relu", "channels", "zeros", "dead", "mean", "maximum"]

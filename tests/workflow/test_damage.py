@@ -122,19 +122,29 @@ def test_a_table_that_the_run_itself_reads_is_made_again_first(copy: Project, fi
     assert same(copy, finished) == []
 
 
+def test_what_is_behind_a_checkpoint_is_made_again_for_a_target_too(copy: Project, finished: Project) -> None:
+    sheets, shards = "results/tiny/activations/net/few/sheets", copy.study / "activations/net/few/shards"
+    (shards / "0000.h5").rename(shards / "own")
+    (shards / "0001.h5").rename(shards / "0000.h5")
+    (shards / "own").rename(shards / "0001.h5")
+    shutil.rmtree(copy.folder / sheets)
+    copy.run(sheets)
+    assert same(copy, finished) == []
+
+
 def test_what_the_study_does_not_make_any_more_is_left_as_it_is(copy: Project) -> None:
     study, curves = copy.study, copy.study / "models/net/curves.png"
     copy.edit(TINY, "cams:\n  net: {images: [few, wrong],", "cams:\n  net: {images: [few],")
-    overlays = study / "cams/net/wrong/gradcam"
-    first(overlays).unlink()
+    folder = study / "cams/net/wrong/gradcam"
+    first(folder).unlink()
     (study / "cams/net/wrong/gradcam.h5").unlink()
     curves.write_bytes(curves.read_bytes()[:-3])
     repaired = verify(copy, "--repair")
-    assert repaired.returncode == 1 and curves.exists() and overlays.is_dir()
+    assert repaired.returncode == 1 and curves.exists() and folder.is_dir()
     assert "made again: 1, with the same bytes as before: 1" in repaired.stdout
-    assert f"{overlays.relative_to(copy.folder)} is left as it is" in repaired.stderr
+    assert f"{folder.relative_to(copy.folder)} is left as it is" in repaired.stderr
     assert "results/tiny/cams/net/wrong/gradcam.h5 is forgotten: it is gone" in repaired.stderr
-    shutil.rmtree(overlays)
+    shutil.rmtree(folder)
     assert verify(copy, "--repair").returncode == 0 == verify(copy).returncode
 
 
