@@ -18,7 +18,8 @@ from convscope.errors import UserError
 from convscope.jobs.disk_errors import told
 from convscope.pictures.kinds import HEAD, format_of
 from convscope.storage.addresses import fault_of_address, local_file, without_secrets
-from convscope.storage.files import put_in_place, sha256_of
+from convscope.storage.digests import digest_of_file
+from convscope.storage.files import put_in_place, sha256_of, write_text
 from convscope.storage.locks import waiting_for
 from convscope.storage.processes import place, tag_is_dead, this_process
 
@@ -50,10 +51,32 @@ def fetch(
         return download(url, path, sha256, **settings)
     say = settings.get("say", print)
     with _alone_with(url, store, sha256, say):
+        if _is_damaged(store):
+            # The study's name is of the same file: it would be made again of what is damaged.
+            say(f"{store} is not what was downloaded any more; downloaded again")
+            store.unlink()
         if not _download(url, store, sha256, **settings):
             say(f"not downloaded again: {store} has it, for all studies; to have it anew, delete that and {path}")
+        with contextlib.suppress(OSError):  # another user's store
+            write_text(_digest_beside(store), digest_of_file(store))
         _share(store, path)
     return path
+
+
+def _digest_beside(store: Path) -> Path:
+    return store.with_name(f".{store.name}.xxh3")
+
+
+def _is_damaged(store: Path) -> bool:
+    """Whether a file of the store has another digest than when it came; one that somebody put there has none."""
+    kept = _digest_beside(store)
+    try:
+        if store.is_file():
+            return kept.read_text(encoding="utf-8") != digest_of_file(store)
+        kept.unlink(missing_ok=True)
+    except (OSError, ValueError):
+        pass
+    return False
 
 
 def not_a_web_page(what: str, more: Check | None = None) -> Check:

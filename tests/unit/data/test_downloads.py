@@ -3,6 +3,7 @@
 import hashlib
 import http.server
 import io
+import os
 import socket
 import threading
 import time
@@ -101,8 +102,9 @@ def part_of(path):
 
 
 def only(path):
-    """The file is there, whole, and nothing beside it."""
-    assert path.read_bytes() == CONTENT and [p.name for p in path.parent.iterdir()] == [path.name]
+    """The file is there, whole, and nothing beside it but, in the store, its digest."""
+    names = {p.name for p in path.parent.iterdir()} - {f".{path.name}.xxh3"}
+    assert path.read_bytes() == CONTENT and names == {path.name}
     return True
 
 
@@ -320,6 +322,20 @@ def test_what_a_study_lost_comes_from_the_store_and_says_how_to_have_it_anew(ser
     store.unlink()
     fetch(server.url, path, store)
     assert path.read_bytes() == b"replaced on the server"
+
+
+def test_what_is_damaged_in_the_store_is_downloaded_again(server, tmp_path):
+    path, store = study(tmp_path, "a")
+    fetch(server.url, path, store)
+    before = store.stat()
+    store.write_bytes(bytes([CONTENT[0] ^ 1]) + CONTENT[1:])  # and with it the study's, which is the same file
+    os.utime(store, ns=(before.st_atime_ns, before.st_mtime_ns))
+    path.unlink()
+    said = []
+    fetch(server.url, path, store, say=said.append)
+    assert only(path) and only(store) and said == [f"{store} is not what was downloaded any more; downloaded again"]
+    fetch(server.url, path, store)
+    assert len(server.seen) == 2
 
 
 def test_a_study_keeps_its_file_when_another_one_wants_the_newer(server, tmp_path):
