@@ -17,6 +17,7 @@ from convscope.storage.seals import (
     every_seal,
     faults,
     is_there,
+    job_of,
     place_of,
     read_seal,
     seal,
@@ -135,7 +136,7 @@ class Sealing:
             return
         self.note(found)
         first = found[0]
-        by = f"; made by {_job(first.made_by)}" if first.made_by else ""
+        by = f"; made by {job_of(first.made_by)}" if first.made_by else ""
         more = f", and so are {len(found) - 1} more files" if len(found) > 1 else ""
         raise UserError(
             f"{self.study / first.file} is damaged ({first.what}{by}){more}: the next run makes it again and all that hangs on it, "
@@ -152,10 +153,6 @@ class Sealing:
             if path.exists() and made.isdisjoint(path.parents):
                 chunks = _chunks.get(path)
                 seal(self.study, path, self._made_by, self._inputs, chunks)
-
-
-def _job(made_by: str) -> str:
-    return " ".join(Path(made_by).with_suffix("").parts[1:])
 
 
 def paths_of(args: argparse.Namespace, names: Iterable[str]) -> list[Path]:

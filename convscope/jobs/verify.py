@@ -7,7 +7,7 @@ from pathlib import Path
 
 from convscope.errors import UserError
 from convscope.storage.fingerprints import is_ignored
-from convscope.storage.seals import UNSEALED, Fault, Seal, every_seal, faults, output_of, place_of
+from convscope.storage.seals import UNSEALED, Fault, Seal, every_seal, faults, job_of, output_of, place_of
 
 # What a training or an ascent that is not finished keeps for going on.
 _UNFINISHED = (".state", "state")
@@ -109,7 +109,7 @@ def told(study: Path, found: Verified, most: int = 200) -> list[str]:
     lines = [
         f"{fault.kind}: {study / fault.file}"
         + (f": {fault.what}" if fault.what != fault.kind else "")
-        + (f" (made by {Path(fault.made_by).parent.name} {Path(fault.made_by).stem})" if fault.made_by else "")
+        + (f" (made by {job_of(fault.made_by)})" if fault.made_by else "")
         for fault in sorted(found.faults, key=lambda fault: (fault.kind, fault.file))
     ]
     lines += [f"foreign: {study / name}: no job of the study made it" for name in found.strangers]

@@ -53,7 +53,7 @@ class Seal:
     @property
     def job(self) -> str:
         """The job in words: "ascend net.textbook.conv1"."""
-        return " ".join(Path(self.made_by).with_suffix("").parts[1:])
+        return job_of(self.made_by)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,6 +72,11 @@ class Fault:
     what: str
     output: str = ""
     made_by: str = ""
+
+
+def job_of(log: str) -> str:
+    """A job in words, from its log below the study's folder."""
+    return " ".join(Path(log).with_suffix("").parts[1:])
 
 
 def study_of(log: Path | None) -> Path | None:
@@ -97,6 +102,12 @@ def below(study: Path, path: Path) -> str:
 def place_of(study: Path, output: str) -> Path:
     """Where a result lies; a figure beside the study, also where the study's folder is a link to another disk."""
     return Path(os.path.normpath(study / output))
+
+
+def target_of(study: Path, output: str) -> Path:
+    """What to ask Snakemake for, to have a result made: of the pages, whose folder no rule names, the first."""
+    place = place_of(study, output)
+    return place / "index.html" if output == "gallery" else place
 
 
 def seal_file(study: Path, output: str) -> Path:

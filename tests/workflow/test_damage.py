@@ -122,6 +122,18 @@ def test_a_table_that_the_run_itself_reads_is_made_again_first(copy: Project, fi
     assert same(copy, finished) == []
 
 
+def test_the_pages_are_made_again_as_one(copy: Project, finished: Project) -> None:
+    page, style = copy.study / "gallery/index.html", copy.study / "gallery/gallery.css"
+    flip(page)
+    repaired = verify(copy, "--repair")
+    assert repaired.returncode == 0 and "(made by gallery)" in repaired.stdout
+    assert "made again: 1, with the same bytes as before: 1" in repaired.stdout
+    style.write_bytes(b"")
+    assert "results/tiny/gallery/index.html is made again: gallery/gallery.css is emptied" in copy.run()
+    before, now = finished.files(), copy.files()
+    assert before == now
+
+
 def test_what_is_behind_a_checkpoint_is_made_again_for_a_target_too(copy: Project, finished: Project) -> None:
     sheets, shards = "results/tiny/activations/net/few/sheets", copy.study / "activations/net/few/shards"
     (shards / "0000.h5").rename(shards / "own")

@@ -24,6 +24,7 @@ from convscope.storage.seals import (
     seal_file,
     seal_over,
     study_of,
+    target_of,
 )
 
 LOG = "logs/ascend/net.textbook.conv1.log"
@@ -294,3 +295,8 @@ def test_a_seal_is_plain_json(study: Path) -> None:
     facts = json.loads(seal_file(study, "filters/conv1.h5").read_text())
     assert facts["files"] == {"": [5120, digest_of_file(study / "filters" / "conv1.h5")]}
     assert (facts["made_by"], facts["inputs"]) == (LOG, ["models/net/model.keras"])
+
+
+def test_the_pages_are_asked_for_by_the_first(study: Path) -> None:
+    assert target_of(study, "gallery") == study / "gallery" / "index.html"
+    assert target_of(study, "cams/gradcam") == study / "cams" / "gradcam"
