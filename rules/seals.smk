@@ -6,7 +6,7 @@ from snakemake.io import IOFile
 from snakemake.persistence.file import FilePersistence
 
 from convscope.jobs.sealing import damaged_at_a_glance, damaged_before
-from convscope.storage.seals import target_of
+from convscope.storage.seals import asked_as
 
 # Sections of the config whose folder of results has one for each of their models.
 PARTS_OF_MODELS = (
@@ -48,7 +48,7 @@ def damaged_results():
     study = Path(STUDY_FOLDER)
     seen = {fault.output: fault for fault in damaged_at_a_glance(study)}
     met = damaged_before(study, keep=not MAKES)
-    files = {output: str(target_of(study, output)) for output in sorted({*seen, *met})}
+    files = {output: str(asked_as(study, output)) for output in sorted({*seen, *met})}
     for output, file in files.items():
         what = (
             f"{seen[output].file} is {seen[output].what}".replace(" is its ", ": its ")

@@ -11,7 +11,7 @@ from pathlib import Path
 from convscope.errors import UserError
 from convscope.jobs.verify import Verified, remove, told, verify, waves
 from convscope.storage.files import read_json, write_json
-from convscope.storage.seals import is_there, place_of, seal_file, target_of
+from convscope.storage.seals import is_there, place_of, seal_file, asked_as
 
 _LONGEST_COMMAND = 100_000
 
@@ -46,7 +46,7 @@ def verify_study(name: str, snakemake: Sequence[str] | None) -> int:
             _leave(study, name)
     names = remove(study, [fault for fault in found.faults if (fault.output or fault.file) in made])
     for wave in waves(names, found.seals):
-        for some in _portions([target_of(study, name).as_posix() for name in wave]):
+        for some in _portions([asked_as(study, name).as_posix() for name in wave]):
             # Targets before the options: --configfile takes all that follow it.
             command = [sys.executable, *snakemake[:4], *some, *snakemake[4:]]
             if subprocess.run(command, check=False).returncode:  # noqa: S603
@@ -77,7 +77,7 @@ def _made_now(study: Path, names: Sequence[str], snakemake: Sequence[str]) -> se
     """
     with tempfile.TemporaryDirectory() as folder:
         asked = Path(folder, "asked.json")
-        write_json(asked, {name: target_of(study, name).as_posix() for name in names})
+        write_json(asked, {name: asked_as(study, name).as_posix() for name in names})
         if subprocess.run(  # noqa: S603
             [sys.executable, *snakemake], env={**os.environ, "CONVSCOPE_ASKED": str(asked)}, check=False
         ).returncode:

@@ -168,6 +168,12 @@ def _fail(message: str) -> NoReturn:
         with contextlib.suppress(OSError):  # who would read it may be gone, or the log's disk is full
             if stream:
                 print(line, file=stream, flush=True)
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            # What the log had no room for would be tried again at the end, and Python would end with a code of its own.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     raise SystemExit(1)
 
 

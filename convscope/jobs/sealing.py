@@ -199,7 +199,7 @@ def damaged_at_a_glance(study: Path) -> list[Fault]:
     """
     return [
         fault
-        for _, known in every_seal(study)
+        for _, known in every_seal(study, chunks=False)
         if known is not None and is_there(place_of(study, known.output))
         for fault in faults(study, known, quick=not _is_planned_from(known.output))
         if fault.kind != "foreign"

@@ -5,11 +5,14 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
 from convscope.storage.digests import digest_of_parts, short_digest_of_part
+
+if TYPE_CHECKING:  # a run looks at seals as it begins, and opens no HDF5
+    import h5py
 
 # A chunk: where it lies in the file, what it holds, and what it is of.
 CHUNK = np.dtype([("offset", "<u8"), ("bytes", "<u8"), ("digest", "<u8"), ("layer", "<u4"), ("image", "<u4")])
@@ -95,7 +98,7 @@ def from_bytes(layers: tuple[str, ...], content: bytes) -> ChunkDigests:
 
 
 def located(
-    file: h5py.File, layers: Sequence[str], digests: Iterable[dict[tuple[int, ...], int]], prefix: str
+    file: "h5py.File", layers: Sequence[str], digests: Iterable[dict[tuple[int, ...], int]], prefix: str
 ) -> ChunkDigests:
     """Digests with the places of their chunks, which HDF5 knows when all are written.
 
@@ -109,7 +112,7 @@ def located(
     rows: list[tuple[int, int, int, int, int]] = []
     for number, (name, known) in enumerate(zip(layers, digests, strict=True)):
 
-        def add(chunk: h5py.h5d.StoreInfo, known: dict[tuple[int, ...], int] = known, number: int = number) -> None:
+        def add(chunk: "h5py.h5d.StoreInfo", known: dict[tuple[int, ...], int] = known, number: int = number) -> None:
             at = chunk.chunk_offset
             rows.append((chunk.byte_offset, chunk.size, known[at], number, at[0]))
 

@@ -104,7 +104,7 @@ def place_of(study: Path, output: str) -> Path:
     return Path(os.path.normpath(study / output))
 
 
-def target_of(study: Path, output: str) -> Path:
+def asked_as(study: Path, output: str) -> Path:
     """What to ask Snakemake for, to have a result made: of the pages, whose folder no rule names, the first."""
     place = place_of(study, output)
     return place / "index.html" if output == "gallery" else place
@@ -166,7 +166,7 @@ def read_seal(study: Path, output: str) -> Seal | None:
     return _read(seal_file(study, output))
 
 
-def _read(place: Path) -> Seal | None:
+def _read(place: Path, with_chunks: bool = True) -> Seal | None:
     try:
         facts: dict[str, Any] = json.loads(place.read_bytes())
         told = facts.pop("seal")
@@ -174,7 +174,7 @@ def _read(place: Path) -> Seal | None:
             raise ValueError("its digest is another")
         layers, table_digest = facts.pop("layers", None), facts.pop("chunks", None)
         chunks = None
-        if layers is not None:
+        if layers is not None and with_chunks:
             table_file = place.with_suffix(".chunks.npy")
             if not table_file.is_file():
                 raise ValueError("the digests of its chunks are gone")
@@ -240,8 +240,11 @@ def seal_over(study: Path, path: Path, known: dict[str, Seal | None] | None = No
     return None
 
 
-def every_seal(study: Path) -> Iterator[tuple[Path, Seal | None]]:
-    """All seals of a study with the files that hold them; None for one that is damaged."""
+def every_seal(study: Path, chunks: bool = True) -> Iterator[tuple[Path, Seal | None]]:
+    """All seals of a study with the files that hold them; None for one that is damaged.
+
+    Without `chunks` their tables are left aside: for a glance, which reads nothing.
+    """
     for folder, folders, names in os.walk(study / FOLDER):
         folders.sort()
         for name in sorted(names):
@@ -249,7 +252,7 @@ def every_seal(study: Path) -> Iterator[tuple[Path, Seal | None]]:
             if name.startswith(".") or place.suffix != ".json":
                 continue
             try:
-                yield place, _read(place)
+                yield place, _read(place, chunks)
             except ValueError:
                 yield place, None
 

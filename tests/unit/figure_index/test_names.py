@@ -96,5 +96,5 @@ def test_the_page_of_the_docs_is_that_of_the_index() -> None:
 
 
 def test_every_stage_of_a_study_has_figures() -> None:
-    stages = set(load_schema()["properties"]) - {"study", "title", "seed", "backend", "datasets"}
+    stages = set(load_schema()["properties"]) - {"study", "title", "seed", "backend", "gpu", "datasets"}
     assert stages == {stage for figure in FIGURES.values() for stage in yaml.safe_load(figure.config)} | {"models"}

@@ -24,7 +24,7 @@ from convscope.storage.seals import (
     seal_file,
     seal_over,
     study_of,
-    target_of,
+    asked_as,
 )
 
 LOG = "logs/ascend/net.textbook.conv1.log"
@@ -298,5 +298,5 @@ def test_a_seal_is_plain_json(study: Path) -> None:
 
 
 def test_the_pages_are_asked_for_by_the_first(study: Path) -> None:
-    assert target_of(study, "gallery") == study / "gallery" / "index.html"
-    assert target_of(study, "cams/gradcam") == study / "cams" / "gradcam"
+    assert asked_as(study, "gallery") == study / "gallery" / "index.html"
+    assert asked_as(study, "cams/gradcam") == study / "cams" / "gradcam"

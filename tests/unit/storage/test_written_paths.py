@@ -116,8 +116,14 @@ def test_every_key_that_names_a_file_is_known_as_a_path() -> None:
 
 def test_nobody_behind_the_config_puts_a_home_in_again(root: Path) -> None:
     """A file that lies there as `~net.keras` is that file; a second look at its name would take it for somebody's home."""
-    # Where a person writes a path; in a notebook, too; and where Keras keeps what it downloads.
-    asked = {"storage/written_paths.py", "command/look.py", "watching/callback.py", "models/applications.py"}
+    # Where a person writes a path; in a notebook, too; where Keras keeps what it downloads, and all libraries their caches.
+    asked = {
+        "storage/written_paths.py",
+        "storage/cache_folder.py",
+        "command/look.py",
+        "watching/callback.py",
+        "models/applications.py",
+    }
     found = {
         str(path.relative_to(root / "convscope"))
         for path in (root / "convscope").rglob("*.py")
