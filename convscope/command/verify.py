@@ -11,7 +11,7 @@ from pathlib import Path
 from convscope.errors import UserError
 from convscope.jobs.verify import Verified, remove, told, verify, waves
 from convscope.storage.files import read_json, write_json
-from convscope.storage.seals import is_there, place_of, seal_file, asked_as
+from convscope.storage.seals import asked_as, is_there, place_of, seal_file
 
 _LONGEST_COMMAND = 100_000
 

@@ -15,6 +15,7 @@ from convscope.storage.chunks import ChunkWriter
 from convscope.storage.digests import digest_of_bytes, digest_of_file, digest_of_parts, short_digest
 from convscope.storage.seals import (
     Fault,
+    asked_as,
     below,
     every_seal,
     faults,
@@ -24,7 +25,6 @@ from convscope.storage.seals import (
     seal_file,
     seal_over,
     study_of,
-    asked_as,
 )
 
 LOG = "logs/ascend/net.textbook.conv1.log"
