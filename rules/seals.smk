@@ -51,7 +51,7 @@ def damaged_results():
     files = {output: str(asked_as(study, output)) for output in sorted({*seen, *met})}
     for output, file in files.items():
         what = (
-            f"{seen[output].file} is {seen[output].what}".replace(" is its ", ": its ")
+            f"{seen[output].file}: {seen[output].what}"
             if output in seen
             else "a job found it damaged"
         )

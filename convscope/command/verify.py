@@ -44,8 +44,10 @@ def verify_study(name: str, snakemake: Sequence[str] | None) -> int:
     for name in damaged:
         if name not in made:
             _leave(study, name)
-    names = remove(study, [fault for fault in found.faults if (fault.output or fault.file) in made])
+    names = [name for name in damaged if name in made]
     for wave in waves(names, found.seals):
+        # Not before their turn: what a repair that ends early did not come to is as it was.
+        remove(study, wave)
         for some in _portions([asked_as(study, name).as_posix() for name in wave]):
             # Targets before the options: --configfile takes all that follow it.
             command = [sys.executable, *snakemake[:4], *some, *snakemake[4:]]

@@ -1,7 +1,7 @@
 """Whether all results of a study are as their jobs wrote them, and in which order to make again what is not."""
 
 import os
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -108,7 +108,7 @@ def told(study: Path, found: Verified, most: int = 200) -> list[str]:
     """What was found, for people: a line a fault, those of one kind together."""
     lines = [
         f"{fault.kind}: {study / fault.file}"
-        + (f": {fault.what}" if fault.what != fault.kind else "")
+        + (f": {fault.what.removeprefix(f'{fault.kind}: ')}" if fault.what != fault.kind else "")
         + (f" (made by {job_of(fault.made_by)})" if fault.made_by else "")
         for fault in sorted(found.faults, key=lambda fault: (fault.kind, fault.file))
     ]
@@ -116,15 +116,18 @@ def told(study: Path, found: Verified, most: int = 200) -> list[str]:
     return lines[:most] + ([f"... and {len(lines) - most} more"] if len(lines) > most else [])
 
 
-def remove(study: Path, found: Sequence[Fault]) -> list[str]:
-    """Take damaged results away, so that they are made again; the names of them below the study.
+def remove(study: Path, names: Iterable[str]) -> None:
+    """Take damaged results away, so that they are made again.
+
+    Args:
+        study: the study's folder.
+        names: of the results, below it.
 
     Raises:
         UserError: one of them cannot be.
     """
     import shutil
 
-    names = sorted({fault.output or fault.file for fault in found})
     for name in names:
         path = place_of(study, name)
         try:
@@ -134,4 +137,3 @@ def remove(study: Path, found: Sequence[Fault]) -> list[str]:
                 path.unlink(missing_ok=True)
         except OSError as error:
             raise UserError(f"{path} is damaged and cannot be taken away: {error.strerror}") from None
-    return names
