@@ -12,6 +12,7 @@ from convscope.storage.seals import asked_as
 PARTS_OF_MODELS = (
     "activations",
     "filters",
+    "units",
     "cams",
     "attributions",
     "judging",

@@ -9,7 +9,17 @@ from convscope.errors import UserError
 
 # Stages and methods that no other backend computes: the shap library's rules for gradients are those of TensorFlow's operations.
 ONLY_TENSORFLOW = ("deep_shap",)
-_STAGES = ("evaluations", "activations", "filters", "cams", "attributions", "segmentation", "watching", "judging")
+_STAGES = (
+    "evaluations",
+    "activations",
+    "filters",
+    "units",
+    "cams",
+    "attributions",
+    "segmentation",
+    "watching",
+    "judging",
+)
 
 
 def check_backend(config: Mapping[str, Any], methods: Mapping[str, Sequence[str]]) -> None:

@@ -47,7 +47,7 @@ def check_study(config: dict[str, Any]) -> None:
     for name, image_set in config["image_sets"].items():
         check_image_set(f"image_sets.{name}", image_set, config)
     downloads_of(config)
-    for stage in ("activations", "filters", "segmentation", "cams", "attributions", "judging", "watching"):
+    for stage in ("activations", "filters", "units", "segmentation", "cams", "attributions", "judging", "watching"):
         for model, settings in config[stage].items():
             key = f"{stage}.{model}"
             among(key, "model", model, config["models"])

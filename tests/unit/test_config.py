@@ -96,7 +96,10 @@ LEAST: dict[str, Any] = {
     "image_sets": {"few": {"dataset": "pets", "split": "train"}},
     "filters": {"file": {}},
     "cams": {"file": {"images": ["few"], "gap_head": {"dataset": "pets"}}},
-    **{stage: {"file": {"images": ["few"]}} for stage in ("activations", "attributions", "judging", "watching")},
+    **{
+        stage: {"file": {"images": ["few"]}}
+        for stage in ("activations", "units", "attributions", "judging", "watching")
+    },
     "segmentation": {"file": {"images": ["few"], "gradcam": {}}},
     "comparisons": {"two": {"models": ["train", "again"], "split": "pets/train"}},
 }

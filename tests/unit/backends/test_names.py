@@ -22,6 +22,7 @@ EMPTY: dict[str, Any] = {
         "evaluations",
         "activations",
         "filters",
+        "units",
         "cams",
         "attributions",
         "segmentation",

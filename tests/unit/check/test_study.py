@@ -259,6 +259,22 @@ def test_true_classes_are_those_of_class_folders(study: dict[str, Any], tmp_path
             check_study(complete(asked))
 
 
+def test_units(study: dict[str, Any]) -> None:
+    study["units"] = {"net": {"images": ["few"], "layers": ["stem_conv"]}}
+    check_study(complete(study))
+    for path, value, said in (
+        ("units", {"nte": {"images": ["few"]}}, "units.nte: model 'nte' does not exist; did you mean 'net'"),
+        ("units/net/images", ["fwe"], "units.net.images: image set 'fwe' does not exist; did you mean 'few'"),
+        ("units/net/layers", ["stems"], "units.net.layers: layer 'stems' does not exist"),
+        ("units/net/concepts", ["colours"], "units.net.concepts.0"),
+        ("units/net/concepts", [], "units.net.concepts"),
+        ("units/net/crops", 0, "units.net.crops"),
+    ):
+        with pytest.raises(UserError) as caught:
+            check_study(complete(change(study, path, value)))
+        assert said in str(caught.value), str(caught.value)
+
+
 def test_watching(study: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     study["watching"] = {"net": {"images": ["few"], "activation": {"layer": "stem_conv"}}}
     check_study(complete(study))

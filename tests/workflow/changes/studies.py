@@ -92,6 +92,18 @@ layers:
       coarse_size: 16
       coarse_steps: 1
 
+# What filters look for, in words.
+words:
+  seed: 8
+  datasets:
+    pets: {source: drawn_pets, image_size: 64, images_per_class: {test: 2}}
+  models: {net: {source: file, path: user/net.keras, image_size: 32, classes: [a, b]}}
+  image_sets:
+    two: {dataset: pets, split: test, per_class: 1}
+    four: {dataset: pets, split: test}
+  units:
+    net: {images: [two], layers: [conv1]}
+
 # Class activation maps with a trained head, and a few attributions.
 maps:
   seed: 4
