@@ -24,7 +24,7 @@ from convscope.storage.files import write_json, write_text
 
 CARD, UNFINISHED_CARD = "study.json", "unfinished.json"
 _HERE = Path(__file__).parent
-_STATIC = ("gallery.css", "gallery.js", "predictions.js", "watching.js")
+_STATIC = ("gallery.css", "gallery.js", "data.js", "virtual.js", "predictions.js", "watching.js")
 _PAGES = (
     "model_*.html",
     "layer_*.html",

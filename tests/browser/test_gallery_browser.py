@@ -2,8 +2,6 @@
 
 import io
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -14,17 +12,9 @@ from PIL import Image
 from convscope.gallery import build_gallery, build_index
 from convscope.gallery.names import slug
 from tests import gallery_fixture as fixture
+from tests.chromium import watch
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (see requirements/test.in)")
-
-_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-_FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-component-update",
-    "--disable-background-networking", "--disable-sync",
-]  # fmt: skip
 LAYER = "layer_convnet_conv2.html"  # filters 2 to 13, 3 is dead
-CHROMIUM = next((path for path in map(shutil.which, _NAMES) if path), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no system Chromium (apt-get install chromium)")
 
 
 @pytest.fixture(scope="module")
@@ -34,36 +24,6 @@ def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
     build_gallery(results, fixture.add_watching(results), results / "gallery" / "index.html")
     build_index([], root / "index.html")
     return results / "gallery"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
-        yield running
-        running.close()
-
-
-@pytest.fixture
-def page(browser: Any) -> Iterator[Any]:
-    """A page that fails the test on a script error, a message box, or a file that does not load."""
-    context = browser.new_context(viewport={"width": 1000, "height": 800})
-    opened = context.new_page()
-    opened.wrong = _watch(opened)
-    yield opened
-    context.close()
-    assert opened.wrong == []
-
-
-def _watch(page: Any) -> list[str]:
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(f"error: {error}"))
-    page.on("console", lambda message: message.type in {"error", "warning"} and wrong.append(message.text))
-    # Leaving a page gives up the pictures it was still loading; that is not a missing file.
-    page.on("requestfailed", lambda r: r.failure == "net::ERR_ABORTED" or wrong.append(f"not loaded: {r.url}"))
-    page.on("request", lambda request: request.url.startswith("file:") or wrong.append(f"network: {request.url}"))
-    page.on("dialog", lambda box: (wrong.append("a script in a name ran"), box.dismiss()))
-    return wrong
 
 
 def open_lightbox(page: Any, picture: str) -> None:
@@ -106,7 +66,7 @@ def fragment(page: Any) -> str:
 def test_every_page_loads_whole(browser: Any, gallery: Path, width: int, scheme: str) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()
-    wrong = _watch(page)
+    wrong = watch(page)
     files = [gallery.parent.parent / "index.html", *sorted(gallery.glob("*.html"))]
     for file in files:
         page.goto(file.as_uri())
