@@ -49,6 +49,7 @@ rule gallery:
         reports=evaluated(rules.classifier_report),
         activations=activation_figures(),
         filters=filter_figures,
+        concepts=concept_files(),
         segmentation=segmentation_files(),
         cams=cam_figures(),
         attributions=attribution_figures(),

@@ -25,6 +25,7 @@ ROOMS = {
     "filters": "what every filter looks for",
     "cams": "where the evidence lies",
     "segmentation": "what every pixel is taken for",
+    "concepts": "what a picture holds, place by place",
     "attributions": "which pixels count",
     "judging": "which of these to believe",
     "comparisons": "which networks are better, beyond their seeds",

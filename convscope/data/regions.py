@@ -8,7 +8,7 @@ from convscope.data.masks import WHITE, unnamed_numbers
 from convscope.pictures.read import fit_image
 
 # Names of mask values that do not belong to the object.
-_OUTSIDE = ("", "background")
+OUTSIDE = ("", "background")
 # Of a trimap: neither inside nor outside.
 BORDER = "border"
 
@@ -53,7 +53,7 @@ def part_masks(mask: np.ndarray, parts: Sequence[str], numbers: Iterable[int] = 
     if not parts:
         return {"object": mask > 0} if (mask > 0).any() else {}
     names = names_of(mask, parts, numbers)
-    inside = {v: name for v, name in names.items() if name not in (*_OUTSIDE, BORDER)}
+    inside = {v: name for v, name in names.items() if name not in (*OUTSIDE, BORDER)}
     regions = {"object": np.isin(mask, list(inside))}
     for value, name in inside.items():
         regions[name] = regions.get(name, np.zeros(mask.shape, bool)) | (mask == value)
@@ -78,6 +78,6 @@ def names_of(mask: np.ndarray, parts: Sequence[str], numbers: Iterable[int] = ()
     names = {v: parts[v] if v < len(parts) else BORDER for v in held}
     if list(names) == [WHITE] and len(parts) <= WHITE:
         # Black and white: there is one part, and it has its name where only one is given.
-        given = list(dict.fromkeys(name for name in parts[1:] if name not in (*_OUTSIDE, BORDER)))
+        given = list(dict.fromkeys(name for name in parts[1:] if name not in (*OUTSIDE, BORDER)))
         names = {WHITE: given[0] if len(given) == 1 else "object"}
     return names

@@ -187,13 +187,26 @@ def fit_image(image: NDArray[Any], size: tuple[int, int], resize: str = "crop") 
         top, left = (height - scale * to_height) / 2, (width - scale * to_width) / 2
         box = (max(left, 0.0), max(top, 0.0), min(width - left, float(width)), min(height - top, float(height)))
         return _resized(image, size, box)
-    scale = min(to_height / height, to_width / width)
-    inner_height = min(max(round(height * scale), 1), to_height)
-    inner_width = min(max(round(width * scale), 1), to_width)
-    top, left = (to_height - inner_height) // 2, (to_width - inner_width) // 2
+    rows, columns = fitted_box((height, width), size, resize)
     padded = np.zeros((to_height, to_width, image.shape[2]), image.dtype)
-    padded[top : top + inner_height, left : left + inner_width] = _resized(image, (inner_height, inner_width))
+    padded[rows, columns] = _resized(image, (rows.stop - rows.start, columns.stop - columns.start))
     return padded
+
+
+def fitted_box(shape: tuple[int, int], size: tuple[int, int], resize: str) -> tuple[slice, slice]:
+    """The rows and columns of `fit_image`'s result that are the picture; of "pad" the others are padding.
+
+    Args:
+        shape: (height, width) of the picture.
+        size, resize: as in `fit_image`.
+    """
+    if resize != "pad":
+        return slice(0, size[0]), slice(0, size[1])
+    scale = min(size[0] / shape[0], size[1] / shape[1])
+    inner = [min(max(round(side * scale), 1), most) for side, most in zip(shape, size, strict=True)]
+    starts = [(most - side) // 2 for side, most in zip(inner, size, strict=True)]
+    rows, columns = (slice(start, start + side) for start, side in zip(starts, inner, strict=True))
+    return rows, columns
 
 
 def _resized(

@@ -177,6 +177,10 @@ def _segmentation(study: Study, rule: str, names: Mapping[str, str], position: C
     return f"segmentation.{model}" if once <= ALONE else None
 
 
+def _concepts(study: Study, rule: str, names: Mapping[str, str], position: Callable[[], int]) -> str | None:
+    return f"concepts.{names['model']}" if _small(study, rule, names) else None
+
+
 def _seeds(study: Study, rule: str, names: Mapping[str, str], position: Callable[[], int]) -> str | None:
     return f"seeds.{names['model']}.{names['number']}" if _small(study, rule, names) else None
 
@@ -192,6 +196,7 @@ _GROUP: dict[str, Group] = {
     **dict.fromkeys(
         ("activations", "gather_activations", "channel_sheets"), _shards("activations", {"activations": ""})
     ),
+    "concept_masks": _concepts,
     **dict.fromkeys(("cam", "gather_cam", "overlays"), _shards("cams", {"cam": "family"})),
     **dict.fromkeys(
         ("attribution", "gather_attribution", "attribution_figures", "side_by_side"),

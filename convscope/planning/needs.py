@@ -100,6 +100,7 @@ NEEDS: dict[str, Need] = {
     "channel_sheets": _figures(1500, s=2),
     "ascend": _network(1300, 3000),
     "filter_grid": _figures(1000),
+    "concept_masks": Need(600, mb_thousand=150, s=4, s_thousand=200),
     "gap_head": _network(1300, 1500),
     "cam": _network(1300, 1500),
     "gather_cam": Need(1000, s=1, s_thousand=2),

@@ -231,7 +231,7 @@ _WORK: dict[str, Callable[[Study, Mapping[str, str]], Work]] = {
         ("draw_pets", "draw_produce", "extract", "dataset", "contact_sheet", "masks", "masks_to_learn"), _of_dataset
     ),
     **dict.fromkeys(("overlays", "attribution_figures", "side_by_side", "gather_cam", "gather_attribution"), _of_set),
-    **dict.fromkeys(("gather_activations", "segmentation_report", "predicted_masks"), _of_set),
+    **dict.fromkeys(("gather_activations", "segmentation_report", "predicted_masks", "concept_masks"), _of_set),
     **dict.fromkeys(("evaluate", "evaluate_seed"), _of_split),
     **dict.fromkeys(("judge", "judge_controls"), _judge),
     **dict.fromkeys(("segment", "segmentation_cam"), _segmented("segmentation")),

@@ -354,6 +354,7 @@ def test_a_log_and_a_benchmark_for_every_job(finished: Project) -> None:
         "channel_sheets",
         "ascend",
         "filter_grid",
+        "concept_masks",
         "cam",
         "gather_cam",
         "attribution",
