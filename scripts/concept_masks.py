@@ -6,25 +6,18 @@ from pathlib import Path
 
 from convscope.jobs.job import Progress, output, parser, run, say
 
-# Pictures of the sheet.
-_SHOWN = 6
-
 
 def main(args: argparse.Namespace) -> None:
-    import numpy as np
-
     from convscope.concepts import store
-    from convscope.concepts.figures import draw_concepts
+    from convscope.concepts.figures import draw_concepts, spread
     from convscope.concepts.gather import concepts_of, gathered
-    from convscope.concepts.picture import Seen, Shown, seen_in
+    from convscope.concepts.names import OF_PIXELS
+    from convscope.concepts.picture import Seen, seen_in
+    from convscope.concepts.reading import Reader, classes_in
     from convscope.concepts.reduced import mask_size
     from convscope.concepts.report import ConceptRow, concept_rows
-    from convscope.data.groups import label_names
-    from convscope.data.masks import read_mask
-    from convscope.data.regions import fit_mask
-    from convscope.errors import BadImage, UserError
+    from convscope.errors import UserError
     from convscope.models.spec import ModelSpec
-    from convscope.pictures.read import fit_image, fitted_box, load_rows, read_pixels
     from convscope.storage.identity import pictures_identity
     from convscope.storage.prefetch import ahead
     from convscope.storage.tables import read_rows, write_table
@@ -32,67 +25,37 @@ def main(args: argparse.Namespace) -> None:
     spec = ModelSpec.load(args.spec)
     kinds = json.loads(args.settings)["concepts"]
     rows = read_rows(args.images)
-    part_names = json.loads(args.parts.read_text(encoding="utf-8"))["parts"] if args.parts else []
-    listed = {row["path"]: row for row in read_rows(args.masks)} if args.masks else {}
-    mask_of = {row["path"]: listed[row["path"]] for row in rows if row["path"] in listed}
-    for row in mask_of.values():
+    parts = json.loads(args.parts.read_text(encoding="utf-8"))["parts"] if args.parts else []
+    shown = {row["path"] for row in rows}
+    masks = [row for row in read_rows(args.masks) if row["path"] in shown] if args.masks else []
+    for row in masks:
         if row["reason"]:
             say(f"bad: {row['mask']!r}: {row['reason']}")
+    read = Reader(spec.input_size, spec.resize, spec.reads, masks, parts)
+    concepts = concepts_of(kinds, classes_in(rows), parts, masked=bool(read.masks), coloured=spec.reads.kind != "gray")
+    if not concepts:
+        raise UserError(
+            f"units.{spec.name}.concepts: no picture has what {' or '.join(kinds)} takes, a part mask that can be used or a class; "
+            f"add {', '.join(OF_PIXELS[:-1])} or {OF_PIXELS[-1]}"
+        )
     size = mask_size(spec.input_size)
-
-    def classes_of(row: dict[str, str]) -> tuple[str, ...] | None:
-        """What a picture shows; None where that is not known."""
-        if row.get("labels"):
-            return label_names(row["labels"])
-        return (row["class"],) if int(row["label"]) >= 0 else None
-
-    def shown(row: dict[str, str]) -> Shown:
-        try:
-            pixels = read_pixels(row["path"], spec.reads, sha256=row["sha256"])
-            box = fitted_box((pixels.shape[0], pixels.shape[1]), spec.input_size, spec.resize)
-            picture = spec.reads.for_people(fit_image(pixels, spec.input_size, spec.resize))
-            mask, parts, numbers = mask_of.get(row["path"]), None, np.zeros(0, np.uint8)
-            if mask and not mask["reason"] and "part" in kinds:
-                whole = read_mask(mask["mask"], named=bool(part_names), sha256=mask["sha256"])
-                parts, numbers = fit_mask(whole, spec.input_size, spec.resize), np.unique(whole)
-        except BadImage as error:
-            raise BadImage(f"{row['path']}: {error}") from None
-        return Shown(picture, box, parts, numbers, classes_of(row))
-
     progress = Progress(len(rows), f"concepts of the pictures for {spec.name}", "pictures")
 
     def look(row: dict[str, str]) -> dict[str, Seen]:
-        seen = seen_in(shown(row), kinds, part_names, size)
+        seen = seen_in(read(row), kinds, parts, size)
         progress.step()
         return seen
 
-    # In the order of their labels, as all tables have them.
-    labels = sorted(
-        {(int(row["label"]), name) for row in rows for name in classes_of(row) or () if not row.get("labels")}
-    )
-    several = sorted({name for row in rows if row.get("labels") for name in label_names(row["labels"])})
-    concepts = concepts_of(
-        kinds,
-        [*(name for _, name in labels), *several],
-        part_names,
-        masked=any(not row["reason"] for row in mask_of.values()),
-        coloured=spec.reads.kind != "gray",
-    )
-    if not concepts:
-        raise UserError(
-            f"units.{spec.name}.concepts: no picture has a usable part mask or a class, and no other concepts are asked for; "
-            "add place, colour, orientation, frequency or texture"
-        )
     found = gathered(concepts, ahead(look, rows, args.threads, depth=2 * args.threads), len(rows), size)
     facts = {"model": spec.name, "model_digest": spec.identity, "images_digest": pictures_identity(rows)}
-    store.save(args.out, found, rows, **facts, input_size=spec.input_size, resize=spec.resize)
-    write_table(args.table, concept_rows(found), ConceptRow)
-    chosen = sorted({round(place) for place in np.linspace(0, len(rows) - 1, min(_SHOWN, len(rows)))})
-    some = [rows[index] for index in chosen]
-    pictures = spec.reads.for_people(load_rows(some, spec.input_size, spec.resize, channels=spec.reads))
-    draw_concepts(args.figure, list(pictures), found, chosen, images=[row["id"] for row in some], **facts)
-    nowhere = [concept.name for concept, row in zip(concepts, concept_rows(found), strict=True) if not row.pictures]
-    say(f"{len(concepts)} concepts in {len(rows)} pictures" + (f"; nowhere: {', '.join(nowhere)}" if nowhere else ""))
+    store.save(args.out, found, rows, **facts, input_size=spec.input_size, resize=spec.resize, **spec.reads.described())
+    table = concept_rows(found)
+    write_table(args.table, table, ConceptRow)
+    chosen = spread(len(rows))
+    pictures = [read(rows[index]).pixels for index in chosen]
+    draw_concepts(args.figure, pictures, found, chosen, images=[rows[index]["id"] for index in chosen], **facts)
+    nowhere = [row.name for row in table if not row.pictures]
+    say(f"{len(table)} concepts in {len(rows)} pictures" + (f"; nowhere: {', '.join(nowhere)}" if nowhere else ""))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from convscope.check.choices import among
 from convscope.check.datasets import check_dataset, check_image_set, check_split, classes_of
 from convscope.check.explanations import check_attributions, check_class, check_colormap, check_gap_head
 from convscope.check.models import check_head, check_model
+from convscope.check.units import check_concepts
 from convscope.comparisons.selection import check_comparison
 from convscope.errors import UserError
 from convscope.filters.presets import for_preset, preset_names, settings_from
@@ -61,6 +62,8 @@ def check_study(config: dict[str, Any]) -> None:
                 settings_from(for_preset(settings, preset))
         except UserError as error:
             raise UserError(f"filters.{model}: {str(error).removeprefix('filters: ')}") from None
+    for model, settings in config["units"].items():
+        check_concepts(f"units.{model}", settings, config)
     for model in config["segmentation"]:
         check_segmentation(config, model)
     for stage in ("cams", "watching"):

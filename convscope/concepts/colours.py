@@ -3,8 +3,11 @@
 People disagree least about the basic terms (Berlin and Kay 1969). Where one ends and the next begins is asked of people, not of a
 formula: in some 220,000 sessions visitors of xkcd.com named what they saw (Munroe 2010, CC0; matplotlib has the table), and 528 of the
 names that came of it end in one of the eight terms with a hue: "dull green", "brick red". A pixel with a hue is called what the name
-nearest to it in CIELAB ends in; of these names, each left out in turn, 92 % are called so by the others. Of neutral names there are
-few, so that chroma and lightness decide there, by the constants below.
+nearest to it in CIELAB ends in, or white or black where one of their four names is nearer. Of the names with a hue, each left out in
+turn, 92 % are called so by the others. Of neutral names there are few, so that chroma and lightness decide of pixels with hardly any
+hue, by the constants below.
+
+Beige has no basic term: it is called brown, as the survey's "light brown" is, and cream white.
 """
 
 import functools
@@ -13,14 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.concepts.names import COLOURS, NEUTRAL
+from convscope.concepts.names import COLOURS
 
 # Chroma below which people say black, grey or white: it parts the survey's 26 greys from its names with a hue best, of lightness 20 to
 # 90 with 6 errors among 475.
 NEUTRAL_BELOW = 17.0
-# Lightness of black and of white among them. A photo's black and white are not those of paper: the survey has its dark grey at 23
-# and its light grey at 87, shown alone on a screen, and in a photo what is lighter than 85 is called white.
-BLACK_BELOW, WHITE_ABOVE = 20.0, 85.0
+# Lightness of black and of white among them: the survey's blacks end at 3 and its greys begin at 23, and black fur and shadows of a
+# photo are nearer to that; white begins midway between its plain grey (61) and white (100), for a photo's white is seldom that of
+# paper.
+BLACK_BELOW, WHITE_ABOVE = 20.0, 80.0
 
 # sRGB to XYZ, D65 (IEC 61966-2-1).
 _TO_XYZ = np.array(
@@ -59,11 +63,11 @@ def colour_labels(picture: np.ndarray) -> NDArray[np.uint8]:
 
 @functools.cache
 def _named() -> tuple[Any, NDArray[np.int64]]:
-    """The survey's names that end in a term with a hue: a tree of their places in CIELAB, and for each the index of its term."""
+    """The survey's names that end in a basic term but grey: a tree of their places in CIELAB, and for each its index in `COLOURS`."""
     from matplotlib.colors import XKCD_COLORS
     from scipy.spatial import cKDTree
 
-    terms = {term: index for index, term in enumerate(COLOURS) if term not in NEUTRAL}
+    terms = {term: index for index, term in enumerate(COLOURS) if term != "grey"}
     # "xkcd:brick red"
     named = [
         (str(value), terms[word])

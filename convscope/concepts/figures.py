@@ -17,14 +17,19 @@ from convscope.pictures.render import save_png
 
 Pixels = NDArray[np.uint8]
 
-# A cell, its neighbours' distance, and at most so many concepts beside a picture: what a screen shows.
-_CELL, _GAP, _ACROSS = 104, 4, 11
+# A cell, its neighbours' distance, and at most so many concepts beside a picture: what a screen shows; and so many pictures.
+_CELL, _GAP, _ACROSS, _DOWN = 104, 4, 11, 6
 _FONT, _LINE, _TITLE = 12, 15, 16
 _INK, _PAPER, _PALE = (34, 34, 34), (255, 255, 255), (120, 120, 120)
 # A colour that pictures seldom have; and what is not known.
 _MASK, _UNKNOWN = (214, 0, 108), (205, 205, 205)
 # Of the picture that shows through where no mask is, and through one.
 _FADED, _THROUGH = 0.35, 0.2
+
+
+def spread(count: int) -> list[int]:
+    """The places of the pictures that a sheet shows, evenly over a set of so many."""
+    return sorted({round(place) for place in np.linspace(0, count - 1, min(_DOWN, count))})
 
 
 def mask_cell(picture: Pixels, mask: np.ndarray, known: np.ndarray) -> Pixels:

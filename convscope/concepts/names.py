@@ -14,4 +14,5 @@ COLOURS = (*NEUTRAL, "red", "orange", "brown", "yellow", "green", "blue", "purpl
 # By how the line of the edge runs.
 ORIENTATIONS = ("horizontal edge", "diagonal / edge", "vertical edge", "diagonal \\ edge")
 FREQUENCIES = ("fine", "medium", "coarse", "smooth")
-TEXTURES = ("texture",)
+# In many directions (fur, grass, gravel), and in one.
+TEXTURES = ("rough", "stripes")

@@ -22,11 +22,11 @@ SLOPE, GATHERED = 1.0, 1.5
 # so much a pixel. Noise of a difference of 2 from pixel to pixel, as of a good JPEG, comes to 0.6.
 _STEP = 4 * NOTICEABLE
 STEEP = _STEP * (2 * np.sqrt(np.pi) * np.sqrt(2 * np.pi * (GATHERED**2 + SLOPE**2 / 2)) * SLOPE) ** -0.5
-# An edge has three times the energy across it that it has along it, (3 - 1)/(3 + 1); a texture less than twice, (2 - 1)/(2 + 1),
-# over a length that holds several of its elements, of which most of the pixels are steep, and half of whose slopes at least cancel:
-# up and down a hair again, while those of a corner do not (0.7).
-EDGE_COHERENCE, TEXTURE_COHERENCE = 1 / 2, 1 / 3
-ELEMENTS, BUSY, ONE_WAY = 4.0, 0.5, 0.5
+# Of one direction is what has three times the energy across it that it has along it, (3 - 1)/(3 + 1): an edge, stripes.
+COHERENT = 1 / 2
+# Texture is told over a length that holds several hairs or blades: two thirds of the pixels are steep there, and half of the slopes at
+# least cancel, up and down a hair again, while those of an edge (1) and of a corner (0.7) do not.
+ELEMENTS, BUSY, ONE_WAY = 6.0, 2 / 3, 0.5
 # Octaves of the pyramid, as the Gaussians between which they lie: most of what is kept has wavelengths of about 3, 6 and 13 pixels.
 # All are gathered over one length, a wavelength of the coarsest, or the widest window would win wherever nothing is.
 BANDS = (0.5, 1.0, 2.0, 4.0)
@@ -49,14 +49,14 @@ def orientation_labels(lab: np.ndarray) -> NDArray[np.int64]:
     # The line runs across the slope: half a turn is the same line.
     line = np.mod(angle + np.pi / 2, np.pi)
     sector = np.mod(np.rint(line / (np.pi / 4)).astype(np.int64), 4)
-    return np.where((energy >= STEEP**2) & (coherence >= EDGE_COHERENCE), sector, NOTHING)
+    return np.where((energy >= STEEP**2) & (coherence >= COHERENT), sector, NOTHING)
 
 
 def texture_labels(lab: np.ndarray) -> NDArray[np.int64]:
-    """Where many slopes of many directions are together: fur, grass, gravel; 0 there, and elsewhere `NOTHING`.
+    """Where the picture changes nearly everywhere, and back again: an index of `names.TEXTURES`, and elsewhere `NOTHING`.
 
-    Around such a pixel most pixels are steep, no direction prevails, as it does at an edge and in stripes, and slopes go both ways,
-    as they do not at the corner of something.
+    Around such a pixel most pixels are steep, and slopes go both ways, as they do not at an edge and at the corner of something.
+    Where no direction prevails it is rough (fur, grass, gravel), where one does there are stripes (a fence, wires, a tabby's coat).
 
     Args:
         lab: (H, W, 3) CIELAB.
@@ -69,8 +69,8 @@ def texture_labels(lab: np.ndarray) -> NDArray[np.int64]:
     busy = _smooth((_tensor(slopes, SLOPE)[0] >= STEEP**2).astype(np.float32), ELEMENTS)
     length = _smooth(np.sqrt((slopes**2).sum(axis=(0, 3))), ELEMENTS)
     together = np.sqrt(sum((_smooth(part, ELEMENTS) ** 2).sum(axis=-1) for part in slopes))
-    found = (busy >= BUSY) & (energy >= STEEP**2) & (coherence <= TEXTURE_COHERENCE) & (together <= ONE_WAY * length)
-    return np.where(found, 0, NOTHING)
+    found = (busy >= BUSY) & (energy >= STEEP**2) & (together <= ONE_WAY * length)
+    return np.where(found, np.where(coherence < COHERENT, 0, 1), NOTHING)
 
 
 def frequency_labels(lab: np.ndarray) -> NDArray[np.int64]:

@@ -261,7 +261,10 @@ def test_true_classes_are_those_of_class_folders(study: dict[str, Any], tmp_path
 
 def test_units(study: dict[str, Any]) -> None:
     study["units"] = {"net": {"images": ["few"], "layers": ["stem_conv"]}}
+    study["image_sets"]["photos"] = {"dataset": "photos", "split": "test"}
     check_study(complete(study))
+    for concepts, images in ((["part"], "few"), (["class"], "photos"), (["part", "texture"], "loose")):
+        check_study(complete(change(study, "units", {"net": {"images": [images], "concepts": concepts}})))
     for path, value, said in (
         ("units", {"nte": {"images": ["few"]}}, "units.nte: model 'nte' does not exist; did you mean 'net'"),
         ("units/net/images", ["fwe"], "units.net.images: image set 'fwe' does not exist; did you mean 'few'"),
@@ -269,6 +272,16 @@ def test_units(study: dict[str, Any]) -> None:
         ("units/net/concepts", ["colours"], "units.net.concepts.0"),
         ("units/net/concepts", [], "units.net.concepts"),
         ("units/net/crops", 0, "units.net.crops"),
+        (
+            "units",
+            {"net": {"images": ["few"]}, "big": {"images": ["few", "loose"], "concepts": ["part", "class"]}},
+            "units.big.concepts: the pictures of image set 'loose' have no part masks and classes; add place,",
+        ),
+        (
+            "units",
+            {"net": {"images": ["photos"], "concepts": ["part"]}},
+            "units.net.concepts: the pictures of image set 'photos' have no part masks; add place, colour",
+        ),
     ):
         with pytest.raises(UserError) as caught:
             check_study(complete(change(study, path, value)))

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from convscope.concepts.colours import to_lab
-from convscope.concepts.names import FREQUENCIES, ORIENTATIONS
+from convscope.concepts.names import FREQUENCIES, ORIENTATIONS, TEXTURES
 from convscope.concepts.structure import (
-    EDGE_COHERENCE,
+    COHERENT,
     GATHERED,
     NOTHING,
     STEEP,
@@ -84,7 +84,7 @@ def test_the_threshold_is_a_step_of_four_noticeable_differences() -> None:
         # The step lies between two pixels: at its middle, the mean of both.
         energy = np.sqrt(tensor(lab, GATHERED)[0][32, 31:33].mean())
         assert (energy >= STEEP) == found, (energy, STEEP)
-    assert 2.3 < STEEP < 2.5 and EDGE_COHERENCE == 0.5
+    assert 2.3 < STEEP < 2.5 and COHERENT == 0.5
 
 
 def test_noise_is_no_edge_and_no_texture() -> None:
@@ -98,14 +98,21 @@ def test_the_border_of_a_picture_is_no_edge() -> None:
     assert (orientation_labels(as_lab(np.full((SIDE, SIDE), 90.0))) == NOTHING).all()
 
 
-def test_texture_is_many_directions_and_neither_an_edge_nor_stripes_nor_a_corner() -> None:
+def test_rough_is_many_directions_and_stripes_are_one() -> None:
     checks = as_lab(50 + 20 * np.sign(np.sin(2 * np.pi * (ROWS + 0.5) / 8) * np.sin(2 * np.pi * (COLUMNS + 0.5) / 8)))
     fur = as_lab(50 + np.random.default_rng(0).normal(0, 25, (SIDE, SIDE)))
-    for lab in (checks, fur):
-        assert (texture_labels(lab)[INNER] == 0).mean() > 0.95
-    corner = as_lab(np.where((ROWS < 32) & (COLUMNS < 32), 80.0, 20.0))
-    for lab in (grating(0), grating(45), as_lab(np.where(ROWS < 32, 80.0, 20.0)), corner):
-        assert (texture_labels(lab)[INNER] == NOTHING).all()
+    spots = as_lab(20 + 60.0 * ((ROWS % 8 - 4) ** 2 + (COLUMNS % 8 - 4) ** 2 < 7))
+    for lab in (checks, fur, spots):
+        assert prevailing(texture_labels(lab), TEXTURES) == ("rough", 1.0)
+    for line in (0, 30, 45, 90):
+        assert prevailing(texture_labels(grating(line)), TEXTURES) == ("stripes", 1.0)
+
+
+def test_an_edge_a_corner_and_a_line_are_no_texture() -> None:
+    edge, corner = np.where(ROWS < 32, 80.0, 20.0), np.where((ROWS < 32) & (COLUMNS < 32), 80.0, 20.0)
+    line, ramp = np.where(np.abs(ROWS - 32) < 2, 80.0, 20.0), 1.5 * ROWS
+    for lightness in (edge, edge.T, corner, corner[::-1], line, line.T, ramp):
+        assert (texture_labels(as_lab(lightness))[INNER] == NOTHING).all()
 
 
 @pytest.mark.parametrize(("wavelength", "name"), [(3, "fine"), (6.5, "medium"), (13, "coarse"), (20, "coarse")])
