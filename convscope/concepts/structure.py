@@ -77,8 +77,8 @@ def frequency_labels(lab: np.ndarray) -> NDArray[np.int64]:
     """How fine a picture is at every pixel: which octave of its Laplacian pyramid (Burt and Adelson 1983) has most energy there.
 
     An octave's energy is compared by its wavelength: in photos every octave has twice the energy of the next finer one (0.25 : 0.5
-    : 1 in 42 photos of cats and dogs, at 112, 224 and 299 pixels alike), as the octaves of a single edge have. So that fine is what
-    is finer than photos are, and at an edge no octave is ahead.
+    : 1 in 42 photos of cats and dogs, at 112, 224 and 299 pixels alike). So that fine is what is finer than photos mostly are:
+    hair, grass, and an outline that is sharp to the pixel.
 
     Args:
         lab: (H, W, 3) CIELAB.

@@ -204,6 +204,34 @@ def test_filters_with_h5py_alone(finished: Project) -> None:
         assert (folder / f"objective_{layer}.png").stat().st_size > 1000
 
 
+def test_concepts_with_h5py_alone(finished: Project) -> None:
+    folder = finished.study / "units" / "net" / "few"
+    chosen = rows(finished.study / "image_sets" / "few.csv")
+    with h5py.File(folder / "concepts.h5", "r") as file:
+        names = [
+            (kind.decode(), name.decode()) for kind, name in zip(file["concept_kind"], file["concept"], strict=True)
+        ]
+        kinds = [kind.decode() for kind in file["kind"]]
+        height, width = json.loads(file.attrs["size"])
+        assert (height, width) == (64, 64) and [text.decode() for text in file["id"]] == [row["id"] for row in chosen]
+        masks, known = (
+            np.unpackbits(file[name][()].view(np.uint8), axis=-1, bitorder="little", count=height * width).astype(bool)
+            for name in ("masks", "known")
+        )
+        assert dimensions(file["masks"]) == ["image", "concept", "word"]
+    assert masks.shape == (len(chosen), len(names), 64 * 64) and known.shape == (len(chosen), len(kinds), 64 * 64)
+    assert known.all(), "drawn pictures fill their square, and have masks and classes"
+    of = {name: masks[:, index] for index, name in enumerate(names)}
+    assert [of["class", row["class"]][index].all() for index, row in enumerate(chosen)] == [True] * len(chosen)
+    assert (of["part", "object"] ^ of["part", "background"]).all()
+    assert (sum(mask.astype(int) for (kind, _), mask in of.items() if kind == "colour") == 1).all()
+    table = rows(folder / "concepts.csv")
+    assert [(row["kind"], row["name"]) for row in table] == names
+    assert [float(row["share"]) for row in table] == pytest.approx(masks.mean(axis=(0, 2)).tolist())
+    with Image.open(folder / "concepts.png") as sheet:
+        assert json.loads(sheet.info["images"]) == [row["id"] for row in chosen]
+
+
 @pytest.mark.parametrize("images", ["few", "wrong"])
 def test_cams_with_h5py_alone(finished: Project, images: str) -> None:
     folder = finished.study / "cams" / "net" / images
@@ -441,6 +469,7 @@ def test_report_without_network(copy: Project) -> None:
         "Models",
         "Activations",
         "Filter patterns",
+        "Units",
         "Class activation maps",
         "Attributions",
         "Judging",

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
 from convscope.concepts.colours import to_lab
 from convscope.concepts.names import FREQUENCIES, ORIENTATIONS, TEXTURES
@@ -119,6 +120,15 @@ def test_an_edge_a_corner_and_a_line_are_no_texture() -> None:
 def test_octaves(wavelength: float, name: str) -> None:
     for line in (0, 45, 90):
         assert prevailing(frequency_labels(grating(line, wavelength)), FREQUENCIES) == (name, 1.0)
+
+
+def test_a_sharp_outline_is_fine_and_a_blurred_one_is_coarse() -> None:
+    sharp = np.where(ROWS < 32, 20.0, 80.0)
+    blurred = gaussian_filter(sharp, 3.0)
+    for lightness, name in ((sharp, "fine"), (blurred, "coarse")):
+        labels = frequency_labels(as_lab(lightness))
+        assert set(np.unique(labels[29:35])) == {FREQUENCIES.index(name)}
+        assert (labels[[4, -4]] == FREQUENCIES.index("smooth")).all()
 
 
 def test_what_hardly_changes_is_smooth() -> None:
