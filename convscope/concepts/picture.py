@@ -122,6 +122,6 @@ class _Picture:
         inner = self.inner.shape[0], self.inner.shape[1]
         masks = np.zeros((len(PLACES), *self.inside.shape), bool)
         masks[(slice(None), *self.shown.box)] = place_masks(inner)
-        # Of every small pixel at least half of what is picture.
-        most = self.reduction.areas(masks) * 2 >= self.reduction.areas(self.inside)
+        # Of every small pixel more than half of what is picture: half of one is in neither third.
+        most = self.reduction.areas(masks) * 2 > self.reduction.areas(self.inside)
         return Seen(self.known, dict(zip(PLACES, most & self.known, strict=True)))

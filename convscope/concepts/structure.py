@@ -27,6 +27,8 @@ COHERENT = 1 / 2
 # Texture is told over a length that holds several hairs or blades: two thirds of the pixels are steep there, and half of the slopes at
 # least cancel, up and down a hair again, while those of an edge (1) and of a corner (0.7) do not.
 ELEMENTS, BUSY, ONE_WAY = 6.0, 2 / 3, 0.5
+# Stripes are several: over a length in which a single one of up to six pixels does not make two thirds steep.
+STRIPES = 9.0
 # Octaves of the pyramid, as the Gaussians between which they lie: most of what is kept has wavelengths of about 3, 6 and 13 pixels.
 # All are gathered over one length, a wavelength of the coarsest, or the widest window would win wherever nothing is.
 BANDS = (0.5, 1.0, 2.0, 4.0)
@@ -66,11 +68,13 @@ def texture_labels(lab: np.ndarray) -> NDArray[np.int64]:
     """
     slopes = _slopes(lab)
     energy, coherence, _ = _tensor(slopes, ELEMENTS)
-    busy = _smooth((_tensor(slopes, SLOPE)[0] >= STEEP**2).astype(np.float32), ELEMENTS)
+    steep = (_tensor(slopes, SLOPE)[0] >= STEEP**2).astype(np.float32)
     length = _smooth(np.sqrt((slopes**2).sum(axis=(0, 3))), ELEMENTS)
     together = np.sqrt(sum((_smooth(part, ELEMENTS) ** 2).sum(axis=-1) for part in slopes))
-    found = (busy >= BUSY) & (energy >= STEEP**2) & (together <= ONE_WAY * length)
-    return np.where(found, np.where(coherence < COHERENT, 0, 1), NOTHING)
+    there = (energy >= STEEP**2) & (together <= ONE_WAY * length)
+    rough = there & (coherence < COHERENT) & (_smooth(steep, ELEMENTS) >= BUSY)
+    striped = there & (coherence >= COHERENT) & (_smooth(steep, STRIPES) >= BUSY)
+    return np.where(rough, 0, np.where(striped, 1, NOTHING))
 
 
 def frequency_labels(lab: np.ndarray) -> NDArray[np.int64]:

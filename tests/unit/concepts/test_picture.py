@@ -26,6 +26,16 @@ def test_thirds_the_centre_and_the_border() -> None:
     assert masks["border"].sum() == 30 * 60 - 26 * 56 and not masks["border"][2:-2, 2:-2].any()
 
 
+def test_places_are_apart_and_even_when_they_are_made_smaller() -> None:
+    everything = (slice(0, 224), slice(0, 224))
+    masks = seen_in(Shown(plain(0, 0, 0, size=(224, 224)), everything), ["place"], [], (112, 112))["place"].masks
+    assert (masks["top"] == masks["bottom"][::-1]).all() and (masks["left"] == masks["right"][:, ::-1]).all()
+    assert (
+        masks["top"].sum() == 37 * 112 and masks["centre"].sum() == 36 * 36 and masks["border"].sum() == 112**2 - 98**2
+    )
+    assert not (masks["centre"] & (masks["top"] | masks["bottom"] | masks["left"] | masks["right"])).any()
+
+
 @pytest.mark.parametrize("size", [(1, 1), (1, 40), (2, 2), (7, 3)])
 def test_places_of_pictures_of_a_pixel(size: tuple[int, int]) -> None:
     masks = dict(zip(PLACES, place_masks(size), strict=True))

@@ -111,8 +111,12 @@ def test_rough_is_many_directions_and_stripes_are_one() -> None:
 
 def test_an_edge_a_corner_and_a_line_are_no_texture() -> None:
     edge, corner = np.where(ROWS < 32, 80.0, 20.0), np.where((ROWS < 32) & (COLUMNS < 32), 80.0, 20.0)
-    line, ramp = np.where(np.abs(ROWS - 32) < 2, 80.0, 20.0), 1.5 * ROWS
-    for lightness in (edge, edge.T, corner, corner[::-1], line, line.T, ramp):
+    line, bar, ramp = (
+        np.where(np.abs(ROWS - 32) < 2, 80.0, 20.0),
+        np.where(np.abs(ROWS - 32) < 3, 80.0, 20.0),
+        1.5 * ROWS,
+    )
+    for lightness in (edge, edge.T, corner, corner[::-1], line, line.T, bar, ramp):
         assert (texture_labels(as_lab(lightness))[INNER] == NOTHING).all()
 
 
