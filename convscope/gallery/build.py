@@ -1,167 +1,24 @@
 """Renders the pages of a study's gallery."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from convscope.figure_index.names import OF_OTHER_HEADS
 from convscope.gallery.collect import collect
 from convscope.gallery.explained import Explanations
 from convscope.gallery.figure_page import entries
 from convscope.gallery.filters import Layer
 from convscope.gallery.heatmaps import Heatmaps
-from convscope.gallery.image_pages import ImagePages, image_pages
-from convscope.gallery.names import Names, link, slug
-from convscope.gallery.pictures import banner, strip
+from convscope.gallery.image_data import FIRST, IN_THE_PAGE, heatmap_columns, page_columns, slots
+from convscope.gallery.image_pages import ImagePage, ImagePages, image_pages
+from convscope.gallery.names import link, slug
 from convscope.gallery.predictions import prediction_table
 from convscope.gallery.records import Model, Study
-from convscope.gallery.tables import number
+from convscope.gallery.site import HERE, STATIC, Site
 from convscope.gallery.unfinished import Unfinished
-from convscope.judging.names import title_of
 from convscope.storage.files import write_json, write_text
 
 CARD, UNFINISHED_CARD = "study.json", "unfinished.json"
-_HERE = Path(__file__).parent
-_STATIC = ("gallery.css", "gallery.js", "data.js", "virtual.js", "predictions.js", "watching.js")
-_PAGES = (
-    "model_*.html",
-    "layer_*.html",
-    "images_*.html",
-    "methods_*.html",
-    "image_*.html",
-    "predictions_*.html",
-    "judging_*.html",
-    "segmentation_*.html",
-    "figures.html",
-    "comparison_*.html",
-    "watching_*.html",
-)
-_UNKNOWN = "\u2013"
-_PICTURES = ("strip_*.jpg", "banner_*.jpg", "figure_*.jpg")
-
-
-def _number_or_dash(value: Any) -> str:
-    known = number(value)
-    return _UNKNOWN if known is None else f"{known:.3f}"
-
-
-def _percent(value: Any, digits: int = 1) -> str:
-    known = number(value)
-    return _UNKNOWN if known is None else f"{100 * known:.{digits}f} %"
-
-
-def _value(value: Any) -> str:
-    """A setting or a measure as people write it: no long tails of digits, yes and no, lists with commas."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return ", ".join(_value(entry) for entry in value)
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    if value is None:
-        return _UNKNOWN
-    return f"{value:,}".replace(",", "\u202f") if isinstance(value, int) and abs(value) >= 10000 else str(value)
-
-
-def _preprocessing(spec: dict[str, Any]) -> str:
-    """What a model does to pixel values 0..255, as a formula: channels that are treated alike are written once."""
-    scale, offset = ([number(part) for part in spec.get(key) or []] for key in ("scale", "offset"))
-    if set(scale) <= {1.0} and set(offset) <= {0.0}:
-        return "none: pixels in 0..255"
-    times, plus = (_value(part[0]) if len(set(part)) == 1 else f"({_value(part)})" for part in (scale, offset))
-    return f"pixels \u00d7 {times} + {plus}".replace("+ -", "\u2212 ")
-
-
-def _words(key: str) -> str:
-    return str(key).replace("_", " ").replace("relus", "ReLUs")
-
-
-def _figure_words(stem: str, head: str) -> str:
-    return OF_OTHER_HEADS.get(head, {}).get(stem, _words(stem))
-
-
-def page_templates() -> Environment:
-    """The templates of all pages."""
-    # Everything is escaped: names of files, classes and models are data, whatever they look like.
-    environment = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(
-        percent=_percent,
-        number_or_dash=_number_or_dash,
-        value=_value,
-        words=_words,
-        figure_words=_figure_words,
-        slug=slug,
-        preprocessing=_preprocessing,
-    )
-    environment.filters["method_title"] = title_of
-    return environment
-
-
-class _Site:
-    """One gallery being written: knows the name of every page and the address of every file."""
-
-    def __init__(self, study: Study, folder: Path) -> None:
-        self.study, self.folder = study, folder
-        self.names, self.picture_names = Names(), Names()
-        self.written: set[Path] = set()
-        self.pictures: dict[tuple[str, ...], Path] = {}
-        self.environment = page_templates()
-        self.environment.globals.update(
-            study=study,
-            url=lambda path: link(path, folder),
-            short=lambda path: link_text(path, study.folder),
-            page=self.page,
-            picture=lambda *parts: self.pictures.get(parts),
-            styles=None,
-            home=link(folder.parent.parent / "index.html", folder),
-        )
-
-    def page(self, *parts: str) -> str:
-        """File name of the page of a model, a layer, a model's image set, or an image of one."""
-        return f"{self.names(*parts)}.html"
-
-    def render(self, template: str, name: str, **values: Any) -> None:
-        path = self.folder / name
-        # A name may be no text, wherever it comes up: in what a job says of a class, too.
-        write_text(path, self.environment.get_template(template).render(**values).encode("utf-8", "replace").decode())
-        self.written.add(path)
-
-    def make_pictures(self) -> None:
-        for model in self.study.models:
-            drawn = [layer for layer in model.shown_layers if layer.grid and layer.grid.patterns]
-            for layer in drawn:
-                path = self._picture("strip", model.name, layer.name)
-                if layer.grid:
-                    strip(layer.grid, path)
-            if drawn:
-                banner(drawn, self._picture("banner", model.name))
-
-    def _picture(self, *parts: str) -> Path:
-        path = self.folder / "pictures" / f"{self.picture_names(*parts)}.jpg"
-        self.pictures[parts] = path
-        self.written.add(path)
-        return path
-
-    def remove_stale(self) -> None:
-        """Delete pages and pictures of models, layers and sets that the study no longer has."""
-        stale = [path for pattern in _PAGES for path in self.folder.glob(pattern)]
-        stale += [path for pattern in _PICTURES for path in (self.folder / "pictures").glob(pattern)]
-        for path in sorted(set(stale) - self.written):
-            path.unlink()
-
-
-def link_text(path: Path, folder: Path) -> str:
-    """A file's place inside the results folder, to read (not to click)."""
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else path.name
 
 
 def build_gallery(results: Path, config: Mapping[str, Any], out: Path, unfinished: Unfinished | None = None) -> Study:
@@ -187,12 +44,15 @@ def build_gallery(results: Path, config: Mapping[str, Any], out: Path, unfinishe
     if unfinished:
         (out.parent / CARD).unlink(missing_ok=True)
     study = collect(results, config, unfinished)
-    site = _Site(study, out.parent)
+    site = Site(study, out.parent)
     out.parent.mkdir(parents=True, exist_ok=True)
-    for name in _STATIC:
-        write_text(out.parent / name, (_HERE / "static" / name).read_text(encoding="utf-8"))
+    for name in STATIC:
+        write_text(out.parent / name, (HERE / "static" / name).read_text(encoding="utf-8"))
     site.make_pictures()
     pages = {model.name: image_pages(model) for model in study.models}
+    site.large = {
+        (model, entry.image_set) for model, sets in pages.items() for entry in sets if len(entry.images) > IN_THE_PAGE
+    }
     for model in study.models:
         _model_pages(site, model, pages[model.name])
     _image_pages(site, pages)
@@ -210,7 +70,7 @@ def build_gallery(results: Path, config: Mapping[str, Any], out: Path, unfinishe
     return study
 
 
-def _model_pages(site: _Site, model: Model, pages: tuple[ImagePages, ...]) -> None:
+def _model_pages(site: Site, model: Model, pages: tuple[ImagePages, ...]) -> None:
     site.render("model.html.j2", site.page("model", model.name), model=model)
     shown = model.shown_layers
     for position, layer in enumerate(shown):
@@ -231,8 +91,7 @@ def _model_pages(site: _Site, model: Model, pages: tuple[ImagePages, ...]) -> No
         name = site.page("predictions", model.name, tested)
         site.render("predictions.html.j2", name, model=model, table=table, explained_in=places)
     for heatmaps in model.heatmaps:
-        name = site.page("images", model.name, heatmaps.image_set)
-        site.render("images.html.j2", name, model=model, heatmaps=heatmaps, classes=_classes(model, heatmaps))
+        _heatmap_page(site, model, heatmaps)
     for explained in model.explained:
         name = site.page("methods", model.name, explained.image_set)
         site.render("methods.html.j2", name, model=model, explained=explained, classes=_classes(model, explained))
@@ -248,30 +107,101 @@ def _model_pages(site: _Site, model: Model, pages: tuple[ImagePages, ...]) -> No
         site.render("watching.html.j2", name, model=model, watched=watched)
 
 
-def _image_pages(site: _Site, every: dict[str, tuple[ImagePages, ...]]) -> None:
-    """One page an explained image, with links to the same picture in other sets and by other models."""
+def _heatmap_page(site: Site, model: Model, heatmaps: Heatmaps) -> None:
+    """The page of a set's heatmaps, and the table beside it: of a large set the page has the first images alone."""
+    name = site.page("images", model.name, heatmaps.image_set)
+    image_set = heatmaps.image_set
+    columns, whole = heatmap_columns(
+        heatmaps,
+        url=lambda path: link(path, site.folder),
+        page=lambda identity: site.image_page(model.name, image_set, identity),
+    )
+    head = str(model.spec.get("head", ""))
+    others = [
+        {"model": other.name, "table": site.page("images", other.name, image_set).removesuffix(".html")}
+        for other in site.study.models
+        if other is not model and image_set in {entry.image_set for entry in other.heatmaps}
+    ]
+    about = {
+        "model": model.name,
+        "image_set": image_set,
+        "head": head,
+        "likeliest": "likeliest " if head == "multilabel" else "",
+        "slots": slots(heatmaps),
+        "others": others,
+    }
+    site.render(
+        "images.html.j2",
+        name,
+        model=model,
+        heatmaps=heatmaps,
+        classes=_classes(model, heatmaps),
+        large=len(heatmaps.images) > IN_THE_PAGE,
+        first=FIRST,
+        data=site.write_data(name, columns, whole, about, scripts=True),
+    )
+
+
+def _image_pages(site: Site, every: dict[str, tuple[ImagePages, ...]]) -> None:
+    """One page an explained image, with links to the same picture in other sets and by other models; of a large set one for all."""
     same: dict[str, list[tuple[str, str, str]]] = {}
     for name, sets in every.items():
         for pages in sets:
             for image in pages.images:
                 same.setdefault(image.path, []).append((name, pages.image_set, image.id))
+
+    def elsewhere(model: Model, pages: ImagePages, image: ImagePage) -> list[tuple[str, str, str]]:
+        return [other for other in same[image.path] if other != (model.name, pages.image_set, image.id)]
+
     for model in site.study.models:
         for pages in every[model.name]:
-            for image, place in zip(pages.images, pages.places(), strict=True):
-                here = (model.name, pages.image_set, image.id)
-                elsewhere = [other for other in same[image.path] if other != here]
+            large = (model.name, pages.image_set) in site.large
+            data = _image_table(
+                site, model, pages, {image.id: elsewhere(model, pages, image) for image in pages.images}, large
+            )
+            for image, place in list(zip(pages.images, pages.places(), strict=True))[: 1 if large else None]:
+                parts = ("image", model.name, pages.image_set, *(() if large else (image.id,)))
                 site.render(
                     "image.html.j2",
-                    site.page("image", *here),
+                    site.page(*parts),
                     model=model,
                     pages=pages,
                     image=image,
                     place=place,
-                    elsewhere=elsewhere,
+                    elsewhere=elsewhere(model, pages, image),
+                    large=large,
+                    data=data,
                 )
 
 
-def _figure_page(site: _Site, config: Mapping[str, Any]) -> None:
+def _image_table(
+    site: Site, model: Model, pages: ImagePages, elsewhere: Mapping[str, Sequence[tuple[str, str, str]]], large: bool
+) -> Path:
+    """The table of a set's pages of single images."""
+    links = {
+        key: [(f"{other[0]}, {other[1]}", site.image_page(*other)) for other in others]
+        for key, others in elsewhere.items()
+    }
+    columns, whole = page_columns(pages, lambda path: link(path, site.folder), links)
+    judged = next((entry.gates for entry in model.judged if entry.image_set == pages.image_set), {})
+    judging = site.page("judging", model.name, pages.image_set)
+    heatmaps = pages.image_set in {entry.image_set for entry in model.heatmaps}
+    own_head = model.cam_head is None or model.cam_head.own
+    about = {
+        "model": model.name,
+        "image_set": pages.image_set,
+        "head": pages.head,
+        "set_page": site.page("images" if heatmaps else "methods", model.name, pages.image_set),
+        "gates": {
+            method: [gate.status.replace(" ", "-"), gate.words, f"{judging}#gate-{slug(method)}"]
+            for method, gate in judged.items()
+        },
+        "cam_head": None if own_head else f"{site.page('model', model.name)}#cam-head",
+    }
+    return site.write_data(site.page("image", model.name, pages.image_set), columns, whole, about, scripts=large)
+
+
+def _figure_page(site: Site, config: Mapping[str, Any]) -> None:
     found = entries(site.study, config, site.folder / "pictures")
     site.written.update(entry.thumbnail for entry in found if entry.thumbnail)
     site.render("figures.html.j2", "figures.html", entries=found)
@@ -288,7 +218,7 @@ def _classes(model: Model, heatmaps: Heatmaps | Explanations) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda c: (order.index(c[0]) if c[0] in order else len(order), c[0])))
 
 
-def study_hero(site: _Site) -> Path | None:
+def study_hero(site: Site) -> Path | None:
     """The picture that stands for a study: a model's banner, else a sheet of heatmaps, else a contact sheet."""
     study = site.study
     candidates: list[Path | None] = [site.pictures.get(("banner", model.name)) for model in study.models]
@@ -298,7 +228,7 @@ def study_hero(site: _Site) -> Path | None:
     return next((path for path in candidates if path), None)
 
 
-def _card(site: _Site, hero: Path | None) -> dict[str, Any]:
+def _card(site: Site, hero: Path | None) -> dict[str, Any]:
     """What the list of studies needs to know; addresses are relative to the gallery's folder."""
     study = site.study
     return {

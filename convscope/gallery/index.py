@@ -8,8 +8,9 @@ from typing import Any
 from markupsafe import Markup
 
 from convscope.errors import UserError
-from convscope.gallery.build import CARD, UNFINISHED_CARD, page_templates
+from convscope.gallery.build import CARD, UNFINISHED_CARD
 from convscope.gallery.names import link
+from convscope.gallery.site import page_templates
 from convscope.gallery.tables import read_object
 
 _STYLES = Path(__file__).parent / "static" / "gallery.css"
