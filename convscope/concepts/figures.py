@@ -75,33 +75,32 @@ def draw_concepts(
             ]
             names = [found.concepts[index].name for index in some]
             captions = [f"{name}\n{100 * shares[kind + chr(0) + name]:.2g} %" for name in names]
-            bands.append(_band(kind, rows, captions))
+            bands.append(_band(kind, rows, captions, found.size))
     width = max((band.shape[1] for band in bands), default=_CELL)
     bands = [np.pad(band, ((0, 0), (0, width - band.shape[1]), (0, 0)), constant_values=255) for band in bands]
     sheet = np.concatenate(bands) if bands else np.full((_CELL, width, 3), 255, np.uint8)
     save_png(path, sheet, concepts=[[concept.kind, concept.name] for concept in found.concepts], **facts)
 
 
-def _band(kind: str, rows: Sequence[Sequence[Pixels]], captions: Sequence[str]) -> Pixels:
-    """One band: the kind, a name over each column, the pictures."""
+def _band(kind: str, rows: Sequence[Sequence[Pixels]], captions: Sequence[str], size: tuple[int, int]) -> Pixels:
+    """One band: the kind, a name over each column, the pictures, all of a (height, width)."""
     font, title = caption_font(_FONT, "".join(captions)), caption_font(_TITLE, kind)
     lines = [wrap_text(caption, font, _CELL) for caption in captions]
     head = _TITLE + 3 * _GAP + max(map(len, lines)) * _LINE
-    step = _CELL + _GAP
+    high, wide = (max(round(side * _CELL / max(size)), 1) for side in size)
+    across, down = _CELL + _GAP, high + _GAP
     count = len(captions) + 1
-    sheet = Image.new("RGB", (_GAP + count * step, head + max(len(rows), 1) * step + _GAP), _PAPER)
+    sheet = Image.new("RGB", (_GAP + count * across, head + max(len(rows), 1) * down + _GAP), _PAPER)
     pen = ImageDraw.Draw(sheet)
     title.write(pen, (_GAP, _GAP + _TITLE / 2), kind, _INK, "lm")
     for column, text in enumerate(lines, start=1):
         for number, line in enumerate(text):
-            at = _GAP + column * step, head - (len(text) - number - 0.5) * _LINE - _GAP
+            at = _GAP + column * across, head - (len(text) - number - 0.5) * _LINE - _GAP
             font.write(pen, at, line, _PALE if number == len(text) - 1 else _INK, "lm")
     for row, cells in enumerate(rows):
         for column, cell in enumerate(cells):
-            scale = min(_CELL / cell.shape[0], _CELL / cell.shape[1])
-            inner = tuple(max(round(side * scale), 1) for side in cell.shape[:2])
-            drawn = Image.fromarray(cell).resize((inner[1], inner[0]), Image.Resampling.NEAREST)
-            sheet.paste(drawn, (_GAP + column * step, head + row * step))
+            drawn = Image.fromarray(cell).resize((wide, high), Image.Resampling.NEAREST)
+            sheet.paste(drawn, (_GAP + column * across, head + row * down))
     if not rows:
-        font.write(pen, (_GAP, head + _CELL / 2), "no pictures", _INK, "lm")
+        font.write(pen, (_GAP, head + down / 2), "no pictures", _INK, "lm")
     return np.array(sheet)
