@@ -14,7 +14,7 @@ from convscope.figure_index.sources import Source
 from convscope.gallery.records import Study
 from convscope.storage.files import atomic_path
 
-_SIDE = 320
+_SIDE = 480
 
 
 @dataclass(frozen=True)

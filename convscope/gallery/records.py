@@ -52,6 +52,11 @@ class Evaluation:
     headline: tuple[float | None, str] = (None, "accuracy")
     warnings: tuple[str, ...] = ()
 
+    @property
+    def confusion_figures(self) -> tuple[Path, ...]:
+        """The figures that say what a table of the confusion matrix says."""
+        return tuple(path for path in self.figures if path.stem in ("confusion", "confusion_normalised"))
+
 
 @dataclass(frozen=True)
 class Sheets:

@@ -84,7 +84,7 @@ def test_figures_by_name(made: Path) -> None:
     for name in ("filter_grids", "all_channels"):
         assert f'src="pictures/figure_{name}.jpg"' in here
         with Image.open(folder / f"pictures/figure_{name}.jpg") as image:
-            assert max(image.size) <= 320
+            assert max(image.size) <= 480
     assert not [path for path in (folder / "pictures").iterdir() if path.name.startswith(".")]
 
 
@@ -363,3 +363,26 @@ def test_the_two_commands(tmp_path: Path) -> None:
     given = ["--studies", str(out.parent / "study.json"), "--out", str(index)]
     subprocess.run([sys.executable, "-m", "scripts.index", *given], cwd=top, check=True, capture_output=True)
     assert "Pets <b>& friends</b>" in Page(index).words and "35 pages" in (tmp_path / "log").read_text()
+
+
+def test_the_confusion_matrix_is_shown_once(tmp_path: Path) -> None:
+    """As a table whose cells lead to the pictures; of many classes as the pictures that the report drew."""
+    results = fixture.make_results(tmp_path)
+    folder = results / "evaluation" / "convnet" / "pets.test"
+    for name in ("confusion", "confusion_normalised", "roc", "most_confident_errors"):
+        fixture.picture(folder / f"{name}.png", 40, 60, 1)
+    out = results / "gallery" / "index.html"
+
+    def shown() -> tuple[int, list[str], set[str]]:
+        build_gallery(results, fixture.CONFIG, out)
+        text = (out.parent / "model_convnet.html").read_text(encoding="utf-8")
+        drawn = re.findall(r'<img src="\.\./evaluation/convnet/pets\.test/(\w+)\.png"', text)
+        linked = set(re.findall(r'<a href="\.\./evaluation/convnet/pets\.test/(\w+)\.png">', text))
+        return text.count('aria-label="Confusion matrix of pets / test"'), drawn, linked
+
+    assert shown() == (1, ["most_confident_errors", "roc"], {"confusion", "confusion_normalised"})
+    table = folder / "predictions.csv"
+    head, first, *rest = table.read_text(encoding="utf-8").splitlines()
+    many = [first.replace(",cat,", f",class {k},", 1) for k in range(13)]
+    table.write_text("\n".join([head, *many, *rest]), encoding="utf-8")
+    assert shown() == (0, ["confusion", "confusion_normalised", "most_confident_errors", "roc"], set())
