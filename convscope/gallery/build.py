@@ -9,7 +9,7 @@ from convscope.gallery.explained import Explanations
 from convscope.gallery.figure_page import entries
 from convscope.gallery.filters import Layer
 from convscope.gallery.heatmaps import Heatmaps
-from convscope.gallery.image_data import FIRST, IN_THE_PAGE, heatmap_columns, page_columns, slots
+from convscope.gallery.image_data import FIRST, IN_THE_PAGE, heatmap_columns, page_columns, slots, summary
 from convscope.gallery.image_pages import ImagePage, ImagePages, image_pages
 from convscope.gallery.names import link, slug
 from convscope.gallery.predictions import prediction_table
@@ -93,8 +93,7 @@ def _model_pages(site: Site, model: Model, pages: tuple[ImagePages, ...]) -> Non
     for heatmaps in model.heatmaps:
         _heatmap_page(site, model, heatmaps)
     for explained in model.explained:
-        name = site.page("methods", model.name, explained.image_set)
-        site.render("methods.html.j2", name, model=model, explained=explained, classes=_classes(model, explained))
+        _methods_page(site, model, explained)
     for found in model.segmented:
         name = site.page("segmentation", model.name, found.image_set)
         site.render("segmentation.html.j2", name, model=model, found=found)
@@ -110,26 +109,11 @@ def _model_pages(site: Site, model: Model, pages: tuple[ImagePages, ...]) -> Non
 def _heatmap_page(site: Site, model: Model, heatmaps: Heatmaps) -> None:
     """The page of a set's heatmaps, and the table beside it: of a large set the page has the first images alone."""
     name = site.page("images", model.name, heatmaps.image_set)
-    image_set = heatmaps.image_set
-    columns, whole = heatmap_columns(
-        heatmaps,
-        url=lambda path: link(path, site.folder),
-        page=lambda identity: site.image_page(model.name, image_set, identity),
-    )
-    head = str(model.spec.get("head", ""))
     others = [
-        {"model": other.name, "table": site.page("images", other.name, image_set).removesuffix(".html")}
+        {"model": other.name, "table": site.page("images", other.name, heatmaps.image_set).removesuffix(".html")}
         for other in site.study.models
-        if other is not model and image_set in {entry.image_set for entry in other.heatmaps}
+        if other is not model and heatmaps.image_set in {entry.image_set for entry in other.heatmaps}
     ]
-    about = {
-        "model": model.name,
-        "image_set": image_set,
-        "head": head,
-        "likeliest": "likeliest " if head == "multilabel" else "",
-        "slots": slots(heatmaps),
-        "others": others,
-    }
     site.render(
         "images.html.j2",
         name,
@@ -138,8 +122,44 @@ def _heatmap_page(site: Site, model: Model, heatmaps: Heatmaps) -> None:
         classes=_classes(model, heatmaps),
         large=len(heatmaps.images) > IN_THE_PAGE,
         first=FIRST,
-        data=site.write_data(name, columns, whole, about, scripts=True),
+        data=_card_table(site, name, model, heatmaps, others),
     )
+
+
+def _methods_page(site: Site, model: Model, explained: Explanations) -> None:
+    """The page of all methods: every image with all its maps, of a large set with those of one class, from a table."""
+    name = site.page("methods", model.name, explained.image_set)
+    large = len(explained.images) > IN_THE_PAGE
+    site.render(
+        "methods.html.j2",
+        name,
+        model=model,
+        explained=explained,
+        classes=_classes(model, explained),
+        large=large,
+        first=FIRST,
+        summary=summary(explained),
+        data=_card_table(site, name, model, summary(explained), []) if large else None,
+    )
+
+
+def _card_table(site: Site, page: str, model: Model, heatmaps: Heatmaps, others: Sequence[Mapping[str, str]]) -> Path:
+    """The table of a page of photos with their maps."""
+    columns, whole = heatmap_columns(
+        heatmaps,
+        url=lambda path: link(path, site.folder),
+        page=lambda identity: site.image_page(model.name, heatmaps.image_set, identity),
+    )
+    head = str(model.spec.get("head", ""))
+    about = {
+        "model": model.name,
+        "image_set": heatmaps.image_set,
+        "head": head,
+        "likeliest": "likeliest " if head == "multilabel" else "",
+        "slots": slots(heatmaps),
+        "others": list(others),
+    }
+    return site.write_data(page, columns, whole, about, scripts=True)
 
 
 def _image_pages(site: Site, every: dict[str, tuple[ImagePages, ...]]) -> None:

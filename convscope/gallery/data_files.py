@@ -8,7 +8,8 @@ JSON to one function, and once more as JSON for other programs:
     data/<name>.whole.js  the columns by which a page sorts, filters and finds, of all rows
     data/<name>.json      all of it, unpacked
 
-Columns are lists of values, not rows objects with the same keys again and again; what repeats in a column is written once.
+Columns are lists of values, not rows with the same keys again and again; what repeats in a column is written once. Pictures that are
+cut from a sheet want sheets of about a megapixel: a browser decodes all of one for a single cell, and keeps what it decoded.
 
 How a page of a layer's 2,048 filters uses it:
 

@@ -1,10 +1,12 @@
 """The tables beside the pages of large image sets: what the page of all pictures shows, and what the page of one does."""
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from convscope.gallery.heatmaps import Heatmaps
+from convscope.gallery.explained import ExplainedImage, Explanations
+from convscope.gallery.heatmaps import ClassMap, Explained, Heatmaps
 from convscope.gallery.image_pages import ImagePage, ImagePages, Shown
 from convscope.gallery.names import slug
 from convscope.gallery.tables import PredictedImage
@@ -48,6 +50,27 @@ def heatmap_columns(heatmaps: Heatmaps, url: Url, page: Callable[[str], str]) ->
         columns[f"empty{slot}"] = [found and found.empty for found in maps]
         columns[f"overlay{slot}"] = [found and _address(found.overlay, url) for found in maps]
     return columns, ("key", "class", "result", "confidence")
+
+
+def summary(explained: Explanations) -> Heatmaps:
+    """Explanations as heatmaps are shown: of each image the methods' maps for the first of its classes."""
+
+    def maps(image: ExplainedImage) -> tuple[ClassMap, ...]:
+        return tuple(
+            ClassMap(found.method, found.title, target.name, target.score, found.empty, found.overlay or found.map)
+            for target in image.targets[:1]
+            for found in target.maps
+        )
+
+    images = tuple(
+        Explained(
+            **{field.name: getattr(image, field.name) for field in dataclasses.fields(PredictedImage)},
+            maps=maps(image),
+        )
+        for image in explained.images
+    )
+    titles = tuple(title for _, title, _ in explained.methods)
+    return Heatmaps(explained.model, explained.image_set, titles, images, (), (), explained.files)
 
 
 def slots(heatmaps: Heatmaps) -> int:

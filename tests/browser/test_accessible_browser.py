@@ -24,7 +24,7 @@ def gallery(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     fixture.add_judging(results)
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "large sets":
-            patch.setattr(build, "IN_THE_PAGE", 3)
+            patch.setattr(build, "IN_THE_PAGE", 2)
         build_gallery(results, fixture.add_watching(results), results / "gallery" / "index.html")
     build_index([], root / "index.html")
     return results / "gallery"

@@ -31,7 +31,7 @@ def galleries(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         config = add_other_model(results)
         with pytest.MonkeyPatch.context() as patch:
             if name == LARGE:
-                patch.setattr(build, "IN_THE_PAGE", 3)
+                patch.setattr(build, "IN_THE_PAGE", 2)
                 patch.setattr(build, "FIRST", 2)
             build_gallery(results, config, results / "gallery" / "index.html")
         found[name] = results / "gallery"
@@ -266,3 +266,25 @@ def test_a_slider_between_methods_on_the_page_of_an_image(page: Any, galleries: 
     page.wait_for_function(f"document.querySelectorAll('.lightbox-between select')[1].value !== {first!r}")
     left.select_option(first)
     assert page.eval_on_selector_all(".over img", "(all) => all.map((one) => one.alt)") == [first, right.input_value()]
+
+
+def test_every_method_of_a_large_set(page: Any, galleries: dict[str, Path]) -> None:
+    page.set_viewport_size({"width": 1000, "height": 1600})
+    page.goto(next(galleries[LARGE].glob("methods_convnet_test*.html")).as_uri())
+    page.wait_for_selector("[role=gridcell] .pair")
+    assert shown(page) == ["img_0", "img_1", "img_2"] and page.get_attribute("[role=grid]", "aria-colcount") == "1"
+    first = page.locator("#i-img_0")
+    assert first.locator(".label").all_inner_texts() == [
+        f"{title}: cat" for title in ("Saliency", "Integrated gradients")
+    ]
+    assert first.locator("img").count() == 3 and "image_convnet_test" in first.locator(".whole-page a").get_attribute(
+        "href"
+    )
+    page.click(".chip:has-text('wrong')")
+    assert shown(page) == ["img_1"] and page.inner_text(".shown") == "1 of 3 shown"
+    page.click("[data-item=i-img_1]")
+    page.wait_for_selector("dialog[open]")
+    page.click("text=Compare")
+    assert page.locator(".lightbox-between select").first.locator("option").all_inner_texts() == [
+        "photo", "Saliency", "Integrated gradients",
+    ]  # fmt: skip

@@ -51,7 +51,7 @@
     const draw = (row) => convscope.card(row, table.about);
     const grid = convscope.virtual(home, {
       count: order.length,
-      least: 21 * Number.parseFloat(getComputedStyle(document.documentElement).fontSize),
+      least: list.matches(".broad") ? Infinity : 21 * Number.parseFloat(getComputedStyle(document.documentElement).fontSize),
       cell: (place) => { const row = table.row(order[place]); return row && draw(row); },
       load: (from, to) => table.load(order.slice(from, to)),
       sample: () => draw(table.row(0)),
