@@ -253,10 +253,13 @@ class ShardWriter:
                     digests[place] = short_digest(dataset.id.read_direct_chunk(place)[1])
             return values.nbytes
         cached = 0
+        known = getattr(values, "digests", None)
+        values = np.asarray(values)
         for index, image in enumerate(values):
-            for start in range(0, len(image), step):
+            for number, start in enumerate(range(0, len(image), step)):
                 place = (self._done + index, start, 0, 0)
-                cached += self._chunks.write(path, place, image[start : start + step])
+                digest = None if known is None else int(known[index, number])
+                cached += self._chunks.write(path, place, image[start : start + step], digest)
                 digests[place] = self._chunks.last_digest
         return cached
 

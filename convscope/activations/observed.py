@@ -4,6 +4,7 @@ TensorFlow needs operations for that of which each reads from memory what anothe
 mark what is not zero, pool again). Here a place is read once, and worked on while the nearest cache holds it.
 """
 
+import dataclasses
 import itertools
 import mmap
 import platform
@@ -17,7 +18,8 @@ from llvmlite import binding, ir
 from numba import types
 from numba.extending import intrinsic
 
-from convscope.storage.chunks import PAGE
+from convscope.activations.hot_digests import call, feed, functions, state
+from convscope.storage.chunks import PAGE, WithDigests, rows_of_a_chunk
 
 _STATISTICS = ("mean", "maximum", "zeros")
 
@@ -25,6 +27,8 @@ _LARGEST = np.float32(np.finfo(np.float16).max)
 _ZERO, _ONE = np.float32(0), np.float32(1)
 _LEAST = np.float32(-np.inf)
 _NOTHING = np.zeros(0, np.float32)
+# Numbers that are looked at together: with what they were made from they have room in the nearest cache but one.
+_HOT = 2**13
 
 
 def works_here() -> bool:
@@ -60,7 +64,18 @@ def _kept(value: Any) -> Any:
 
 @_compiled
 def _pass(
-    maps: Any, scale: Any, offset: Any, floor: Any, after: Any, measured: Any, stored: Any, apart: int, statistics: Any
+    maps: Any,
+    scale: Any,
+    offset: Any,
+    floor: Any,
+    after: Any,
+    measured: Any,
+    stored: Any,
+    apart: int,
+    statistics: Any,
+    xxh: Any,
+    chunk: int,
+    digests: Any,
 ) -> None:
     """Keep maps, make what goes on, measure one of them.
 
@@ -71,14 +86,20 @@ def _pass(
         measured: `maps` or `after`.
         stored: uint16, one image every `apart` numbers.
         statistics: (3, N, C) float32, in the order of `_STATISTICS`.
+        xxh: (4,) uint64, addresses: `hot_digests.functions`, and a state.
+        chunk: places of one.
+        digests: (N, chunks) uint64 of what is stored, the last chunk filled up with zeros; (N, 0) where none are taken.
     """
     images, places, channels = maps.shape
+    reset, update, digest, state = xxh[0], xxh[1], xxh[2], xxh[3]
+    nothing = np.zeros(PAGE, np.uint8)
     for image in range(images):
         total, largest, zeros = np.zeros(channels), statistics[1, image], statistics[2, image]
         largest[:], zeros[:] = _LEAST, _ZERO
         before, values = maps[image], measured[image]
         kept = stored[image * apart : image * apart + places * channels].reshape(places, channels)
         # Each of the short loops is made of the widest vector instructions; a loop that does all of it at once is not.
+        fed = 0
         for place in range(places):
             for c in range(channels):
                 kept[place, c] = _kept(before[place, c])
@@ -92,6 +113,21 @@ def _pass(
                 largest[c] = max(largest[c], values[place, c])
             for c in range(channels):
                 zeros[c] += _ONE if values[place, c] == _ZERO else _ZERO
+            if not digests.shape[1]:
+                continue
+            if place % chunk == 0:
+                call(reset, state)  # type: ignore[call-arg]
+                fed = place
+            ends = (place + 1) % chunk == 0 or place + 1 == places
+            if ends or (place + 1 - fed) * channels >= _HOT:
+                feed(update, state, kept[fed].ctypes.data, (place + 1 - fed) * channels * 2)  # type: ignore[call-arg]
+                fed = place + 1
+            if ends:
+                left = -(place + 1) % chunk * channels * 2
+                while left:
+                    feed(update, state, nothing.ctypes.data, min(left, PAGE))  # type: ignore[call-arg]
+                    left -= min(left, PAGE)
+                digests[image, place // chunk] = call(digest, state)  # type: ignore[call-arg]
         statistics[0, image], statistics[2, image] = total / places, zeros / places
 
 
@@ -124,8 +160,9 @@ class Observer:
 
     def __init__(self) -> None:
         self._pages = Pages()
+        self._xxh = dataclasses.astuple(functions())
         self._numbers = itertools.count()
-        self._aside: dict[int, dict[str, np.ndarray]] = {}
+        self._aside: dict[int, dict[str, WithDigests]] = {}
 
     def begin(self) -> int:
         """The number of a new run."""
@@ -133,7 +170,7 @@ class Observer:
         self._aside[number] = {}
         return number
 
-    def end(self, number: int) -> dict[str, np.ndarray]:
+    def end(self, number: int) -> dict[str, WithDigests]:
         """Layer -> maps (N, h, w, C) float16 of a run that is finished; each image begins at a page of memory."""
         return self._aside.pop(number)
 
@@ -176,7 +213,14 @@ class Observer:
         flat = maps.reshape(len(maps), -1, maps.shape[-1])
         stored, apart = self._put(number, layer, maps.shape)
         statistics = self._take((3, len(maps), maps.shape[-1]))
-        _pass(flat, scale, offset, floor, after, after if floor == _ZERO else flat, stored, apart, statistics)
+        height, width, channels = maps.shape[1:]
+        chunk = rows_of_a_chunk(height, 2 * width * channels) * width
+        digests = np.empty((len(maps), -(-height * width // chunk) if self._xxh[0] else 0), np.uint64)
+        xxh = np.array([*self._xxh, state() if self._xxh[0] else 0], np.uint64)
+        measured = after if floor == _ZERO else flat
+        _pass(flat, scale, offset, floor, after, measured, stored, apart, statistics, xxh, chunk, digests)
+        if digests.size:
+            self._aside[number][layer].digests = digests
         return statistics
 
     def _take(self, shape: tuple[int, ...]) -> np.ndarray:
@@ -188,7 +232,8 @@ class Observer:
         size = -(-2 * height * width * channels // PAGE) * PAGE
         stored = self._pages.take(images * size).view(np.uint16)
         strides = (size, 2 * width * channels, 2 * channels, 2)
-        self._aside[number][layer] = np.lib.stride_tricks.as_strided(stored.view(np.float16), shape, strides)
+        maps = np.lib.stride_tricks.as_strided(stored.view(np.float16), shape, strides)
+        self._aside[number][layer] = maps.view(WithDigests)
         return stored, size // 2
 
 

@@ -32,6 +32,12 @@ def rows_of_a_chunk(height: int, row_bytes: int) -> int:
     return -(-height // -(-height // max(most, 1)))
 
 
+class WithDigests(np.ndarray):
+    """Maps (N, h, w, C) of which the digests are known already, (N, chunks) uint64, as `ChunkWriter.write` takes them; or None."""
+
+    digests: np.ndarray | None = None
+
+
 class ChunkWriter:
     """Writes whole chunks of an open HDF5 file.
 
@@ -71,7 +77,7 @@ class ChunkWriter:
         self._places[name], self._sizes[name] = places, int(np.prod(chunks))
         return dataset
 
-    def write(self, name: str, place: tuple[int, ...], values: np.ndarray) -> int:
+    def write(self, name: str, place: tuple[int, ...], values: np.ndarray, digest: int | None = None) -> int:
         """Write one chunk; all of them must be written, since nothing else fills them.
 
         Args:
@@ -79,6 +85,7 @@ class ChunkWriter:
             place: index of the chunk's first element.
             values: (chunk's shape) in the dataset's dtype, or shorter along the second axis at the dataset's end; zeros fill
                 it up.
+            digest: of the chunk, where it is known already.
 
         Returns:
             Bytes that went through the system's cache.
@@ -86,18 +93,19 @@ class ChunkWriter:
         source = np.ascontiguousarray(values).reshape(-1)
         size, begin = self._sizes[name], self._places[name][place]
         if len(source) == size and source.ctypes.data % PAGE == 0:
-            self.last_digest = short_digest(source.view(np.uint8).data)
+            self.last_digest = short_digest(source.view(np.uint8).data) if digest is None else digest
             return self._put(begin, source.view(np.uint8).data)
         step = _BUFFER_BYTES // source.itemsize
-        cached, digest = 0, ShortDigest()
+        cached, taken = 0, ShortDigest()
         for start in range(0, size, step):
             count = min(step, size - start)
             piece = self._buffer[: count * source.itemsize].view(source.dtype)
             given = max(min(count, len(source) - start), 0)
             piece[:given], piece[given:] = source[start : start + given], 0
-            digest.update(piece.view(np.uint8).data)
+            if digest is None:
+                taken.update(piece.view(np.uint8).data)
             cached += self._put(begin + start * source.itemsize, piece.view(np.uint8).data)
-        self.last_digest = digest.intdigest()
+        self.last_digest = taken.intdigest() if digest is None else digest
         return cached
 
     def _put(self, offset: int, data: memoryview) -> int:

@@ -1,13 +1,17 @@
 """Maps put aside in one pass over them: the same as by TensorFlow's operations, and memory that is used again."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from convscope.activations import extract
+from convscope.activations import extract, observed
 from convscope.activations.extract import ActivationModel
+from convscope.activations.hot_digests import Functions, functions
 from convscope.activations.observed import Observer, Pages, works_here
+from convscope.storage import store
 from convscope.storage.chunks import PAGE
 
 LARGEST = np.finfo(np.float16).max
@@ -141,3 +145,28 @@ def test_pages_of_one_size_are_not_given_as_another() -> None:
     small[:] = 1
     del small
     assert len(pages.take(2 * PAGE)) == 2 * PAGE and len(pages.take(PAGE)) == PAGE
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 7, 3), (1, 300, 300, 16), (2, 90, 90, 64), (1, 8, 64, 728)])
+def test_digests_taken_on_the_way_are_those_of_the_chunks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shape: tuple[int, ...]
+) -> None:
+    maps = np.random.default_rng(0).normal(size=shape).astype(np.float32)
+
+    def chunks() -> list[tuple[int, int]]:
+        observer = Observer()
+        number = observer.begin()
+        observer.observed(tf.constant(number), "a", tf.constant(maps))
+        kept = observer.end(number)
+        counted.append(getattr(kept["a"], "digests", None) is not None)
+        with store.create(tmp_path / "a.h5", page_aligned=True) as file:
+            with extract.ShardWriter(file, len(maps)) as write:
+                write((kept, {}))
+            return [(row["offset"], row["digest"]) for row in write.digests().table]
+
+    counted: list[bool] = []
+    hot = chunks()
+    # Of a library that shows no functions they are taken when written.
+    monkeypatch.setattr(observed, "functions", Functions)
+    assert chunks() == hot and counted == [functions() != Functions(), False]
+    assert len({digest for _, digest in hot}) == len(hot) >= len(maps)
