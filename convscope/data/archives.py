@@ -29,9 +29,11 @@ MAX_RATIO = 200
 _SLACK = 16 << 20  # small archives of repetitive files are no bombs
 _BLOCK = 1 << 20
 _LONGEST_HEADER = 1 << 20
+_MOST_OF_HEADERS = 2 * _LONGEST_HEADER  # of one member, that may have several
 _DEEPEST = 64
 # Places in what `zipfile` reads of a zip's end; and bytes of a member in its directory: 46, its name, and what else is noted.
 _MEMBERS, _DIRECTORY_BYTES, _LONGEST_ENTRY = 4, 5, 400
+_LONG_DIRECTORY = 8 << 20
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError, ValueError)
 # What a file system says to a name, or a whole path, that it does not take.
 _OF_NAMES = (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL)
@@ -215,6 +217,8 @@ def _read(source: IO[bytes]) -> bytes:
     except OSError as error:
         # Decompressors report damage as an OSError; it must not be taken for a full disk.
         raise ValueError(str(error)) from None
+    except MemoryError:
+        raise ValueError("its decompression asks for more memory than there is") from None
 
 
 def _is_zip(archive: Path) -> bool:
@@ -228,7 +232,9 @@ def what_is_wrong(archive: Path) -> str:
     """Why a file is no archive that can be extracted; "" where it can, in part at least."""
     try:
         if _is_zip(archive):
-            _open_zip(archive).close()
+            # A long list of members, which takes time and memory, is left to the extraction, which knows how many may be.
+            if _directory(archive)[1] <= _LONG_DIRECTORY:
+                _open_zip(archive).close()
         else:
             with archive.open("rb") as raw:
                 _open_tar(archive, _Bounded(_decompressed(raw), _LONGEST_HEADER, archive)).close()
@@ -243,10 +249,19 @@ def _check_directory(archive: Path, out: _Folder) -> None:
     Raises:
         UserError: it says more members than the limit, or less than there must be for its length.
     """
-    with archive.open("rb") as stream:
-        end = zipfile._EndRecData(stream)  # type: ignore[attr-defined]
-    if end and (end[_MEMBERS] > out.max_files or end[_DIRECTORY_BYTES] > out.max_files * _LONGEST_ENTRY):
+    members, size = _directory(archive)
+    if members > out.max_files or size > out.max_files * _LONGEST_ENTRY:
         out.too_many()
+
+
+def _directory(archive: Path) -> tuple[int, int]:
+    """How many members a zip says it has, and how many bytes their list; 0 and 0 where it has no end, as opening it will tell."""
+    with archive.open("rb") as stream:
+        try:
+            end = zipfile._EndRecData(stream)  # type: ignore[attr-defined]
+        except _DAMAGED:
+            end = None
+    return (int(end[_MEMBERS]), int(end[_DIRECTORY_BYTES])) if end else (0, 0)
 
 
 def _open_zip(archive: Path) -> zipfile.ZipFile:
@@ -258,8 +273,11 @@ def _open_zip(archive: Path) -> zipfile.ZipFile:
 
 def _open_tar(archive: Path, stream: "_Bounded") -> tarfile.TarFile:
     try:
-        return tarfile.open(fileobj=stream, mode="r:")  # type: ignore[call-overload, no-any-return]
-    except (*_DAMAGED, OSError) as error:
+        with stream.headers():
+            return tarfile.open(fileobj=stream, mode="r:")  # type: ignore[call-overload, no-any-return]
+    except UserError:
+        raise
+    except Exception as error:  # of what is forged the library fails in many ways
         hint = f"damaged ({error}); download it again" if stream.is_compressed else "not a zip or tar archive"
         raise UserError(f"{archive}: {hint}") from None
 
@@ -270,7 +288,7 @@ def _extract_zip(archive: Path, out: _Folder) -> None:
         for info in container.infolist():
             out.count_member()
             kind = stat.S_IFMT(info.external_attr >> 16)
-            if info.is_dir():
+            if info.filename.endswith("/"):
                 continue
             if kind == stat.S_IFLNK:
                 out.skip(info.filename, "a symbolic link")
@@ -307,7 +325,7 @@ def _extract_tar(archive: Path, out: _Folder, most: int) -> None:
 def _members(container: tarfile.TarFile, out: _Folder) -> Iterator[tarfile.TarInfo]:
     """Members in order; where the archive breaks off, what is lost is listed instead of an error."""
     try:
-        while (member := container.next()) is not None:
+        while (member := _next(container)) is not None:
             # The list that tarfile keeps of all members would grow without bound.
             container.members.clear()  # type: ignore[attr-defined]
             yield member
@@ -315,9 +333,16 @@ def _members(container: tarfile.TarFile, out: _Folder) -> Iterator[tarfile.TarIn
         container.fileobj.seek(container.offset)  # type: ignore[union-attr]
         if any(container.fileobj.read(512)):  # type: ignore[union-attr]
             out.skip("(what follows)", f"the archive is damaged after {out.members} members")
-    except (*_DAMAGED, OSError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # of what is forged the library fails in many ways
         reason = " ".join(str(error).split()) or type(error).__name__
         out.skip("(what follows)", f"the archive is damaged after {out.members} members: {reason}")
+
+
+def _next(container: tarfile.TarFile) -> tarfile.TarInfo | None:
+    with container.fileobj.headers():  # type: ignore[attr-defined, union-attr]
+        return container.next()
 
 
 def _decompressed(raw: IO[bytes]) -> IO[bytes]:
@@ -338,10 +363,24 @@ class _Bounded:
     def __init__(self, stream: IO[bytes], most: int, archive: Path) -> None:
         self.stream, self.most, self.archive = stream, most, archive
         self.is_compressed = isinstance(stream, gzip.GzipFile | bz2.BZ2File | lzma.LZMAFile)
+        self._left: int | None = None
+
+    @contextlib.contextmanager
+    def headers(self) -> Iterator[None]:
+        """What is read inside are headers: those of one member, which lists of holes may make very many."""
+        self._left = _MOST_OF_HEADERS
+        try:
+            yield
+        finally:
+            self._left = None
 
     def read(self, size: int = -1) -> bytes:
-        if size < 0 or size > _BLOCK + _LONGEST_HEADER:
-            raise UserError(f"{self.archive}: a header of {size} bytes, which no honest tar archive has")
+        if size < 0 or size > _BLOCK + _LONGEST_HEADER or (self._left is not None and size > self._left):
+            raise UserError(
+                f"{self.archive}: a header of {max(size, _MOST_OF_HEADERS)} bytes and more, which no honest tar archive has"
+            )
+        if self._left is not None:
+            self._left -= size
         return self.stream.read(size)
 
     def seek(self, position: int, whence: int = os.SEEK_SET) -> int:

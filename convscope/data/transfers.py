@@ -33,6 +33,8 @@ _BLOCK = 1 << 18
 _ENOUGH_TO_GO_ON = 1 << 16
 _LONGEST_PAUSE = 30.0
 _LONGEST_WAIT = 120.0  # that a server may ask for
+_LONGEST_ASKED = 1e9  # that is told of
+_DIGITS = r"\d{1,18}"  # of a size: Python reads no number of thousands of them
 _SLOWEST = 200.0  # bytes a second; less is no download but a line that is kept open
 _MOST_REDIRECTIONS = 10
 _TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)
@@ -66,7 +68,10 @@ class _Session(requests.Session):
 
     def sends_on_to(self, answer: requests.Response) -> str | None:
         """Where an answer does lead; None where it is the last."""
-        return super().get_redirect_target(answer)
+        try:
+            return super().get_redirect_target(answer)
+        except UnicodeDecodeError:
+            raise Final("the server sends on to an address that is no text (not UTF-8)") from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -293,7 +298,7 @@ def _asked_to_wait(answer: requests.Response) -> float:
     """Seconds that a server asks to be left alone; 0 where it does not say. A date is counted from the server's own."""
     asked = answer.headers.get("Retry-After", "").strip()
     if asked.isascii() and asked.isdecimal():
-        return float(asked)
+        return min(float(asked), _LONGEST_ASKED)
     then, now = _timestamp(asked), _timestamp(answer.headers.get("Date", ""))
     return 0.0 if then is None else max(then - (time.time() if now is None else now), 0.0)
 
@@ -306,7 +311,9 @@ def _timestamp(date: str) -> float | None:
 
 
 def _range(answer: requests.Response) -> tuple[int, int | None]:
-    match = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", answer.headers.get("Content-Range", "").strip())
+    match = re.fullmatch(
+        rf"bytes ({_DIGITS})-({_DIGITS})/({_DIGITS}|\*)", answer.headers.get("Content-Range", "").strip()
+    )
     if not match:
         return -1, None
     return int(match[1]), int(match[2]) + 1 if match[3] == "*" else int(match[3])
@@ -314,7 +321,7 @@ def _range(answer: requests.Response) -> tuple[int, int | None]:
 
 def _length(answer: requests.Response) -> int | None:
     length = answer.headers.get("Content-Length", "")
-    return int(length) if length.isdecimal() else None
+    return int(length) if re.fullmatch(_DIGITS, length) else None
 
 
 def _version(answer: requests.Response) -> str:

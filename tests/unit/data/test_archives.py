@@ -1,9 +1,14 @@
 """Archives: whatever is in them, nothing leaves the folder and no limit is passed."""
 
+import contextlib
+import gzip
 import io
+import lzma
 import os
+import re
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -181,6 +186,102 @@ def test_a_forged_tar_header_takes_no_memory(tmp_path):
     (tmp_path / "a.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + bytes(4096))
     with pytest.raises(UserError, match="no honest tar"):
         extract(tmp_path / "a.tar", tmp_path / "out")
+
+
+def header(name: str, kind: bytes, size: int = 0, **fields: bytes) -> bytes:
+    """A tar's header, with bytes put into it at places ("at482"), and a right checksum."""
+    info = tarfile.TarInfo(name)
+    info.type, info.size = kind, size
+    content = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    for place, value in fields.items():
+        at = int(place.removeprefix("at"))
+        content[at : at + len(value)] = value
+    content[148:156] = b" " * 8
+    content[148:156] = b"%06o\0 " % sum(content)
+    return bytes(content)
+
+
+def holes_of_pax() -> bytes:
+    said = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n25 GNU.sparse.name=a.jpg\n26 GNU.sparse.realsize=10\n"
+    numbers = b"999999999\n" + b"1\n" * (4 << 20)
+    start = header("x", tarfile.XHDTYPE, len(said)) + said.ljust(512, b"\0")
+    return start + header("a.jpg", tarfile.REGTYPE, 16 << 20) + numbers
+
+
+def holes_of_gnu() -> bytes:
+    more = (b"00000000001\0" * 42 + b"\1").ljust(512, b"\0")
+    return header("a.jpg", tarfile.GNUTYPE_SPARSE, at482=b"\1", at483=b"00000000012\0") + more * (16 << 11)
+
+
+def headers_of_headers() -> bytes:
+    return (header("x", tarfile.XHDTYPE, 15) + b"15 comment=abc\n".ljust(512, b"\0")) * 3000
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (holes_of_pax, "no honest tar"),
+        (holes_of_gnu, "no honest tar"),
+        (headers_of_headers, "damaged .*recursion"),
+    ],
+)
+def test_headers_of_kilobytes_that_mean_gigabytes_are_not_read(tmp_path, monkeypatch, make, why):
+    """Of a list of 60 MB the memory was five times as much, and there were places for any number of them."""
+    archive, whole = tmp_path / "a.tar.gz", make_tar(tmp_path / "b.tar", [("b.jpg", b"whole")], "w").read_bytes()
+    archive.write_bytes(gzip.compress(make()))
+    assert archive.stat().st_size < 200_000
+    if make is holes_of_pax:
+        monkeypatch.setattr(archives, "_MOST_OF_HEADERS", 1 << 18)  # as it is, this takes seconds
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserError, match=why):
+            extract(archive, tmp_path / "out")
+        assert tracemalloc.get_traced_memory()[1] < 60_000_000
+    finally:
+        tracemalloc.stop()
+    assert re.search(why, archives.what_is_wrong(archive))
+    # Behind what is whole, what follows is listed, or refused.
+    archive.write_bytes(gzip.compress(whole[:1024] + make()))
+    with contextlib.suppress(UserError):
+        assert extract(archive, tmp_path / "out").files == 1
+
+
+def test_a_zip_member_without_a_name_is_listed(tmp_path):
+    archive = make_zip(tmp_path / "a.zip", [("x", b""), ("b.jpg", b"whole")], zipfile.ZIP_STORED)
+    content = archive.read_bytes()
+    at = content.index(b"PK\1\2")
+    # Of the list's first entry: no name, and so many more bytes of what else is noted.
+    first = bytearray(content[at : at + 47])
+    first[28:32] = struct.pack("<HH", 0, 0)
+    cut = content[:at] + bytes(first[:46]) + content[at + 47 :]
+    end = cut.index(b"PK\5\6")
+    size = struct.unpack("<L", cut[end + 12 : end + 16])[0]
+    archive.write_bytes(cut[: end + 12] + struct.pack("<L", size - 1) + cut[end + 16 :])
+    result = extract(archive, tmp_path / "out")
+    assert result.files == 1 and [member.reason for member in result.listed] == ["no name"]
+
+
+def test_a_long_list_of_members_is_left_to_the_extraction(tmp_path, monkeypatch):
+    archive = make_zip(tmp_path / "a.zip", [(f"{number}", b"") for number in range(100)], zipfile.ZIP_STORED)
+    assert archives.what_is_wrong(archive) == ""
+    monkeypatch.setattr(archives, "_LONG_DIRECTORY", 1000)
+    monkeypatch.setattr(archives, "_open_zip", lambda archive: pytest.fail("it was read"))
+    assert archives.what_is_wrong(archive) == ""
+
+
+def test_a_member_whose_decompression_asks_for_more_memory_than_there_is(tmp_path, monkeypatch):
+    archive = make_zip(tmp_path / "a.zip", [("a.jpg", b"a"), ("b.jpg", b"whole")], zipfile.ZIP_LZMA)
+
+    def refuse(format: int, filters: object) -> None:
+        if not tried:
+            tried.append(True)
+            raise MemoryError
+        return plain(format, filters=filters)
+
+    tried, plain = [], lzma.LZMADecompressor
+    monkeypatch.setattr(zipfile.lzma, "LZMADecompressor", refuse)
+    result = extract(archive, tmp_path / "out")
+    assert result.files == 1 and "asks for more memory than there is" in result.listed[0].reason
 
 
 def test_damaged_zip_members_are_listed_and_the_rest_comes_out(tmp_path):

@@ -180,7 +180,7 @@ def test_a_length_that_is_too_small_is_the_file_unless_something_tells_more(serv
     assert (tmp_path / "f.zip").read_bytes() == CONTENT[:300_000]
 
 
-@pytest.mark.parametrize("length", ["-5", "many", "5, 6", "", "9" * 30])
+@pytest.mark.parametrize("length", ["-5", "many", "5, 6", "", "9" * 30, "9" * 5000])
 def test_lengths_that_are_none(server, tmp_path, length):
     answer = says("200 OK", f"Content-Length: {length}", TAG, body=CONTENT)
     with contextlib.suppress(UserError):
@@ -191,6 +191,24 @@ def test_lengths_that_are_none(server, tmp_path, length):
 def test_more_than_the_range_has_is_refused(server, tmp_path):
     more = says("206 Partial Content", "Content-Range: bytes 1000-383999/384000", TAG, body=CONTENT[1000:] + b"more")
     assert "sent more than the 384000 bytes" in refused(server, tmp_path, cut(1000), more)
+
+
+def test_a_range_of_thousands_of_digits_is_none(server, tmp_path):
+    digits = "9" * 5000
+    much = says("206 Partial Content", f"Content-Range: bytes 1000-{digits}/{digits}", TAG, body=CONTENT)
+    assert "sent another part of the file" in refused(server, tmp_path, cut(1000), much, retries=1)
+
+
+def test_a_wait_of_thousands_of_digits_is_told(server, tmp_path):
+    busy = says("503 Service Unavailable", f"Retry-After: {'9' * 5000}", "Content-Length: 0")
+    assert "asks to wait for 1000000000 s" in refused(server, tmp_path, busy)
+
+
+def test_an_address_that_is_no_text_is_not_followed(server, tmp_path):
+    def sends_on(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /\xff\xfe\r\nContent-Length: 0\r\n\r\n")
+
+    assert "sends on to an address that is no text" in refused(server, tmp_path, sends_on)
 
 
 def test_a_body_without_an_end_stops_at_the_limit(server, tmp_path):

@@ -1,5 +1,6 @@
 """What a config may name: parts of networks, nothing that reads, downloads, writes or runs, and no more than fits."""
 
+import contextlib
 import json
 import zipfile
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from convscope.models.heads import trained_with
 from convscope.models.load import import_model
 from convscope.models.places import check_model_file, check_preset_folder
 from convscope.models.presets import load_preset
+from convscope.models.room import weights_that_fit
 from convscope.models.saved import load_file
 
 L = keras.layers
@@ -140,6 +142,18 @@ def test_a_layer_is_not_larger_than_its_file_can_hold(members: dict[str, bytes],
             load_file(path)
         assert said in str(caught.value) and "more than a file of its size can hold" in str(caught.value)
     assert load_file(written(tmp_path, members)).count_params() == 62
+
+
+def test_a_layer_that_keras_gave_up_building_counts_too(tmp_path: Path) -> None:
+    """Some it only tries to build, and goes on without: what is built later would have the room of all."""
+    (tmp_path / "m.h5").write_bytes(b"small")
+
+    def build() -> None:
+        with weights_that_fit(tmp_path / "m.h5"), contextlib.suppress(Exception):
+            keras.layers.Dense(10**6).build((None, 10**6))
+
+    with pytest.raises(UserError, match=r"m\.h5' would need 1e\+12 weights"):
+        build()
 
 
 @pytest.mark.parametrize(
