@@ -1,6 +1,7 @@
 """Another scheduler by a profile: jobs in the background of this machine, by `profiles/cluster-generic/jobs.sh`."""
 
 import importlib.util
+import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -32,6 +33,28 @@ def test_jobs_end_as_they_end(root: Path, tmp_path: Path) -> None:
     well, ill = said(root, tmp_path, "submit", "well.sh"), said(root, tmp_path, "submit", "ill.sh")
     assert (ended(root, tmp_path, well), ended(root, tmp_path, ill)) == ("success", "failed")
     assert (tmp_path / "well").read_text() == "done\n"
+
+
+def test_a_job_that_is_cancelled_at_once_does_not_begin(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "late.sh").write_text("#!/bin/sh\nsleep 1\necho begun >> begun\n")
+    for _ in range(10):
+        job = said(root, tmp_path, "submit", "late.sh")
+        said(root, tmp_path, "cancel", job)
+        assert said(root, tmp_path, "status", job) == "failed"
+    time.sleep(2)
+    assert not (tmp_path / "begun").exists()
+
+
+def test_a_job_that_nobody_knows_is_not_waited_for(root: Path, tmp_path: Path) -> None:
+    assert said(root, tmp_path, "status", "unknown") == "failed"
+    said(root, tmp_path, "cancel", "unknown")
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("sh", "mkdir", "mktemp", "basename"):
+        (tools / name).symlink_to(shutil.which(name) or "")
+    script = [root / "profiles" / "cluster-generic" / "jobs.sh", "submit", "x.sh"]
+    done = subprocess.run(script, cwd=tmp_path, env={"PATH": str(tools)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 1 and "no setsid" in done.stderr and not done.stdout
 
 
 def test_a_cancelled_job_ends_with_all_that_it_started(root: Path, tmp_path: Path) -> None:
