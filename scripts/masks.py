@@ -10,18 +10,11 @@ from convscope.jobs.job import output, parser, run, say
 def main(args: argparse.Namespace) -> None:
     """Write both tables."""
     from convscope.data.datasets import ImageRow
-    from convscope.data.part_masks import MaskRow, list_masks, told
-    from convscope.pictures.apart import Readers
-    from convscope.storage.files import write_json
-    from convscope.storage.tables import read_table, write_table
+    from convscope.data.part_masks import write_masks
+    from convscope.storage.tables import read_table
 
     images = read_table(args.images, ImageRow)
-    with Readers(1) as readers:
-        rows, parts = list_masks(args.folder, json.loads(args.settings), images, readers)
-    write_table(args.masks, rows, MaskRow)
-    write_json(args.parts, {"parts": parts})
-    for line in told(rows, len(images), parts):
-        say(line)
+    rows = write_masks(args.folder, json.loads(args.settings), images, args.masks, args.parts)
     if bad := [row for row in rows if row.reason]:
         say(
             f"warning: {len(bad)} part masks are not used, as {args.masks} says; where maps lie is not judged on their pictures"

@@ -4,23 +4,14 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import output, parser, run, say
+from convscope.jobs.job import output, parser, run
 
 
 def main(args: argparse.Namespace) -> None:
     """Write both tables."""
-    from convscope.data.part_masks import MaskRow, learned, list_masks, told
-    from convscope.pictures.apart import Readers
-    from convscope.storage.files import write_json
-    from convscope.storage.tables import write_table
+    from convscope.data.part_masks import learned, write_masks
 
-    images = learned(args.images)
-    with Readers(1) as readers:
-        rows, parts = list_masks(args.folder, json.loads(args.settings), images, readers)
-    write_table(args.masks, rows, MaskRow)
-    write_json(args.parts, {"parts": parts})
-    for line in told(rows, len(images), parts):
-        say(line)
+    write_masks(args.folder, json.loads(args.settings), learned(args.images), args.masks, args.parts)
 
 
 if __name__ == "__main__":

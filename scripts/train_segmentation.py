@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import output, parser, run
+from convscope.jobs.job import outputs_of_training, parser, run
 
 # How a picture takes the shape of the input for a network of the project.
 RESIZE = "crop"
@@ -71,8 +71,7 @@ def main(args: argparse.Namespace) -> None:
         tag=training.state_tag(settings, args.seed, list(classes), parts, used),
     )
 
-    outcome = Outcome(args.model, args.spec, args.summary, args.history, args.training, args.epochs, args.state)
-    outcome.write(
+    Outcome.of(args).write(
         model,
         result,
         scale=scale,
@@ -106,11 +105,5 @@ if __name__ == "__main__":
     arguments.add_argument("--masks", type=Path, required=True, help="the data set's masks_to_learn.csv")
     arguments.add_argument("--parts", type=Path, required=True, help="the data set's parts.json")
     arguments.add_argument("--settings", required=True, help="the model's config, as JSON")
-    arguments.add_argument("--state", type=Path, help="folder that keeps what a resumed run needs")
-    arguments.add_argument("--model", type=output, required=True, help="output: the network (.keras)")
-    arguments.add_argument("--spec", type=output, required=True, help="output: the facts beside it (.json)")
-    arguments.add_argument("--history", type=output, required=True, help="output: one row an epoch (.csv)")
-    arguments.add_argument("--summary", type=output, required=True, help="output: table of layers (.txt)")
-    arguments.add_argument("--training", type=output, required=True, help="output: settings and best epoch (.json)")
-    arguments.add_argument("--epochs", type=output, required=True, help="output: weights of some epochs (.h5)")
+    outputs_of_training(arguments)
     run(main, arguments)

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from convscope.jobs.job import output, parser, run, say
+from convscope.jobs.job import output, outputs_of_training, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -146,12 +146,6 @@ if __name__ == "__main__":
     arguments.add_argument("--images", type=Path, required=True, help="the data set's images.csv")
     arguments.add_argument("--classes", type=Path, required=True, help="the data set's classes.json")
     arguments.add_argument("--settings", required=True, help="the model's config, as JSON")
-    arguments.add_argument("--state", type=Path, help="folder that keeps what a resumed run needs")
-    arguments.add_argument("--model", type=output, required=True, help="output: the network (.keras)")
-    arguments.add_argument("--spec", type=output, required=True, help="output: the facts beside it (.json)")
-    arguments.add_argument("--history", type=output, required=True, help="output: one row an epoch (.csv)")
     arguments.add_argument("--heads", type=output, required=True, help="output: both heads on each split (.csv)")
-    arguments.add_argument("--summary", type=output, required=True, help="output: table of layers (.txt)")
-    arguments.add_argument("--training", type=output, required=True, help="output: settings and best epoch (.json)")
-    arguments.add_argument("--epochs", type=output, required=True, help="output: weights of some epochs (.h5)")
+    outputs_of_training(arguments)
     run(main, arguments)

@@ -9,9 +9,10 @@ from convscope.data.datasets import ImageRow, listing_in, masks_folder, pictures
 from convscope.data.masks import check_mask, read_mask
 from convscope.data.places import LEARNED
 from convscope.errors import BadImage
+from convscope.jobs.job import say
 from convscope.pictures.apart import Readers
-from convscope.storage.files import read_json, sha256_of
-from convscope.storage.tables import read_table
+from convscope.storage.files import read_json, sha256_of, write_json
+from convscope.storage.tables import read_table, write_table
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +70,24 @@ def told(rows: Sequence[MaskRow], pictures: int, parts: list[str]) -> list[str]:
     names = ", ".join(parts) or "without names"
     used = f"{len(rows) - len(bad)} of {pictures} pictures have a part mask; parts: {names}"
     return [*(f"bad: {row.mask!r}: {row.reason}" for row in bad), used]
+
+
+def write_masks(
+    folder: Path, settings: Mapping[str, Any], images: Sequence[ImageRow], masks: Path, parts: Path
+) -> list[MaskRow]:
+    """Write what `list_masks` finds, and tell the log; the rows.
+
+    Args:
+        folder, settings, images: as for `list_masks`.
+        masks, parts: the table (CSV) and the names (JSON).
+    """
+    with Readers(1) as readers:
+        rows, names = list_masks(folder, settings, images, readers)
+    write_table(masks, rows, MaskRow)
+    write_json(parts, {"parts": names})
+    for line in told(rows, len(images), names):
+        say(line)
+    return rows
 
 
 def learned(images: Path) -> list[ImageRow]:

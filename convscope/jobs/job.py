@@ -20,6 +20,7 @@ from convscope.backends.names import BACKENDS, DEFAULT, choose
 from convscope.errors import ChangedFile, UserError
 from convscope.jobs.disk_errors import told
 from convscope.jobs.lean_imports import collect_rarely, keras_alone, leave_the_garbage
+from convscope.jobs.scratch import own_temporary_folder, remove_own
 from convscope.jobs.sealing import Sealing, output, paths_of
 from convscope.storage import files, runs
 from convscope.storage.addresses import without_secrets
@@ -62,6 +63,20 @@ def parser(description: str | None) -> JobParser:
     result.add_argument("--seed", type=int, default=0, help="the study's seed (default: 0)")
     result.add_argument("--backend", choices=BACKENDS, default=DEFAULT, help=f"what Keras runs on (default: {DEFAULT})")
     return result
+
+
+def outputs_of_training(arguments: JobParser) -> None:
+    """Add what every training writes, and the folder from which a killed one goes on; see `models.outcome`."""
+    arguments.add_argument("--state", type=Path, help="folder that keeps what a resumed run needs")
+    for name, what in (
+        ("model", "the network (.keras)"),
+        ("spec", "the facts beside it (.json)"),
+        ("history", "one row an epoch (.csv)"),
+        ("summary", "table of layers (.txt)"),
+        ("training", "settings and best epoch (.json)"),
+        ("epochs", "weights of some epochs (.h5)"),
+    ):
+        arguments.add_argument(f"--{name}", type=output, required=True, help=f"output: {what}")
 
 
 def set_threads(threads: int, side_by_side: bool = False) -> None:
@@ -110,6 +125,7 @@ def run(
         sys.stdout.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
     try:
         runs.watch(_end_with_the_run)
+        own_temporary_folder()
         _sealing = Sealing(args.log)
         _sealing.check(paths_of(args, vars(args).keys() - {"log", *arguments.outputs}))
         made = main(args) or ()
@@ -191,6 +207,7 @@ def _end_with_the_run(why: str) -> None:
     for child in multiprocessing.active_children():
         child.kill()
     files.remove_unfinished()
+    remove_own()
     os._exit(1)
 
 

@@ -22,7 +22,7 @@ _WORDS = """
 --d3dag --report --print-compilation --generate-unit-tests --version --help -h
 """
 _ONLY_SAYS = frozenset(_WORDS.split())
-_held: list[Lock] = []
+_held: dict[Path, Lock] = {}
 
 
 def begin_run(
@@ -58,10 +58,10 @@ def begin_run(
     elsewhere = f".{identity(results=results)[:12]}" if results else ""
     lock = Lock(folder / "runs" / f"{study}{elsewhere}.lock")
     # Of a module, Snakemake reads the rules again for each `use rule`.
-    if any(held.path == lock.path for held in _held):
+    if lock.path in _held:
         return True
     try:
-        holder = lock.acquire()
+        holder = _take(lock)
     except OSError:
         # A finished study may be looked at where nothing can be written; one that was never run here can't.
         if not (folder / "metadata").is_dir() and (trouble := unwritable(folder)):
@@ -69,8 +69,6 @@ def begin_run(
         return False
     if holder is not None:
         raise UserError(_refusal(study, holder, lock.path))
-    _held.append(lock)
-    atexit.register(lock.release)
     if not [path for path in _live(folder) if path != lock.path]:
         # Left by a run that had Snakemake's own locks on, and was killed.
         for stale in (folder / "locks").glob("*.lock"):
@@ -100,10 +98,11 @@ def hold_figure(
         return False
     name = identity(figure=f"{place}/{figure}")[:12]
     lock = Lock(Path(folder) / "runs" / "figures" / f"{figure}.{name}.lock")
-    if any(held.path == lock.path for held in _held):
+    # Of a module, Snakemake reads the rules again for each `use rule`.
+    if lock.path in _held:
         return True
     try:
-        holder = lock.acquire()
+        holder = _take(lock)
     except OSError:
         return False
     if holder is not None:
@@ -112,9 +111,19 @@ def hold_figure(
             f"{place}/{figure}: a run of another study is making it ({holder}), and studies share that folder; wait for its end, or "
             f"start this one in a folder of its own{where}"
         )
-    _held.append(lock)
-    atexit.register(lock.release)
     return True
+
+
+def _take(lock: Lock) -> Holder | None:
+    """Hold a lock until this process ends; who else has it, or None.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if (holder := lock.acquire()) is None:
+        _held[lock.path] = lock
+        atexit.register(lock.release)
+    return holder
 
 
 def _live(folder: Path) -> dict[Path, Holder]:

@@ -1,5 +1,6 @@
 """What a training leaves in a model's folder: the network, its facts, its history, and the weights of some epochs."""
 
+import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,11 @@ class Outcome:
     training: Path
     epochs: Path
     state: Path | None
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> "Outcome":
+        """Those that a job was given, see `jobs.job.outputs_of_training`."""
+        return cls(args.model, args.spec, args.summary, args.history, args.training, args.epochs, args.state)
 
     def write(
         self,

@@ -151,7 +151,7 @@ except UserError as error:
     assert other("roc").startswith(f"figures/roc: a run of another study is making it (process {os.getpid()} on ")
     assert other("roc").endswith("; wait for its end, or start this one in a folder of its own")
     assert other("confusion") == "True" and other("roc", "--summary") == "False"
-    study_lock._held.pop().release()
+    study_lock._held.popitem()[1].release()
     assert other("roc") == "True"
 
 
