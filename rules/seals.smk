@@ -2,7 +2,8 @@
 
 from types import SimpleNamespace
 
-from snakemake.io import IOFile
+from snakemake.dag import DAG
+from snakemake.io import IOFile, is_flagged
 from snakemake.persistence.file import FilePersistence
 
 from convscope.jobs.sealing import damaged_at_a_glance, damaged_before
@@ -35,13 +36,24 @@ def is_made(file):
     return IS_MODULE or any(rule.is_producer(file) for rule in workflow.rules)
 
 
+def is_kept(file):
+    """Whether a file is not one that is taken away when the job is done that needs it."""
+    outputs = (output for rule in workflow.rules for output in rule.output)
+    return not any(
+        is_flagged(output, "temp") and output.match(file) for output in outputs
+    )
+
+
 if ASKED := os.environ.get("CONVSCOPE_ASKED"):
-    # `convscope verify --repair` asks, and a run that is at work has stopped it before.
     named = json.loads(Path(ASKED).read_text(encoding="utf-8"))
     Path(ASKED).write_text(
-        json.dumps([name for name, file in named.items() if is_made(file)])
+        json.dumps(
+            [name for name, file in named.items() if is_made(file) and is_kept(file)]
+        )
     )
-    sys.exit(0)
+    # `convscope verify --repair` asks before it takes anything away; a run that is at work has stopped it before.
+    if "--summary" not in sys.argv:
+        sys.exit(0)
 
 
 def damaged_results():
@@ -66,12 +78,22 @@ def damaged_results():
     return [IOFile(file) for file in files.values() if is_made(file)]
 
 
+stop_where_incomplete = DAG.check_incomplete
+
+
+async def go_on_where_incomplete(dag):
+    """Make again what is not whole; without our profile Snakemake would stop there, with a page of its own code."""
+    dag.workflow.dag_settings.force_incomplete = True
+    await stop_where_incomplete(dag)
+
+
 DAMAGED = (
     damaged_results()
     if MAKES or (workflow.is_main_process and workflow.output_settings.dryrun)
     else []
 )
 if DAMAGED and MAKES:
+    DAG.check_incomplete = go_on_where_incomplete
     # A run that is killed now is followed by one that knows of them.
     FilePersistence(nolock=True).started(SimpleNamespace(output=DAMAGED))
 

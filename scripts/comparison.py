@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 from convscope.jobs.job import parser, run, say
+from convscope.jobs.sealing import tells_seconds
 
 
 def main(args: argparse.Namespace) -> list[Path]:
@@ -63,6 +64,7 @@ def main(args: argparse.Namespace) -> list[Path]:
             "pairs": pairs,
         },
     )
+    tells_seconds(*(args.out / name for name in ("table.csv", "costs.png", "comparison.json")))
     return [args.out / name for name in ("table.csv", "pairs.csv", "curves.png", "costs.png", "comparison.json")]
 
 

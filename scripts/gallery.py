@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from convscope.jobs.job import output, parser, run, say, this_sealing
+from convscope.jobs.sealing import tells_seconds
 
 
 def main(args: argparse.Namespace) -> list[Path]:
@@ -26,6 +27,7 @@ def main(args: argparse.Namespace) -> list[Path]:
         say(f"not shown: {gap.kind} {gap.model} {', '.join(gap.names)}: {gap.reason}")
     pages = sum(1 for _ in args.out.parent.glob("*.html"))
     say(f"{args.out}: {len(study.datasets)} datasets, {len(study.models)} models, {pages} pages")
+    tells_seconds(*args.out.parent.glob("comparison_*.html"))
     return [args.out.parent]
 
 

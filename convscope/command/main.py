@@ -40,7 +40,8 @@ _EPILOGUE = {
     "verify": """examples:
   convscope verify mine.yaml
   convscope verify mine.yaml --repair
-  convscope verify mine.yaml --repair -- --profile profiles/slurm""",
+  convscope verify mine.yaml --repair -- --profile profiles/slurm
+  convscope verify elsewhere/results/mine""",
     "progress": """example:
   convscope progress mine.yaml""",
 }
@@ -127,9 +128,15 @@ def _progress(args: argparse.Namespace, rest: list[str]) -> int:
 
 
 def _verify(args: argparse.Namespace, rest: list[str]) -> int:
-    from convscope.command.verify import verify_study
+    from convscope.command.verify import verify_folder, verify_study
 
-    return verify_study(_read(args.study)["study"], _forward(args.study, rest) if args.repair else None)
+    if args.study.is_dir():
+        if rest:
+            raise UserError(
+                f"{args.study} is a folder of results, which hands nothing to Snakemake; name the study's file"
+            )
+        return verify_folder(args.study, args.repair)
+    return verify_study(_read(args.study)["study"], _forward(args.study, rest), args.repair)
 
 
 def _checked(study: Path) -> dict:
@@ -334,7 +341,7 @@ def _parser() -> argparse.ArgumentParser:
         "study", type=Path, nargs="?", help="its file; config.yaml here, or the embedded study, where absent"
     )
     verified = command("verify", _verify, "look whether every result of a study is as it was written")
-    verified.add_argument("study", type=Path, help="its file")
+    verified.add_argument("study", type=Path, help="its file, or a folder of results, wherever it lies")
     verified.add_argument(
         "--repair", action="store_true", help="have what is damaged or missing made again, and that alone"
     )

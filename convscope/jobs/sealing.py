@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from convscope.storage.chunk_digests import ChunkDigests
 
 _chunks: "dict[Path, ChunkDigests]" = {}
+_timed: set[Path] = set()
 _checked: set[str] = set()
 
 
@@ -40,6 +41,11 @@ def output(text: str) -> Path:
 def keep_chunks(path: Path, chunks: "ChunkDigests") -> None:
     """Seal a large output by these digests, which were taken as it was written."""
     _chunks[path] = chunks
+
+
+def tells_seconds(*paths: Path) -> None:
+    """Have the seals of these outputs say that they tell how long something took, and differ from run to run."""
+    _timed.update(paths)
 
 
 class Sealing:
@@ -152,7 +158,7 @@ class Sealing:
             # What lies in a folder that is sealed needs no seal of its own.
             if path.exists() and made.isdisjoint(path.parents):
                 chunks = _chunks.get(path)
-                seal(self.study, path, self._made_by, self._inputs, chunks)
+                seal(self.study, path, self._made_by, self._inputs, chunks, _timed)
 
 
 def paths_of(args: argparse.Namespace, names: Iterable[str]) -> list[Path]:
@@ -188,7 +194,8 @@ def damaged_before(study: Path, keep: bool = False) -> list[str]:
     return still
 
 
-def _is_planned_from(output: str) -> bool:
+def is_planned_from(output: str) -> bool:
+    """Whether a result is a small table by which a run plans its jobs."""
     return output.startswith("image_sets/") or output.endswith("/layers.csv")
 
 
@@ -201,6 +208,6 @@ def damaged_at_a_glance(study: Path) -> list[Fault]:
         fault
         for _, known in every_seal(study, chunks=False)
         if known is not None and is_there(place_of(study, known.output))
-        for fault in faults(study, known, quick=not _is_planned_from(known.output))
+        for fault in faults(study, known, quick=not is_planned_from(known.output))
         if fault.kind != "foreign"
     ]

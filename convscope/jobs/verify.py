@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from convscope.errors import UserError
+from convscope.jobs.sealing import is_planned_from
 from convscope.storage.fingerprints import is_ignored
-from convscope.storage.seals import UNSEALED, Fault, Seal, every_seal, faults, job_of, output_of, place_of
+from convscope.storage.seals import TOUCHED, UNSEALED, Fault, Seal, every_seal, faults, job_of, output_of, place_of
 
 # What a training or an ascent that is not finished keeps for going on.
 _UNFINISHED = (".state", "state")
@@ -56,6 +57,36 @@ def verify(study: Path) -> Verified:
     return found
 
 
+def candidates(found: Verified) -> list[str]:
+    """What may be results that lost their seals: files without one, and the folders that they lie in."""
+    names = {str(part) for name in found.strangers for part in (Path(name), *Path(name).parents)}
+    return sorted(names - {"."})
+
+
+def unsealed(found: Verified, made: Collection[str]) -> None:
+    """Take the files without a seal that belong to results for faults: nobody knows whether they are whole.
+
+    Args:
+        found: is changed.
+        made: the names among `candidates` of what jobs make.
+    """
+    owners = {
+        name: next((str(part) for part in (*reversed(Path(name).parents), Path(name)) if str(part) in made), "")
+        for name in found.strangers
+    }
+    found.faults += [
+        Fault(owner, "unsealed", "its seal is gone, and nobody knows whether it is whole", owner)
+        for owner in sorted(set(owners.values()) - {""})
+    ]
+    found.strangers = [name for name, owner in owners.items() if not owner]
+
+
+def in_folders_of_jobs(found: Verified) -> set[str]:
+    """Those among the files without a seal that lie where jobs of the study keep what they make; for where nobody can be asked."""
+    folders = {Path(output).parts[0] for output in found.seals if len(Path(output).parts) > 1}
+    return {name for name in found.strangers if Path(name).parts[0] in folders and len(Path(name).parts) > 1}
+
+
 def _results(study: Path) -> Iterator[str]:
     """Every file of a study but what is said, measured, unfinished, or Snakemake's own."""
     for folder, folders, names in os.walk(study):
@@ -64,7 +95,7 @@ def _results(study: Path) -> Iterator[str]:
             name for name in folders if not name.endswith(_UNFINISHED) and not (inner == Path() and name in UNSEALED)
         )
         for name in sorted(names):
-            if name != "listed" and not is_ignored(name):
+            if name not in TOUCHED and not is_ignored(name):
                 yield str(inner / name)
 
 
@@ -102,6 +133,21 @@ def waves(outputs: Collection[str], seals: Mapping[str, Seal]) -> list[list[str]
     for output in sorted(set(outputs) - set(last)):
         grouped.setdefault(depth(output), []).append(output)
     return [grouped[key] for key in sorted(grouped)] + ([sorted(last)] if last else [])
+
+
+def planned_from(outputs: Collection[str], seals: Mapping[str, Seal]) -> set[str]:
+    """The tables among some results by which a run is planned, and those among them that the tables are made from."""
+    found: set[str] = set()
+    looked: set[str] = set()
+    waiting = [name for name in outputs if is_planned_from(name)]
+    while waiting:
+        name = waiting.pop()
+        if name in looked:
+            continue
+        looked.add(name)
+        found |= {name} & set(outputs)
+        waiting += seals[name].inputs if name in seals else ()
+    return found
 
 
 def told(study: Path, found: Verified, most: int = 200) -> list[str]:

@@ -22,6 +22,7 @@ from convscope.backends.running import NAME, compiled, deterministic, learner
 from convscope.errors import BadImage, UserError, nearest
 from convscope.jobs.code_digest import code_digest
 from convscope.jobs.job import Progress, say
+from convscope.jobs.sealing import tells_seconds
 from convscope.models.epochs import Kept, KeptWeights, epochs_to_keep, forget_weights
 from convscope.pictures.channels import RGB, Channels
 from convscope.pictures.read import load_images
@@ -357,3 +358,4 @@ def write_history(path: Path, history: Sequence[Row]) -> None:
         losses = {column: f"{row[column]:.6f}" for column in HISTORY_COLUMNS[1:5]}
         rows.append({"epoch": int(row["epoch"]), **losses, "seconds": f"{row['seconds']:.1f}"})
     write_table(path, rows, HISTORY_COLUMNS)
+    tells_seconds(path)

@@ -9,7 +9,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,10 +24,10 @@ FOLDER = "seals"
 # What the workflow and its jobs leave beside the results: said, measured, unfinished.
 UNSEALED = frozenset({"logs", "benchmarks", FOLDER})
 # Snakemake's own, empty, to say that something was done, and when.
-_TOUCHED = frozenset({"listed", ".snakemake_timestamp"})
+TOUCHED = frozenset({"listed", ".snakemake_timestamp"})
 _LONGEST_NAME = 255
 
-Kind = Literal["missing", "emptied", "cut", "changed", "foreign", "unreadable"]
+Kind = Literal["missing", "emptied", "cut", "changed", "foreign", "unreadable", "unsealed"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Seal:
         is_folder: whether it is one.
         inputs: sealed results that it was made from, below the study's folder; those of which the job knew.
         chunks: of a large file; then its digest is that of what is in no chunk.
+        timed: the files among them that tell how long something took: another run's are others.
     """
 
     output: str
@@ -49,6 +50,7 @@ class Seal:
     is_folder: bool = False
     inputs: tuple[str, ...] = ()
     chunks: "ChunkDigests | None" = None
+    timed: tuple[str, ...] = ()
 
     @property
     def job(self) -> str:
@@ -125,7 +127,12 @@ def output_of(study: Path, place: Path) -> str:
 
 
 def seal(
-    study: Path, path: Path, made_by: str, inputs: Iterable[str] = (), chunks: "ChunkDigests | None" = None
+    study: Path,
+    path: Path,
+    made_by: str,
+    inputs: Iterable[str] = (),
+    chunks: "ChunkDigests | None" = None,
+    timed: Collection[Path] = (),
 ) -> Seal:
     """Take the digest of a result and keep it.
 
@@ -133,13 +140,15 @@ def seal(
         study: the study's folder.
         path: the file or folder, below it or a figure beside all studies.
         made_by, inputs, chunks: see `Seal`.
+        timed: paths, those of other results too, see `Seal`.
 
     Raises:
         OSError: it is not there, or cannot be read.
     """
     output = os.path.relpath(path, study)
     found = {name: _look(path / name if name else path, chunks) for name in sorted(_names(path))}
-    result = Seal(output, made_by, found, path.is_dir(), tuple(sorted(set(inputs) - {output})), chunks)
+    told = tuple(name for name in found if (path / name if name else path) in timed)
+    result = Seal(output, made_by, found, path.is_dir(), tuple(sorted(set(inputs) - {output})), chunks, told)
     write_seal(study, result)
     return result
 
@@ -184,11 +193,13 @@ def _read(place: Path, with_chunks: bool = True) -> Seal | None:
             from convscope.storage.chunk_digests import from_bytes
 
             chunks = from_bytes(tuple(layers), table)
-        words = (facts["output"], facts["made_by"], *facts["inputs"])
+        facts.setdefault("timed", [])  # of an earlier version
+        words = (facts["output"], facts["made_by"], *facts["inputs"], *facts["timed"])
         if not all(isinstance(word, str) for word in words) or not _is_of_a_study(facts["output"]):
             raise ValueError("it is of nothing that a study makes")
         files = {name: (int(size), str(digest)) for name, (size, digest) in facts.pop("files").items()}
-        return Seal(**{**facts, "inputs": tuple(facts["inputs"])}, files=files, chunks=chunks)
+        lists = {name: tuple(facts[name]) for name in ("inputs", "timed")}
+        return Seal(**{**facts, **lists}, files=files, chunks=chunks)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (
@@ -321,6 +332,6 @@ def _names(path: Path) -> set[str]:
         names |= {
             str(Path(inner, name))
             for name in files
-            if name not in _TOUCHED and not (name.startswith(".") and ".part" in name)
+            if name not in TOUCHED and not (name.startswith(".") and ".part" in name)
         }
     return names

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from convscope.storage.seals import every_seal, seal_file
 from tests.workflow.conftest import TINY, Project
 
 pytestmark = pytest.mark.slow
@@ -40,13 +41,20 @@ def verify(project: Project, *arguments: str) -> "subprocess.CompletedProcess[st
 
 
 def same(project: Project, wanted: Project) -> list[str]:
-    """The files that differ from an undisturbed study's; a training tells its seconds."""
-    timed = ("models/net/history.csv", "models/net/curves.png", "/models/net/history.csv.json", "net/curves.png.json")
+    """The files that differ from an undisturbed study's, but for those that tell seconds, as their seals say, and these seals."""
+    timed = {
+        str(name)
+        for _, known in every_seal(wanted.study)
+        if known is not None and known.timed
+        for name in (
+            *(Path("tiny", known.output, file) for file in known.timed),
+            Path("tiny/seals", f"{known.output}.json"),
+        )
+    }
+    assert "tiny/models/net/history.csv" in timed
     before, now = wanted.files(), project.files()
     assert before.keys() == now.keys(), before.keys() ^ now.keys()
-    return [
-        name for name in before if before[name] != now[name] and not name.endswith(timed) and "/gallery" not in name
-    ]
+    return [name for name in before if before[name] != now[name] and name not in timed]
 
 
 def test_every_file_of_a_study_is_sealed(finished: Project) -> None:
@@ -173,3 +181,48 @@ def test_what_is_cut_is_seen_as_the_next_run_begins(copy: Project, finished: Pro
     assert f"cams/net/wrong/gradcam is made again: {copy_of.relative_to(copy.study)}: missing" in said
     assert same(copy, finished) == []
     assert copy.would_run() == Counter() and "made again" not in copy.run()
+
+
+def test_what_lost_its_seal_is_not_known_to_be_whole(copy: Project, finished: Project) -> None:
+    lost = ("models/net/curves.png", "cams/net/few/gradcam", "gallery", "image_sets/few.csv")
+    for name in lost:
+        seal_file(copy.study, name).unlink()
+    mine = copy.study / "models/net/notes.txt"
+    mine.write_text("mine")
+    told = verify(copy)
+    assert told.returncode == 1
+    assert [line.partition(": its seal")[0] for line in told.stdout.splitlines()[:-1]] == [
+        *(f"unsealed: results/tiny/{name}" for name in sorted(lost)),
+        "foreign: results/tiny/models/net/notes.txt: no job of the study made it",
+    ]
+    repaired = verify(copy, "--repair")
+    assert repaired.returncode == 0 and "made again: 4" in repaired.stdout, repaired.stdout + repaired.stderr
+    assert mine.read_text() == "mine"
+    mine.unlink()
+    assert same(copy, finished) == []
+    done = verify(copy)
+    assert done.returncode == 0 and done.stdout.count("\n") == 1
+
+
+def test_a_layer_that_was_taken_from_a_list_is_left_as_it_is(copy: Project) -> None:
+    copy.edit(
+        TINY, "filters:\n  net: {layers: [stem_conv, block2_residual_conv]", "filters:\n  net: {layers: [stem_conv]"
+    )
+    patterns, table = copy.study / "filters/net/textbook/block2_residual_conv.h5", copy.study / "models/net/layers.csv"
+    wanted = copy.study / "filters/net/textbook/stem_conv.h5"
+    for path in (patterns, wanted, table):
+        flip(path)
+    damaged = patterns.read_bytes()
+    repaired = verify(copy, "--repair")
+    assert repaired.returncode == 1 and "made again: 2, with the same bytes as before: 2" in repaired.stdout
+    assert patterns.read_bytes() == damaged
+    line = "results/tiny/filters/net/textbook/block2_residual_conv.h5 is left as it is: the study does not make it any more"
+    assert line in repaired.stderr
+
+
+def test_without_our_profile_what_is_cut_is_made_again_too(copy: Project, finished: Project) -> None:
+    curves = copy.study / "models/net/curves.png"
+    curves.write_bytes(curves.read_bytes()[:-3])
+    said = copy.run("--workflow-profile", "none")
+    assert "models/net/curves.png is made again" in said and "IncompleteFiles" not in said
+    assert same(copy, finished) == []

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from convscope.command.verify import verify_folder
+from convscope.errors import UserError
 from convscope.jobs.sealing import damaged_at_a_glance, damaged_before
-from convscope.jobs.verify import remove, told, verify, waves
+from convscope.jobs.verify import candidates, planned_from, remove, told, unsealed, verify, waves
 from convscope.storage.seals import Seal, read_seal, seal, seal_file
 
 SCRIPT = """
@@ -176,3 +178,62 @@ def test_waves_follow_what_was_made_from_what() -> None:
         assert waves(names, dense) == [[name] for name in names]
     round_about = {"a": Seal("a", "", {}, inputs=("b",)), "b": Seal("b", "", {}, inputs=("a",))}
     assert sorted(name for wave in waves(["a", "b"], round_about) for name in wave) == ["a", "b"]
+
+
+def test_what_has_lost_its_seal_is_a_fault_where_a_job_makes_it(study: Path) -> None:
+    (study / "said" / "drawn" / "cats").mkdir(parents=True)
+    for name in ("said/drawn/cats/1.png", "said/drawn/2.png", "said/loud.txt", "notes.txt"):
+        (study / name).write_text("made")
+    found = verify(study)
+    assert candidates(found) == [
+        "notes.txt", "said", "said/drawn", "said/drawn/2.png", "said/drawn/cats", "said/drawn/cats/1.png", "said/loud.txt",
+    ]  # fmt: skip
+    unsealed(found, {"said/drawn", "said/loud.txt"})
+    assert [(fault.kind, fault.output) for fault in found.faults] == [
+        ("unsealed", "said/drawn"),
+        ("unsealed", "said/loud.txt"),
+    ]
+    assert found.strangers == ["notes.txt"]
+    assert told(study, found)[0].startswith(f"unsealed: {study}/said/drawn: its seal is gone")
+
+
+def test_results_are_looked_at_wherever_they_lie(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (study / "notes.txt").write_text("mine")
+    assert verify_folder(study) == 0
+    assert "foreign" in capsys.readouterr().out
+    (study / "said" / "quiet.txt").write_text("wordS")
+    (study / "said" / "new.txt").write_text("whose?")
+    assert verify_folder(study) == 1 and damaged_before(study, keep=True) == []
+    out = capsys.readouterr().out
+    assert f"unsealed: {study}/said/new.txt" in out and f"changed: {study}/said/quiet.txt" in out
+    assert verify_folder(study, repair=True) == 1
+    assert "makes again: 1, " in (said := capsys.readouterr().err) and "left as they are: 1" in said
+    assert damaged_before(study, keep=True) == ["said/quiet.txt"]
+    with pytest.raises(UserError, match=r"results: no results .* did you mean .*tiny\?"):
+        verify_folder(study.parent)
+    (study / "seals").rename(study / "gallery")
+    with pytest.raises(UserError, match="its results have no seals"):
+        verify_folder(study)
+
+
+def test_a_seal_says_which_files_tell_seconds(study: Path) -> None:
+    for name in ("history.csv", "pages/a.html", "pages/times.html"):
+        (study / name).parent.mkdir(exist_ok=True)
+        (study / name).write_text("1.5 s")
+    timed = [study / "history.csv", study / "pages" / "times.html"]
+    assert seal(study, study / "history.csv", "logs/a.log", timed=timed).timed == ("",)
+    assert seal(study, study / "pages", "logs/a.log", timed=timed).timed == ("times.html",)
+    known = read_seal(study, "pages")
+    assert known is not None and known.timed == ("times.html",)
+    assert seal(study, study / "said" / "quiet.txt", "logs/a.log", timed=timed).timed == ()
+
+
+def test_tables_that_a_run_is_planned_by_come_first_with_what_they_are_made_from() -> None:
+    seals = {
+        "models/net/layers.csv": Seal("models/net/layers.csv", "", {}, inputs=("models/net/model.keras",)),
+        "models/net/model.keras": Seal("models/net/model.keras", "", {}, inputs=("datasets/a/images.csv",)),
+        "cams/net/few.h5": Seal("cams/net/few.h5", "", {}, inputs=("models/net/layers.csv",)),
+    }
+    assert planned_from({"cams/net/few.h5", "models/net/model.keras"}, seals) == set()
+    wanted = {"models/net/layers.csv", "datasets/a/images.csv"}
+    assert planned_from({"cams/net/few.h5", *wanted}, seals) == wanted
