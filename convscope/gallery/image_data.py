@@ -14,7 +14,7 @@ from convscope.gallery.tables import PredictedImage
 # A set of more pictures is shown from a table: its page would take seconds to open, and there would be a page for each picture.
 IN_THE_PAGE = 300
 # Of a large set, as many pictures are in the page itself, for those who read it without JavaScript.
-FIRST = 60
+FIRST = 24
 
 Columns = dict[str, list[Any]]
 Url = Callable[[Path], str]
@@ -49,7 +49,7 @@ def heatmap_columns(heatmaps: Heatmaps, url: Url, page: Callable[[str], str]) ->
         columns[f"score{slot}"] = [found and found.score for found in maps]
         columns[f"empty{slot}"] = [found and found.empty for found in maps]
         columns[f"overlay{slot}"] = [found and _address(found.overlay, url) for found in maps]
-    return columns, ("key", "class", "result", "confidence")
+    return columns, ("key", "path", "class", "result", "confidence")
 
 
 def summary(explained: Explanations) -> Heatmaps:

@@ -288,3 +288,23 @@ def test_every_method_of_a_large_set(page: Any, galleries: dict[str, Path]) -> N
     assert page.locator(".lightbox-between select").first.locator("option").all_inner_texts() == [
         "photo", "Saliency", "Integrated gradients",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [SMALL, LARGE])
+def test_pictures_are_found_by_name(page: Any, galleries: dict[str, Path], kind: str) -> None:
+    """The browser finds what is in the page: of a large set that is what is in sight."""
+    page.goto(images_page(galleries[kind]))
+    if kind == LARGE:
+        page.wait_for_selector("[role=gridcell] .pair")
+    ids = "(all) => all.filter((one) => one.checkVisibility()).map((one) => one.id)"
+    page.fill(".filters input", "DATA/5")
+    page.wait_for_function("location.hash === '#name=DATA%2F5'")
+    assert page.eval_on_selector_all(".pair", ids) == ["i-img_5"] and page.inner_text(".shown") == "1 of 8 shown"
+    page.reload()
+    page.wait_for_function("document.querySelector('.shown').innerText === '1 of 8 shown'")
+    assert page.input_value(".filters input") == "DATA/5"
+    page.fill(".filters input", "nobody")
+    page.wait_for_selector(".nothing:visible")
+    page.click(".nothing .reset")
+    page.wait_for_function("document.querySelector('.shown').innerText === '8 of 8 shown'")
+    assert page.evaluate("location.hash") == "" and page.input_value(".filters input") == ""

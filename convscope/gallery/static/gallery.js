@@ -11,7 +11,7 @@
 (() => {
   "use strict";
 
-  const NAMES = ["of", "class", "result", "sort", "left", "right", "at"];
+  const NAMES = ["of", "class", "result", "name", "sort", "left", "right", "at"];
   const FILTERS = ["class", "result"];
   const dialog = document.querySelector("dialog.lightbox");
   const form = document.querySelector("form.filters");
@@ -73,7 +73,10 @@
       const list = document.querySelector(".pairs:not([data-table], .virtual), .explained");
       if (!list) return null;
       this.given ??= [...list.children]; // in the order the page came in
-      const shown = this.given.filter((entry) => FILTERS.every((name) => !state[name] || entry.dataset[name] === state[name]));
+      const words = state.name.toLowerCase();
+      const named = (entry) => !words || (entry.querySelector(".path") || entry).textContent.toLowerCase().includes(words);
+      const fits = (entry) => FILTERS.every((name) => !state[name] || entry.dataset[name] === state[name]);
+      const shown = this.given.filter((entry) => fits(entry) && named(entry));
       for (const entry of this.given) entry.hidden = !shown.includes(entry);
       const sure = (entry) => Number(entry.dataset.confidence);
       const sign = { sure: -1, unsure: 1 }[state.sort] || 0;
@@ -89,6 +92,7 @@
 
   const chips = form ? [...form.querySelectorAll(".chip")] : [];
   const choices = form ? [...form.querySelectorAll("select")] : [];
+  const field = form && form.querySelector("input");
 
   function offered(name, value) {
     return chips.some((chip) => chip.dataset.filter === name && chip.dataset.value === value) ||
@@ -100,6 +104,7 @@
     const counts = shelves.map((one) => one.arrange(state)).filter((count) => count !== null);
     for (const chip of chips) chip.setAttribute("aria-pressed", String(chip.dataset.value === state[chip.dataset.filter]));
     for (const choice of choices) choice.value = state[choice.dataset.filter];
+    if (field && field !== document.activeElement) field.value = state.name;
     if (!counts.length) return;
     form.querySelector(".shown-count").textContent = counts[0].toLocaleString("en");
     document.querySelector(".nothing").hidden = counts[0] > 0;
@@ -114,8 +119,15 @@
     for (const choice of choices) {
       choice.addEventListener("change", () => go({ ...readState(), item: "", [choice.dataset.filter]: choice.value }, false));
     }
+    let typed = 0;
+    if (field) {
+      field.addEventListener("input", () => {
+        clearTimeout(typed);
+        typed = setTimeout(() => go({ ...readState(), item: "", name: field.value.trim() }, false), 150);
+      });
+    }
     const reset = document.querySelector(".nothing .reset");
-    if (reset) reset.addEventListener("click", () => go({ item: "" }, false));
+    if (reset) reset.addEventListener("click", () => go({ item: "", class: "", result: "", name: "" }, false));
   }
 
   // ---- lightbox -------------------------------------------------------------------------------------------------
@@ -223,7 +235,7 @@
     filter(state);
     if (state.item && !shelf(state.item).fits(state.item)) {
       // A link to a picture outweighs filters that hide it.
-      state = { ...state, class: "", result: "" };
+      state = { ...state, class: "", result: "", name: "" };
       filter(state);
       history.replaceState(history.state, "", address(state));
     }

@@ -47,7 +47,7 @@
     list.replaceWith(home);
     let order = [...whole.key.keys()];
     let at = null; // row -> its place in the order; made when it is needed
-    let before = "";
+    let before = "\n\n\n";
     const draw = (row) => convscope.card(row, table.about);
     const grid = convscope.virtual(home, {
       count: order.length,
@@ -63,11 +63,13 @@
     }
 
     function arrange(state) {
-      const now = [state.class, state.result, state.sort].join("\n");
+      const now = [state.class, state.result, state.name, state.sort].join("\n");
       if (now !== before) {
         before = now;
         const fits = (name, k) => !state[name] || (whole[name][k] || "?") === state[name];
-        order = [...whole.key.keys()].filter((k) => fits("class", k) && fits("result", k));
+        const words = state.name.toLowerCase();
+        const named = (k) => !words || whole.path[k].toLowerCase().includes(words);
+        order = [...whole.key.keys()].filter((k) => fits("class", k) && fits("result", k) && named(k));
         const sign = { sure: -1, unsure: 1 }[state.sort] || 0;
         if (sign) order.sort((a, b) => sign * (whole.confidence[a] - whole.confidence[b]) || a - b);
         at = null;
