@@ -19,6 +19,7 @@ PARTS_OF_MODELS = (
     "judging",
     "segmentation",
     "watching",
+    "units",
 )
 
 

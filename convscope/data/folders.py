@@ -8,7 +8,7 @@ from pathlib import Path
 
 from convscope.data.groups import composed
 from convscope.pictures.kinds import HEAD, format_of, is_picture_name
-from convscope.storage.fingerprints import is_ignored
+from convscope.storage.fingerprints import is_ignored, kind_of
 
 # Reason of what no result depends on: it is told in the log alone, since a change of it reruns nothing.
 HIDDEN = "hidden, or a system's own"
@@ -103,7 +103,7 @@ def _walk(folder: Path, skipped: list[SkippedRow]) -> Iterator[Path]:
                 path = place / entry.name
                 if is_ignored(entry.name):
                     skipped.append(SkippedRow(str(path), HIDDEN))
-                elif entry.is_dir():
+                elif kind_of(entry) == "folder":
                     (links if entry.is_symlink() else folders).append(path)
                 elif reason := _fault(entry, path):
                     skipped.append(SkippedRow(str(path), reason))
@@ -113,7 +113,7 @@ def _walk(folder: Path, skipped: list[SkippedRow]) -> Iterator[Path]:
 
 def _fault(entry: "os.DirEntry[str]", path: Path) -> str:
     """Why what is no folder is no picture; "" where it is one."""
-    if not entry.is_file():
+    if kind_of(entry) != "file":
         if not entry.is_symlink() or path.exists():
             return "neither a file nor a folder"  # a pipe would be waited for
         return "" if is_picture(entry.name) else "a link that leads nowhere"

@@ -19,7 +19,7 @@ from convscope.data.class_order import FILE, class_indices, ordered
 from convscope.data.groups import composed
 from convscope.data.list_files import Record, header, records
 from convscope.errors import UserError, nearest
-from convscope.storage.fingerprints import is_ignored
+from convscope.storage.fingerprints import is_ignored, kind_of
 
 METADATA = ("metadata.csv", "metadata.jsonl")
 # What people call the columns, in small letters; of several, the first that is there.
@@ -109,7 +109,7 @@ def metadata_files(root: Path, splits: Mapping[str, str] | None = None) -> tuple
         )
     if found or splits or not root.is_dir():
         return tuple(found)
-    below = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and not is_ignored(entry.name))
+    below = sorted(entry.name for entry in os.scandir(root) if kind_of(entry) == "folder" and not is_ignored(entry.name))
     return tuple((root / one / name, one) for one in below for name in METADATA if _tells(root / one / name))
 
 

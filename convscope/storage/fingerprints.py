@@ -7,6 +7,7 @@ import time
 from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 from convscope.errors import UserError
 from convscope.storage.files import sha256_of, write_text
@@ -32,6 +33,14 @@ _NOWHERE = (-1, 0, 0)
 def is_ignored(name: str) -> bool:
     """Whether a file or folder name is a system's litter (hidden files, Thumbs.db), never a user's picture."""
     return name.startswith(".") or name.lower() in IGNORED_NAMES
+
+
+def kind_of(entry: "os.DirEntry[str]") -> Literal["file", "folder", "neither"]:
+    """What an entry of a folder is, or leads to; a link to itself, to which the system objects, is neither."""
+    try:
+        return "folder" if entry.is_dir() else "file" if entry.is_file() else "neither"
+    except OSError:
+        return "neither"
 
 
 def fingerprint(
@@ -171,9 +180,10 @@ def _files(root: Path, without: Collection[str]) -> tuple[list[tuple[str, tuple[
                 name = f"{below}/{entry.name}" if below else entry.name
                 if name in without:
                     continue
-                if entry.is_dir():
+                kind = kind_of(entry)
+                if kind == "folder":
                     folders.append(name)
-                elif entry.is_file():
+                elif kind == "file":
                     status = entry.stat()
                     found.append((name, (status.st_size, status.st_mtime_ns, status.st_ctime_ns)))
                 elif entry.is_symlink():

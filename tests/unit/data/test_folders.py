@@ -116,6 +116,19 @@ def test_a_pipe_or_a_device_is_never_waited_for(tmp_path: Path) -> None:
     assert [row.reason for row in scan_dataset(listed, part).bad] == ["neither a file nor a folder"] * 2
 
 
+def test_a_link_to_itself_is_a_picture_that_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "cats").mkdir()
+    Image.new("RGB", (8, 8)).save(tmp_path / "cats" / "a.png")
+    for name in ("b.png", "notes"):
+        (tmp_path / "cats" / name).symlink_to(name)
+    (tmp_path / "around").symlink_to("around")
+    skipped: list[SkippedRow] = []
+    assert [path.name for path in picture_files(tmp_path, skipped)] == ["a.png", "b.png"]
+    nowhere = [Path(row.path).name for row in skipped if row.reason == "a link that leads nowhere"]
+    assert sorted(nowhere) == ["around", "notes"]
+    assert len(fingerprint(tmp_path)) == 64
+
+
 def test_links_between_all_folders_end_soon(tmp_path: Path) -> None:
     for one in range(12):
         draw(tmp_path / f"{one:02}/{one}.png")
