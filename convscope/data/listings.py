@@ -109,7 +109,9 @@ def metadata_files(root: Path, splits: Mapping[str, str] | None = None) -> tuple
         )
     if found or splits or not root.is_dir():
         return tuple(found)
-    below = sorted(entry.name for entry in os.scandir(root) if kind_of(entry) == "folder" and not is_ignored(entry.name))
+    below = sorted(
+        entry.name for entry in os.scandir(root) if kind_of(entry) == "folder" and not is_ignored(entry.name)
+    )
     return tuple((root / one / name, one) for one in below for name in METADATA if _tells(root / one / name))
 
 

@@ -25,6 +25,8 @@ from convscope.pictures.window import Window, of_listed
 RESIZE_CHOICES = ("crop", "stretch", "pad")
 MAX_PIXELS = 100_000_000
 _LONGEST_REASON = 200
+# Bytes of a file that are kept from their check to their decoding.
+_IN_MEMORY = 1 << 27
 
 # The one filter. PIL's bilinear widens its support when shrinking, so small pictures do not alias.
 _FILTER = Image.Resampling.BILINEAR
@@ -81,9 +83,8 @@ def read_pixels(
         if path.exists() and not path.is_file() and not path.is_dir():
             raise BadImage("neither a file nor a folder")  # a pipe would be waited for, a device never end
         with path.open("rb") as opened:
-            # What is checked and what is decoded are the same bytes, whoever writes to the file meanwhile.
-            stream: IO[bytes] = io.BytesIO(opened.read()) if digest else opened
-            if digest and not hashlib.sha256(stream.getbuffer()).hexdigest().startswith(digest):  # type: ignore[attr-defined]
+            stream, is_listed = _checked(opened, digest) if digest else (opened, True)
+            if not is_listed:
                 raise ChangedFile(
                     f"{path}: the picture is not the one that was listed; run again, and it is listed anew", path
                 )
@@ -105,6 +106,23 @@ def read_pixels(
     except Exception as error:
         # Decoders of so many formats raise anything on damaged files; whatever it is, this one picture is bad and no more.
         raise BadImage(f"damaged: {said_by_decoder(error).replace(str(path), path.name)}") from None
+
+
+def _checked(opened: IO[bytes], digest: str) -> tuple[IO[bytes], bool]:
+    """What to decode of a file, and whether the digest of what it holds begins so.
+
+    What is checked and what is decoded are the same bytes, whoever writes to the file meanwhile; but of a file that would fill the
+    memory, of which a picture may be a small part only.
+    """
+    content = opened.read(_IN_MEMORY + 1)
+    found = hashlib.sha256(content)
+    if len(content) <= _IN_MEMORY:
+        return io.BytesIO(content), found.hexdigest().startswith(digest)
+    del content
+    while block := opened.read(1 << 20):
+        found.update(block)
+    opened.seek(0)
+    return opened, found.hexdigest().startswith(digest)
 
 
 def said_by_decoder(error: Exception) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 from PIL import Image
 
 from convscope.errors import BadImage, UserError
+from convscope.pictures import read as reading
 from convscope.pictures.contact_sheets import contact_sheet, wrap_text
 from convscope.pictures.read import fit_image, load_images, load_rows, read_image
+from convscope.storage.files import sha256_of
 from tests.unit.pictures.orientations import lying
 
 
@@ -311,3 +314,24 @@ def test_a_picture_that_changed_since_it_was_listed_is_no_longer_that_picture(tm
             read()
     with pytest.raises(ValueError, match="1 digests for 2 pictures"):
         load_images([path, path], (9, 9), digests=[digest])
+
+
+def test_a_file_of_which_a_picture_is_a_small_part_is_not_kept_in_memory(tmp_path, monkeypatch):
+    """A picture of 8x8 pixels and two gigabytes behind it took two gigabytes of every job that read it."""
+    path = tmp_path / "a.png"
+    Image.new("RGB", (9, 9), (1, 2, 3)).save(path)
+    with path.open("r+b") as file:
+        file.truncate(30_000_000)
+    digest = sha256_of(path)
+    monkeypatch.setattr(reading, "_IN_MEMORY", 1_000_000)
+    tracemalloc.start()
+    try:
+        assert (read_image(path, sha256=digest) == [1, 2, 3]).all()
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+    with path.open("r+b") as file:
+        file.seek(20_000_000)
+        file.write(b"x")
+    with pytest.raises(UserError, match="the picture is not the one that was listed"):
+        read_image(path, sha256=digest)
