@@ -11,6 +11,7 @@ from pathlib import Path
 from convscope.errors import UserError
 from convscope.jobs.sealing import note
 from convscope.jobs.verify import (
+    PERHAPS_LOST,
     Verified,
     candidates,
     in_folders_of_jobs,
@@ -128,8 +129,10 @@ def _looked_at(study: Path, snakemake: Sequence[str] | None) -> Verified:
     found = verify(study)
     took = time.monotonic() - began
     if found.strangers:
-        made = in_folders_of_jobs(found) if snakemake is None else _made_of(study, candidates(found), snakemake)
-        unsealed(found, made)
+        if snakemake is None:
+            unsealed(found, in_folders_of_jobs(found), PERHAPS_LOST)
+        else:
+            unsealed(found, _made_of(study, candidates(found), snakemake))
     print(*told(study, found), sep="\n", end="\n" if found.faults or found.strangers else "")
     damaged = len({fault.output or fault.file for fault in found.faults})
     print(

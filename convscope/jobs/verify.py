@@ -12,6 +12,9 @@ from convscope.storage.seals import TOUCHED, UNSEALED, Fault, Seal, every_seal, 
 
 # What a training or an ascent that is not finished keeps for going on.
 _UNFINISHED = (".state", "state")
+# What is said of a result without a seal; where nobody can be asked, of what may be one.
+LOST = "its seal is gone, and nobody knows whether it is whole"
+PERHAPS_LOST = "a result whose seal is gone, or somebody's own"
 
 
 @dataclass
@@ -63,21 +66,19 @@ def candidates(found: Verified) -> list[str]:
     return sorted(names - {"."})
 
 
-def unsealed(found: Verified, made: Collection[str]) -> None:
+def unsealed(found: Verified, made: Collection[str], what: str = LOST) -> None:
     """Take the files without a seal that belong to results for faults: nobody knows whether they are whole.
 
     Args:
         found: is changed.
         made: the names among `candidates` of what jobs make.
+        what: is said of them.
     """
     owners = {
         name: next((str(part) for part in (*reversed(Path(name).parents), Path(name)) if str(part) in made), "")
         for name in found.strangers
     }
-    found.faults += [
-        Fault(owner, "unsealed", "its seal is gone, and nobody knows whether it is whole", owner)
-        for owner in sorted(set(owners.values()) - {""})
-    ]
+    found.faults += [Fault(owner, "unsealed", what, owner) for owner in sorted(set(owners.values()) - {""})]
     found.strangers = [name for name, owner in owners.items() if not owner]
 
 
