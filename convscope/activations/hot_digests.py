@@ -1,4 +1,4 @@
-"""XXH3 called from machine code, for a digest of maps that is taken while the nearest cache holds them.
+"""XXH3's functions by their addresses, for a digest of maps that is taken while the nearest cache holds them.
 
 Of what has left that cache it takes twice the time or more: it waits for memory, or for a cache that others use.
 """
@@ -9,11 +9,6 @@ import importlib
 import threading
 from typing import Any
 
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
-
-_WORD = ir.IntType(64)
 _local = threading.local()
 
 
@@ -63,25 +58,3 @@ def state() -> int:
     if not hasattr(_local, "state"):
         _local.state = _State()
     return int(_local.state.address)
-
-
-@intrinsic
-def call(_: Any, address: Any, state: Any) -> Any:
-    """`reset` or `digest` of a state: uint64."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        function = builder.inttoptr(arguments[0], ir.FunctionType(_WORD, [_WORD]).as_pointer())
-        return builder.call(function, arguments[1:])
-
-    return types.uint64(types.uint64, types.uint64), generate
-
-
-@intrinsic
-def feed(_: Any, address: Any, state: Any, data: Any, size: Any) -> Any:
-    """`update` a state by bytes at an address."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        function = builder.inttoptr(arguments[0], ir.FunctionType(ir.IntType(32), [_WORD] * 3).as_pointer())
-        return builder.call(function, arguments[1:])
-
-    return types.int32(types.uint64, types.uint64, types.uint64, types.uint64), generate

@@ -18,9 +18,10 @@ from llvmlite import binding, ir
 from numba import types
 from numba.extending import intrinsic
 
-from convscope.activations.hot_digests import call, feed, functions, state
+from convscope.activations.hot_digests import functions, state
 from convscope.storage.chunks import PAGE, WithDigests, rows_of_a_chunk
 
+_WORD = ir.IntType(64)
 _STATISTICS = ("mean", "maximum", "zeros")
 
 _LARGEST = np.float32(np.finfo(np.float16).max)
@@ -46,6 +47,7 @@ def _compiled(function: Any) -> Any:
         return numba.njit(nogil=True, error_model="numpy")(function)
 
 
+# These are here, for Numba keeps the machine code of a file until that file changes.
 @intrinsic
 def _half_bits(_: Any, value: Any) -> Any:
     """The bits of a float32 as float16, rounded to the nearest, ties to even; Numba has no float16 on the CPU."""
@@ -54,6 +56,28 @@ def _half_bits(_: Any, value: Any) -> Any:
         return builder.bitcast(builder.fptrunc(arguments[0], ir.HalfType()), ir.IntType(16))
 
     return types.uint16(types.float32), generate
+
+
+@intrinsic
+def _call(_: Any, address: Any, state: Any) -> Any:
+    """`reset` or `digest` of a state: uint64."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        function = builder.inttoptr(arguments[0], ir.FunctionType(_WORD, [_WORD]).as_pointer())
+        return builder.call(function, arguments[1:])
+
+    return types.uint64(types.uint64, types.uint64), generate
+
+
+@intrinsic
+def _feed(_: Any, address: Any, state: Any, data: Any, size: Any) -> Any:
+    """`update` a state by bytes at an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        function = builder.inttoptr(arguments[0], ir.FunctionType(ir.IntType(32), [_WORD] * 3).as_pointer())
+        return builder.call(function, arguments[1:])
+
+    return types.int32(types.uint64, types.uint64, types.uint64, types.uint64), generate
 
 
 @_compiled
@@ -116,18 +140,18 @@ def _pass(
             if not digests.shape[1]:
                 continue
             if place % chunk == 0:
-                call(reset, state)  # type: ignore[call-arg]
+                _call(reset, state)  # type: ignore[call-arg]
                 fed = place
             ends = (place + 1) % chunk == 0 or place + 1 == places
             if ends or (place + 1 - fed) * channels >= _HOT:
-                feed(update, state, kept[fed].ctypes.data, (place + 1 - fed) * channels * 2)  # type: ignore[call-arg]
+                _feed(update, state, kept[fed].ctypes.data, (place + 1 - fed) * channels * 2)  # type: ignore[call-arg]
                 fed = place + 1
             if ends:
                 left = -(place + 1) % chunk * channels * 2
                 while left:
-                    feed(update, state, nothing.ctypes.data, min(left, PAGE))  # type: ignore[call-arg]
+                    _feed(update, state, nothing.ctypes.data, min(left, PAGE))  # type: ignore[call-arg]
                     left -= min(left, PAGE)
-                digests[image, place // chunk] = call(digest, state)  # type: ignore[call-arg]
+                digests[image, place // chunk] = _call(digest, state)  # type: ignore[call-arg]
         statistics[0, image], statistics[2, image] = total / places, zeros / places
 
 
