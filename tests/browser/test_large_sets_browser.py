@@ -308,3 +308,43 @@ def test_pictures_are_found_by_name(page: Any, galleries: dict[str, Path], kind:
     page.click(".nothing .reset")
     page.wait_for_function("document.querySelector('.shown').innerText === '8 of 8 shown'")
     assert page.evaluate("location.hash") == "" and page.input_value(".filters input") == ""
+
+
+@pytest.fixture(scope="module")
+def predictions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of 3,000 predictions."""
+    results = fixture.make_results(tmp_path_factory.mktemp("predictions"))
+    table = results / "evaluation" / "convnet" / "pets.test" / "predictions.csv"
+    head, *rows = table.read_text(encoding="utf-8").splitlines()
+    many = [rows[k % 12].replace("data/", f"data/{k:04}_") for k in range(3000)]
+    table.write_text("\n".join([head, *many]), encoding="utf-8")
+    build_gallery(results, fixture.CONFIG, results / "gallery" / "index.html")
+    return results / "gallery" / "predictions_convnet_pets.test.html"
+
+
+def test_a_long_table_of_predictions_is_laid_out_as_it_is_scrolled(page: Any, predictions: Path) -> None:
+    rows = "table.predictions tbody tr:not([hidden])"
+    page.goto(predictions.as_uri())
+    page.wait_for_selector("th button")
+    assert page.inner_text(".shown") == "3,000 of 3,000 shown" and page.locator(rows).count() == 200
+    assert page.get_attribute("table.predictions", "aria-rowcount") == "3001"
+    for _ in range(20):
+        page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+        page.wait_for_timeout(50)
+    assert page.locator(rows).count() == 3000
+    page.click("th[data-sort=path] button")
+    assert page.locator(rows).count() < 700 and page.get_attribute(f"{rows} >> nth=7", "data-path") == "data/0007_7.png"
+    page.click(".chip[data-result=wrong]")
+    assert page.inner_text(".shown") == "750 of 3,000 shown"
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator(rows).count() == 750, "paper has them all"
+    indices = page.eval_on_selector_all(rows, "(all) => all.map((row) => Number(row.ariaRowIndex))")
+    assert indices == list(range(2, 752))
+
+
+def test_without_javascript_a_long_table_is_whole(browser: Any, predictions: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(predictions.as_uri())
+    assert page.locator("table.predictions tbody tr:visible").count() == 3000
+    context.close()

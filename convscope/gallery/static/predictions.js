@@ -7,6 +7,7 @@
   const table = document.querySelector("table.predictions");
   if (!table) return;
   const body = table.tBodies[0];
+  const PART = 200; // rows that are laid out at first, and more whenever the last one comes into sight
   const given = [...body.rows]; // the order the page came in
   const chips = [...bar.querySelectorAll(".chip")];
   const choices = [...bar.querySelectorAll("select")];
@@ -42,22 +43,41 @@
     return [...given].sort((a, b) => sign * compare(a, b)); // stable: equal ones stay as they came
   }
 
+  let moved = false; // whether the rows are in another order than they came in
+  let fitting = []; // the rows that the choice lets through, in their order
+  let laid = 0; // how many of them are laid out
+
+  function more(count) {
+    for (const row of fitting.slice(laid, laid + count)) row.hidden = false;
+    laid = Math.min(laid + count, fitting.length);
+    ends.disconnect();
+    if (laid < fitting.length) ends.observe(fitting[laid - 1]);
+  }
+
+  const ends = new IntersectionObserver((entries) => {
+    if (entries.some((entry) => entry.isIntersecting)) more(PART);
+  }, { rootMargin: "1500px" });
+
   function apply() {
     const state = read();
-    let shown = 0;
-    for (const row of given) {
-      const fits = ["result", "truth", "predicted"].every((name) => !state[name] || row.dataset[name] === state[name]);
-      row.hidden = !fits;
-      shown += fits;
-    }
-    body.append(...sorted(state));
+    const order = sorted(state);
+    fitting = order.filter((row) =>
+      ["result", "truth", "predicted"].every((name) => !state[name] || row.dataset[name] === state[name]));
+    for (const row of given) row.hidden = true;
+    if (state.sort || moved) body.append(...order);
+    moved = Boolean(state.sort);
+    laid = 0;
+    more(PART);
+    const shown = fitting.length;
+    table.setAttribute("aria-rowcount", shown + 1);
+    for (const [k, row] of fitting.entries()) row.setAttribute("aria-rowindex", k + 2);
     for (const chip of chips) chip.setAttribute("aria-pressed", String(chip.dataset.result === (state.result || "")));
     for (const choice of choices) choice.value = state[choice.dataset.column] || "";
     for (const head of heads) {
       const mine = head.dataset.sort === state.sort;
       head.setAttribute("aria-sort", mine ? (state.order === "down" ? "descending" : "ascending") : "none");
     }
-    bar.querySelector(".shown-count").textContent = shown;
+    bar.querySelector(".shown-count").textContent = shown.toLocaleString("en");
     document.querySelector(".nothing").hidden = shown > 0;
   }
 
@@ -84,6 +104,7 @@
   }
   document.querySelector(".nothing .reset").addEventListener("click", () => change({ result: "", truth: "", predicted: "" }));
   window.addEventListener("hashchange", apply);
+  window.addEventListener("beforeprint", () => more(fitting.length));
   bar.hidden = false;
   apply();
 })();
