@@ -12,7 +12,9 @@ from convscope.errors import UserError
 # What is done with a file of HDF5 before its weights are read: its links followed, its attributes read.
 _LOOKED_THROUGH = """
 import resource, sys, h5py
-resource.setrlimit(resource.RLIMIT_AS, (8 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]))
+told, most = resource.getrlimit(resource.RLIMIT_AS)  # some clusters bound it for every job
+bounds = [bound for bound in (told, most) if bound != resource.RLIM_INFINITY]
+resource.setrlimit(resource.RLIMIT_AS, (min([8 << 30, *bounds]), most))
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 with h5py.File(sys.argv[1], "r", locking=False) as opened:
     opened.visititems_links(lambda name, link: None)

@@ -198,7 +198,7 @@ def _fork(end: socket.socket, ends: list[socket.socket]) -> int:
         for other in ends:
             if other is not end:
                 other.close()
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+        _bound_memory()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         signal.signal(signal.SIGPROF, signal.SIG_DFL)
         # Decoders print a line for each strange tag of a file. What matters of it is the reason that is listed.
@@ -208,6 +208,13 @@ def _fork(end: socket.socket, ends: list[socket.socket]) -> int:
         status = 0
     finally:
         os._exit(status)
+
+
+def _bound_memory() -> None:
+    """Bound this process' address space, where it is not bounded more tightly already: some clusters bound every job's."""
+    told, most = resource.getrlimit(resource.RLIMIT_AS)
+    bounds = [MEMORY, *(bound for bound in (told, most) if bound != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_AS, (min(bounds), most))
 
 
 def _answer(end: socket.socket, log: IO[str]) -> None:

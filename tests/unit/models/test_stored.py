@@ -4,6 +4,8 @@ import io
 import json
 import pickle
 import struct
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -409,6 +411,17 @@ def test_a_file_whose_reading_does_not_end_is_one_line(tmp_path: Path, monkeypat
     module.check_end.cache_clear()
     with pytest.raises(UserError, match=r"has no end.*get it again"):
         stored(tmp_path / "net.h5")
+
+
+def test_where_memory_is_bounded_more_tightly_a_file_is_looked_through_too(tmp_path: Path) -> None:
+    """It was not, where a scheduler bounds the address space: the look ended before it began, and no end is no fault."""
+    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)]).save(tmp_path / "net.h5")
+    bound = "import resource, sys; resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))\n"
+    ends = bound + module._LOOKED_THROUGH + "print(resource.getrlimit(resource.RLIMIT_AS) == (4 << 30, 4 << 30))"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", ends, str(tmp_path / "net.h5")], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
 
 
 def test_a_file_that_ends_its_reader_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

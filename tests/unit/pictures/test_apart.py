@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -59,6 +61,26 @@ def test_a_reader_that_is_killed_between_two_files_costs_nothing(readers: Reader
         reader = int(readers.call(takers.read, str(tmp_path / "a"), [])[-1])
         os.kill(reader, signal.SIGKILL)
     assert readers.call(takers.read, str(tmp_path / "b"), ["c"])[:2] == ["b", "c"]
+
+
+@pytest.mark.parametrize("which", ["hard", "soft"])
+def test_where_the_memory_of_all_is_bounded_more_tightly_pictures_are_read(
+    which: str, root: Path, tmp_path: Path
+) -> None:
+    """As schedulers do with `ulimit -v`: each reader ended before its first picture, and all of them were called damaged."""
+    Image.new("RGB", (64, 48)).save(tmp_path / "a.png")
+    code = f"""
+import resource
+bound, most = 4 << 30, resource.getrlimit(resource.RLIMIT_AS)[1]
+resource.setrlimit(resource.RLIMIT_AS, (bound, bound if {which == "hard"} else most))
+from convscope.pictures.apart import Readers
+from convscope.pictures.describe import Looked, describe_apart
+with Readers(1) as readers:
+    print(describe_apart(readers)({str(tmp_path / "a.png")!r}, Looked())[:2])
+"""
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "(48, 64)\n", done.stderr
 
 
 def test_nothing_is_left_behind(readers: Readers, tmp_path: Path) -> None:
