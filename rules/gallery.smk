@@ -8,6 +8,7 @@ def shown_sets():
     """The tables of the image sets that a stage shows."""
     stages = (
         "activations",
+        "units",
         "segmentation",
         "cams",
         "attributions",
@@ -49,6 +50,7 @@ rule gallery:
         reports=evaluated(rules.classifier_report),
         activations=activation_figures(),
         filters=filter_figures,
+        units=unit_files,
         concepts=concept_files(),
         segmentation=segmentation_files(),
         cams=cam_figures(),

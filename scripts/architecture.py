@@ -25,6 +25,7 @@ ROOMS = {
     "filters": "what every filter looks for",
     "cams": "where the evidence lies",
     "segmentation": "what every pixel is taken for",
+    "units": "what every unit looks for, in words",
     "concepts": "what a picture holds, place by place",
     "attributions": "which pixels count",
     "judging": "which of these to believe",

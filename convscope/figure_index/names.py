@@ -141,6 +141,24 @@ def _figures() -> dict[str, Figure]:
             _stage("activations", pictures),
             sources.sparsity,
         ),
+        "units_by_depth": Figure(
+            "What units detect, by depth",
+            "How many units of each layer fire where a concept is, beyond chance, and of which kind it is.",
+            _stage("units", pictures),
+            sources.units_by_depth,
+        ),
+        "real_crops": Figure(
+            "Real crops that fire a unit most",
+            "For each unit what it sees of the pictures to which it answers most, and of some from strong to silent.",
+            _stage("units", pictures),
+            sources.real_crops,
+        ),
+        "concepts": Figure(
+            "Concepts in pictures",
+            "Where parts, colours, edges and textures are, with which the firing places of units are compared.",
+            _stage("units", pictures),
+            sources.concepts,
+        ),
         "misclassified_activations": Figure(
             "Activations of misclassified pictures",
             "Every channel of every layer for pictures that a model gets wrong.",

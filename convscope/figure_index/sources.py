@@ -42,7 +42,7 @@ def _pairs(config: Config, stage: str) -> Iterator[tuple[str, str]]:
 
 def photos(config: Config, layers: Layers) -> list[Source]:
     """The first picture of each image set that a stage shows."""
-    stages = ("activations", "segmentation", "cams", "attributions", "judging", "watching")
+    stages = ("activations", "units", "segmentation", "cams", "attributions", "judging", "watching")
     used = {images for stage in stages for _, images in _pairs(config, stage)}
     wanted = [name for name in config.get("image_sets") or {} if name in used]
     return [Source(name, (f"image_sets/{name}.csv",), "photo") for name in wanted]
@@ -122,6 +122,30 @@ def sparsity(config: Config, layers: Layers) -> list[Source]:
     return [
         Source(f"{model} {images}", (f"activations/{model}/{images}/sparsity.png",), "copied")
         for model, images in _pairs(config, "activations")
+    ]
+
+
+def units_by_depth(config: Config, layers: Layers) -> list[Source]:
+    """What units detect by depth, of each model and image set."""
+    return [
+        Source(f"{model} {images}", (f"units/{model}/{images}/units.png",), "copied")
+        for model, images in _pairs(config, "units")
+    ]
+
+
+def real_crops(config: Config, layers: Layers) -> list[Source]:
+    """The first sheet of crops of each layer of the first job, of each model and image set."""
+    return [
+        Source(f"{model} {images}", (f"units/{model}/{images}/crops/0000",), "folder", ("*.00000.jpg",))
+        for model, images in _pairs(config, "units")
+    ]
+
+
+def concepts(config: Config, layers: Layers) -> list[Source]:
+    """The sheet of concepts of each model and image set."""
+    return [
+        Source(f"{model} {images}", (f"units/{model}/{images}/concepts.png",), "copied")
+        for model, images in _pairs(config, "units")
     ]
 
 

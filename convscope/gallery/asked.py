@@ -28,6 +28,7 @@ class AskedModel:
         cam_methods, attribution_methods: in the order in which they are shown.
         against: the model whose maps its own are compared with.
         masks: the model whose predicted masks it is judged with.
+        units: the image sets that tell what units look for.
         watching: the image sets that are looked at after every kept epoch of its training.
         watched_filters: whether filter patterns are made after them, too.
         watched_board: whether they are logged for TensorBoard, too.
@@ -50,6 +51,7 @@ class AskedModel:
     against: str | None
     masks: str | None = None
     watching: tuple[str, ...] = ()
+    units: tuple[str, ...] = ()
     watched_filters: bool = False
     watched_board: bool = False
 
@@ -139,6 +141,7 @@ def _model(config: Mapping[str, Any], name: str) -> AskedModel:
         against=part("judging").get("against"),
         masks=part("judging").get("masks"),
         watching=_names(part("watching").get("images")),
+        units=_names(part("units").get("images")),
         watched_filters=bool(part("watching")) and setting("watching", "filters").get("filters") != 0,
         watched_board=bool(part("watching").get("tensorboard")),
     )

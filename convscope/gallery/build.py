@@ -16,6 +16,7 @@ from convscope.gallery.predictions import prediction_table
 from convscope.gallery.records import Model, Study
 from convscope.gallery.site import HERE, STATIC, Site
 from convscope.gallery.unfinished import Unfinished
+from convscope.gallery.units import WHOLE, about
 from convscope.storage.files import write_json, write_text
 
 CARD, UNFINISHED_CARD = "study.json", "unfinished.json"
@@ -101,9 +102,19 @@ def _model_pages(site: Site, model: Model, pages: tuple[ImagePages, ...]) -> Non
         site.render(
             "judging.html.j2", site.page("judging", model.name, judging.image_set), model=model, judging=judging
         )
+    _unit_pages(site, model)
     for watched in model.watched:
         name = site.page("watching", model.name, watched.image_set)
         site.render("watching.html.j2", name, model=model, watched=watched)
+
+
+def _unit_pages(site: Site, model: Model) -> None:
+    """A page for the units of each set, and the table beside it."""
+    layers = {layer.name: site.page("layer", model.name, layer.name) for layer in model.shown_layers}
+    for units in model.units:
+        name = site.page("units", model.name, units.image_set)
+        data = site.write_data(name, units.columns, WHOLE, about(units, site.url, layers.get), scripts=True)
+        site.render("units.html.j2", name, model=model, units=units, table=name.removesuffix(".html"), data=data)
 
 
 def _heatmap_page(site: Site, model: Model, heatmaps: Heatmaps) -> None:

@@ -22,6 +22,7 @@ from convscope.gallery.records import Activations, Dataset, Evaluation, ImageSet
 from convscope.gallery.segmented import Segmented, segmented
 from convscope.gallery.tables import Row, folders, number, read_object, read_table, scalars, truth
 from convscope.gallery.unfinished import Unfinished
+from convscope.gallery.units import Units, units
 from convscope.gallery.watched import Watching, watching
 from convscope.models.layer_table import CONVOLUTIONS, select_layers
 from convscope.segmentation.names import REGIONS
@@ -76,6 +77,7 @@ def _used_sets(asked: Asked) -> list[str]:
             model.attributions,
             model.judging,
             model.watching,
+            model.units,
         )
         for name in stage
     }
@@ -197,6 +199,7 @@ class _ModelResults:
             cam_head=heads[0] if heads else None,
             segmented=tuple(found for entry in self._sets(self.asked.segmentation) for found in self._segmented(entry)),
             transfer_heads=compared[0] if compared else None,
+            units=tuple(found for entry in self._sets(self.asked.units) for found in self._units(entry, layers)),
             watched=tuple(found for entry in self._sets(self.asked.watching) for found in self._watched(entry)),
         )
 
@@ -328,6 +331,12 @@ class _ModelResults:
         read = functools.partial(judging, folder, rival if compared else None)
         found = self._one("Judging", entry, read, [table], table, entry)
         return [dataclasses.replace(judged, masks=self.asked.masks) for judged in found if judged]
+
+    def _units(self, entry: str, layers: Sequence[Layer]) -> list[Units]:
+        folder = self.present.results / "units" / self.name / entry
+        table, witness = folder / "units.csv", folder / "units.h5"
+        read = functools.partial(units, folder, layers)
+        return self._one("Units", entry, read, [table, witness], witness, entry)
 
     def _watched(self, entry: str) -> list[Watching]:
         folder = self.present.results / "watching" / self.name

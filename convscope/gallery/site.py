@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 STATIC = (
     "gallery.css",
     *("gallery.js", "compare.js", "data.js", "virtual.js", "cards.js", "images.js", "image.js"),
-    *("predictions.js", "watching.js"),
+    *("predictions.js", "watching.js", "units.js"),
 )
 _PAGES = (
     "model_*.html",
@@ -34,6 +34,7 @@ _PAGES = (
     "figures.html",
     "comparison_*.html",
     "watching_*.html",
+    "units_*.html",
 )
 _UNKNOWN = "\u2013"
 _PICTURES = ("strip_*.jpg", "banner_*.jpg", "figure_*.jpg")
@@ -116,7 +117,7 @@ class Site:
         self.environment = page_templates()
         self.environment.globals.update(
             study=study,
-            url=lambda path: link(path, folder),
+            url=self.url,
             short=lambda path: link_text(path, study.folder),
             page=self.page,
             image_page=self.image_page,
@@ -124,6 +125,10 @@ class Site:
             styles=None,
             home=link(folder.parent.parent / "index.html", folder),
         )
+
+    def url(self, path: Path) -> str:
+        """The address of a file, as seen from a page."""
+        return link(path, self.folder)
 
     def page(self, *parts: str) -> str:
         """File name of the page of a model, a layer, a model's image set, or an image of one."""

@@ -232,6 +232,8 @@ _WORK: dict[str, Callable[[Study, Mapping[str, str]], Work]] = {
     ),
     **dict.fromkeys(("overlays", "attribution_figures", "side_by_side", "gather_cam", "gather_attribution"), _of_set),
     **dict.fromkeys(("gather_activations", "segmentation_report", "predicted_masks", "concept_masks"), _of_set),
+    **dict.fromkeys(("unit_crops", "unit_table"), _of_set),
+    "unit_answers": lambda study, names: study.through(names["model"], study.set(names), 2, 16),
     **dict.fromkeys(("evaluate", "evaluate_seed"), _of_split),
     **dict.fromkeys(("judge", "judge_controls"), _judge),
     **dict.fromkeys(("segment", "segmentation_cam"), _segmented("segmentation")),

@@ -1,0 +1,1 @@
+"""What every filter looks for: the pictures that it fires on, and in words."""

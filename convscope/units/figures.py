@@ -1,0 +1,59 @@
+"""How many units look for what, by depth, drawn."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from convscope.pictures.plots import new_figure, save_figure
+from convscope.units.report import LayerCount
+
+# A colour a kind, the same in every study.
+COLOURS = {
+    "part": "#d1495b",
+    "class": "#8d5a97",
+    "place": "#7d8597",
+    "colour": "#edae49",
+    "orientation": "#2e86ab",
+    "frequency": "#66a182",
+    "texture": "#a44a3f",
+}
+_MOSTLY, _NONE, _DEAD = "#c9d6e3", "#eef1f4", "#30343a"
+
+
+def units_by_depth(path: str | Path, title: str, layers: Sequence[LayerCount]) -> None:
+    """Draw for each layer the shares of its units that detect a concept, by kind, mostly fire in one, or never fire.
+
+    Args:
+        path: the PNG.
+        title: of the figure.
+        layers: in order of depth.
+    """
+    count = max(len(layers), 1)
+    figure, axes = new_figure(8.5, 1.6 + 0.26 * count)
+    places = list(range(len(layers)))
+    left = [0.0] * len(layers)
+
+    def bars(label: str, values: Sequence[int], colour: str) -> None:
+        nonlocal left
+        if not any(values):
+            return
+        shares = [value / max(layer.units, 1) for value, layer in zip(values, layers, strict=True)]
+        axes.barh(places, shares, left=left, color=colour, height=0.82, label=label, linewidth=0)
+        left = [a + b for a, b in zip(left, shares, strict=True)]
+
+    for kind, colour in COLOURS.items():
+        bars(kind, [layer.by_kind.get(kind, 0) for layer in layers], colour)
+    bars("fires mostly in one", [layer.mostly for layer in layers], _MOSTLY)
+    rest = [layer.units - layer.detectors - layer.mostly - layer.dead for layer in layers]
+    bars("nothing with a name", rest, _NONE)
+    bars("never fires", [layer.dead for layer in layers], _DEAD)
+    for place, layer in zip(places, layers, strict=True):
+        text = f"{layer.detectors} of {layer.units} detect, {layer.concepts} different"
+        axes.text(1.01, place, text, va="center", fontsize=7, color="#444444")
+    axes.set_yticks(places, [layer.layer for layer in layers], fontsize=7)
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xlabel="share of the layer's units", title=title)
+    axes.spines[["top", "right"]].set_visible(False)
+    if layers:
+        handles, labels = axes.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=7)
+    save_figure(figure, path)

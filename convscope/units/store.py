@@ -1,0 +1,96 @@
+"""The HDF5 files of what units look for: a group a layer."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import h5py
+import numpy as np
+
+from convscope.models.receptive_field import Axis, ReceptiveField
+from convscope.storage import store
+from convscope.units.answers import LayerAnswers, Shown
+from convscope.units.overlaps import Dissected
+from convscope.units.relations import Related
+
+_BY_CONCEPT = ("iou", "low", "high", "chance", "chance_high", "inside", "inside_chance")
+_PACKED: dict[str, Any] = {"compression": "lzf", "shuffle": True}
+
+
+def write_layer(
+    file: h5py.File, layer: str, field: ReceptiveField, answers: LayerAnswers, found: Dissected, shown: Shown
+) -> None:
+    """Write what was found of a layer.
+
+    Layout: `<layer>/maximum`, `mean`, `place` (image, unit): the largest answer to each picture, the mean, and the cell of the
+    largest, row by row; `threshold`, `fired` (unit); `iou`, ... (unit, concept), as `overlaps.Dissected` says; `shown` (unit,
+    place): the pictures shown of it; `maps` (unit, place, height, width): what it answers to those.
+    """
+    group = file.create_group(layer)
+    for name, axis in (("rows", field.rows), ("columns", field.columns)):
+        group.attrs[name] = [axis.centre, axis.stride, axis.size]
+    group.attrs["gated"] = field.gated
+    cells = shown.maps.shape[2] * shown.maps.shape[3]
+    place = answers.place.astype(np.uint16 if cells <= 2**16 else np.int32)
+    for name, values in (("maximum", answers.maximum), ("mean", answers.mean), ("place", place)):
+        store.write_array(group, name, values, ("image", "unit"), **_PACKED)
+    for name, values in (("threshold", answers.threshold), ("fired", found.fired)):
+        store.write_array(group, name, values, ("unit",))
+    for name in _BY_CONCEPT:
+        store.write_array(group, name, getattr(found, name), ("unit", "concept"), **_PACKED)
+    store.write_array(group, "shown", shown.images, ("unit", "place"))
+    chunks = (1, *shown.maps.shape[1:])
+    store.write_array(group, "maps", shown.maps, ("unit", "place", "height", "width"), chunks=chunks, **_PACKED)
+
+
+def read_answers(group: h5py.Group) -> LayerAnswers:
+    """What the first pass found of a layer."""
+    return LayerAnswers(*(group[name][()] for name in ("maximum", "mean", "place", "threshold")))
+
+
+def read_dissected(group: h5py.Group) -> Dissected:
+    """What was counted of a layer."""
+    return Dissected(*(group[name][()] for name in (*_BY_CONCEPT, "fired")))
+
+
+def read_field(group: h5py.Group) -> ReceptiveField:
+    """The receptive field of a layer's cells."""
+    rows, columns = (Axis(*map(float, group.attrs[name])) for name in ("rows", "columns"))
+    return ReceptiveField(rows, columns, bool(group.attrs["gated"]))
+
+
+def layers_of(files: Sequence[h5py.File]) -> Iterator[tuple[str, h5py.Group]]:
+    """The layers of several files, each with its group, in order of depth."""
+    for file in files:
+        for layer in store.read_text(file["layer"]):
+            yield layer, file[layer]
+
+
+def write_units(
+    file: h5py.File,
+    layer: str,
+    answers: LayerAnswers,
+    shown: np.ndarray,
+    found: Dissected,
+    related: Mapping[str, Related],
+    rates: np.ndarray,
+) -> None:
+    """Write what is known of a layer's units, when all layers are there.
+
+    Layout: `<layer>/threshold`, `fired` (unit) and `iou` ... `inside_chance` (unit, concept), as `write_layer` has them;
+    `shown`, `shown_answer`, `shown_place` (unit, place): the pictures shown, the largest answer to each and its cell; `rates`
+    (unit, class): the share of the pictures of each class in which a unit fires; `<relation>/unit`, `<relation>/weight` (unit,
+    place): others that are alike or connected, by their numbers.
+    """
+    group = file.create_group(layer)
+    for name, values in (("threshold", answers.threshold), ("fired", found.fired)):
+        store.write_array(group, name, values, ("unit",))
+    for name in _BY_CONCEPT:
+        store.write_array(group, name, getattr(found, name), ("unit", "concept"), **_PACKED)
+    units = np.arange(len(shown))[:, None]
+    store.write_array(group, "shown", shown, ("unit", "place"))
+    store.write_array(group, "shown_answer", answers.maximum[shown, units], ("unit", "place"))
+    store.write_array(group, "shown_place", answers.place[shown, units], ("unit", "place"))
+    for name, each in related.items():
+        store.write_array(group, f"{name}/unit", each.units, ("unit", "place"))
+        store.write_array(group, f"{name}/weight", each.weights, ("unit", "place"))
+    store.write_array(group, "rates", rates, ("unit", "class"))
