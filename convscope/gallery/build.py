@@ -8,6 +8,7 @@ from convscope.gallery.collect import collect
 from convscope.gallery.explained import Explanations
 from convscope.gallery.figure_page import entries
 from convscope.gallery.filters import Layer
+from convscope.gallery.found import findings
 from convscope.gallery.heatmaps import Heatmaps
 from convscope.gallery.image_data import FIRST, IN_THE_PAGE, heatmap_columns, page_columns, slots, summary
 from convscope.gallery.image_pages import ImagePage, ImagePages, image_pages
@@ -72,7 +73,7 @@ def build_gallery(results: Path, config: Mapping[str, Any], out: Path, unfinishe
 
 
 def _model_pages(site: Site, model: Model, pages: tuple[ImagePages, ...]) -> None:
-    site.render("model.html.j2", site.page("model", model.name), model=model)
+    site.render("model.html.j2", site.page("model", model.name), model=model, found=findings(model))
     shown = model.shown_layers
     for position, layer in enumerate(shown):
         before: Layer | None = shown[position - 1] if position else None

@@ -358,6 +358,7 @@ def _evaluation(folder: Path) -> Evaluation:
     metrics = read_object(folder / "metrics.json")
     confusion: dict[str, dict[str, int]] = {}
     right, judged = 0, 0
+    surest: tuple[str, str, float] | None = None
     head = str(metrics.get("head", ""))
     for row in [] if head == "regression" else rows:
         # `predicted` is the class's name beside `class`, or its index where `predicted_label` holds the name.
@@ -367,6 +368,9 @@ def _evaluation(folder: Path) -> Evaluation:
         correct = truth(row.get("correct"))
         judged += correct is not None
         right += correct is True
+        sure = number(row.get("confidence"))
+        if correct is False and not head and sure is not None and (surest is None or sure > surest[2]):
+            surest = (row["class"], answer, sure)
     accuracy = number(metrics.get("accuracy"))
     accuracy = accuracy if accuracy is not None or not judged else right / judged
     key, words = _HEADLINES.get(head, ("", ""))
@@ -383,6 +387,7 @@ def _evaluation(folder: Path) -> Evaluation:
         head=head,
         headline=headline,
         warnings=tuple(str(text) for text in metrics.get("warnings", [])),
+        surest=surest,
     )
 
 

@@ -37,7 +37,7 @@ class Evaluation:
 
     `reported`: whether there is a report of these predictions, with its figures, thumbnails and numbers of every class. `head` is
     that of a model of many labels or of numbers, "" of classes; `headline` the number that stands for all, and what it is.
-    `warnings` say what looks wrong.
+    `warnings` say what looks wrong. `surest` is the wrong answer that the model was surest of: truth, answer, confidence in 0..1.
     """
 
     dataset: str
@@ -52,6 +52,7 @@ class Evaluation:
     head: str = ""
     headline: tuple[float | None, str] = (None, "accuracy")
     warnings: tuple[str, ...] = ()
+    surest: tuple[str, str, float] | None = None
 
     @property
     def confusion_figures(self) -> tuple[Path, ...]:
