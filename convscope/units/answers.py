@@ -25,6 +25,7 @@ SHARE = 0.005
 _BATCH_BYTES = 512 * 2**20
 # Of the first pictures: what is below this share of their places is not counted.
 _FLOOR, _SAMPLED_PLACES = 0.9, 4000
+_TINY = np.finfo(np.float32).tiny
 
 
 class UnitMaps:
@@ -46,6 +47,7 @@ class UnitMaps:
         tensors = {name: tensor_of(flat, name) for name in after}
         run = lower_part(flat, list(tensors.values()))
         self._after, self._names = after, list(tensors)
+        self.rectified = {layer for layer, relu in zip(layers, relus, strict=True) if relu}
         shapes = shapes_at(keras.Model(flat.inputs[0], list(tensors.values())), *size[:2])
         of_name = dict(zip(tensors, shapes, strict=True))
         self.shapes = {layer: of_name[name] for layer, name in zip(layers, after, strict=True)}
@@ -95,9 +97,11 @@ class Peaks:
         layer: its name, for messages.
         images: how many there are.
         shape: (h, w, C).
+        rectified: no answer is negative, as behind a ReLU: then nothing is to be learned of those that are 0.
     """
 
-    def __init__(self, layer: str, images: int, shape: tuple[int, ...]) -> None:
+    def __init__(self, layer: str, images: int, shape: tuple[int, ...], rectified: bool = False) -> None:
+        self._rectified = rectified
         self._layer, (height, width, channels) = layer, shape
         self._places = images * height * width
         self.maximum = np.full((images, channels), -np.inf, np.float32)
@@ -132,7 +136,7 @@ class Peaks:
         if self._floor is None:
             return False
         wanted = SHARE * self._places
-        seldom = (self._histogram.sum(axis=1) < wanted) & (self._floor > -np.inf)
+        seldom = (self._histogram.sum(axis=1) < wanted) & (self._floor > (_TINY if self._rectified else -np.inf))
         if seldom.any():
             self._floor = np.where(seldom, np.float32(-np.inf), self._floor)
             self._histogram[:] = 0
@@ -150,7 +154,7 @@ class Peaks:
         edges = lower_edges().astype(np.float32)
         lowest = edges[np.maximum(np.searchsorted(edges, floor, side="right") - 1, 0)]
         # Behind a ReLU most places are 0: those need not be counted one by one.
-        return np.where((flat.min(axis=(0, 1)) >= 0) & (floor <= 0), np.float32(np.finfo(np.float32).tiny), lowest)
+        return np.maximum(lowest, _TINY) if self._rectified else lowest
 
 
 def thresholds(histogram: np.ndarray, places: int, share: float = SHARE) -> np.ndarray:
@@ -188,7 +192,7 @@ def ask(
         order: (images,) int, all rows in any order; the first of them ought to be a sample of all.
         threads: layers at a time.
     """
-    found = {layer: Peaks(layer, images, shape) for layer, shape in model.shapes.items()}
+    found = {layer: Peaks(layer, images, shape, layer in model.rectified) for layer, shape in model.shapes.items()}
     waiting = list(found)
     with ThreadPoolExecutor(threads) as pool:
         while waiting:
