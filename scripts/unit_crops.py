@@ -31,7 +31,9 @@ def main(args: argparse.Namespace) -> None:
         progress = Progress(total, f"crops of units of {spec.name}", "units")
         for layer, group in layers:
             field, place = read_field(group), group["place"][()]
-            shown, threshold, maps = group["shown"][()], group["threshold"][()], group["maps"]
+            shown, threshold, maps = group["shown"][()], group["threshold"][()] / group["scale"][()], group["maps"]
+            if not shown.size:  # of a set without pictures
+                continue
             for first in range(0, len(threshold), UNITS_A_SHEET):
                 units = range(first, min(first + UNITS_A_SHEET, len(threshold)))
                 rows = []

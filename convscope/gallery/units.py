@@ -17,6 +17,7 @@ from convscope.storage.tables import read_table
 from convscope.units.crops import CELL, UNITS_A_SHEET
 from convscope.units.report import UnitRow
 from convscope.units.selection import SPREAD
+from convscope.units.store import group_of
 
 # The columns that a page sorts, filters and finds by.
 WHOLE = (
@@ -111,13 +112,13 @@ def units(folder: Path, layers: Sequence[Layer]) -> Units:
         names = list(dict.fromkeys(columns["layer"]))
         crops = {path.name.partition(".00000.")[0]: path.parent for path in sorted(folder.glob("crops/*/*.00000.jpg"))}
         for name in names:
-            count = len(file[f"{name}/threshold"])
+            count = len(group_of(file, name)["threshold"])
             layer = by_name.get(name)
             grids = _grids(layer)
             told.append(
                 LayerUnits(name, sum(other.units for other in told), count, numbers[name], crops.get(name), grids)
             )
-            for key, values in _of_layer(file[name]).items():
+            for key, values in _of_layer(group_of(file, name)).items():
                 columns.setdefault(key, []).extend(values)
             columns.setdefault("patterns", []).extend(_patterns(layer, count))
             columns.setdefault("rise", []).extend(_rises(layer, count))
@@ -174,7 +175,7 @@ def about(found: Units, url: Any, page: Any) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
-        if math.isnan(value):
+        if math.isnan(value) or value == -math.inf:
             return None
         return 1e9 if math.isinf(value) else float(f"{value:.3g}")
     return value

@@ -12,11 +12,12 @@ _CONVOLUTIONS = ("Conv2D", "DepthwiseConv2D", "SeparableConv2D")
 _POOLS = ("MaxPooling2D", "AveragePooling2D")
 # Each place of what these make is made of the same place of what they take.
 _LOCAL = {
-    "Activation", "ActivityRegularization", "Add", "AlphaDropout", "Average", "BatchNormalization", "Concatenate", "Dropout", "ELU",
-    "GaussianDropout", "GaussianNoise", "Identity", "LeakyReLU", "Maximum", "Minimum", "Multiply", "Normalization", "PReLU", "ReLU",
-    "Rescaling", "Softmax", "SpatialDropout2D", "Subtract",
-    "Absolute", "Clip", "Divide", "Elu", "Exp", "Gelu", "HardSigmoid", "HardSilu", "LeakyRelu", "Negative", "Power", "Relu", "Relu6",
-    "Selu", "Sigmoid", "Silu", "Softplus", "Sqrt", "Square", "Tanh", "TrueDivide", "HardSwish", "Mish",
+    "Activation", "ActivityRegularization", "Add", "AlphaDropout", "Average", "BatchNormalization", "Concatenate",
+    "CustomScaleLayer", "Dense", "Dropout", "ELU", "GaussianDropout", "GaussianNoise", "Identity", "LayerScale", "LeakyReLU",
+    "Maximum", "Minimum", "Multiply", "Normalization", "PReLU", "ReLU", "Rescaling", "Softmax", "SpatialDropout2D",
+    "StochasticDepth", "Subtract", "Absolute", "Clip", "Divide", "Elu", "Exp", "Gelu", "HardSigmoid", "HardSilu",
+    "LeakyRelu", "Negative", "Power", "Relu", "Relu6", "Selu", "Sigmoid", "Silu", "Softplus", "Sqrt", "Square", "Tanh",
+    "TrueDivide", "HardSwish", "Mish",
 }  # fmt: skip
 
 
@@ -136,7 +137,7 @@ def _is_local(operation: Any, maps: list[Any], output: Any) -> bool:
         return operation.axis in (-1, 3)
     if kind == "Softmax":
         return getattr(operation, "axis", -1) in (-1, 3)
-    return kind in _LOCAL
+    return is_kerass(operation, *_LOCAL)
 
 
 def _joined(fields: list[ReceptiveField]) -> ReceptiveField | None:

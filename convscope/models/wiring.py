@@ -126,6 +126,18 @@ def kernels(layer: Any) -> np.ndarray:
     return wide
 
 
+def layer_connections(layer: Any) -> np.ndarray:
+    """`connections` of a layer's `kernels`: (Cin, filters). Of a depthwise one made without them, which are mostly zeros."""
+    if type(layer).__name__ != "DepthwiseConv2D":
+        return connections(kernels(layer))
+    kernel = np.asarray(layer.kernel, np.float64)
+    channels, multiplier = kernel.shape[2:]
+    found = np.zeros((channels, channels * multiplier))
+    filters = np.arange(channels * multiplier)
+    found[filters // multiplier, filters] = connections(kernel.reshape(-1, channels, multiplier)).reshape(-1)
+    return found
+
+
 def connections(kernel: np.ndarray) -> np.ndarray:
     """How strongly each filter takes each channel: (places, Cin, filters) weights -> (Cin, filters).
 

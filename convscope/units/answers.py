@@ -209,11 +209,13 @@ class Shown:
 
     Attributes:
         images: (C, S) int32, rows: the strongest first, then the spread from strong to silent.
-        maps: (C, S, h, w) float16.
+        maps: (C, S, h, w) float16, in units of `scale`.
+        scale: (C,) float32, a power of two: what a map is to be multiplied by. Half precision ends at 65504.
     """
 
     images: np.ndarray
     maps: np.ndarray
+    scale: np.ndarray
 
 
 def look(
@@ -235,7 +237,8 @@ def look(
     shown, takers = {}, {}
     for layer, each in answers.items():
         chosen = shown_pictures(each.maximum, crops)
-        shown[layer] = Shown(chosen, np.zeros((*chosen.shape, *model.shapes[layer][:2]), np.float16))
+        planes = np.zeros((*chosen.shape, *model.shapes[layer][:2]), np.float16)
+        shown[layer] = Shown(chosen, planes, _scale(each))
         takers[layer] = _by_image(chosen, len(each.maximum))
     largest = float(np.finfo(np.float16).max)
 
@@ -243,7 +246,8 @@ def look(
         overlaps[layer].add(rows, maps, answers[layer].maximum[rows], answers[layer].threshold)
         for row, image in zip(rows, maps, strict=True):
             units, slots = takers[layer][row]
-            shown[layer].maps[units, slots] = np.clip(image[:, :, units], -largest, largest).transpose(2, 0, 1)
+            planes = image[:, :, units] / shown[layer].scale[units]
+            shown[layer].maps[units, slots] = np.clip(planes, -largest, largest).transpose(2, 0, 1)
 
     images = len(next(iter(answers.values())).maximum)
     with ThreadPoolExecutor(threads) as pool:
@@ -251,6 +255,13 @@ def look(
             maps = model(batch)
             list(pool.map(lambda layer, r=rows, m=maps: take(layer, r, m[layer]), model.layers))  # type: ignore[misc]
     return shown
+
+
+def _scale(answers: LayerAnswers) -> np.ndarray:
+    """Powers of two that bring each unit's largest answer, and the threshold, to about 1."""
+    largest = np.maximum(np.abs(answers.maximum).max(axis=0, initial=0), np.abs(answers.threshold))
+    exponent = np.frexp(np.where(np.isfinite(largest), largest, 1))[1]
+    return np.ldexp(np.float32(1), np.clip(exponent, -100, 100)).astype(np.float32)
 
 
 def _by_image(chosen: np.ndarray, images: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from convscope.models.graphs import node_of, nodes_in_order
 from convscope.models.nodes import is_norm
-from convscope.models.wiring import connections, kernels, norm_gains, sources_of
+from convscope.models.wiring import kernels, layer_connections, norm_gains, sources_of
 
 # So many of each are kept.
 NEAREST = 6
@@ -61,9 +61,12 @@ def alike_by_answers(maxima: Sequence[np.ndarray], numbers: Sequence[int]) -> li
         One for each layer. A unit that answers all pictures alike has none.
     """
     columns = np.concatenate([np.asarray(part, np.float32) for part in maxima], axis=1)
-    columns -= columns.mean(axis=0)
+    # Each by its own measure: answers of one layer may be a million times those of another.
+    largest = np.abs(columns).max(axis=0, initial=0)
+    columns /= np.where(largest > 0, largest, 1)
+    columns -= columns.mean(axis=0) if len(columns) else 0
     lengths = np.sqrt(np.square(columns, dtype=np.float64).sum(axis=0))
-    varies = lengths > 1e-6 * float(lengths.max(initial=np.finfo(np.float32).tiny))
+    varies = lengths > 1e-6 * np.sqrt(max(len(columns), 1))
     columns = np.where(varies, columns / np.where(varies, lengths, 1), 0).astype(np.float32)
     number = np.concatenate([start + np.arange(part.shape[1]) for start, part in zip(numbers, maxima, strict=True)])
     found = []
@@ -83,16 +86,25 @@ def alike_by_answers(maxima: Sequence[np.ndarray], numbers: Sequence[int]) -> li
 def alike_by_weights(layer: Any, first: int) -> Related:
     """The filters of the same layer whose weights point the same way most (cosine).
 
+    Those of a depthwise layer take one channel each: theirs are compared whatever channel that is.
+
     Args:
         layer: a convolution.
         first: the number of its first filter.
     """
-    kernel = kernels(layer)
-    flat = kernel.reshape(-1, kernel.shape[2]).astype(np.float32)
+    flat = _columns(layer)
     lengths = np.linalg.norm(flat, axis=0)
     unit = flat / np.where(lengths > 0, lengths, 1)
     places, weights = _nearest(unit.T @ unit, np.arange(flat.shape[1]), lengths > 0)
     return _related(np.where(places >= 0, first + places, -1), weights)
+
+
+def _columns(layer: Any) -> np.ndarray:
+    if type(layer).__name__ == "DepthwiseConv2D":
+        kernel = np.asarray(layer.kernel, np.float32)
+        return kernel.reshape(kernel.shape[0] * kernel.shape[1], -1)
+    kernel = kernels(layer)
+    return np.asarray(kernel.reshape(-1, kernel.shape[2]), np.float32)
 
 
 def wiring(network: keras.Model, numbers: Numbers) -> tuple[dict[str, Related], dict[str, Related]]:
@@ -113,7 +125,7 @@ def wiring(network: keras.Model, numbers: Numbers) -> tuple[dict[str, Related], 
     for layer in numbers.first:
         node = node_of(network, layer)
         sources = [source for source in sources_of(network, layer) if source.layer in numbers.first]
-        strength = connections(kernels(node.operation)) * _signs_behind(network, node)
+        strength = layer_connections(node.operation) * _signs_behind(network, node)
         rows, owners = [], []
         for source in sources:
             taken = source.filters >= 0

@@ -7,7 +7,7 @@ import numpy as np
 
 from convscope.units.answers import LayerAnswers
 from convscope.units.overlaps import Dissected
-from convscope.units.words import ByClass, by_class, label_of, sentence
+from convscope.units.words import ByClass, Classes, by_class, label_of, sentence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,10 +70,11 @@ def unit_rows(
         strength: (C,) of the weights.
         weak: below which strength a unit is said to be weak.
     """
+    known = Classes(classes)
     for unit in range(len(found.fired)):
         label = label_of(found, unit, concepts.names, concepts.kinds)
         maximum, threshold = answers.maximum[:, unit], float(answers.threshold[unit])
-        each = by_class(maximum, threshold, classes)
+        each = by_class(maximum, threshold, known)
         numbers = {
             name: float(getattr(found, name)[unit, label.index]) if label.index >= 0 else np.nan
             for name in ("iou", "low", "high", "chance", "inside", "inside_chance")

@@ -17,8 +17,11 @@ def shown_pictures(maximum: np.ndarray, crops: int) -> np.ndarray:
 
     Returns:
         (C, min(crops, N) + len(SPREAD)) int32, rows of pictures. Of equal answers the first picture comes first.
+        Of no pictures (C, 0).
     """
     ranked = np.argsort(-maximum, axis=0, kind="stable")
     count = len(maximum)
+    if not count:
+        return np.zeros((maximum.shape[1], 0), np.int32)
     spread = [round(share * (count - 1)) for share in SPREAD]
     return np.concatenate([ranked[: min(crops, count)], ranked[spread]]).T.astype(np.int32)

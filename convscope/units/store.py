@@ -14,6 +14,8 @@ from convscope.units.relations import Related
 
 _BY_CONCEPT = ("iou", "low", "high", "chance", "chance_high", "inside", "inside_chance")
 _PACKED: dict[str, Any] = {"compression": "lzf", "shuffle": True}
+# Layers have a group of their own: one may be called `first` or `class`, as what is of all of them is.
+_LAYERS = "layers"
 
 
 def write_layer(
@@ -21,25 +23,26 @@ def write_layer(
 ) -> None:
     """Write what was found of a layer.
 
-    Layout: `<layer>/maximum`, `mean`, `place` (image, unit): the largest answer to each picture, the mean, and the cell of the
+    Layout: `layers/<layer>/maximum`, `mean`, `place` (image, unit): the largest answer to each picture, the mean, and the cell of the
     largest, row by row; `threshold`, `fired` (unit); `iou`, ... (unit, concept), as `overlaps.Dissected` says; `shown` (unit,
-    place): the pictures shown of it; `maps` (unit, place, height, width): what it answers to those.
+    place): the pictures shown of it; `maps` (unit, place, height, width): what it answers to those, to be multiplied by
+    `scale` (unit).
     """
-    group = file.create_group(layer)
+    group = file.require_group(_LAYERS).create_group(layer)
     for name, axis in (("rows", field.rows), ("columns", field.columns)):
         group.attrs[name] = [axis.centre, axis.stride, axis.size]
     group.attrs["gated"] = field.gated
     cells = shown.maps.shape[2] * shown.maps.shape[3]
     place = answers.place.astype(np.uint16 if cells <= 2**16 else np.int32)
     for name, values in (("maximum", answers.maximum), ("mean", answers.mean), ("place", place)):
-        store.write_array(group, name, values, ("image", "unit"), **_PACKED)
-    for name, values in (("threshold", answers.threshold), ("fired", found.fired)):
+        store.write_array(group, name, values, ("image", "unit"), **(_PACKED if values.size else {}))
+    for name, values in (("threshold", answers.threshold), ("fired", found.fired), ("scale", shown.scale)):
         store.write_array(group, name, values, ("unit",))
     for name in _BY_CONCEPT:
         store.write_array(group, name, getattr(found, name), ("unit", "concept"), **_PACKED)
     store.write_array(group, "shown", shown.images, ("unit", "place"))
-    chunks = (1, *shown.maps.shape[1:])
-    store.write_array(group, "maps", shown.maps, ("unit", "place", "height", "width"), chunks=chunks, **_PACKED)
+    options = {"chunks": (1, *shown.maps.shape[1:]), **_PACKED} if shown.maps.size else {}
+    store.write_array(group, "maps", shown.maps, ("unit", "place", "height", "width"), **options)
 
 
 def read_answers(group: h5py.Group) -> LayerAnswers:
@@ -62,7 +65,12 @@ def layers_of(files: Sequence[h5py.File]) -> Iterator[tuple[str, h5py.Group]]:
     """The layers of several files, each with its group, in order of depth."""
     for file in files:
         for layer in store.read_text(file["layer"]):
-            yield layer, file[layer]
+            yield layer, group_of(file, layer)
+
+
+def group_of(file: h5py.File, layer: str) -> h5py.Group:
+    """What is known of a layer."""
+    return file[_LAYERS][layer]
 
 
 def write_units(
@@ -76,12 +84,12 @@ def write_units(
 ) -> None:
     """Write what is known of a layer's units, when all layers are there.
 
-    Layout: `<layer>/threshold`, `fired` (unit) and `iou` ... `inside_chance` (unit, concept), as `write_layer` has them;
+    Layout: `layers/<layer>/threshold`, `fired` (unit) and `iou` ... `inside_chance` (unit, concept), as `write_layer` has them;
     `shown`, `shown_answer`, `shown_place` (unit, place): the pictures shown, the largest answer to each and its cell; `rates`
     (unit, class): the share of the pictures of each class in which a unit fires; `<relation>/unit`, `<relation>/weight` (unit,
     place): others that are alike or connected, by their numbers.
     """
-    group = file.create_group(layer)
+    group = file.require_group(_LAYERS).create_group(layer)
     for name, values in (("threshold", answers.threshold), ("fired", found.fired)):
         store.write_array(group, name, values, ("unit",))
     for name in _BY_CONCEPT:

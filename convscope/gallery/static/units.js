@@ -71,7 +71,7 @@
       const k = order[place];
       const row = table.row(k);
       if (!row) return null;
-      const strongest = row.shown.length - about.spread.length;
+      const strongest = Math.max(row.shown.length - about.spread.length, 0);
       const strip = element("span", { className: "crops" });
       for (let j = 0; j < Math.min(SHOWN, strongest); j += 1) {
         const one = crop(k, row, j, 62);
@@ -162,7 +162,7 @@
     function draw(k) {
       const row = table.row(k);
       const layer = layers[whole.layer[k]];
-      const strongest = row.shown.length - about.spread.length;
+      const strongest = Math.max(row.shown.length - about.spread.length, 0);
       const side = Math.min(112, Math.floor((document.documentElement.clientWidth - 40) / 3) - 6);
       const parts = [];
       const step = (to, text, rel) => (to >= 0 && to < table.count ? element("a", { href: `#${address(to)}`, textContent: text, rel }) : element("span"));
@@ -180,7 +180,7 @@
         parts.push(element("h3", { textContent: "The picture that makes it answer most" }), pictures);
         if (layer.page) parts.push(element("p", { className: "muted" }, element("a", { href: `${layer.page}#f${whole.unit[k]}`, textContent: `all patterns of ${layer.name}` })));
       }
-      if (layer.crops) {
+      if (layer.crops && row.shown.length) {
         const crops = (from, to, words) => {
           const line = element("div", { className: "crops" });
           for (let j = from; j < to; j += 1) {

@@ -100,6 +100,28 @@ def test_where_the_reach_is_not_known_a_cell_sees_everything():
     assert found.columns.place(0) == 1.5
 
 
+def test_dense_layers_and_scales_of_channels_look_at_no_other_place():
+    net = keras.applications.ConvNeXtTiny(weights=None, include_top=False, input_shape=(96, 128, 3))
+    flat = flatten(net, copy=True, exact=True, input_shape=(96, 128, 3))
+    for layer, size in (
+        ("convnext_tiny_stage_0_block_2_depthwise_conv", 76),
+        ("convnext_tiny_downsampling_conv_0", 80),
+    ):
+        found = receptive_field(flat, layer)
+        assert (found.rows.size, found.columns.size) == (size, size)
+        assert reached(flat, layer, (5, 7)) == (found.rows.span(5, 96), found.columns.span(7, 128))
+
+
+def test_a_layer_of_somebodys_own_may_look_anywhere_whatever_it_is_called():
+    class LayerScale(layers.Layer):
+        def call(self, x):
+            return x - keras.ops.mean(x, axis=(1, 2), keepdims=True)
+
+    image = keras.Input((32, 48, 3))
+    flat = flatten(keras.Model(image, layers.Conv2D(2, 1, name="behind")(LayerScale()(image))), input_shape=(32, 48, 3))
+    assert math.isinf(receptive_field(flat, "behind").rows.size)
+
+
 def test_cells_and_places_are_each_others_inverse():
     axis = Axis(7.0, 8.0, 67.0)
     assert axis.place(3) == 31 and axis.cell(31) == 3

@@ -116,7 +116,7 @@ def test_a_unit_that_never_fires_and_one_that_always_does_are_no_detectors(told)
 def test_the_pictures_shown_are_those_it_fires_on_and_their_maps_are_kept(told):
     _, _, _, shown, answers = told
     assert all(image % 2 == 0 for image in shown.images[ONLY_RED, :3]) and shown.images[ONLY_RED, -1] % 2 == 1
-    strongest = shown.maps[ONLY_RED, 0]
+    strongest = shown.maps[ONLY_RED, 0] * shown.scale[ONLY_RED]
     assert (strongest > 0).sum() == SQUARE**2 and strongest.max() == answers.maximum[
         shown.images[ONLY_RED, 0], ONLY_RED
     ]

@@ -32,6 +32,31 @@ def test_alike_are_those_whose_answers_rise_together_in_any_layer():
     assert a.units.shape == (3, NEAREST)
 
 
+def test_alike_are_found_in_layers_of_very_different_measures():
+    base = np.random.default_rng(3).random((50, 3)).astype(np.float32)
+    large, small = alike_by_answers([base * np.float32(1e4), base * np.float32(1e-5)], [0, 3])
+    assert small.units[:, 0].tolist() == [0, 1, 2] and large.units[:, 0].tolist() == [3, 4, 5]
+    # Rounding alone is no answer: one that says 7 with an error in the last place is like none.
+    noise = np.float32(7) + np.float32(5e-7) * (np.arange(50)[:, None] % 2).astype(np.float32)
+    (found,) = alike_by_answers([np.concatenate([base, noise], axis=1)], [0])
+    assert (found.units[3] == -1).all()
+
+
+def test_of_no_pictures_none_are_alike():
+    (found,) = alike_by_answers([np.zeros((0, 3), np.float32)], [0])
+    assert (found.units == -1).all()
+
+
+def test_alike_depthwise_filters_are_those_of_the_same_form_on_whatever_channel():
+    layer = layers.DepthwiseConv2D(3, use_bias=False)
+    layer.build((None, 8, 8, 5))
+    kernel = np.random.default_rng(0).normal(size=(3, 3, 5, 1))
+    kernel[..., 3, 0] = 2 * kernel[..., 1, 0]
+    layer.set_weights([kernel])
+    found = alike_by_weights(layer, 10)
+    assert found.units[1, 0] == 13 and found.units[3, 0] == 11 and abs(found.weights[1, 0] - 1) < 1e-6
+
+
 def test_alike_by_weights_are_those_of_the_largest_cosine():
     layer = layers.Conv2D(8, 1, use_bias=False)
     layer.build((None, 4, 4, 2))

@@ -8,7 +8,7 @@ import pytest
 from convscope.units.answers import LayerAnswers
 from convscope.units.overlaps import Dissected
 from convscope.units.report import Concepts, UnitRow, count_layers, unit_rows
-from convscope.units.words import ByClass, Label, by_class, label_of, sentence
+from convscope.units.words import ByClass, Classes, Label, by_class, label_of, sentence
 
 NAMES, KINDS = ("eyes", "cat", "red"), ("part", "class", "colour")
 NO_CLASS = ByClass({}, "", math.nan, math.nan)
@@ -102,6 +102,18 @@ def test_pictures_of_no_known_class_do_not_count():
     found = by_class(np.float32([1, 1, 0, 0]), 0.5, ["", "", "", ""])
     assert found.rates == {} and found.favourite == "" and math.isnan(found.selectivity)
     assert by_class(np.float32([1, 1, 0, 0]), 0.5, ["cat", "", "cat", ""]).rates == {"cat": 0.5}
+
+
+def test_classes_in_any_order_are_counted_as_one_by_one():
+    rng = np.random.default_rng(4)
+    classes = [("", "b", "a", "c")[k] for k in rng.integers(0, 4, 300)]
+    maximum = rng.normal(size=300).astype(np.float32)
+    found, named = by_class(maximum, 0.3, Classes(classes)), np.array(classes)
+    assert found.rates == {name: float((maximum[named == name] >= 0.3).mean()) for name in "abc"}
+    means = sorted(float(np.maximum(maximum[named == name], 0).mean()) for name in "abc")
+    rest = (means[0] + means[1]) / 2
+    assert abs(found.selectivity - (means[2] - rest) / (means[2] + rest)) < 1e-6
+    assert by_class(np.zeros(0, np.float32), 0.5, []).rates == {}
 
 
 def test_rows_and_counts():
