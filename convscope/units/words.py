@@ -12,6 +12,8 @@ from convscope.units.overlaps import Dissected
 LEAST_IOU = 0.04
 # So much of what fires must lie in a concept, and so much more than by chance, where the two cannot overlap much.
 _MOST, _MORE = 0.5, 0.15
+# A place in the picture is a thin word: it is said where nothing else can be, of a unit that is there twice as often as by chance.
+_PLACE, _PLACE_TIMES = "place", 2.0
 _Z99 = 2.576
 _LEAST_RATIO = 1.5
 
@@ -38,7 +40,7 @@ def label_of(found: Dissected, unit: int, names: Sequence[str], kinds: Sequence[
     A unit detects the concept of the largest IoU above chance among those whose IoU is at least `LEAST_IOU`, above the 99th
     percentile of chance, with its interval above the mean of chance. The rest of places is so small a part of all
     (`answers.SHARE`) that with a concept of a tenth of the picture and more it cannot have such an IoU: for those it counts where the
-    firing places lie.
+    firing places lie; a place in the picture is the last thing that is said.
     """
     if not found.fired[unit]:
         return Label()
@@ -51,6 +53,11 @@ def label_of(found: Dissected, unit: int, names: Sequence[str], kinds: Sequence[
     if detected.any():
         best = int(np.argmax(np.where(detected, iou - chance, -np.inf)))
         return Label(kinds[best], names[best], True, best)
+    thin = np.array([kind == _PLACE for kind in kinds])
+    if not (mostly & ~thin).any():
+        mostly &= inside >= _PLACE_TIMES * by_chance
+    else:
+        mostly &= ~thin
     if mostly.any():
         best = int(np.argmax(np.where(mostly, inside - by_chance, -np.inf)))
         return Label(kinds[best], names[best], False, best)

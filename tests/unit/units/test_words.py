@@ -134,3 +134,23 @@ def test_rows_and_counts():
     assert all(isinstance(row, UnitRow) for row in rows)
     (count,) = count_layers(rows)
     assert (count.units, count.dead, count.detectors, count.concepts, count.by_kind) == (2, 1, 1, 1, {"part": 1})
+
+
+def test_a_place_is_said_last_and_only_of_a_unit_that_is_surely_there():
+    kinds = ("place", "class", "colour")
+    both = dissected(
+        iou=[0.02, 0.01, 0],
+        chance=[0.01, 0.006, 0],
+        inside=[0.9, 0.8, 0],
+        inside_chance=[0.33, 0.5, 0],
+        chance_high=[0.01, 0.007, 0],
+    )
+    assert label_of(both, 0, ("top", "cat", "red"), kinds).concept == "cat"
+    alone = {
+        "iou": [0.02, 0, 0],
+        "chance": [0.01, 0.006, 0],
+        "chance_high": [0.01, 0.007, 0],
+        "inside_chance": [0.33, 0.5, 0],
+    }
+    assert label_of(dissected(**alone, inside=[0.9, 0, 0]), 0, ("top", "cat", "red"), kinds).concept == "top"
+    assert label_of(dissected(**alone, inside=[0.6, 0, 0]), 0, ("top", "cat", "red"), kinds) == Label()
