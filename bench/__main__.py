@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import ascent, images, jobs, lines, picture, sharp
+from bench import ascent, before, images, jobs, lines, picture, sharp
 from bench.figure import draw
 from bench.network import ROOT, real_preset
 from bench.plan import Plan
@@ -26,6 +26,7 @@ PARTS = {
     "ascent": ascent.measure,
     "picture": picture.measure,
     "sharp": sharp.measure,
+    "before": before.measure,
     "images": images.measure,
     "jobs": jobs.measure,
 }
@@ -49,9 +50,9 @@ def make_network(folder: Path, preset: Path | None) -> None:
 
 def run_part(part: str, plan: Plan, team: Team, out: Path) -> list[lines.Line]:
     """Measure one part and keep its numbers."""
-    if part == "picture":
+    if part in ("picture", "before"):
         if plan.preset is None:
-            say("picture: left out, the real weights are not here (--preset, or CONVSCOPE_SHARED)")
+            say(f"{part}: left out, the real weights are not here (--preset, or CONVSCOPE_SHARED)")
             return []
         make_network(plan.real_network, plan.preset)
     else:

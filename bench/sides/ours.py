@@ -58,13 +58,16 @@ class Side:
             np.save(save, found.patterns)
         return {"marks": marks, "dead": int(found.dead.sum()), **steady_cost(marks, 1)}
 
-    def shown(self, layer: str, channels: list[int], patterns: str, crop: int) -> dict[str, Any]:
+    def shown(
+        self, layer: str, channels: list[int], patterns: str, crop: int, bounded: bool = False, border: int = 2
+    ) -> dict[str, Any]:
         """What the displayed pictures (0..255, cropped), fed back, make their filters answer."""
-        pictures = np.stack([pattern_picture(pattern, crop) for pattern in np.load(patterns)])
+        pictures = np.stack([pattern_picture(pattern, crop, bounded) for pattern in np.load(patterns)])
         maps = keras.Model(self._network.inputs[0], self._network.get_layer(layer).output)(
             self._spec.preprocess(pictures), training=False
         )
-        inner = keras.ops.convert_to_numpy(maps)[:, 2:-2, 2:-2]
+        whole = keras.ops.convert_to_numpy(maps)
+        inner = whole[:, border : whole.shape[1] - border, border : whole.shape[2] - border]
         answers = [inner[index, :, :, channel].mean() for index, channel in enumerate(channels)]
         return {"shown": [float(value) for value in answers]}
 

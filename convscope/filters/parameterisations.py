@@ -38,6 +38,10 @@ class Parameterisation(Protocol):
         """Variables of the same images at a larger side."""
         ...
 
+    def held(self, variables: Any, size: int) -> Any:
+        """The variables after a step, with what the parameterisation holds them to."""
+        ...
+
 
 class Pixels:
     """The image itself, each pixel a variable.
@@ -62,6 +66,10 @@ class Pixels:
         """Enlarged, bicubic: the eye sees no grid of the coarse pixels."""
         return enlarged(variables, larger)
 
+    def held(self, variables: Any, size: int) -> Any:
+        """The variables as they are."""
+        return variables
+
 
 class Fourier:
     """Amplitudes of spatial frequencies in decorrelated colours (Olah, Mordvintsev & Schubert 2017, Feature Visualization).
@@ -74,10 +82,11 @@ class Fourier:
         deviation: of the normal random start.
         depth: channels of the image.
         colours: how many of the first are red, green and blue: 3, or 0.
+        contrast: standard deviation of the image before the sigmoid that `held` gives it; 0 leaves it as it is.
     """
 
-    def __init__(self, deviation: float = 0.01, depth: int = 3, colours: int = 3) -> None:
-        self.deviation, self.depth = deviation, depth
+    def __init__(self, deviation: float = 0.01, depth: int = 3, colours: int = 3, contrast: float = 0.0) -> None:
+        self.deviation, self.depth, self.contrast = deviation, depth, contrast
         self._mixing = np.diag(np.full(depth, np.float32(3**-0.5)))
         if colours:
             self._mixing[:colours, :colours] = _COLOUR_ROOT / np.linalg.norm(_COLOUR_ROOT, axis=0).max()
@@ -105,6 +114,26 @@ class Fourier:
         spectrum = ops.pad(spectrum, [[0, 0], [0, 0], [0, 0], [0, columns - spectrum.shape[3]], [0, 0]])
         # The inverse transform divides by the number of pixels.
         return ops.divide(spectrum * ((larger * _even(larger)) / (size * _even(size))), _frequency_scale(larger))
+
+    def held(self, variables: Any, size: int) -> Any:
+        """Multiplied so that the image has the contrast: then a step turns a picture rather than making it louder.
+
+        A network with normalised maps answers to contrast hardly more than to half of it, and amplitudes that grow make every
+        step a smaller part of the picture. By Parseval's theorem, without a transform; the mean of a plane does not count.
+        """
+        if not self.contrast:
+            return variables
+        weight = np.square(_frequency_scale(size)[..., 0])
+        rows, columns = weight.shape
+        # The half of the spectrum that is not held mirrors every column but the first and the last.
+        weight[:, 1:-1] *= 2
+        weight[0, 0] = 0
+        weight /= (rows * 2 * (columns - 1)) ** 2
+        shape = ops.shape(variables)
+        mixed = ops.matmul(self._mixing, ops.reshape(variables, (shape[0], self.depth, rows * columns * 2)))
+        square = ops.mean(ops.square(ops.reshape(mixed, shape)), axis=1)
+        variance = ops.sum(square * weight[..., None], axis=(1, 2, 3))
+        return variables * ops.reshape(ops.divide_no_nan(self.contrast, ops.sqrt(variance)), (-1, 1, 1, 1, 1))
 
 
 @ops.custom_gradient

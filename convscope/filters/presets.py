@@ -25,7 +25,11 @@ class AscentSettings:
         step_length: pixels: length of one step, L2 over the whole image (H, W, C), in a space where black is -1 and white is 1;
             at the coarse size it is as long per pixel.
         smoothing: pixels: spatial frequencies f of the gradient are divided by f^smoothing.
-        rate: fourier: Adam's rate.
+        rule: fourier: "rings" (`steps.Rings`) or "adam".
+        rate: fourier: size of a step, in units of the variables.
+        rate_left, moves_left: shares of the rate (fourier) and of the moves that are left at the last step; both fall evenly.
+        coarse_contrast: fourier: what the coarse image's deviation is held at before the sigmoid (`Fourier.held`), but for
+            layers that see few pixels (`run.SEES_FEW`); 0 leaves it alone.
         jitter, zoom, turn: random moves before each step (share of the side, share of the scale, degrees).
         border: positions dropped on each side of the feature map before its mean is taken.
         start: pixels: range of the uniform random start, in the same space.
@@ -43,7 +47,11 @@ class AscentSettings:
     coarse_steps: int = 0
     step_length: float = 10.0
     smoothing: float = 0.0
-    rate: float = 0.05
+    rule: str = "rings"
+    rate: float = 0.18
+    rate_left: float = 0.2
+    coarse_contrast: float = 0.45
+    moves_left: float = 1.0
     jitter: float = 0.0
     zoom: float = 0.0
     turn: float = 0.0
@@ -73,8 +81,8 @@ PRESETS: dict[str, AscentSettings] = {
     ),
     # Olah, Mordvintsev & Schubert 2017, Feature Visualization.
     "sharp": AscentSettings(
-        preset="sharp", parameterisation="fourier", precision="auto", size=160, steps=56, coarse_size=96, coarse_steps=72,
-        jitter=0.06, zoom=0.1, turn=5.0, border=0, crop=0,
+        preset="sharp", parameterisation="fourier", precision="auto", size=160, steps=20, coarse_size=96, coarse_steps=21,
+        jitter=0.06, zoom=0.1, turn=5.0, moves_left=0.05, border=0, crop=0,
     ),
 }  # fmt: skip
 
@@ -94,7 +102,7 @@ def for_preset(config: dict[str, Any], name: str) -> dict[str, Any]:
 def without_effect(config: dict[str, Any]) -> tuple[str, ...]:
     """The settings that change nothing in the parameterisation of a preset's settings (see `for_preset`)."""
     fourier = settings_from(config).parameterisation == "fourier"
-    return ("step_length", "smoothing") if fourier else ("rate",)
+    return ("step_length", "smoothing") if fourier else ("rule", "rate", "rate_left", "coarse_contrast")
 
 
 def pattern_settings(config: dict[str, Any], name: str) -> dict[str, Any]:

@@ -15,10 +15,14 @@ from convscope.errors import UserError
 from convscope.filters.mistrust import Mistrust
 from convscope.filters.parameterisations import Fourier, Parameterisation, Pixels, filter_generator
 from convscope.filters.presets import AscentSettings, filters_a_batch, resolved_precision
-from convscope.filters.steps import Adam, NormalisedSteps, StepRule, per_sample_norm
+from convscope.filters.steps import Adam, NormalisedSteps, Rings, StepRule, per_sample_norm
 from convscope.filters.strength import dead_by_weights
 from convscope.filters.transforms import Robustness, moved
 from convscope.models.spec import ModelSpec
+
+# Pixels from one place of a layer's map to the next, below which its filters answer to contrast itself: a coarse image that is held
+# at one has in the end less of what they look for.
+SEES_FEW = 8
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,9 @@ class _Ascent:
         fourier = settings.parameterisation == "fourier"
         self._depth, colours = spec.depth, spec.reads.colour
         self._image: Parameterisation = (
-            Fourier(depth=self._depth, colours=colours) if fourier else Pixels(settings.start, self._depth)
+            Fourier(depth=self._depth, colours=colours, contrast=settings.coarse_contrast)
+            if fourier
+            else Pixels(settings.start, self._depth)
         )
         self.objective.map_size(settings.size)
         # A deep layer of a small network sees nothing of the coarse image: then every step is one of the full size.
@@ -195,7 +201,7 @@ class _Ascent:
     def _rule(self, size: int) -> StepRule:
         settings = self._settings
         if settings.parameterisation == "fourier":
-            return Adam(settings.rate)
+            return (Rings if settings.rule == "rings" else Adam)(settings.rate)
         return NormalisedSteps(settings.step_length * size / settings.size, settings.smoothing)
 
     def _traced_measure(self, size: int) -> Callable[..., Any]:
@@ -208,6 +214,7 @@ class _Ascent:
 
     def _traced(self, size: int) -> Callable[..., Any]:
         rule = self._rule(size)
+        holds = size != self._settings.size and min(self.objective.map_size(size)) * SEES_FEW <= size
         plain = isinstance(self._image, Pixels) and not self._robustness
 
         def gradient_of(variables: Any, channels: Any, opened: Any, moves: Any) -> tuple[Any, Any, Any]:
@@ -225,17 +232,20 @@ class _Ascent:
             values, gradient = self.objective.value_and_gradient(shown, channels, opened)
             return values, back(to_white(gradient)), gradient
 
-        def step(variables: Any, memory: Any, channels: Any, opened: Any, moves: Any) -> Any:
+        def step(variables: Any, memory: Any, channels: Any, opened: Any, moves: Any, share: Any) -> Any:
             values, gradient, in_model_space = gradient_of(variables, channels, opened, moves)
-            change, memory = rule.move(memory, gradient)
-            return variables + change, memory, values, ops.reshape(per_sample_norm(gradient), [-1]), in_model_space
+            change, memory = rule.move(memory, gradient, share)
+            after = variables + change
+            if holds:
+                after = self._image.held(after, size)
+            return after, memory, values, ops.reshape(per_sample_norm(gradient), [-1]), in_model_space
 
         return compiled(step, variables=self.objective.variables, autograph=False)
 
-    def _step(self, size: int, variables: Any, memory: Any, channels: Any, opened: Any, moves: Any) -> Any:
+    def _step(self, size: int, variables: Any, memory: Any, channels: Any, opened: Any, moves: Any, share: Any) -> Any:
         """One step of a batch: variables, memory, objective and norm of the gradient; the first of a size is proved."""
         try:
-            *found, gradients = self._steps[size](variables, memory, channels, opened, moves)
+            *found, gradients = self._steps[size](variables, memory, channels, opened, moves, share)
         except Exception as error:
             # Whatever it is, it was not asked of Keras's own graph yet.
             if self._proof and not isinstance(error, self._proof.passed_on):
@@ -278,7 +288,10 @@ class _Ascent:
         generators = [filter_generator(self._seed, self._layer, channel) for channel in channels]
         variables = ops.convert_to_tensor(self._image.begin(generators, stages[0][0]))
         total = sum(steps for _, steps in stages)
-        moves = self._robustness.draw(generators, total + 1)
+        # What is tried out at first is settled at last.
+        moves = self._robustness.draw(generators, total + 1) * _falling(self._settings.moves_left, total)[:, None, None]
+        left = self._settings.rate_left if self._settings.parameterisation == "fourier" else 1.0
+        shares = ops.convert_to_tensor(_falling(left, total))
         wanted, closed = ops.convert_to_tensor(channels, "int32"), ops.zeros((len(channels),), "bool")
         values = np.zeros((len(channels), total + 1), np.float32)
         opened = np.zeros(len(channels), np.int64)
@@ -287,11 +300,11 @@ class _Ascent:
 
         def move(size: int, variables: Any, memory: Any, index: int) -> tuple[Any, Any, Any, np.ndarray]:
             """One step; a filter whose own ReLU hides the gradient climbs before it. Last: who was stuck."""
-            after, kept, value, norm = self._step(size, variables, memory, wanted, closed, moves[index])
+            after, kept, value, norm = self._step(size, variables, memory, wanted, closed, moves[index], shares[index])
             stuck = to_numpy(norm) == 0
             if gated and stuck.any():
                 past_relu, other, _, norm = self._step(
-                    size, variables, memory, wanted, ops.convert_to_tensor(stuck), moves[index]
+                    size, variables, memory, wanted, ops.convert_to_tensor(stuck), moves[index], shares[index]
                 )
                 after = _where(stuck, past_relu, after)
                 kept = keras.tree.map_structure(lambda new, old: _where(stuck, new, old), other, kept)
@@ -318,6 +331,11 @@ class _Ascent:
         values[:, index] = to_numpy(self._measure(variables, wanted, moves[index]))
         silent = gated & (values.max(axis=1) == 0)
         return to_numpy(self._image.images(variables, stages[-1][0])), values, ~alive | silent, opened
+
+
+def _falling(left: float, steps: int) -> np.ndarray:
+    """From 1 at the first step evenly to what is left at the last and after it: (steps + 1,) float32."""
+    return np.append(np.linspace(1, left, steps), left).astype(np.float32)
 
 
 def _where(chosen: np.ndarray, first: Any, second: Any) -> Any:

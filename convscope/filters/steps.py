@@ -41,8 +41,8 @@ class StepRule(Protocol):
         """What the rule remembers between steps."""
         ...
 
-    def move(self, memory: Any, gradient: Any) -> tuple[Any, Any]:
-        """The step, of the shape of the gradient, and the new memory."""
+    def move(self, memory: Any, gradient: Any, share: Any = 1.0) -> tuple[Any, Any]:
+        """That share of a whole step, of the shape of the gradient, and the new memory."""
         ...
 
 
@@ -61,11 +61,11 @@ class NormalisedSteps:
         """Nothing."""
         return ops.zeros(())
 
-    def move(self, memory: Any, gradient: Any) -> tuple[Any, Any]:
-        """A step of the length."""
+    def move(self, memory: Any, gradient: Any, share: Any = 1.0) -> tuple[Any, Any]:
+        """A step of that share of the length."""
         if self.smoothing:
             gradient = smoothed(gradient, self.smoothing)
-        return normalised_step(gradient, per_sample_norm(gradient), self.length), memory
+        return normalised_step(gradient, per_sample_norm(gradient), self.length * share), memory
 
 
 class Adam:
@@ -82,11 +82,55 @@ class Adam:
         """First and second moment, and the number of steps taken."""
         return ops.zeros_like(variables), ops.zeros_like(variables), ops.zeros(())
 
-    def move(self, memory: Any, gradient: Any) -> tuple[Any, Any]:
+    def move(self, memory: Any, gradient: Any, share: Any = 1.0) -> tuple[Any, Any]:
         """A step of about `rate` in every variable that has a steady gradient."""
         first, second, count = memory
         count = count + 1
         first = self.beta1 * first + (1 - self.beta1) * gradient
         second = self.beta2 * second + (1 - self.beta2) * ops.square(gradient)
         mean, spread = first / (1 - self.beta1**count), second / (1 - self.beta2**count)
-        return self.rate * mean / (ops.sqrt(spread) + self.epsilon), (first, second, count)
+        step = self.rate * share * mean / (ops.sqrt(self.shared(spread)) + self.epsilon)
+        return step, (first, second, count)
+
+    def shared(self, spread: Any) -> Any:
+        """The mean square that each variable is measured by: its own."""
+        return spread
+
+
+class Rings(Adam):
+    """Adam for amplitudes of spatial frequencies, with one mean square for all that have a frequency's magnitude in common.
+
+    An amplitude's own mean square, of some twenty gradients, makes the step of a frequency that the filter does not care for as
+    long as that of one that it asks for. What a ring in the spectrum has in common evens out the scales of a picture, and leaves
+    within a scale what the gradient says. Between colours it is half evened out: measured together, pictures turn grey, and
+    apart, they answer less. With so few steps a long memory is a late one.
+
+    Args:
+        rate: about the root of the mean square of a step over a ring, in units of the variables, while the gradient is steady.
+    """
+
+    def __init__(self, rate: float, beta1: float = 0.5, beta2: float = 0.9, epsilon: float = 1e-8) -> None:
+        super().__init__(rate, beta1, beta2, epsilon)
+
+    def shared(self, spread: Any) -> Any:
+        """The mean over each ring, geometric between a plane's own and that of all planes.
+
+        Amplitudes as `Fourier` holds them, (N, C, height, columns, 2) -> (N, C, height, columns, 1).
+        """
+        planes, height, columns = spread.shape[1:4]
+        places = rings(height, columns).ravel()
+        by_place = ops.transpose(ops.reshape(ops.mean(spread, axis=4), (-1, height * columns)))
+        sums = ops.segment_sum(by_place, places, num_segments=int(places.max()) + 1)
+        means = ops.divide(sums, np.bincount(places)[:, None].astype(np.float32))
+        means = ops.reshape(means, (means.shape[0], -1, planes))
+        means = ops.sqrt(means) * ops.sqrt(ops.mean(means, axis=2, keepdims=True))
+        by_plane = ops.reshape(means, (means.shape[0], -1))
+        return ops.reshape(ops.transpose(ops.take(by_plane, places, axis=0)), (-1, planes, height, columns, 1))
+
+
+def rings(height: int, columns: int) -> np.ndarray:
+    """Whole cycles an image of each amplitude of a real transform, in its own direction: (height, columns) int32."""
+    width = 2 * (columns - 1)
+    down, across = np.fft.fftfreq(height) * height, np.fft.rfftfreq(width) * width
+    # Of an image with an odd side the two directions differ by a pixel.
+    return np.rint(np.hypot(down[:, None], across[None])).astype(np.int32)

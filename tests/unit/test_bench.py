@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from bench import backends, images, picture
+from bench import backends, before, images, picture
 from bench.figure import score
 from bench.flops import convolution_flops, filter_step_flops
 from bench.lines import Line, shown, table
@@ -221,6 +221,32 @@ def test_a_picture_that_never_gets_strong_counts_as_no_speed_at_all() -> None:
         }
     }
     assert picture.speedups(layers, 0, "fast") == [6.0, 0.0]
+
+
+def test_pictures_by_both_settings_of_sharp_are_compared_filter_by_filter() -> None:
+    layer = {
+        "seconds": {"before": [3.0, 6.0], "sharp": [1.0, 2.0]},
+        "shown": {"before": [1.0, 2.0, 4.0], "sharp": [0.9, 2.0, 4.4]},
+        "slopes": {"before": [-2.4], "sharp": [-2.2]},
+    }
+    times, strength, weakest, *slopes = before.lines(
+        {"one": layer, "other": {**layer, "seconds": {"before": [1.0, 6.0], "sharp": [1.0, 1.0]}}}, 2
+    )
+    assert (times.value.low, times.value.high) == (2.0, 4.0)
+    assert strength.value.median == pytest.approx(1.0) and weakest.value.median == pytest.approx(0.9)
+    assert [line.value.median for line in slopes] == [-2.4, -2.2]
+    old, new = (settings_from(side) for side in before.SIDES.values())
+    assert old.stages == [(96, 72), (160, 56)] and old.size == new.size and old.rule == "adam"
+
+
+def test_the_slope_of_a_spectrum_is_its_exponent() -> None:
+    frequency = np.hypot(np.fft.fftfreq(128)[:, None], np.fft.rfftfreq(128)[None])
+    waves = np.exp(2j * np.pi * np.random.default_rng(0).random(frequency.shape))
+    for exponent in (1.0, 1.5):
+        picture_of = np.fft.irfft2(waves / np.maximum(frequency, 1 / 128) ** exponent)
+        assert before.spectrum_slope(np.repeat(picture_of[..., None], 3, axis=2)) == pytest.approx(
+            -2 * exponent, abs=0.2
+        )
 
 
 def test_filters_are_spread_over_the_layer() -> None:

@@ -21,8 +21,8 @@ from convscope.filters.presets import (
     settings_from,
     without_effect,
 )
-from convscope.filters.run import FilterPatterns, ascend
-from convscope.filters.steps import Adam, smoothed
+from convscope.filters.run import FilterPatterns, _falling, ascend
+from convscope.filters.steps import Adam, Rings, rings, smoothed
 from convscope.filters.strength import dead_by_weights, filter_strength
 from convscope.filters.transforms import Robustness, moved
 from convscope.models.spec import ModelSpec
@@ -88,6 +88,61 @@ def test_the_first_adaptive_step_is_the_rate_whatever_the_gradient() -> None:
     assert rule.move(memory, gradient)[0].numpy()[0, 0] == pytest.approx(0.05, rel=1e-3)
 
 
+@pytest.mark.parametrize("side", [8, 9])
+def test_rings_are_whole_cycles_an_image(side: int) -> None:
+    found = rings(side, (side + side % 2) // 2 + 1)
+    assert found[0].tolist() == list(range((side + side % 2) // 2 + 1))
+    assert found[1, 1] == 1 and found[-1, 1] == 1 and found[2, 2] == 3 and found[3, 4] == found[-3, 4] == 5
+    assert found[side // 2, 0] == side // 2
+
+
+def test_amplitudes_of_one_ring_are_measured_together_and_those_of_others_apart() -> None:
+    gradient = np.random.default_rng(3).normal(size=(2, 3, 8, 5, 2)).astype(np.float32)
+    gradient[:, :, 0, 2] *= 100
+    gradient[1, 2] = 0
+    rule = Rings(0.1)
+    step = rule.move(rule.begin(gradient), tf.constant(gradient), 0.5)[0].numpy()
+    ring = rings(8, 5)
+    for sample in range(2):
+        for number in range(ring.max() + 1):
+            of_ring = gradient[sample][:, ring == number]
+            own = np.square(of_ring).mean(axis=(1, 2))
+            between = np.sqrt(own * own.mean())[:, None, None]
+            expected = 0.05 * of_ring / np.maximum(np.sqrt(between), 1e-30)
+            np.testing.assert_allclose(step[sample][:, ring == number], expected, rtol=1e-4, atol=1e-7)
+    assert not rule.move(rule.begin(gradient), tf.zeros_like(gradient))[0].numpy().any()
+
+
+def test_a_ring_forgets_half_of_the_last_gradient() -> None:
+    rule, ones = Rings(0.1), tf.ones((1, 1, 4, 3, 2))
+    _, memory = rule.move(rule.begin(ones), ones)
+    step, _ = rule.move(memory, -ones)
+    # Means without the start's zeros: of the gradient (0.5 * 0.5 - 0.5) / 0.75, of its square 1.
+    np.testing.assert_allclose(step.numpy(), -0.1 / 3, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("size", "depth", "colours"), [(32, 3, 3), (33, 3, 3), (32, 1, 0)])
+def test_a_held_image_has_its_contrast_and_its_form(size: int, depth: int, colours: int) -> None:
+    """Whatever it had before; an image that is its own mirror in frequency, as gradients leave it."""
+    image = Fourier(0.02, depth, colours, contrast=0.6)
+    planes = np.random.default_rng(1).normal(size=(2, depth, size, size + size % 2)) * [[[[1.0]]], [[[9.0]]]]
+    spectrum = np.fft.rfft2(planes)
+    variables = np.stack([spectrum.real, spectrum.imag], axis=-1).astype(np.float32) * 1e-6
+    found = image.images(image.held(tf.constant(variables), size), size).numpy().astype(np.float64)
+    logits = np.log((1 + found) / (1 - found))
+    deviation = np.sqrt(logits.var(axis=(1, 2)).mean(axis=1))
+    np.testing.assert_allclose(deviation, 0.6, rtol=0.02 if size % 2 else 1e-3)
+    before = image.images(tf.constant(variables), size).numpy()
+    assert np.corrcoef(logits[0].ravel(), before[0].ravel())[0, 1] > 0.999
+    np.testing.assert_array_equal(Fourier().held(variables, size), variables)
+    assert not image.held(tf.zeros_like(variables), size).numpy().any()
+
+
+def test_the_rate_and_the_moves_fall_evenly() -> None:
+    np.testing.assert_allclose(_falling(0.2, 5), [1, 0.8, 0.6, 0.4, 0.2, 0.2])
+    assert _falling(0.2, 1).tolist() == pytest.approx([1, 0.2]) and _falling(1, 3).tolist() == [1] * 4
+
+
 def test_moves_shift_zoom_and_turn_about_the_centre() -> None:
     picture = np.random.default_rng(0).normal(size=(1, 21, 21, 3)).astype(np.float32)
     still = np.zeros((1, 4), np.float32)
@@ -126,7 +181,8 @@ def test_presets_raise_the_response_and_do_not_depend_on_the_batch(preset: str) 
 
 
 def test_the_last_objective_is_what_the_next_step_would_have_found() -> None:
-    settings = {"preset": "sharp", "size": 48, "precision": "float32", "coarse_steps": 2}
+    steady = {"rate_left": 1.0, "moves_left": 1.0}
+    settings = {"preset": "sharp", "size": 48, "precision": "float32", "coarse_steps": 2, **steady}
     short = ascend(network(), SPEC, "second", [0, 3], settings_from({**settings, "steps": 3}), seed=2)
     long = ascend(network(), SPEC, "second", [0, 3], settings_from({**settings, "steps": 4}), seed=2)
     np.testing.assert_allclose(short.objective[:, 5], long.objective[:, 5], rtol=1e-4)
