@@ -12,6 +12,7 @@ from convscope.jobs.job import Progress, output, parser, run, say
 def main(args: argparse.Namespace) -> None:
     import numpy as np
 
+    from convscope.concepts.masks import without_many_classes
     from convscope.concepts.store import load as load_concepts
     from convscope.models.layer_table import CONVOLUTIONS, read_layers, select_layers
     from convscope.models.spec import ModelSpec
@@ -54,7 +55,9 @@ def main(args: argparse.Namespace) -> None:
             yield part
             progress.step(len(part[0]))
 
-    concepts = load_concepts(args.concepts)
+    concepts = without_many_classes(load_concepts(args.concepts))
+    if all(each.kind != "class" for each in concepts.concepts):
+        say("classes are told by how often a unit fires on each, not as concepts")
     kind_of = np.array([concepts.kinds.index(concept.kind) for concept in concepts.concepts])
     answers = ask(model, load, len(rows), sampled, args.threads)
     fixed = np.array([concept.kind == "place" for concept in concepts.concepts])

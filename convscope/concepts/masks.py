@@ -44,6 +44,24 @@ class ConceptMasks:
         return self.known[:, [self.kinds.index(concept.kind) for concept in self.concepts]]
 
 
+def without_many_classes(found: ConceptMasks, most: int = 50) -> ConceptMasks:
+    """The same without classes where they are more than `most`.
+
+    Each is whole pictures, and says no more than their class does; what is counted for a thousand of them would be gigabytes.
+    """
+    kept = [index for index, concept in enumerate(found.concepts) if concept.kind != "class"]
+    if len(found.concepts) - len(kept) <= most:
+        return found
+    kinds = [index for index, kind in enumerate(found.kinds) if kind != "class"]
+    return ConceptMasks(
+        tuple(found.concepts[index] for index in kept),
+        found.size,
+        found.masks[:, kept],
+        found.known[:, kinds],
+        tuple(found.kinds[index] for index in kinds),
+    )
+
+
 def words_of(size: tuple[int, int]) -> int:
     """How many words a mask of that (height, width) has."""
     return -(-size[0] * size[1] // BITS)

@@ -26,6 +26,8 @@ WHOLE = (
 _RELATIONS = ("answers", "weights", "fed_by", "feeds")
 # Concepts told of each unit, those that are most above chance; points of the curve of its objective.
 _TOLD, _POINTS = 5, 24
+# Classes told of each unit.
+_CLASSES = 10
 
 
 @dataclass(frozen=True)
@@ -198,7 +200,7 @@ def _of_layer(group: h5py.Group) -> dict[str, list[Any]]:
         "told": told,
         "shown": group["shown"][()].tolist(),
         "shown_answers": _rounded(group["shown_answer"][()]),
-        "rates": _rounded(group["rates"][()]),
+        "rates": [_highest(row) for row in _rounded(group["rates"][()])],
     }
     for relation in _RELATIONS:
         others, weights = group[f"{relation}/unit"][()], group[f"{relation}/weight"][()]
@@ -207,6 +209,14 @@ def _of_layer(group: h5py.Group) -> dict[str, list[Any]]:
             for row, sizes in zip(others, weights, strict=True)
         ]
     return columns
+
+
+def _highest(rates: list[Any]) -> list[list[Any]]:
+    """The classes that a unit fires on, each with its rate: all of a few, of many the first."""
+    if len(rates) <= _CLASSES:
+        return [[place, rate] for place, rate in enumerate(rates)]
+    order = sorted(range(len(rates)), key=lambda place: (-(rates[place] or 0), place))
+    return [[place, rates[place]] for place in order[:_CLASSES]]
 
 
 def _by_preset(layer: Layer | None) -> list[Layer]:

@@ -126,7 +126,7 @@ class _Graph:
         while waiting:
             for after in self.takers.get(id(waiting.pop(0).outputs[0]), []):
                 yield after
-                if _is_transparent(after.operation):
+                if is_transparent(after.operation):
                     waiting.append(after)
 
     def is_shortcut(self, node: Any) -> bool:
@@ -150,7 +150,7 @@ class _Graph:
     def _comes_from(self, tensor: Any, node: Any) -> bool:
         while tensor is not node.outputs[0]:
             maker = self.makers.get(id(tensor))
-            if maker is None or not _is_transparent(maker.operation):
+            if maker is None or not is_transparent(maker.operation):
                 return False
             tensor = maker.input_tensors[0]
         return True
@@ -172,6 +172,7 @@ class _Graph:
         return False
 
 
-def _is_transparent(operation: Any) -> bool:
+def is_transparent(operation: Any) -> bool:
+    """Whether a channel of what a layer makes is that channel of what it takes, normalised at most."""
     kind = type(operation).__name__
     return kind in _TRANSPARENT or graphs.is_random(operation) or (kind == "Activation" and is_linear(operation))

@@ -16,6 +16,7 @@ from convscope.models.graphs import flatten, is_flat
 from convscope.models.lower_part import lower_part
 from convscope.models.nodes import shapes_at, tensor_of
 from convscope.models.receptive_field import ReceptiveField, receptive_field
+from convscope.units.behind import answer_of
 from convscope.units.compiled import BINS, count_steps, lower_edges, peaks
 from convscope.units.overlaps import Overlaps
 from convscope.units.selection import shown_pictures
@@ -29,12 +30,12 @@ _TINY = np.finfo(np.float32).tiny
 
 
 class UnitMaps:
-    """One forward pass that yields what the units of some layers answer: the layer's maps after the ReLU that follows.
+    """One forward pass that yields what the units of some layers answer: the layer's maps after the ReLU that follows, or what does.
 
     Args:
         network: functional model, model space -> anything.
         layers: names of convolutions.
-        relus: for each the ReLU that follows, as the table of layers names it, or "" (then the layer's own output counts).
+        relus: for each the ReLU that follows, as the table of layers names it, or "" (then see `behind.answer_of`).
         size: (height, width, depth) of the pictures.
     """
 
@@ -43,7 +44,7 @@ class UnitMaps:
     ) -> None:
         flat = network if is_flat(network) else flatten(network)
         self.layers, self._size = list(layers), size
-        after = [relu or layer for layer, relu in zip(layers, relus, strict=True)]
+        after = [relu or answer_of(flat, layer) for layer, relu in zip(layers, relus, strict=True)]
         tensors = {name: tensor_of(flat, name) for name in after}
         run = lower_part(flat, list(tensors.values()))
         self._after, self._names = after, list(tensors)

@@ -205,7 +205,7 @@
         tables.append(element("div", {}, element("h3", { textContent: "What lies where it fires" }), element("table", { className: "numbers short" }, element("thead", {}, row2("concept", "IoU", "chance", "of its places", "chance")), element("tbody", {}, ...body))));
       }
       if (row.rates.length) {
-        const bars = row.rates.map((rate, j) => {
+        const bars = row.rates.map(([j, rate]) => {
           const bar = element("span", { className: "rate" });
           bar.style.setProperty("--share", rate);
           return element("tr", {}, element("th", { scope: "row", textContent: about.labels[j] }), element("td", {}, bar), element("td", { textContent: percent(rate) }));

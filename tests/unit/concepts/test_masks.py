@@ -10,7 +10,7 @@ import pytest
 
 from convscope.concepts import store
 from convscope.concepts.gather import concepts_of, gathered
-from convscope.concepts.masks import Concept, ConceptMasks, packed, pixels, unpacked, words_of
+from convscope.concepts.masks import Concept, ConceptMasks, packed, pixels, unpacked, without_many_classes, words_of
 from convscope.concepts.names import COLOURS, KINDS, NEUTRAL, OF_PIXELS
 from convscope.concepts.picture import Seen
 from convscope.concepts.report import concept_rows
@@ -119,3 +119,14 @@ def test_a_set_without_pictures(tmp_path: Path) -> None:
     back = store.load(tmp_path / "concepts.h5")
     assert back.masks.shape == (0, 6, 2) and back.known.shape == (0, 1, 2) and back.kinds == ("place",)
     assert [row.share for row in concept_rows(back)] == [0] * 6
+
+
+def test_of_many_classes_none_is_a_concept_and_of_few_all_are() -> None:
+    names = [Concept("eyes", "part"), *(Concept(f"c{k}", "class") for k in range(51)), Concept("red", "colour")]
+    masks = np.arange(2 * 53, dtype=np.uint64).reshape(2, 53, 1)
+    known = np.arange(6, dtype=np.uint64).reshape(2, 3, 1)
+    found = ConceptMasks(tuple(names), (8, 8), masks, known, ("part", "class", "colour"))
+    few = without_many_classes(found)
+    assert [concept.name for concept in few.concepts] == ["eyes", "red"] and few.kinds == ("part", "colour")
+    assert few.masks[:, :, 0].tolist() == [[0, 52], [53, 105]] and few.known[:, :, 0].tolist() == [[0, 2], [3, 5]]
+    assert without_many_classes(found, most=51) is found

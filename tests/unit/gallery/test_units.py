@@ -7,6 +7,7 @@ import pytest
 
 from convscope.gallery import build_gallery
 from convscope.gallery.collect import collect
+from convscope.gallery.units import _highest
 from tests import gallery_fixture as fixture
 from tests import units_fixture
 
@@ -70,3 +71,9 @@ def test_units_of_another_model_of_that_name_are_a_gap(results: Path) -> None:
     described.write_text(described.read_text().replace(fixture.DIGEST, "cd" * 8))
     study = collect(results, config)
     assert study.models[0].units == () and any(gap.kind == "Units" for gap in study.gaps)
+
+
+def test_of_many_classes_the_first_are_told() -> None:
+    assert _highest([0.2, 0.9]) == [[0, 0.2], [1, 0.9]]
+    many = _highest([0.0] * 30 + [0.5, None, 0.7])
+    assert many[:3] == [[32, 0.7], [30, 0.5], [0, 0.0]] and len(many) == 10
