@@ -2,9 +2,12 @@
 
 import ast
 import re
+import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
@@ -55,3 +58,14 @@ def test_what_several_stages_use_blames_no_stage_s_key() -> None:
                     if isinstance(first, ast.Constant) and blamed.match(str(first.value)):
                         wrong.append(f"{name}:{node.lineno}: {first.value}")
     assert wrong == []
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists() or shutil.which("git") is None, reason="not a checkout of git")
+def test_no_file_of_the_repository_is_large_and_no_picture_lies_at_its_top() -> None:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    files = [ROOT / name for name in listed.split("\0") if name]
+    large = {path.name: size for path in files if path.is_file() and (size := path.stat().st_size) > 1_000_000}
+    assert large == {}
+    assert [
+        path.name for path in files if path.parent == ROOT and path.suffix in (".png", ".jpg", ".h5", ".keras")
+    ] == []

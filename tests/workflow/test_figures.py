@@ -29,6 +29,8 @@ activations:
   net: {images: [two, wrong], layers: [conv2], sheets: 1}
 filters:
   net: {layers: [conv1, conv2], filters: 2, size: 40, steps: 2, crop: 2}
+units:
+  net: {images: [two], layers: [conv1]}
 cams:
   net:
     images: [two]
