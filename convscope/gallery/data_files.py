@@ -1,4 +1,4 @@
-r"""Tables beside a page, for pages of thousands of pictures: read from disk by a script element, a part at a time.
+"""Tables beside a page, for pages of thousands of pictures: read from disk by a script element, a part at a time.
 
 A page that is opened from disk may not fetch a file, but it may load a script. So a table is written as scripts that hand plain
 JSON to one function, and once more as JSON for other programs:

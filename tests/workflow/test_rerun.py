@@ -146,6 +146,10 @@ CHANGES = {
     "convscope/models/figures.py": {"training_curves": 1, "gallery": 1, "index": 1},
     "convscope/data/part_masks.py": {
         "masks": 1,
+        "concept_masks": 1,
+        "unit_answers": 1,
+        "unit_crops": 1,
+        "unit_table": 1,
         "judge": 2,
         "judge_controls": 1,
         "judging_report": 1,
