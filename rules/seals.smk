@@ -19,7 +19,6 @@ PARTS_OF_MODELS = (
     "judging",
     "segmentation",
     "watching",
-    "units",
 )
 
 

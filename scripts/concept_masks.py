@@ -33,7 +33,7 @@ def main(args: argparse.Namespace) -> None:
             say(f"bad: {row['mask']!r}: {row['reason']}")
     read = Reader(spec.input_size, spec.resize, spec.reads, masks, parts)
     concepts = concepts_of(kinds, classes_in(rows), parts, masked=bool(read.masks), coloured=spec.reads.kind != "gray")
-    if not concepts:
+    if rows and not concepts:
         raise UserError(
             f"units.{spec.name}.concepts: no picture has what {' or '.join(kinds)} takes, a part mask that can be used or a class; "
             f"add {', '.join(OF_PIXELS[:-1])} or {OF_PIXELS[-1]}"

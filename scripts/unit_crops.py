@@ -6,6 +6,9 @@ from pathlib import Path
 
 from convscope.jobs.job import Progress, output, parser, run
 
+# Of pictures that are kept for other units that show them.
+KEPT_BYTES = 256 * 2**20
+
 
 def main(args: argparse.Namespace) -> None:
     import numpy as np
@@ -22,7 +25,7 @@ def main(args: argparse.Namespace) -> None:
     with store.open_file(args.answers) as file:
         paths, digests = (store.read_text(file[column]) for column in ("path", "sha256"))
 
-        @lru_cache(maxsize=4000)
+        @lru_cache(maxsize=max(KEPT_BYTES // (3 * spec.input_size[0] * spec.input_size[1]), 1))
         def picture(image: int) -> np.ndarray:
             return shown_as(spec.reads, paths[image], digests[image], spec.input_size, spec.resize)
 

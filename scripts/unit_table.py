@@ -33,6 +33,10 @@ def main(args: argparse.Namespace) -> None:
         names = sorted(set(classes) - {""})
         rows: list[UnitRow] = []
         every: dict[str, dict[str, Any]] = {}
+        # Layers of the same name may lie in parts of an older run, too.
+        parts = {
+            layer: path.stem for path, file in zip(args.answers, files, strict=True) for layer, _ in layers_of([file])
+        }
         for layer, group in layers_of(files):
             answers, found = read_answers(group), read_dissected(group)
             of_layer = list(unit_rows(layer, answers, found, concepts, classes, filter_strength(network, layer), WEAK))
@@ -58,6 +62,7 @@ def main(args: argparse.Namespace) -> None:
             axis = "image" if name in pictures else name
             store.write_array(file, name, values, (axis,), dtype=store.TEXT)
         store.write_array(file, "first", list(numbers.first.values()), ("layer",))
+        store.write_array(file, "part", [parts.get(layer, "") for layer in numbers.first], ("layer",), dtype=store.TEXT)
         for (layer, each), alike in zip(every.items(), by_answers, strict=True):
             by_weights = alike_by_weights(node_of(network, layer).operation, numbers.first[layer])
             related = {"answers": alike, "weights": by_weights, "fed_by": feeding[layer], "feeds": feeds[layer]}

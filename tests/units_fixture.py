@@ -35,6 +35,7 @@ def add_units(results: Path, model: str = "convnet") -> dict[str, Any]:
         for key, values in {**texts, **pictures}.items():
             store.write_array(file, key, values, (key,), dtype=store.TEXT)
         store.write_array(file, "first", list(first.values()), ("layer",))
+        store.write_array(file, "part", ["0000"] * len(COUNTS), ("layer",), dtype=store.TEXT)
         for layer, count in COUNTS.items():
             shares = rng.uniform(0, 0.3, (7, count, 2)).astype(np.float32)
             found = Dissected(*shares, np.full(count, 0.005, np.float32))

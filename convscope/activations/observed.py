@@ -11,7 +11,6 @@ import platform
 import weakref
 from typing import Any
 
-import numba
 import numpy as np
 import tensorflow as tf
 from llvmlite import binding, ir
@@ -19,6 +18,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from convscope.activations.hot_digests import functions, state
+from convscope.backends.machine_code import in_machine_code
 from convscope.storage.chunks import PAGE, WithDigests, rows_of_a_chunk
 
 _WORD = ir.IntType(64)
@@ -37,14 +37,6 @@ def works_here() -> bool:
     if platform.machine().lower() in ("x86_64", "amd64") and not binding.get_host_cpu_features().get("f16c"):
         return False
     return not tf.config.list_physical_devices("GPU")
-
-
-def _compiled(function: Any) -> Any:
-    """The function in machine code, kept on the disk for the next job where there is a place for it."""
-    try:
-        return numba.njit(nogil=True, cache=True, error_model="numpy")(function)
-    except RuntimeError:
-        return numba.njit(nogil=True, error_model="numpy")(function)
 
 
 # These are here, for Numba keeps the machine code of a file until that file changes.
@@ -80,13 +72,13 @@ def _feed(_: Any, address: Any, state: Any, data: Any, size: Any) -> Any:
     return types.int32(types.uint64, types.uint64, types.uint64, types.uint64), generate
 
 
-@_compiled
+@in_machine_code
 def _kept(value: Any) -> Any:
     """What is stored of a value: no infinity. NaN stays."""
     return _half_bits(_LARGEST if value > _LARGEST else -_LARGEST if value < -_LARGEST else value)  # type: ignore[call-arg]
 
 
-@_compiled
+@in_machine_code
 def _pass(
     maps: Any,
     scale: Any,

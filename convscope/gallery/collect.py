@@ -336,7 +336,8 @@ class _ModelResults:
         folder = self.present.results / "units" / self.name / entry
         table, witness = folder / "units.csv", folder / "units.h5"
         read = functools.partial(units, folder, layers)
-        return self._one("Units", entry, read, [table, witness], witness, entry)
+        crops = sorted((folder / "crops").glob("*"))
+        return self._one("Units", entry, read, [table, witness, *crops], witness, entry)
 
     def _watched(self, entry: str) -> list[Watching]:
         folder = self.present.results / "watching" / self.name

@@ -112,13 +112,22 @@ def units(folder: Path, layers: Sequence[Layer]) -> Units:
     with store.open_file(folder / "units.h5") as file:
         numbers = dict(zip(store.read_text(file["layer"]), map(int, file["first"][()]), strict=True))
         names = list(dict.fromkeys(columns["layer"]))
-        crops = {path.name.partition(".00000.")[0]: path.parent for path in sorted(folder.glob("crops/*/*.00000.jpg"))}
+        # Another division among jobs, or other pictures, may have left crops of a layer in another folder.
+        parts = dict(zip(store.read_text(file["layer"]), store.read_text(file["part"]), strict=True))
+        crops = {name: folder / "crops" / parts[name] for name in names}
         for name in names:
             count = len(group_of(file, name)["threshold"])
             layer = by_name.get(name)
             grids = _grids(layer)
             told.append(
-                LayerUnits(name, sum(other.units for other in told), count, numbers[name], crops.get(name), grids)
+                LayerUnits(
+                    name,
+                    sum(other.units for other in told),
+                    count,
+                    numbers[name],
+                    crops[name] if (crops[name] / f"{name}.00000.jpg").is_file() else None,
+                    grids,
+                )
             )
             for key, values in _of_layer(group_of(file, name)).items():
                 columns.setdefault(key, []).extend(values)

@@ -5,6 +5,7 @@ import math
 from typing import Any
 
 import keras
+import numpy as np
 
 from convscope.models.nodes import is_kerass, nodes_in_order, tensor_of
 
@@ -40,6 +41,12 @@ class Axis:
     def cell(self, pixel: Any) -> Any:
         """The cell, a fraction, in the middle of whose field a pixel lies; or those of an array of pixels."""
         return (pixel - self.centre) / self.stride
+
+    def between(self, pixels: np.ndarray, cells: int) -> tuple[np.ndarray, np.ndarray]:
+        """For each of some pixels (n,) the cell before it, int64, and the share of the one behind, float32; edges are repeated."""
+        at = np.clip(self.cell(pixels), 0, cells - 1)
+        before = np.minimum(np.floor(at), cells - 1).astype(np.int64)
+        return before, (at - before).astype(np.float32)
 
     def span(self, cell: int, length: int) -> tuple[float, float]:
         """First pixel and the one behind the last that a cell sees of a picture so long; no padding."""

@@ -2,10 +2,11 @@
 
 from typing import Any
 
-import numba
 import numpy as np
 from numba import types
 from numba.extending import intrinsic
+
+from convscope.backends.machine_code import in_machine_code
 
 # Steps of the histograms: so many an octave, for sizes from 2^-24 to 2^24, of either sign.
 STEPS_AN_OCTAVE = 64
@@ -14,14 +15,6 @@ _SHIFT = 23 - _MANTISSA_BITS
 _LEAST_EXPONENT = 127 - 24
 HALF = 48 * STEPS_AN_OCTAVE
 BINS = 2 * HALF + 1
-
-
-def compiled(function: Any) -> Any:
-    """The function in machine code, kept on the disk for the next job where there is a place for it."""
-    try:
-        return numba.njit(nogil=True, cache=True, error_model="numpy")(function)
-    except RuntimeError:
-        return numba.njit(nogil=True, error_model="numpy")(function)
 
 
 @intrinsic
@@ -42,7 +35,7 @@ def lower_edges() -> np.ndarray:
     return np.concatenate([negative, [-positive[0]], positive])
 
 
-@compiled
+@in_machine_code
 def peaks(maps: Any, maximum: Any, place: Any, mean: Any) -> None:
     """Largest value, where it is first met, and mean of each channel.
 
@@ -67,7 +60,7 @@ def peaks(maps: Any, maximum: Any, place: Any, mean: Any) -> None:
         mean[image] = total / places
 
 
-@compiled
+@in_machine_code
 def count_steps(maps: Any, codes: Any, floor: Any, histogram: Any) -> None:
     """Count values by the step that they lie in, those below a channel's floor left out.
 
@@ -92,7 +85,7 @@ def count_steps(maps: Any, codes: Any, floor: Any, histogram: Any) -> None:
                     histogram[c, step] += np.uint32(1)
 
 
-@compiled
+@in_machine_code
 def fires(
     maps: Any,
     maximum: Any,
@@ -176,19 +169,19 @@ def fires(
     return found
 
 
-@compiled
-def overlap(units: Any, ends: Any, words: Any, bits: Any, masks: Any, shared: Any) -> None:
-    """How many firing pixels of each channel each mask holds.
+@in_machine_code
+def add_overlaps(rows: Any, ends: Any, words: Any, bits: Any, masks: Any, total: Any) -> None:
+    """Count how many firing pixels of each channel each mask holds.
 
     Args:
-        units, ends, words, bits: what fires, as `fires` writes it.
+        rows: (n,) int, the row of `total` of each channel that fires.
+        ends, words, bits: what fires, as `fires` writes it.
         masks: (words, K) uint64, of one picture.
-        shared: (len(units), K) uint32, written.
+        total: (rows, K) uint32, added to.
     """
     start = 0
-    for index in range(len(units)):
-        row = shared[index]
-        row[:] = 0
+    for index in range(len(rows)):
+        row = total[rows[index]]
         for at in range(start, ends[index]):
             value, held = bits[at], masks[words[at]]
             for k in range(len(held)):
@@ -196,24 +189,7 @@ def overlap(units: Any, ends: Any, words: Any, bits: Any, masks: Any, shared: An
         start = ends[index]
 
 
-@compiled
-def add_overlaps(units: Any, ends: Any, words: Any, bits: Any, masks: Any, total: Any) -> None:
-    """As `overlap`, added to what a channel has.
-
-    Args:
-        total: (C, K) uint32, added to.
-    """
-    start = 0
-    for index in range(len(units)):
-        row = total[units[index]]
-        for at in range(start, ends[index]):
-            value, held = bits[at], masks[words[at]]
-            for k in range(len(held)):
-                row[k] += np.uint32(_ones(value & held[k]))  # type: ignore[call-arg]
-        start = ends[index]
-
-
-@compiled
+@in_machine_code
 def add_weighted(units: Any, shared: Any, weights: Any, total: Any) -> None:
     """Add what a picture shares, so many times in each resample.
 

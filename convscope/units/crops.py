@@ -67,11 +67,10 @@ def _at(
     """A map at each pixel of a crop, bilinear between the middles of what its cells see."""
     weights = []
     for axis, start, wanted, cells in zip((field.rows, field.columns), corner, size, plane.shape, strict=True):
-        at = np.clip(axis.cell(start + (np.arange(wanted) + 0.5) / scale - 0.5), 0, cells - 1)
-        low = np.minimum(np.floor(at), cells - 1).astype(int)
+        before, share = axis.between(start + (np.arange(wanted) + 0.5) / scale - 0.5, cells)
         matrix = np.zeros((wanted, cells), np.float32)
-        matrix[np.arange(wanted), low] += (1 - (at - low)).astype(np.float32)
-        matrix[np.arange(wanted), np.minimum(low + 1, cells - 1)] += (at - low).astype(np.float32)
+        matrix[np.arange(wanted), before] += 1 - share
+        matrix[np.arange(wanted), np.minimum(before + 1, cells - 1)] += share
         weights.append(matrix)
     return np.asarray(weights[0] @ plane.astype(np.float32) @ weights[1].T)
 

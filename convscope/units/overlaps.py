@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from convscope.models.receptive_field import Axis, ReceptiveField
-from convscope.units.compiled import add_overlaps, add_weighted, fires, overlap
+from convscope.units.compiled import add_overlaps, add_weighted, fires
 
 SHUFFLES, RESAMPLES = 200, 200
 _LEVEL = 0.95
+# Shares that are worked out at once.
+_BLOCK_NUMBERS = 2**23
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,8 +125,8 @@ class Overlaps:
             self._seen += 1
             if not len(units):
                 continue
-            shared = np.empty((len(units), masks.words.shape[2]), np.uint32)
-            overlap(units, ends, words, bits, masks.words[row], shared)
+            shared = np.zeros((len(units), masks.words.shape[2]), np.uint32)
+            add_overlaps(np.arange(len(units), dtype=np.int32), ends, words, bits, masks.words[row], shared)
             self._here[units] += shared
             add_weighted(units, shared, masks.weights[row], self._drawn)
             for shuffle, partner in enumerate(masks.partners[:, row]):
@@ -144,23 +146,29 @@ class Overlaps:
 
     def result(self) -> Dissected:
         """What was counted, when all pictures were taken in."""
+        step = max(_BLOCK_NUMBERS // max(len(self._shuffled) * self._here.shape[1], 1), 1)
+        parts = [self._result(slice(start, start + step)) for start in range(0, len(self._here), step)]
+        return Dissected(*(np.concatenate(each) for each in zip(*map(dataclasses.astuple, parts), strict=True)))
+
+    def _result(self, units: slice) -> Dissected:
+        """The same of some units: shares of all shuffles and resamples at once are much memory."""
         masks, kind_of = self._masks, self._masks.kind_of
         concepts = len(kind_of)
         sizes = np.bitwise_count(masks.words[:, :, :concepts]).sum(axis=1, dtype=np.int64)
         total = sizes.sum(axis=0)
         drawn = masks.weights.T.astype(np.int64) @ sizes
-        iou, inside = _shares(self._here, total, kind_of)
+        iou, inside = _shares(self._here[units], total, kind_of)
         # A shuffle hands every picture's masks to another one: their sum stays.
-        by_chance, inside_by_chance = _shares(self._shuffled, total, kind_of)
-        again, _ = _shares(self._drawn, drawn[:, None, :], kind_of)
+        by_chance, inside_by_chance = _shares(self._shuffled[:, units], total, kind_of)
+        again, _ = _shares(self._drawn[:, units], drawn[:, None, :], kind_of)
         tail = 100 * (1 - _LEVEL) / 2
         with np.errstate(invalid="ignore"):
             low, high = np.percentile(again, [tail, 100 - tail], axis=0)
             chance, chance_high = by_chance.mean(axis=0), np.percentile(by_chance, 99, axis=0)
-            fired = self._cells / (self._places * max(self._seen, 1))
+            fired = self._cells[units] / (self._places * max(self._seen, 1))
             inside_chance = inside_by_chance.mean(axis=0)
             anywhere = total / np.bitwise_count(masks.words[:, :, concepts:]).sum(axis=(0, 1), dtype=np.int64)[kind_of]
-            both = self._here[:, concepts:].astype(np.float64)[:, kind_of] * anywhere
+            both = self._here[units, concepts:].astype(np.float64)[:, kind_of] * anywhere
             everywhere = both / (both / anywhere + total - both)
         fixed = masks.fixed
         chance[:, fixed] = chance_high[:, fixed] = everywhere[:, fixed]
@@ -179,8 +187,5 @@ def _shares(counts: np.ndarray, total: np.ndarray, kind_of: np.ndarray) -> tuple
 
 
 def _cells(axis: Axis, pixels: int, wanted: int, cells: int) -> tuple[np.ndarray, np.ndarray]:
-    """For each of `wanted` places along an axis the cell before it and the share of the one behind; (wanted,) int64 and float32."""
-    middle = (np.arange(wanted) + 0.5) * pixels / wanted - 0.5
-    at = np.clip(axis.cell(middle), 0, cells - 1)
-    before = np.minimum(np.floor(at), cells - 1).astype(np.int64)
-    return before, (at - before).astype(np.float32)
+    """For each of `wanted` places along an axis the cell before it and the share of the one behind; see `Axis.between`."""
+    return axis.between((np.arange(wanted) + 0.5) * pixels / wanted - 0.5, cells)

@@ -1,7 +1,7 @@
 """Which units are alike, by what they answer and by their weights; what feeds a unit, and what it feeds."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -208,12 +208,9 @@ def _joined(parts: Sequence[Related], count: int) -> Related:
     """Of several lists the strongest of all, each once."""
     if not parts:
         return _none(count)
-    units, weights = (np.concatenate(each, axis=1) for each in zip(*_arrays(parts), strict=True))
+    units = np.concatenate([part.units for part in parts], axis=1)
+    weights = np.concatenate([part.weights for part in parts], axis=1)
     size = np.where(units >= 0, np.abs(weights), -np.inf)
     order = np.argsort(-size, axis=1, kind="stable")
     units, weights = np.take_along_axis(units, order, axis=1), np.take_along_axis(weights, order, axis=1)
     return _related(units[:, :NEAREST], weights[:, :NEAREST])
-
-
-def _arrays(parts: Sequence[Related]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    return ((part.units, part.weights) for part in parts)

@@ -38,9 +38,9 @@ def label_of(found: Dissected, unit: int, names: Sequence[str], kinds: Sequence[
     """The concept that a unit detects, or else the one that most of its firing places lie in; an empty label where neither is sure.
 
     A unit detects the concept of the largest IoU above chance among those whose IoU is at least `LEAST_IOU`, above the 99th
-    percentile of chance, with its interval above the mean of chance. The rest of places is so small a part of all
-    (`answers.SHARE`) that with a concept of a tenth of the picture and more it cannot have such an IoU: for those it counts where the
-    firing places lie; a place in the picture is the last thing that is said.
+    percentile of chance, with its interval above the mean of chance. Firing places are so small a part of all
+    (`answers.SHARE`) that with a concept of an eighth of the pictures or more they cannot have such an IoU: for those it counts where
+    the firing places lie. A place in the picture is the last thing that is said.
     """
     if not found.fired[unit]:
         return Label()

@@ -258,6 +258,15 @@
       return text ? `?${text}` : "";
     }
 
+    // A hand-written address may be none.
+    function decoded(text) {
+      try {
+        return decodeURIComponent(text);
+      } catch {
+        return text;
+      }
+    }
+
     function follow(move) {
       const [place, search] = window.location.hash.slice(1).split("?");
       const values = new URLSearchParams(search || "");
@@ -267,7 +276,7 @@
       for (const key of ["which", "sort"]) form[key].value = [...form[key].options].some((o) => o.value === values.get(key)) ? values.get(key) : "";
       const parts = place.split("/");
       const unit = Number(parts.pop());
-      const found = rowOf.get(decodeURIComponent(parts.join("/")));
+      const found = rowOf.get(decoded(parts.join("/")));
       if (found !== undefined && unit >= 0 && unit < layers[found].units) show(layers[found].row + unit, move);
       else {
         open = null;

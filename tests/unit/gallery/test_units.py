@@ -7,6 +7,7 @@ import pytest
 
 from convscope.gallery import build_gallery
 from convscope.gallery.collect import collect
+from convscope.gallery.unfinished import Unfinished
 from convscope.gallery.units import _highest
 from tests import gallery_fixture as fixture
 from tests import units_fixture
@@ -77,3 +78,19 @@ def test_of_many_classes_the_first_are_told() -> None:
     assert _highest([0.2, 0.9]) == [[0, 0.2], [1, 0.9]]
     many = _highest([0.0] * 30 + [0.5, None, 0.7])
     assert many[:3] == [[32, 0.7], [30, 0.5], [0, 0.0]] and len(many) == 10
+
+
+def test_crops_that_another_division_among_jobs_left_are_not_shown(results: Path) -> None:
+    config = units_fixture.add_units(results)
+    old = results / "units" / "convnet" / fixture.SETS[0] / "crops" / "0003"
+    old.mkdir()
+    fixture.picture(old / "conv1.00000.jpg", 96, 96, 1)
+    (found,) = collect(results, config).models[0].units
+    assert [layer.crops.name for layer in found.layers if layer.crops] == ["0000", "0000"]
+
+
+def test_after_a_run_that_could_not_draw_the_crops_older_ones_are_not_shown(results: Path) -> None:
+    config = units_fixture.add_units(results)
+    crops = results / "units" / "convnet" / fixture.SETS[0] / "crops" / "0000"
+    study = collect(results, config, Unfinished((), {str(crops): "a job failed"}))
+    assert study.models[0].units == () and any(gap.kind == "Units" for gap in study.gaps)

@@ -219,3 +219,21 @@ def test_behind_a_relu_a_unit_that_seldom_fires_asks_for_no_other_pass():
     found = peaks.result()
     # At fewer than half a percent of places: it fires wherever it answers.
     assert 0 < found.threshold[0] < 1e-6 and (maps >= found.threshold).sum() == 1
+
+
+def test_a_few_units_at_a_time_give_the_same(monkeypatch):
+    from convscope.units import overlaps as module
+
+    rng = np.random.default_rng(4)
+    maps = np.maximum(rng.normal(size=(5, H, W, 7)), 0).astype(np.float32)
+    masks = Masks.of(
+        pack(rng.uniform(size=(5, 2, *SIZE)) < 0.2), pack(np.ones((5, 1, *SIZE), bool)), np.zeros(2, int), SIZE, 0,
+        fixed=np.array([False, True]),
+    )  # fmt: skip
+    overlaps = Overlaps(masks, (H, W, 7), ReceptiveField(half_pixel(60, H), half_pixel(80, W)), (60, 80))
+    overlaps.add(np.arange(5), maps, maps.max(axis=(1, 2)), np.full(7, 0.9, np.float32))
+    whole = overlaps.result()
+    monkeypatch.setattr(module, "_BLOCK_NUMBERS", 3 * 200 * 3)
+    parts = overlaps.result()
+    for name in ("iou", "low", "high", "chance", "chance_high", "inside", "inside_chance", "fired"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(parts, name))
