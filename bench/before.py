@@ -19,6 +19,8 @@ BEFORE: dict[str, Any] = {
 }  # fmt: skip
 SIDES: dict[str, dict[str, Any]] = {"before": BEFORE, "sharp": {"preset": "sharp"}}
 BAR = 2.5  # of 2.97 times less work; what a step has besides does not shrink
+# A plain grey picture.
+_REST = "rest"
 LAYERS = ("block4_sepconv1", "block8_sepconv1", "block13_sepconv1")
 
 
@@ -32,10 +34,12 @@ def measure(plan: Plan, team: Team, say: Any) -> tuple[list[Line], dict[str, Any
         for _, side in interleaved(list(SIDES), plan.rounds):
             seconds[side].append(_seconds(side, layer, channels, plan, team))
         shown = {side: _shown(side, layer, channels, plan, team) for side in SIDES}
+        np.save(_file(_REST, layer, plan), np.zeros_like(np.load(_file("sharp", layer, plan))))
+        shown[_REST] = _shown(_REST, layer, channels, plan, team)
         slopes = {side: [spectrum_slope(one) for one in np.load(_file(side, layer, plan))] for side in SIDES}
         raw[layer] = {"channels": channels, "seconds": seconds, "shown": shown, "slopes": slopes}
         times = [before / now for before, now in zip(seconds["before"], seconds["sharp"], strict=True)]
-        share = np.divide(shown["sharp"], shown["before"])
+        share = strength(shown)
         say(f"{layer}: {np.median(times):.2f} times less; fed back {np.median(share):.3f} of before")
     return lines(raw, plan.rounds), raw
 
@@ -61,9 +65,18 @@ def _seconds(side: str, layer: str, channels: list[int], plan: Plan, team: Team)
 def _shown(side: str, layer: str, channels: list[int], plan: Plan, team: Team) -> list[float]:
     request = {
         "layer": layer, "channels": channels, "patterns": str(_file(side, layer, plan)),
-        "crop": settings_from(SIDES[side]).crop, "bounded": True, "border": 0,
+        "crop": settings_from(SIDES["sharp" if side == _REST else side]).crop, "bounded": True, "border": 0,
     }  # fmt: skip
     return list(team.ask("ours", plan.real_network, "shown", request)[0]["shown"])
+
+
+def strength(shown: dict[str, list[float]]) -> np.ndarray:
+    """How much the pictures make each filter answer, of what those before did: both above its answer to plain grey.
+
+    Answers before the ReLU may be negative: a plain ratio of two such is smaller for the stronger picture.
+    """
+    rest = np.asarray(shown[_REST])
+    return np.asarray((shown["sharp"] - rest) / (shown["before"] - rest))
 
 
 def spectrum_slope(pattern: np.ndarray) -> float:
@@ -85,7 +98,7 @@ def lines(raw: dict[str, Any], rounds: int) -> list[Line]:
         for side in SIDES
     }
     times = [before / now for before, now in zip(total["before"], total["sharp"], strict=True)]
-    share = np.concatenate([np.divide(part["shown"]["sharp"], part["shown"]["before"]) for part in raw.values()])
+    share = np.concatenate([strength(part["shown"]) for part in raw.values()])
     found = [
         Line("sharp: time for a picture, its settings before over now", spread(times), "x", BAR),
         Line(

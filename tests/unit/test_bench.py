@@ -226,13 +226,15 @@ def test_a_picture_that_never_gets_strong_counts_as_no_speed_at_all() -> None:
 def test_pictures_by_both_settings_of_sharp_are_compared_filter_by_filter() -> None:
     layer = {
         "seconds": {"before": [3.0, 6.0], "sharp": [1.0, 2.0]},
-        "shown": {"before": [1.0, 2.0, 4.0], "sharp": [0.9, 2.0, 4.4]},
+        # The second answers less than nothing to both pictures, and to plain grey still less: the new one is stronger.
+        "shown": {"before": [1.0, -1.0, 4.0], "sharp": [0.9, -0.5, 4.0], "rest": [0.0, -2.0, 0.0]},
         "slopes": {"before": [-2.4], "sharp": [-2.2]},
     }
     times, strength, weakest, *slopes = before.lines(
         {"one": layer, "other": {**layer, "seconds": {"before": [1.0, 6.0], "sharp": [1.0, 1.0]}}}, 2
     )
     assert (times.value.low, times.value.high) == (2.0, 4.0)
+    assert before.strength(layer["shown"]) == pytest.approx([0.9, 1.5, 1.0])  # type: ignore[arg-type]
     assert strength.value.median == pytest.approx(1.0) and weakest.value.median == pytest.approx(0.9)
     assert [line.value.median for line in slopes] == [-2.4, -2.2]
     old, new = (settings_from(side) for side in before.SIDES.values())
