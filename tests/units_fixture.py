@@ -8,11 +8,10 @@ from PIL import Image
 
 from convscope.storage import store
 from convscope.storage.tables import write_table
-from convscope.units.answers import LayerAnswers
 from convscope.units.crops import CELL, UNITS_A_SHEET
-from convscope.units.overlaps import Dissected
-from convscope.units.relations import NEAREST, Related
+from convscope.units.relations import NEAREST
 from convscope.units.report import UnitRow
+from convscope.units.results import Dissected, LayerAnswers, Related
 from convscope.units.store import write_units
 from tests import gallery_fixture as fixture
 

@@ -15,10 +15,9 @@ from convscope.models.graphs import flatten, is_flat, node_of, tensor_of
 from convscope.models.lower_part import lower_part
 from convscope.models.nodes import shapes_at
 from convscope.models.nonlinearity import has_relu, is_relu_call
-from convscope.storage import store
+from convscope.storage import deflated, store
 from convscope.storage.chunk_digests import ChunkDigests, located
 from convscope.storage.chunks import ChunkWriter, rows_of_a_chunk
-from convscope.storage.digests import short_digest
 
 # Compression is kept where deflate saves at least this share of a sample; convolutions before their ReLU rarely shrink.
 _WORTHWHILE = 0.3
@@ -198,7 +197,7 @@ class ShardWriter:
 
     def __init__(self, file: h5py.File, count: int) -> None:
         self._file, self._count, self._done = file, count, 0
-        # Layer -> rows of a chunk, or 0 where HDF5 compresses.
+        # Layer -> rows of a chunk, or 0 where they are deflated.
         self._rows: dict[str, int] = {}
         self._waiting: list[dict[str, dict[str, np.ndarray]]] = []
         self._written = self._unsettled = 0
@@ -245,12 +244,11 @@ class ShardWriter:
         digests = self._digests.setdefault(name, {})
         if not step:
             dataset = self._file[path]
-            dataset[self._done : self._done + len(values)] = values
-            # What HDF5 compressed lies in the system's cache still.
-            for index in range(self._done, self._done + len(values)):
-                for start in range(0, values.shape[1], dataset.chunks[1]):
+            rows = dataset.chunks[1]
+            for index, image in enumerate(np.asarray(values), self._done):
+                for start in range(0, len(image), rows):
                     place = (index, start, 0, 0)
-                    digests[place] = short_digest(dataset.id.read_direct_chunk(place)[1])
+                    digests[place] = deflated.write(dataset, place, image[None, start : start + rows])
             return values.nbytes
         cached = 0
         known = getattr(values, "digests", None)
@@ -275,9 +273,7 @@ class ShardWriter:
         pays = len(zlib.compress(middle, 1)) < (1 - _WORTHWHILE) * len(middle)
         shape, path = (self._count, height, width, channels), f"layers/{name}"
         if pays:
-            # LZF, which h5py always has, takes a fifth of deflate's time for a little more space.
-            options: dict[str, Any] = {"compression": "lzf", "shuffle": True}
-            dataset = self._file.create_dataset(path, shape, first.dtype, chunks=chunk, **options)
+            dataset = deflated.dataset(self._file, path, shape, first.dtype, chunk)
         else:
             dataset = self._chunks.dataset(path, shape, first.dtype, chunk)
         for axis, label in enumerate(("image", "height", "width", "channel")):

@@ -1,6 +1,5 @@
 """What the units of some layers answer to a set of pictures: two passes, of which the second knows from when on a unit fires."""
 
-import dataclasses
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,17 +11,17 @@ import numpy as np
 from convscope.backends.running import compiled as compiled_step
 from convscope.backends.running import without_copy
 from convscope.errors import UserError
+from convscope.models.fields import ReceptiveField
 from convscope.models.graphs import flatten, is_flat
 from convscope.models.lower_part import lower_part
 from convscope.models.nodes import shapes_at, tensor_of
-from convscope.models.receptive_field import ReceptiveField, receptive_field
+from convscope.models.receptive_field import receptive_field
 from convscope.units.behind import answer_of
 from convscope.units.compiled import BINS, count_steps, lower_edges, peaks
 from convscope.units.overlaps import Overlaps
+from convscope.units.results import SHARE, LayerAnswers, Shown
 from convscope.units.selection import shown_pictures
 
-# A unit fires where it answers as much as at this share of all places (Bau et al. 2017).
-SHARE = 0.005
 _BATCH_BYTES = 512 * 2**20
 # Of the first pictures: what is below this share of their places is not counted.
 _FLOOR, _SAMPLED_PLACES = 0.9, 4000
@@ -71,22 +70,6 @@ class UnitMaps:
             layer: np.ascontiguousarray(without_copy(found[name]), np.float32)
             for layer, name in zip(self.layers, self._after, strict=True)
         }
-
-
-@dataclasses.dataclass
-class LayerAnswers:
-    """What the first pass finds of one layer.
-
-    Attributes:
-        maximum, mean: (N, C) float32, of each picture.
-        place: (N, C) int32, the cell of the maximum, row by row.
-        threshold: (C,) float32; a unit fires where it answers as much.
-    """
-
-    maximum: np.ndarray
-    mean: np.ndarray
-    place: np.ndarray
-    threshold: np.ndarray
 
 
 class Peaks:
@@ -202,21 +185,6 @@ def ask(
                 list(pool.map(lambda layer, r=rows, m=maps: found[layer].add(r, m[layer]), waiting))  # type: ignore[misc]
             waiting = [layer for layer in waiting if found[layer].again()]
     return {layer: each.result() for layer, each in found.items()}
-
-
-@dataclasses.dataclass
-class Shown:
-    """Which pictures are shown of each unit, and what it answers to them.
-
-    Attributes:
-        images: (C, S) int32, rows: the strongest first, then the spread from strong to silent.
-        maps: (C, S, h, w) float16, in units of `scale`.
-        scale: (C,) float32, a power of two: what a map is to be multiplied by. Half precision ends at 65504.
-    """
-
-    images: np.ndarray
-    maps: np.ndarray
-    scale: np.ndarray
 
 
 def look(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image
 
-from convscope.models.receptive_field import Axis, ReceptiveField
+from convscope.models.fields import Axis, ReceptiveField
 
 # Few units a sheet: a list sorted by something shows units of as many sheets, and each is decoded whole.
 CELL, UNITS_A_SHEET = 96, 8

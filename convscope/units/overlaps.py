@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from convscope.models.receptive_field import Axis, ReceptiveField
+from convscope.models.fields import Axis, ReceptiveField
 from convscope.units.compiled import add_overlaps, add_weighted, fires
+from convscope.units.results import Dissected
 
 SHUFFLES, RESAMPLES = 200, 200
 _LEVEL = 0.95
@@ -55,31 +56,6 @@ class Masks:
         words = np.ascontiguousarray(np.concatenate([masks, known], axis=1).transpose(0, 2, 1))
         same = np.zeros(len(kind_of), bool) if fixed is None else np.asarray(fixed, bool)
         return cls(words, np.asarray(kind_of, np.int64), size, partners, weights, same)
-
-
-@dataclasses.dataclass(frozen=True)
-class Dissected:
-    """What was counted of one layer; C units, K concepts. Shares are in 0..1, NaN where nothing fires or nothing is known.
-
-    Attributes:
-        iou: (C, K) float32, intersection over union of firing pixels and the concept's, summed over all pictures.
-        low, high: (C, K) float32, its interval of 95 % (bootstrap over pictures).
-        chance: (C, K) float32, its mean where every picture has the masks of another one; of what lies at the same place in every
-            picture, that of as many places anywhere.
-        chance_high: (C, K) float32, the 99th percentile of the former.
-        inside: (C, K) float32, share of the firing pixels that lie in the concept, of those where it is known.
-        inside_chance: (C, K) float32, the same by chance.
-        fired: (C,) float32, share of the map's cells at which the unit fires.
-    """
-
-    iou: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    chance: np.ndarray
-    chance_high: np.ndarray
-    inside: np.ndarray
-    inside_chance: np.ndarray
-    fired: np.ndarray
 
 
 class Overlaps:

@@ -1,6 +1,5 @@
 """Which units are alike, by what they answer and by their weights; what feeds a unit, and what it feeds."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,23 +9,11 @@ import numpy as np
 from convscope.models.graphs import node_of, nodes_in_order
 from convscope.models.nodes import is_norm
 from convscope.models.wiring import kernels, layer_connections, norm_gains, sources_of
+from convscope.units.results import Related
 
 # So many of each are kept.
 NEAREST = 6
 _BLOCK = 2048
-
-
-@dataclasses.dataclass(frozen=True)
-class Related:
-    """For each unit others, the nearest or strongest first.
-
-    Attributes:
-        units: (C, k) int32, numbers in the network's count of filters (`Numbers`); -1 where there are no more.
-        weights: (C, k) float32: a correlation, a cosine, or a signed share.
-    """
-
-    units: np.ndarray
-    weights: np.ndarray
 
 
 class Numbers:

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from convscope.units.answers import LayerAnswers
-from convscope.units.overlaps import Dissected
+from convscope.units.results import Dissected, LayerAnswers
 from convscope.units.words import ByClass, Classes, by_class, label_of, sentence
 
 

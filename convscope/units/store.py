@@ -1,19 +1,16 @@
 """The HDF5 files of what units look for: a group a layer."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import h5py
 import numpy as np
 
-from convscope.models.receptive_field import Axis, ReceptiveField
+from convscope.models.fields import Axis, ReceptiveField
 from convscope.storage import store
-from convscope.units.answers import LayerAnswers, Shown
-from convscope.units.overlaps import Dissected
-from convscope.units.relations import Related
+from convscope.storage.deflated import DEFLATED
+from convscope.units.results import Dissected, LayerAnswers, Related, Shown
 
 _BY_CONCEPT = ("iou", "low", "high", "chance", "chance_high", "inside", "inside_chance")
-_PACKED: dict[str, Any] = {"compression": "lzf", "shuffle": True}
 # Layers have a group of their own: one may be called `first` or `class`, as what is of all of them is.
 _LAYERS = "layers"
 
@@ -35,13 +32,13 @@ def write_layer(
     cells = shown.maps.shape[2] * shown.maps.shape[3]
     place = answers.place.astype(np.uint16 if cells <= 2**16 else np.int32)
     for name, values in (("maximum", answers.maximum), ("mean", answers.mean), ("place", place)):
-        store.write_array(group, name, values, ("image", "unit"), **(_PACKED if values.size else {}))
+        store.write_array(group, name, values, ("image", "unit"), **(DEFLATED if values.size else {}))
     for name, values in (("threshold", answers.threshold), ("fired", found.fired), ("scale", shown.scale)):
         store.write_array(group, name, values, ("unit",))
     for name in _BY_CONCEPT:
-        store.write_array(group, name, getattr(found, name), ("unit", "concept"), **_PACKED)
+        store.write_array(group, name, getattr(found, name), ("unit", "concept"), **DEFLATED)
     store.write_array(group, "shown", shown.images, ("unit", "place"))
-    options = {"chunks": (1, *shown.maps.shape[1:]), **_PACKED} if shown.maps.size else {}
+    options = {"chunks": (1, *shown.maps.shape[1:]), **DEFLATED} if shown.maps.size else {}
     store.write_array(group, "maps", shown.maps, ("unit", "place", "height", "width"), **options)
 
 
@@ -93,7 +90,7 @@ def write_units(
     for name, values in (("threshold", answers.threshold), ("fired", found.fired)):
         store.write_array(group, name, values, ("unit",))
     for name in _BY_CONCEPT:
-        store.write_array(group, name, getattr(found, name), ("unit", "concept"), **_PACKED)
+        store.write_array(group, name, getattr(found, name), ("unit", "concept"), **DEFLATED)
     units = np.arange(len(shown))[:, None]
     store.write_array(group, "shown", shown, ("unit", "place"))
     store.write_array(group, "shown_answer", answers.maximum[shown, units], ("unit", "place"))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from convscope.units.overlaps import Dissected
+from convscope.units.results import Dissected
 
 # Below this a label says nothing to the eye (Bau et al. 2017); chance alone decides whether it is one at all.
 LEAST_IOU = 0.04

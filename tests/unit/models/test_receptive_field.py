@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from convscope.models.fields import Axis
 from convscope.models.graphs import flatten
 from convscope.models.nodes import tensor_of
-from convscope.models.receptive_field import Axis, receptive_field
+from convscope.models.receptive_field import receptive_field
 
 layers = keras.layers
 

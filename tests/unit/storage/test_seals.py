@@ -9,10 +9,10 @@ import h5py
 import numpy as np
 import pytest
 
-from convscope.storage import store
+from convscope.storage import deflated, store
 from convscope.storage.chunk_digests import CHUNK, ChunkDigests, from_bytes, located
 from convscope.storage.chunks import ChunkWriter
-from convscope.storage.digests import digest_of_bytes, digest_of_file, digest_of_parts, short_digest
+from convscope.storage.digests import digest_of_bytes, digest_of_file, digest_of_parts
 from convscope.storage.seals import (
     Fault,
     asked_as,
@@ -235,22 +235,20 @@ def test_the_study_is_the_folder_of_the_logs(tmp_path: Path) -> None:
 
 @pytest.fixture
 def shard(study: Path) -> Path:
-    """Two layers of three images: one written past the cache in two chunks an image, one that HDF5 compresses."""
+    """Two layers of three images: one written past the cache in two chunks an image, one that is deflated."""
     path, random = study / "shard.h5", np.random.default_rng(0)
     first = random.normal(size=(3, 8, 64, 40)).astype(np.float32)
     with store.create(path, page_aligned=True) as file:
         writer = ChunkWriter(file)
         writer.dataset("layers/one", first.shape, first.dtype, (1, 4, 64, 40))
-        second = file.create_dataset(
-            "layers/two", (3, 5, 5, 2), "f4", chunks=(1, 5, 5, 2), compression="lzf", shuffle=True
-        )
+        second = deflated.dataset(file, "layers/two", (3, 5, 5, 2), "f4", (1, 5, 5, 2))
         digests: list[dict[tuple[int, ...], int]] = [{}, {}]
         for image in range(3):
             for row in (0, 4):
                 writer.write("layers/one", (image, row, 0, 0), first[image, row : row + 4])
                 digests[0][image, row, 0, 0] = writer.last_digest
-            second[image] = image
-            digests[1][image, 0, 0, 0] = short_digest(second.id.read_direct_chunk((image, 0, 0, 0))[1])
+            values = np.full((1, 5, 5, 2), image, np.float32)
+            digests[1][image, 0, 0, 0] = deflated.write(second, (image, 0, 0, 0), values)
         writer.close()
         file["statistics"] = np.arange(1000.0)
         chunks = located(file, ["one", "two"], digests, "layers/")

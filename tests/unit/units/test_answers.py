@@ -4,9 +4,10 @@ import h5py
 import numpy as np
 import pytest
 
-from convscope.models.receptive_field import Axis, ReceptiveField
-from convscope.units.answers import LayerAnswers, Peaks, look
+from convscope.models.fields import Axis, ReceptiveField
+from convscope.units.answers import Peaks, look
 from convscope.units.overlaps import Masks, Overlaps
+from convscope.units.results import LayerAnswers
 from convscope.units.store import group_of, read_answers, write_layer
 
 FIELD = ReceptiveField(Axis(0.0, 1.0, 3.0), Axis(0.0, 1.0, 3.0))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from convscope.models.receptive_field import Axis, ReceptiveField
+from convscope.models.fields import Axis, ReceptiveField
 from convscope.units.crops import CELL, crop_of, sheet
 
 

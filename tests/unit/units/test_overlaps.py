@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from convscope.models.receptive_field import Axis, ReceptiveField
+from convscope.models.fields import Axis, ReceptiveField
 from convscope.units.answers import Peaks, thresholds
 from convscope.units.compiled import BINS, lower_edges
 from convscope.units.overlaps import Masks, Overlaps

@@ -5,9 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from convscope.units.answers import LayerAnswers
-from convscope.units.overlaps import Dissected
 from convscope.units.report import Concepts, UnitRow, count_layers, unit_rows
+from convscope.units.results import Dissected, LayerAnswers
 from convscope.units.words import ByClass, Classes, Label, by_class, label_of, sentence
 
 NAMES, KINDS = ("eyes", "cat", "red"), ("part", "class", "colour")
