@@ -1,5 +1,6 @@
-"""Where the libraries keep what they cache, for a user without a home: in a container, or under an account of a service."""
+"""What a user without a home or a name lacks, in a container or under an account of a service: a folder for caches, a name."""
 
+import getpass
 import os
 from pathlib import Path
 
@@ -25,3 +26,14 @@ def ensure_cache(instead: str | os.PathLike[str]) -> None:
     if not writable:
         os.environ[_VARIABLE] = os.path.abspath(instead)  # noqa: PTH100
         os.environ.setdefault("MPLCONFIGDIR", str(Path(os.environ[_VARIABLE], "matplotlib")))
+
+
+def ensure_name() -> None:
+    """Give a user whom the system has no name for (`--user 4321` of a container) the number for a name, for all that runs from here.
+
+    Snakemake asks for one as it begins, and ends with a traceback where there is none.
+    """
+    try:
+        getpass.getuser()
+    except (KeyError, OSError):
+        os.environ["LOGNAME"] = str(os.getuid())

@@ -1,11 +1,13 @@
-"""A user whose home cannot be written to."""
+"""A user whose home cannot be written to, or who has no name."""
 
+import getpass
 import os
+import pwd
 from pathlib import Path
 
 import pytest
 
-from convscope.storage.cache_folder import ensure_cache
+from convscope.storage.cache_folder import ensure_cache, ensure_name
 
 
 @pytest.fixture(autouse=True)
@@ -31,3 +33,19 @@ def test_without_a_home_the_folder_is_ones_own(monkeypatch: pytest.MonkeyPatch, 
     ensure_cache(".snakemake/cache")
     assert os.environ["XDG_CACHE_HOME"] == str(tmp_path / ".snakemake" / "cache")
     assert os.environ["MPLCONFIGDIR"].startswith(str(tmp_path))
+
+
+def test_a_user_without_a_name_has_the_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "to be taken back")
+        monkeypatch.delenv(name)
+    known = getpass.getuser()
+    ensure_name()
+    assert "LOGNAME" not in os.environ and getpass.getuser() == known
+
+    def nobody(number: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {number}")
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    ensure_name()
+    assert getpass.getuser() == str(os.getuid())
