@@ -109,7 +109,7 @@ def copy_sources(source: Path, target: Path) -> Project:
     for name in filter(None, listed.stdout.split("\0")):
         if (source / name).is_file():  # a file deleted but still in the index is not there
             (target / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / name, target / name)
+            shutil.copy2(source / name, target / name)  # what is compiled of it is known by its time
     return Project(target)
 
 
@@ -119,10 +119,19 @@ def sources(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     return copy_sources(root, tmp_path_factory.mktemp("sources") / "project")
 
 
+def _made_once(factory: pytest.TempPathFactory) -> Path:
+    """Where the finished study is made, for all that run side by side; the folder has a file `done` when it is."""
+    own = factory.getbasetemp()
+    return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "finished"
+
+
 @pytest.fixture
-def fresh(sources: Project, tmp_path: Path) -> Project:
-    """A fresh checkout of one's own."""
+def fresh(sources: Project, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A fresh checkout of one's own; what the finished study's jobs had to compile of it is lent to it, for time."""
     shutil.copytree(sources.folder, tmp_path / "project", ignore=_NOT_COPIED)
+    made = _made_once(tmp_path_factory)
+    for compiled in made.glob("project/*/**/__pycache__") if (made / "done").exists() else ():
+        shutil.copytree(compiled, tmp_path / compiled.relative_to(made))
     return Project(tmp_path / "project")
 
 
@@ -130,7 +139,7 @@ def fresh(sources: Project, tmp_path: Path) -> Project:
 def finished(sources: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The tiny study, run once from start to end, also where tests run side by side (`pytest -n 2`). Only for reading."""
     own = tmp_path_factory.getbasetemp()
-    made = Project((own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "finished" / "project")
+    made = Project(_made_once(tmp_path_factory) / "project")
     made.folder.parent.mkdir(exist_ok=True)
     with (made.folder.parent / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the first to come makes it, the others wait

@@ -23,7 +23,7 @@ _LIBRARIES = {
     JOBS: (
         "tensorflow", "keras", "h5py", "numpy", "scipy.ndimage", "scipy.stats", "scipy.special", "PIL.Image", "PIL.ImageDraw",
         "jinja2", "yaml", "skimage.segmentation", "matplotlib.figure", "matplotlib.backends.backend_agg", "sklearn.linear_model",
-        "shap", "tqdm",
+        "shap", "tqdm", "numba", "isal.isal_zlib", "xxhash",
     ),
     SNAKEMAKE: (
         "snakemake.cli", "snakemake.workflow", "snakemake.executors.local", "snakemake.report", "yaml", "jsonschema", "pandas",
