@@ -84,6 +84,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.vectors.layer import Asked, Shown
     from convscope.vectors.network import CutNetwork, layer_to_cut
     from convscope.vectors.study import found_of_layer, vectors_of_layer
+    from convscope.vectors.windows import grid_windows
 
     network, spec = load_model(args.model, args.spec)
     if settings["layers"] == LAST:
@@ -102,7 +103,9 @@ def main(args: argparse.Namespace) -> None:
         "classes": list(spec.classes),
     }
     examples = sum(each.windows.size // 5 for each in randoms.values()) + sum(len(each.windows) for each in concepts)
-    progress = Progress(len(layers) * (examples + 2 * len(rows)), f"what {spec.name} makes of concepts", "pictures")
+    crops = len(grid_windows(boxes, settings["crop"], spec.input_size)) if settings["found"] else 0
+    steps = len(layers) * (examples + crops + (2 if settings["found"] else 1) * len(rows))
+    progress = Progress(steps, f"what {spec.name} makes of concepts", "pictures")
     with store.create(args.out, **attributes) as file:
         for column in ("id", "path", "class", "sha256"):
             store.write_array(file, column, [row[column] for row in every], ("image",), dtype=store.TEXT)

@@ -9,7 +9,6 @@ from PIL import Image
 
 from convscope.models.fields import ReceptiveField
 from convscope.pictures.plots import new_figure, save_figure
-from convscope.pictures.render import colormap
 from convscope.vectors.report import VectorRow
 from convscope.vectors.store import Found
 from convscope.vectors.windows import crop
@@ -20,6 +19,8 @@ Pixels = NDArray[np.uint8]
 CROPS, PICTURES, CELL, GAP = 6, 6, 120, 4
 _COLOURS = {"raises": "#2e7d4f", "lowers": "#c0392b", "none": "#9aa5b1", "not_told": "#d5dae0"}
 _MOST_ROWS = 40
+# From which share of its largest amount on a concept is shown in full.
+_FULL = 0.6
 
 
 def draw_vectors(path: str | Path, title: str, rows: Sequence[VectorRow]) -> None:
@@ -42,8 +43,15 @@ def draw_vectors(path: str | Path, title: str, rows: Sequence[VectorRow]) -> Non
     for axis, panel, group in zip(axes, panels, groups, strict=False):
         places = np.arange(len(group))
         chance = [2 * row.sensitivity_random for row in group]
-        axis.barh(places, chance, left=[-half / 2 * 2 for half in chance], color="#edf0f3", height=0.9, linewidth=0)
-        axis.barh(places, chance, color="#edf0f3", height=0.9, linewidth=0, label="random concepts, two deviations")
+        axis.barh(
+            places,
+            [2 * half for half in chance],
+            left=[-half for half in chance],
+            color="#edf0f3",
+            height=0.9,
+            linewidth=0,
+            label="random concepts, two deviations",
+        )
         for verdict, colour in _COLOURS.items():
             mine = [place for place, row in enumerate(group) if row.verdict == verdict]
             if mine:
@@ -146,18 +154,21 @@ def draw_found(
 
 
 def over(picture: Pixels, plane: NDArray[np.float32], field: ReceptiveField, largest: float) -> Pixels:
-    """A concept's map over its picture: warm where there is much of it, the picture pale where there is none.
+    """A picture as it is where there is much of a concept, pale and without colour where there is none.
 
     Each cell lies in the middle of what it sees, bilinear between.
+
+    Args:
+        picture: (H, W, 3) uint8.
+        plane: (h, w), how much of the concept there is.
+        field: what the cells see.
+        largest: what is shown in full.
     """
-    levels = placed(plane, field, (picture.shape[0], picture.shape[1])) / largest if largest > 0 else None
-    pale = 255 + (picture.astype(np.float32) - 255) * 0.55
-    if levels is None:
-        return pale.round().astype(np.uint8)
-    weight = np.clip(levels, 0, 1)[..., None] ** 0.7
-    colours = colormap("inferno", 0.25 + 0.7 * np.clip(levels, 0, 1)).astype(np.float32)
-    mixed = pale * (1 - 0.7 * weight) + colours * 0.7 * weight
-    return np.clip(mixed.round(), 0, 255).astype(np.uint8)
+    shape = picture.shape[0], picture.shape[1]
+    levels = placed(plane, field, shape) / largest if largest > 0 else np.zeros(shape, np.float32)
+    pale = 255 + (picture.astype(np.float32).mean(axis=2, keepdims=True) - 255) * 0.3
+    weight = np.clip(levels / _FULL, 0, 1)[..., None]
+    return np.asarray((pale + (picture - pale) * weight).round(), np.uint8)
 
 
 def placed(plane: NDArray[np.float32], field: ReceptiveField, size: tuple[int, int]) -> NDArray[np.float32]:

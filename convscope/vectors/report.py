@@ -13,12 +13,13 @@ from convscope.vectors.tcav import SURE, TOLD, Tested, holm
 class VectorRow:
     """A concept with a name, a class and a layer.
 
-    `verdict` is one of `names.VERDICTS`. `examples` of the concept are crops or pictures, of `pictures` pictures, `side` the share
-    of a picture's side that a crop has. `accuracy` is the CAV's on held-out examples, `accuracy_random` that of CAVs between random sets,
-    and `accuracy_p` whether the former is higher (one-sided). Over `of_class` pictures that the model takes for the class: `score`
-    the share whose logit rises towards the concept (TCAV score), `sensitivity` the mean derivative, as a share of the gradient, -1
-    .. 1; and of random concepts the mean `score_random` and the standard deviation `sensitivity_random`. `p` is two-sided, adjusted
-    for all tests of the table in `p_adjusted`; `p_rank` and `p_welch` are others' tests, see docs/concept_vectors.md.
+    `verdict` is one of `names.VERDICTS`. `examples` of the concept are crops or pictures, of `pictures` pictures, `side` the
+    share of a picture's side that a crop has. `accuracy` is the CAV's on held-out examples, `accuracy_random` that of CAVs
+    between random sets, and `accuracy_p` whether the former is higher (one-sided). Over `of_class` pictures that the model
+    takes for the class: `score` the share whose logit rises towards the concept (TCAV score), `sensitivity` the mean
+    derivative, as a share of the gradient, -1 .. 1; and of random concepts the mean `score_random` and the standard deviation
+    `sensitivity_random`. `p` is two-sided, adjusted for all tests of the table in `p_adjusted`; `p_rank` and `p_welch` are
+    others' tests, see docs/concept_vectors.md.
     """
 
     layer: str
