@@ -27,7 +27,7 @@ def own_options(wildcards):
         f"{name}={STUDY}/image_sets/{images}.csv"
         for name, images in part["pictures"].items()
     ]
-    own = f"--own {arguments_of(named)}" if named else ""
+    own = f"--own {' '.join(map(shlex.quote, named))}" if named else ""
     random = f"{STUDY}/image_sets/{part['random']}.csv" if "random" in part else ""
     return f"{own} {option('random', random)}".strip()
 

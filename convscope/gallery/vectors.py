@@ -20,7 +20,7 @@ FIRST = 12
 
 @dataclass(frozen=True)
 class Bar:
-    """A concept beside chance, as a bar: `left`, `width`, and the half-width `chance` of random concepts, in per cent."""
+    """A concept beside chance, as a bar: `left`, `width`, and the width `chance` of random concepts around the middle, in per cent."""
 
     row: VectorRow
     left: float
@@ -169,8 +169,8 @@ def _bars(rows: Sequence[VectorRow]) -> list[Bar]:
     found = []
     for row in rows:
         value = 50 * _known(row.sensitivity) / reach if reach > 0 else 0.0
-        chance = 100 * _known(row.sensitivity_random) / reach if reach > 0 else 0.0
-        found.append(Bar(row, round(50 + min(value, 0), 2), round(abs(value), 2), round(min(chance, 50.0), 2)))
+        chance = 200 * _known(row.sensitivity_random) / reach if reach > 0 else 0.0
+        found.append(Bar(row, round(50 + min(value, 0), 2), round(abs(value), 2), round(min(chance, 100.0), 2)))
     return found
 
 

@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 from convscope.concepts.masks import ConceptMasks
 from convscope.jobs.job import say
 from convscope.storage import store
-from convscope.units.words import label_of
+from convscope.units.results import Dissected
+from convscope.units.words import Label, label_of
 from convscope.vectors.examples import Concept, RandomSets
 from convscope.vectors.layer import Asked, like_masks
 from convscope.vectors.report import FoundRow, VectorRow, vector_rows
 from convscope.vectors.store import Found, write_field, write_found, write_vectors
+
+# A tenth of all places are so many that some of them lie in anything: it takes so many times what chance gives.
+_TIMES_CHANCE = 2.0
 
 Classes = Sequence[tuple[int, NDArray[np.int64]]]
 
@@ -101,6 +105,13 @@ def found_of_layer(
     return rows
 
 
+def _label(like: Dissected, number: int, masks: ConceptMasks) -> Label:
+    """What a found concept looks like; nothing where it is hardly more like that than chance is."""
+    label = label_of(like, number, [c.name for c in masks.concepts], [c.kind for c in masks.concepts])
+    weak = label.detects and like.iou[number, label.index] < _TIMES_CHANCE * like.chance[number, label.index]
+    return Label() if weak else label
+
+
 def _rows(
     group: h5py.Group,
     layer: str,
@@ -124,7 +135,7 @@ def _rows(
         numbers = dict.fromkeys(("iou", "low", "high", "chance"), float("nan"))
         kind = concept = words = ""
         if masks.concepts:
-            label = label_of(like, number, [c.name for c in masks.concepts], [c.kind for c in masks.concepts])
+            label = _label(like, number, masks)
             kind, concept = label.kind, label.concept
             if label.index >= 0:
                 numbers = {key: float(getattr(like, key)[number, label.index]) for key in numbers}

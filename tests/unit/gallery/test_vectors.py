@@ -73,7 +73,7 @@ def test_what_it_reads(results: Path) -> None:
     assert one.raising == [HOSTILE] and one.lowering == ["white"] and found.counted == 2 and found.tested == 3
     longest, lowers = one.bars[:2]
     assert (longest.left, longest.width) == (50, 50) and lowers.left + lowers.width == pytest.approx(50)
-    assert longest.chance == pytest.approx(100 * 0.05 / 0.3, abs=0.01), "two deviations to each side of half the width"
+    assert longest.chance == pytest.approx(4 * 0.05 / 0.6 * 100, abs=0.01), "four deviations of the whole width"
     assert [concept.row.number for concept in one.found] == [1, 2] and one.same == 0.75
     assert [concept.share for concept in one.found] == [100, 50] and all(concept.crops for concept in one.found)
 
