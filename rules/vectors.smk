@@ -4,10 +4,7 @@
 def vector_sources(wildcards):
     """The part masks of the dataset that an image set is of."""
     dataset = config["image_sets"][wildcards.images].get("dataset")
-    if (
-        dataset is None
-        or "part" not in config["concepts"][wildcards.model]["concepts"]
-    ):
+    if dataset is None or "part" not in config["concepts"][wildcards.model]["concepts"]:
         return {}
     folder = f"{STUDY}/datasets/{dataset}"
     return {"masks": f"{folder}/masks.csv", "parts": f"{folder}/parts.json"}
