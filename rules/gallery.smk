@@ -9,6 +9,7 @@ def shown_sets():
     stages = (
         "activations",
         "units",
+        "concepts",
         "segmentation",
         "cams",
         "attributions",
@@ -52,6 +53,7 @@ rule gallery:
         filters=filter_figures,
         units=unit_files,
         concepts=concept_files(),
+        vectors=vector_files,
         segmentation=segmentation_files(),
         cams=cam_figures(),
         attributions=attribution_figures(),

@@ -14,6 +14,7 @@ PARTS_OF_MODELS = (
     "activations",
     "filters",
     "units",
+    "concepts",
     "cams",
     "attributions",
     "judging",

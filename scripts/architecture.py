@@ -27,6 +27,7 @@ ROOMS = {
     "segmentation": "what every pixel is taken for",
     "units": "what every unit looks for, in words",
     "concepts": "what a picture holds, place by place",
+    "vectors": "which concepts a class depends on",
     "attributions": "which pixels count",
     "judging": "which of these to believe",
     "comparisons": "which networks are better, beyond their seeds",

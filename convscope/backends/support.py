@@ -14,6 +14,7 @@ _STAGES = (
     "activations",
     "filters",
     "units",
+    "concepts",
     "cams",
     "attributions",
     "segmentation",

@@ -8,7 +8,7 @@ from convscope.check.choices import among
 from convscope.check.datasets import check_dataset, check_image_set, check_split, classes_of
 from convscope.check.explanations import check_attributions, check_class, check_colormap, check_gap_head
 from convscope.check.models import check_head, check_model
-from convscope.check.units import check_concepts
+from convscope.check.units import check_concepts, check_vectors
 from convscope.comparisons.selection import check_comparison
 from convscope.errors import UserError
 from convscope.filters.presets import for_preset, preset_names, settings_from
@@ -48,7 +48,17 @@ def check_study(config: dict[str, Any]) -> None:
     for name, image_set in config["image_sets"].items():
         check_image_set(f"image_sets.{name}", image_set, config)
     downloads_of(config)
-    for stage in ("activations", "filters", "units", "segmentation", "cams", "attributions", "judging", "watching"):
+    for stage in (
+        "activations",
+        "filters",
+        "units",
+        "concepts",
+        "segmentation",
+        "cams",
+        "attributions",
+        "judging",
+        "watching",
+    ):
         for model, settings in config[stage].items():
             key = f"{stage}.{model}"
             among(key, "model", model, config["models"])
@@ -64,6 +74,8 @@ def check_study(config: dict[str, Any]) -> None:
             raise UserError(f"filters.{model}: {str(error).removeprefix('filters: ')}") from None
     for model, settings in config["units"].items():
         check_concepts(f"units.{model}", settings, config)
+    for model, settings in config["concepts"].items():
+        check_vectors(f"concepts.{model}", settings, model, config)
     for model in config["segmentation"]:
         check_segmentation(config, model)
     for stage in ("cams", "watching"):

@@ -1,7 +1,9 @@
-"""What units are compared with: whether the pictures can have the concepts that are asked for."""
+"""Concepts: whether the pictures can have those that are asked for, and what is asked of them is there."""
 
 from typing import Any
 
+from convscope.check.choices import among, check_choice
+from convscope.check.models import check_head, classes_of_model
 from convscope.concepts.names import OF_PIXELS
 from convscope.errors import UserError
 from convscope.segmentation.settings import has_masks
@@ -26,3 +28,25 @@ def check_concepts(key: str, settings: dict[str, Any], config: dict[str, Any]) -
             lacks = " and ".join({"part": "part masks", "class": "classes"}[kind] for kind in settings["concepts"])
             others = f"{', '.join(OF_PIXELS[:-1])} or {OF_PIXELS[-1]}"
             raise UserError(f"{key}.concepts: the pictures of image set '{images}' have no {lacks}; add {others}")
+
+
+def check_vectors(key: str, settings: dict[str, Any], model: str, config: dict[str, Any]) -> None:
+    """Check a model's part of `concepts`: a head, its classes, the image sets of the user's own concepts.
+
+    Raises:
+        UserError: it cannot be so.
+    """
+    check_head(key, config["models"][model], "no class of it depends on anything")
+    for name, images in settings["pictures"].items():
+        among(f"{key}.pictures.{name}", "image set", images, config["image_sets"])
+    if "random" in settings:
+        among(f"{key}.random", "image set", settings["random"], config["image_sets"])
+    if not (settings["concepts"] or settings["pictures"] or settings["found"]):
+        raise UserError(
+            f"{key}: nothing is asked; name kinds of concepts, or pictures, or let some be found (found: 10)"
+        )
+    names = classes_of_model(config["models"][model], config["datasets"])
+    if settings["classes"] == "all" or names is None:
+        return
+    for wanted in settings["classes"]:
+        check_choice(f"{key}.classes", wanted, names, others=("all",))

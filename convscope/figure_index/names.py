@@ -159,6 +159,18 @@ def _figures() -> dict[str, Figure]:
             _stage("units", pictures),
             sources.concepts,
         ),
+        "concept_vectors": Figure(
+            "Concepts that a class depends on",
+            "How the logit of each class changes towards ears, green or stripes, beside what random concepts do.",
+            _stage("concepts", pictures),
+            sources.concept_vectors,
+        ),
+        "found_concepts": Figure(
+            "Concepts found without labels",
+            "Of which parts a model makes a class up: the crops that have most of each, where it is, and how much it counts.",
+            _stage("concepts", pictures),
+            sources.found_concepts,
+        ),
         "misclassified_activations": Figure(
             "Activations of misclassified pictures",
             "Every channel of every layer for pictures that a model gets wrong.",

@@ -42,7 +42,7 @@ def _pairs(config: Config, stage: str) -> Iterator[tuple[str, str]]:
 
 def photos(config: Config, layers: Layers) -> list[Source]:
     """The first picture of each image set that a stage shows."""
-    stages = ("activations", "units", "segmentation", "cams", "attributions", "judging", "watching")
+    stages = ("activations", "units", "concepts", "segmentation", "cams", "attributions", "judging", "watching")
     used = {images for stage in stages for _, images in _pairs(config, stage)}
     wanted = [name for name in config.get("image_sets") or {} if name in used]
     return [Source(name, (f"image_sets/{name}.csv",), "photo") for name in wanted]
@@ -146,6 +146,22 @@ def concepts(config: Config, layers: Layers) -> list[Source]:
     return [
         Source(f"{model} {images}", (f"units/{model}/{images}/concepts.png",), "copied")
         for model, images in _pairs(config, "units")
+    ]
+
+
+def concept_vectors(config: Config, layers: Layers) -> list[Source]:
+    """What the classes of each model depend on, by image set."""
+    return [
+        Source(f"{model} {images}", (f"concepts/{model}/{images}/vectors.png",), "copied")
+        for model, images in _pairs(config, "concepts")
+    ]
+
+
+def found_concepts(config: Config, layers: Layers) -> list[Source]:
+    """The sheets of the concepts that were found for each class and layer, of each model and image set."""
+    return [
+        Source(f"{model} {images}", (f"concepts/{model}/{images}/sheets",), "folder", ("*.png",))
+        for model, images in _pairs(config, "concepts")
     ]
 
 

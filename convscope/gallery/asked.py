@@ -29,6 +29,7 @@ class AskedModel:
         against: the model whose maps its own are compared with.
         masks: the model whose predicted masks it is judged with.
         units: the image sets that tell what units look for.
+        vectors: the image sets of which it is asked which concepts its classes depend on.
         watching: the image sets that are looked at after every kept epoch of its training.
         watched_filters: whether filter patterns are made after them, too.
         watched_board: whether they are logged for TensorBoard, too.
@@ -52,6 +53,7 @@ class AskedModel:
     masks: str | None = None
     watching: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
+    vectors: tuple[str, ...] = ()
     watched_filters: bool = False
     watched_board: bool = False
 
@@ -142,6 +144,7 @@ def _model(config: Mapping[str, Any], name: str) -> AskedModel:
         masks=part("judging").get("masks"),
         watching=_names(part("watching").get("images")),
         units=_names(part("units").get("images")),
+        vectors=_names(part("concepts").get("images")),
         watched_filters=bool(part("watching")) and setting("watching", "filters").get("filters") != 0,
         watched_board=bool(part("watching").get("tensorboard")),
     )

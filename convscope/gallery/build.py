@@ -104,6 +104,10 @@ def _model_pages(site: Site, model: Model, pages: tuple[ImagePages, ...]) -> Non
             "judging.html.j2", site.page("judging", model.name, judging.image_set), model=model, judging=judging
         )
     _unit_pages(site, model)
+    for vectors in model.vectors:
+        name = site.page("concepts", model.name, vectors.image_set)
+        site.write_data(name, vectors.columns(), (), {"model": model.name}, scripts=False)
+        site.render("vectors.html.j2", name, model=model, vectors=vectors)
     for watched in model.watched:
         name = site.page("watching", model.name, watched.image_set)
         site.render("watching.html.j2", name, model=model, watched=watched)

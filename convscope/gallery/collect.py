@@ -23,6 +23,7 @@ from convscope.gallery.segmented import Segmented, segmented
 from convscope.gallery.tables import Row, folders, number, read_object, read_table, scalars, truth
 from convscope.gallery.unfinished import Unfinished
 from convscope.gallery.units import Units, units
+from convscope.gallery.vectors import Vectors, vectors
 from convscope.gallery.watched import Watching, watching
 from convscope.models.layer_table import CONVOLUTIONS, select_layers
 from convscope.segmentation.names import REGIONS
@@ -78,6 +79,7 @@ def _used_sets(asked: Asked) -> list[str]:
             model.judging,
             model.watching,
             model.units,
+            model.vectors,
         )
         for name in stage
     }
@@ -200,6 +202,7 @@ class _ModelResults:
             segmented=tuple(found for entry in self._sets(self.asked.segmentation) for found in self._segmented(entry)),
             transfer_heads=compared[0] if compared else None,
             units=tuple(found for entry in self._sets(self.asked.units) for found in self._units(entry, layers)),
+            vectors=tuple(found for entry in self._sets(self.asked.vectors) for found in self._vectors(entry)),
             watched=tuple(found for entry in self._sets(self.asked.watching) for found in self._watched(entry)),
         )
 
@@ -338,6 +341,12 @@ class _ModelResults:
         read = functools.partial(units, folder, layers)
         crops = sorted((folder / "crops").glob("*"))
         return self._one("Units", entry, read, [table, witness, *crops], witness, entry)
+
+    def _vectors(self, entry: str) -> list[Vectors]:
+        folder = self.present.results / "concepts" / self.name / entry
+        files = [folder / "vectors.csv", folder / "found.csv", folder / "vectors.png"]
+        witness = folder / "concepts.h5"
+        return self._one("Concepts", entry, lambda: vectors(folder), [*files, witness], witness, entry)
 
     def _watched(self, entry: str) -> list[Watching]:
         folder = self.present.results / "watching" / self.name

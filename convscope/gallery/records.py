@@ -15,6 +15,7 @@ from convscope.gallery.segmented import Segmented
 from convscope.gallery.tables import Row
 from convscope.gallery.unfinished import Unfinished
 from convscope.gallery.units import Units
+from convscope.gallery.vectors import Vectors
 from convscope.gallery.watched import Watching
 
 
@@ -115,6 +116,7 @@ class Model:
     transfer_heads: TransferHeads | None = None
     watched: tuple[Watching, ...] = field(default=(), kw_only=True)
     units: tuple[Units, ...] = field(default=(), kw_only=True)
+    vectors: tuple[Vectors, ...] = field(default=(), kw_only=True)
 
     def gate(self, image_set: str, method: str) -> Gate | None:
         """What the sanity gate says of a method on an image set, for wherever its pictures are shown."""

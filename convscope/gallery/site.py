@@ -35,6 +35,7 @@ _PAGES = (
     "comparison_*.html",
     "watching_*.html",
     "units_*.html",
+    "concepts_*.html",
 )
 _UNKNOWN = "\u2013"
 _PICTURES = ("strip_*.jpg", "banner_*.jpg", "figure_*.jpg")

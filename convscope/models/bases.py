@@ -65,7 +65,7 @@ def check_layers(key: str, wanted: str | Sequence[str], models: Models, name: st
         UserError: it has no such layer.
     """
     known = known_layers(models, name)
-    if known is None or wanted == "all":
+    if known is None or wanted in ("all", "last"):
         return
     blocks = {layer.block for layer in known}
     for layer in wanted:

@@ -32,6 +32,9 @@ _JUDGED = 200
 # Filters of a layer of a network that is not known before it is there.
 _FILTERS = 728
 _EPOCHS_WATCHED = 9
+# Of concepts of a model: how many have examples, crops of a picture, layers of a network that is not known, pictures of a class whose
+# concepts are weakened, and what share of a pass the part above a layer is.
+_CONCEPTS, _CROPS, _LAYERS, _WEAKENED, _UPPER = 20, 16, 40, 16, 0.1
 # Training an auto-encoder, whatever network its pictures are of: what all its passes cost.
 _AUTOENCODER = 2.0
 
@@ -219,6 +222,22 @@ def _watched_filters(study: Study, names: Mapping[str, str]) -> Work:
     return Work(held=once.held, seen=_EPOCHS_WATCHED * once.seen)
 
 
+def _limited(study: Study, names: Mapping[str, str]) -> int:
+    return min(study.config["concepts"][names["model"]]["limit"], study.set(names))
+
+
+def _concept_vectors(study: Study, names: Mapping[str, str]) -> Work:
+    """Examples and random ones of about two sizes of crops; and the upper part for every weakened concept of some pictures."""
+    part = study.config["concepts"][names["model"]]
+    images = _limited(study, names)
+    layers = len(part["layers"]) if isinstance(part["layers"], list) else 1 if part["layers"] == "last" else _LAYERS
+    examples = part["examples"] * (2 * part["random_sets"] + _CONCEPTS)
+    weakened = 2 * _WEAKENED * (part["found"] + 1) * part["base_points"] * _UPPER
+    crops = images * _CROPS * bool(part["found"])
+    seen = study.through(names["model"], layers * (3 * images + examples + crops + weakened), 1, 32)
+    return replace(seen, pictures=images)
+
+
 def _segmented(stage: str) -> Callable[[Study, Mapping[str, str]], Work]:
     return lambda study, names: study.through(
         names["model"], study.set(names), 3, study.config[stage][names["model"]]["batch"]
@@ -234,6 +253,8 @@ _WORK: dict[str, Callable[[Study, Mapping[str, str]], Work]] = {
     **dict.fromkeys(("gather_activations", "segmentation_report", "predicted_masks", "concept_masks"), _of_set),
     **dict.fromkeys(("unit_crops", "unit_table"), _of_set),
     "unit_answers": lambda study, names: study.through(names["model"], study.set(names), 2, 16),
+    "concept_vectors": _concept_vectors,
+    "concept_sheets": lambda study, names: Work(pictures=_limited(study, names)),
     **dict.fromkeys(("evaluate", "evaluate_seed"), _of_split),
     **dict.fromkeys(("judge", "judge_controls"), _judge),
     **dict.fromkeys(("segment", "segmentation_cam"), _segmented("segmentation")),

@@ -24,6 +24,7 @@ evaluations:
   net: [pets/test]
 image_sets:
   two: {dataset: pets, split: test, per_class: 1}
+  all: {dataset: pets, split: train}
   wrong: {evaluation: net, dataset: pets, split: test, group: errors, limit: 1}
 activations:
   net: {images: [two, wrong], layers: [conv2], sheets: 1}
@@ -31,6 +32,8 @@ filters:
   net: {layers: [conv1, conv2], filters: 2, size: 40, steps: 2, crop: 2}
 units:
   net: {images: [two], layers: [conv1]}
+concepts:
+  net: {images: [all], random_sets: 5, examples: 10, found: 2, base_points: 8, concepts: [part]}
 cams:
   net:
     images: [two]

@@ -23,6 +23,7 @@ EMPTY: dict[str, Any] = {
         "activations",
         "filters",
         "units",
+        "concepts",
         "cams",
         "attributions",
         "segmentation",

@@ -288,6 +288,27 @@ def test_units(study: dict[str, Any]) -> None:
         assert said in str(caught.value), str(caught.value)
 
 
+def test_concepts(study: dict[str, Any]) -> None:
+    study["concepts"] = {
+        "net": {"images": ["few"], "layers": ["stem_conv"], "classes": ["cat"], "pictures": {"mine": "few"}}
+    }
+    check_study(complete(study))
+    check_study(complete(change(study, "concepts", {"net": {"images": ["few"], "random": "loose"}})))
+    for path, value, said in (
+        ("concepts/net/images", ["fwe"], "concepts.net.images: image set 'fwe' does not exist; did you mean 'few'"),
+        ("concepts/net/layers", ["stems"], "concepts.net.layers: layer 'stems' does not exist"),
+        ("concepts/net/layers", "lats", "concepts.net.layers"),
+        ("concepts/net/classes", ["cta"], "concepts.net.classes: class 'cta' does not exist; did you mean 'cat'"),
+        ("concepts/net/pictures", {"mine": "fwe"}, "concepts.net.pictures.mine: image set 'fwe' does not exist"),
+        ("concepts/net/random", "fwe", "concepts.net.random: image set 'fwe' does not exist; did you mean 'few'"),
+        ("concepts/net/base_points", 33, "concepts.net.base_points"),
+        ("concepts", {"net": {"images": ["few"], "concepts": [], "found": 0}}, "concepts.net: nothing is asked"),
+    ):
+        with pytest.raises(UserError) as caught:
+            check_study(complete(change(study, path, value)))
+        assert said in str(caught.value), str(caught.value)
+
+
 def test_watching(study: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     study["watching"] = {"net": {"images": ["few"], "activation": {"layer": "stem_conv"}}}
     check_study(complete(study))

@@ -104,6 +104,18 @@ words:
   units:
     net: {images: [two], layers: [conv1]}
 
+# Which concepts its classes depend on.
+vectors:
+  seed: 9
+  datasets:
+    pets: {source: drawn_pets, image_size: 64, images_per_class: {test: 4}}
+  models: {net: {source: file, path: user/net.keras, image_size: 32, classes: [a, b]}}
+  image_sets:
+    four: {dataset: pets, split: test, per_class: 2}
+    six: {dataset: pets, split: test, per_class: 3}
+  concepts:
+    net: {images: [six], layers: [conv1], random_sets: 5, examples: 10, found: 2, base_points: 8, pictures: {mine: four}}
+
 # Class activation maps with a trained head, and a few attributions.
 maps:
   seed: 4

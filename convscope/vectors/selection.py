@@ -1,0 +1,45 @@
+"""Which pictures and classes are looked at."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from convscope.models.spec import ModelSpec
+from convscope.vectors.names import LEAST_PICTURES, MOST_CLASSES
+
+Row = TypeVar("Row")
+
+
+def spread_rows(rows: Sequence[Row], most: int) -> list[Row]:
+    """At most so many rows of a table, evenly spread."""
+    if len(rows) <= most:
+        return list(rows)
+    return [rows[place] for place in np.linspace(0, len(rows) - 1, most).round().astype(int)]
+
+
+def chosen_classes(
+    spec: ModelSpec, predicted: NDArray[np.integer], wanted: Any, key: str
+) -> list[tuple[int, NDArray[np.int64]]]:
+    """The classes that are looked at, each with the pictures that the model takes for it.
+
+    Args:
+        spec: of the model.
+        predicted: (N,), what each picture is taken for.
+        wanted: "all", or names and indices; of all those that most pictures are taken for.
+        key: of the config, for messages.
+
+    Returns:
+        Classes in the order of the model, those of fewer than `names.LEAST_PICTURES` pictures left out.
+
+    Raises:
+        UserError: there is no such class.
+    """
+    counts = np.bincount(predicted, minlength=len(spec.classes))
+    if wanted == "all":
+        order = np.argsort(-counts, kind="stable")[:MOST_CLASSES]
+        indices = sorted(int(index) for index in order)
+    else:
+        indices = list(dict.fromkeys(spec.class_index(each) for each in wanted))
+    return [(index, np.flatnonzero(predicted == index)) for index in indices if counts[index] >= LEAST_PICTURES]

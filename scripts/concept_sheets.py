@@ -1,0 +1,67 @@
+"""Draw what the classes of a model depend on, and the concepts that were found: their crops, and where they are in pictures."""
+
+import argparse
+from functools import lru_cache
+from pathlib import Path
+
+from convscope.jobs.job import Progress, output, parser, run
+
+# Of pictures that are kept for other concepts that show them.
+KEPT_BYTES = 256 * 2**20
+
+
+def main(args: argparse.Namespace) -> None:
+    import numpy as np
+
+    from convscope.models.spec import ModelSpec
+    from convscope.pictures.read import shown_as
+    from convscope.pictures.render import save_jpeg, save_png
+    from convscope.storage import store
+    from convscope.storage.tables import read_table
+    from convscope.vectors.figures import draw_found, draw_vectors
+    from convscope.vectors.report import FoundRow, VectorRow
+    from convscope.vectors.sheet import captioned
+    from convscope.vectors.store import read_field, read_found
+
+    spec = ModelSpec.load(args.spec)
+    rows, told = read_table(args.vectors, VectorRow), read_table(args.found, FoundRow)
+    args.sheets.mkdir(parents=True, exist_ok=True)
+    draw_vectors(args.figure, f"{spec.name}: which concepts its classes depend on", rows)
+    progress = Progress(len(told), f"concepts found in {spec.name}", "concepts")
+    with store.open_file(args.concepts) as file:
+        paths, digests = (store.read_text(file[name]) for name in ("shown", "shown_sha256"))
+
+        @lru_cache(maxsize=max(KEPT_BYTES // (3 * spec.input_size[0] * spec.input_size[1]), 1))
+        def picture(row: int) -> np.ndarray:
+            return shown_as(spec.reads, paths[row], digests[row], spec.input_size, spec.resize)
+
+        for number, layer in enumerate(store.read_text(file["layer"])):
+            group = file[f"layers/{number:04d}"]
+            field = read_field(group)
+            for index in group.get("found", {}):
+                name = spec.classes[int(index)]
+                found = read_found(group[f"found/{index}"])
+                mine = [row for row in told if (row.layer, row.class_) == (layer, name)]
+                strips = []
+                for row in mine:
+                    crops, maps = draw_found(found, row.number - 1, field, picture, spec.input_size)
+                    for kind, pixels in (("crops", crops), ("maps", maps)):
+                        save_jpeg(args.sheets / f"{number:04d}.{index}.{row.number:02d}.{kind}.jpg", pixels, quality=88)
+                    strips.append((crops, maps))
+                    progress.step(1, layer)
+                if mine:
+                    sheet = captioned(f"{name}, {layer}", mine, strips)
+                    save_png(
+                        args.sheets / f"{number:04d}.{index}.png", sheet, model=spec.name, layer=layer, class_name=name
+                    )
+
+
+if __name__ == "__main__":
+    arguments = parser(__doc__)
+    arguments.add_argument("--concepts", type=Path, required=True, help="HDF5 of the concepts")
+    arguments.add_argument("--vectors", type=Path, required=True, help="table of the concepts with a name (CSV)")
+    arguments.add_argument("--found", type=Path, required=True, help="table of the concepts that were found (CSV)")
+    arguments.add_argument("--spec", type=Path, required=True)
+    arguments.add_argument("--sheets", type=output, required=True, help="folder for the sheets")
+    arguments.add_argument("--figure", type=output, required=True, help="what the classes depend on (PNG)")
+    run(main, arguments)

@@ -1,0 +1,102 @@
+"""The page of the concepts that a model's classes depend on: what it says, and that names of strangers are words there."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from convscope.gallery import build_gallery
+from convscope.gallery.collect import collect
+from convscope.storage import store
+from convscope.storage.tables import write_table
+from convscope.vectors.report import FoundRow, VectorRow
+from tests import gallery_fixture as fixture
+
+HOSTILE = "</script><b>ears"
+NOTHING = float("nan")
+
+
+def vector_row(concept: str, verdict: str, sensitivity: float, p: float) -> VectorRow:
+    few = verdict == "few"
+    values = [NOTHING] * 10 if few else [sensitivity, 0.05, 0.9, 0.5, 0.8, 0.5, 0.001, p, p, 0.1]
+    return VectorRow(
+        "conv2", fixture.CLASSES[0], concept, "part", verdict, *values, NOTHING if few else 0.01, 20, 8, 0.25, 6
+    )
+
+
+def add_concepts(results: Path, refused: bool = False) -> dict:
+    """Write `concepts/convnet/<first set>`; the config that asks for it."""
+    folder = results / "concepts" / "convnet" / fixture.SETS[0]
+    (folder / "sheets").mkdir(parents=True)
+    rows = [
+        vector_row("white", "lowers", -0.2, 0.001),
+        vector_row("red", "none", 0.02, 1.0),
+        vector_row("tail", "few", NOTHING, NOTHING),
+        vector_row(HOSTILE, "raises", 0.3, 1e-9),
+        vector_row("rough", "not_told", 0.1, NOTHING),
+    ]
+    write_table(folder / "vectors.csv", rows, VectorRow)
+    words = f"looks like {HOSTILE} (IoU 0.30, chance 0.04)"
+    found = [
+        FoundRow(
+            "conv2", fixture.CLASSES[0], k + 1, 0.5 / (k + 1), 0.4, words if not k else "nothing that has a name here", "part",
+            HOSTILE, 0.3, 0.2, 0.4, 0.04, 6, 6, 54, 0.2, 0.75,
+        )
+        for k in range(0 if refused else 2)
+    ]  # fmt: skip
+    write_table(folder / "found.csv", found, FoundRow)
+    with store.create(
+        folder / "concepts.h5", model="convnet", model_digest=fixture.DIGEST, classes=list(fixture.CLASSES)
+    ) as file:
+        store.write_array(file, "id", [f"img_{k}" for k in range(8)], ("image",), dtype=store.TEXT)
+        store.write_array(file, "layer", ["conv2"], ("layer",), dtype=store.TEXT)
+        group = file.create_group("layers/0000")
+        if refused:
+            group.attrs["refused"] = "it answers with numbers below 0"
+    for row in found:
+        for kind in ("crops", "maps"):
+            fixture.picture(folder / "sheets" / f"0000.00000.{row.number:02d}.{kind}.jpg", 60, 90, 3)
+    fixture.picture(folder / "vectors.png", 60, 90, 3)
+    return fixture.CONFIG | {"concepts": {"convnet": {"images": [fixture.SETS[0]]}}}
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return fixture.make_results(tmp_path)
+
+
+def test_what_it_reads(results: Path) -> None:
+    (found,) = collect(results, add_concepts(results)).models[0].vectors
+    (one,) = found.classes
+    assert [bar.row.verdict for bar in one.bars] == ["raises", "lowers", "none", "not_told", "few"]
+    assert one.raising == [HOSTILE] and one.lowering == ["white"] and found.counted == 2 and found.tested == 3
+    longest, lowers = one.bars[:2]
+    assert (longest.left, longest.width) == (50, 50) and lowers.left + lowers.width == pytest.approx(50)
+    assert longest.chance == pytest.approx(4 * 0.05 / 0.6 * 100, abs=0.01), "four deviations of the whole width"
+    assert [concept.row.number for concept in one.found] == [1, 2] and one.same == 0.75
+    assert [concept.share for concept in one.found] == [100, 50] and all(concept.crops for concept in one.found)
+
+
+def test_the_page_and_the_table_beside_it(results: Path) -> None:
+    build_gallery(results, add_concepts(results), results / "gallery" / "index.html")
+    (place,) = (results / "gallery").glob("concepts_*.html")
+    page = place.read_text(encoding="utf-8")
+    assert "<b>ears" not in page and "&lt;b&gt;ears" in page
+    assert (
+        "Of 3 tests of a concept and a class 2 show" in page
+        and "&lt; 0.0001" in page
+        and "not told from random" in page
+    )
+    assert "nan" not in page.lower().replace("inference", "")
+    model = next((results / "gallery").glob("model_convnet*.html")).read_text(encoding="utf-8")
+    assert place.name in model and "less with white" in model
+    table = json.loads((results / "gallery" / "data" / f"{place.stem}.json").read_text(encoding="utf-8"))
+    assert table["rows"] == 7 and table["columns"]["found"] == [False] * 5 + [True] * 2
+    assert table["columns"]["class"] == [fixture.CLASSES[0]] * 7 and np.isclose(table["columns"]["importance"][5], 0.5)
+
+
+def test_what_was_refused_is_said(results: Path) -> None:
+    build_gallery(results, add_concepts(results, refused=True), results / "gallery" / "index.html")
+    (place,) = (results / "gallery").glob("concepts_*.html")
+    assert "At conv2 no concepts are found without labels: it answers with numbers below 0" in place.read_text("utf-8")

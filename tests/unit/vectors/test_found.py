@@ -1,0 +1,86 @@
+"""Concepts found without labels: total Sobol indices of functions whose indices are known, and planted parts found again."""
+
+import numpy as np
+import pytest
+
+from convscope.vectors.craft import importance
+from convscope.vectors.factors import amounts, bank_of
+from convscope.vectors.sobol import designs, total_indices
+
+
+def ishigami(points: np.ndarray) -> np.ndarray:
+    x = np.pi * (2 * points - 1)
+    return np.sin(x[..., 0]) + 7 * np.sin(x[..., 1]) ** 2 + 0.1 * x[..., 2] ** 4 * np.sin(x[..., 0])
+
+
+def test_total_indices_of_the_ishigami_function() -> None:
+    a, b = 7.0, 0.1
+    variance = a**2 / 8 + b * np.pi**4 / 5 + b**2 * np.pi**8 / 18 + 0.5
+    both = 8 * b**2 * np.pi**8 / 225
+    first = 0.5 * (1 + b * np.pi**4 / 5) ** 2
+    expected = [(first + both) / variance, a**2 / 8 / variance, both / variance]
+    found = total_indices(ishigami(designs(3, 2048, 1)))
+    np.testing.assert_allclose(found, expected, atol=0.02)
+    np.testing.assert_allclose(found, scipys(ishigami), atol=0.03)
+
+
+def scipys(function) -> np.ndarray:
+    from scipy.stats import sobol_indices, uniform
+
+    found = sobol_indices(func=lambda x: function(x.T), n=2048, dists=[uniform()] * 3, rng=np.random.default_rng(1))
+    return found.total_order
+
+
+def test_total_indices_of_a_linear_function_are_its_squared_weights() -> None:
+    weights = np.array([3.0, 0.0, -1.0, 2.0])
+    found = total_indices(designs(4, 1024, 2) @ weights)
+    np.testing.assert_allclose(found, weights**2 / (weights**2).sum(), atol=0.02)
+
+
+def test_of_a_function_that_does_not_change_nothing_counts() -> None:
+    assert (total_indices(np.full((4, 32), 7.3, np.float32)) == 0).all()
+    assert np.array_equal(designs(3, 32, 5), designs(3, 32, 5))
+
+
+def planted(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    parts = np.zeros((3, 12), np.float32)
+    parts[0, :4], parts[1, 4:8], parts[2, 8:11] = 1, 2, 0.5  # the last channel is dead
+    shares = rng.exponential(size=(80, 3)) * (rng.uniform(size=(80, 3)) < 0.6)
+    return (shares @ parts).astype(np.float32), parts
+
+
+def test_planted_parts_are_found_again() -> None:
+    answers, parts = planted(np.random.default_rng(1))
+    bank = bank_of(answers, 3, 1)
+    alike = (parts / np.linalg.norm(parts, axis=1, keepdims=True)) @ bank.parts.T
+    assert (alike.max(axis=1) > 0.99).all() and bank.error < 0.05
+    np.testing.assert_allclose(np.linalg.norm(bank.parts, axis=1), 1, rtol=1e-5)
+    assert (bank.parts[:, -1] == 0).all() and (bank.crops >= 0).all()
+
+
+def test_a_layer_that_is_dead_has_no_concepts_and_one_that_answers_below_zero_is_refused() -> None:
+    assert bank_of(np.zeros((5, 4), np.float32), 3, 1).parts.shape == (0, 4)
+    assert bank_of(np.ones((1, 4), np.float32), 10, 1).parts.shape == (1, 4)
+    with pytest.raises(ValueError, match="below 0"):
+        bank_of(np.array([[1, -0.1]], np.float32), 1, 1)
+
+
+def test_amounts_are_the_least_squares_that_are_not_negative() -> None:
+    from scipy.optimize import nnls
+
+    rng = np.random.default_rng(2)
+    parts, maps = rng.uniform(size=(4, 9)).astype(np.float32), rng.uniform(size=(3, 2, 9)).astype(np.float32)
+    expected = [nnls(parts.T.astype(float), place)[0] for place in maps.reshape(-1, 9).astype(float)]
+    np.testing.assert_allclose(amounts(maps, parts).reshape(-1, 4), expected, atol=2e-3)
+
+
+def test_importance_of_a_linear_upper_part() -> None:
+    parts = np.eye(3, 5, dtype=np.float32)
+    own = np.zeros((2, 2, 3), np.float32)
+    own[0, 0], own[1, 1] = [1, 2, 0], [3, 0, 0]
+    weights = np.array([1.0, 1.0, 5.0, 9.0, 9.0])
+    asked = importance(own, parts, designs(3, 512, 1), lambda maps: maps.sum(axis=(1, 2)) @ weights + 2, 8.5, 100)
+    # Concept 0 is there 4 times, concept 1 twice, concept 2 not at all, however much it would count.
+    np.testing.assert_allclose(asked.total, [16 / 20, 4 / 20, 0], atol=0.02)
+    np.testing.assert_allclose(asked.removed, [4, 2, 0], atol=1e-5)
+    np.testing.assert_allclose(asked.kept, [8.5, 8])
