@@ -29,6 +29,7 @@ ROOMS = {
     "concepts": "what a picture holds, place by place",
     "attributions": "which pixels count",
     "judging": "which of these to believe",
+    "strategies": "which kinds of reasons a model has",
     "comparisons": "which networks are better, beyond their seeds",
     "figure_index": "every figure by its name",
     "gallery": "all of it to look at",

@@ -10,6 +10,7 @@ from convscope.cams.names import METHODS as CAMS
 from convscope.comparisons.selection import pattern_preset
 from convscope.errors import UserError
 from convscope.filters.presets import preset_names
+from convscope.strategies.selection import grouped_methods
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class AskedModel:
         against: the model whose maps its own are compared with.
         masks: the model whose predicted masks it is judged with.
         units: the image sets that tell what units look for.
+        strategies: the image sets whose heatmaps are put together by likeness, with the methods.
         watching: the image sets that are looked at after every kept epoch of its training.
         watched_filters: whether filter patterns are made after them, too.
         watched_board: whether they are logged for TensorBoard, too.
@@ -52,6 +54,7 @@ class AskedModel:
     masks: str | None = None
     watching: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
+    strategies: tuple[tuple[str, tuple[str, ...]], ...] = ()
     watched_filters: bool = False
     watched_board: bool = False
 
@@ -142,6 +145,10 @@ def _model(config: Mapping[str, Any], name: str) -> AskedModel:
         masks=part("judging").get("masks"),
         watching=_names(part("watching").get("images")),
         units=_names(part("units").get("images")),
+        strategies=tuple(
+            (images, tuple(grouped_methods(dict(config), name, images)))
+            for images in _names(part("strategies").get("images"))
+        ),
         watched_filters=bool(part("watching")) and setting("watching", "filters").get("filters") != 0,
         watched_board=bool(part("watching").get("tensorboard")),
     )

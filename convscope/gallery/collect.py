@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from convscope.gallery.heads import cam_head, transfer_heads
 from convscope.gallery.heatmaps import BadFile, Heatmaps, class_name, read_heatmaps
 from convscope.gallery.judged import Judging, judging
 from convscope.gallery.present import Present
+from convscope.gallery.reasons import Reasons, reasons
+from convscope.gallery.reasons import title_of as reason_title
 from convscope.gallery.records import Activations, Dataset, Evaluation, ImageSet, Model, Sheets, Study
 from convscope.gallery.segmented import Segmented, segmented
 from convscope.gallery.tables import Row, folders, number, read_object, read_table, scalars, truth
@@ -78,6 +80,7 @@ def _used_sets(asked: Asked) -> list[str]:
             model.judging,
             model.watching,
             model.units,
+            tuple(images for images, _ in model.strategies),
         )
         for name in stage
     }
@@ -200,6 +203,7 @@ class _ModelResults:
             segmented=tuple(found for entry in self._sets(self.asked.segmentation) for found in self._segmented(entry)),
             transfer_heads=compared[0] if compared else None,
             units=tuple(found for entry in self._sets(self.asked.units) for found in self._units(entry, layers)),
+            reasons=tuple(self._reasons()),
             watched=tuple(found for entry in self._sets(self.asked.watching) for found in self._watched(entry)),
         )
 
@@ -338,6 +342,15 @@ class _ModelResults:
         read = functools.partial(units, folder, layers)
         crops = sorted((folder / "crops").glob("*"))
         return self._one("Units", entry, read, [table, witness, *crops], witness, entry)
+
+    def _reasons(self) -> Iterator[Reasons]:
+        for entry, methods in self.asked.strategies:
+            folder = self.present.results / "strategies" / self.name / entry
+            for method in methods if entry in self.sets else ():
+                table, witness = folder / f"{method}.csv", folder / f"{method}.h5"
+                read = functools.partial(reasons, folder, method)
+                name = f"{entry}: {reason_title(method)}"
+                yield from self._one("Kinds of reasons", name, read, [table, witness], witness, entry)
 
     def _watched(self, entry: str) -> list[Watching]:
         folder = self.present.results / "watching" / self.name

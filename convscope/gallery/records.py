@@ -11,6 +11,7 @@ from convscope.gallery.heads import CamHead, TransferHeads
 from convscope.gallery.heatmaps import BadFile, Heatmaps
 from convscope.gallery.judged import Gate, Judging
 from convscope.gallery.present import Gap
+from convscope.gallery.reasons import Reasons
 from convscope.gallery.segmented import Segmented
 from convscope.gallery.tables import Row
 from convscope.gallery.unfinished import Unfinished
@@ -115,6 +116,7 @@ class Model:
     transfer_heads: TransferHeads | None = None
     watched: tuple[Watching, ...] = field(default=(), kw_only=True)
     units: tuple[Units, ...] = field(default=(), kw_only=True)
+    reasons: tuple[Reasons, ...] = field(default=(), kw_only=True)
 
     def gate(self, image_set: str, method: str) -> Gate | None:
         """What the sanity gate says of a method on an image set, for wherever its pictures are shown."""

@@ -20,7 +20,7 @@ HERE = Path(__file__).parent
 STATIC = (
     "gallery.css",
     *("gallery.js", "compare.js", "data.js", "virtual.js", "cards.js", "images.js", "image.js"),
-    *("predictions.js", "watching.js", "units.js"),
+    *("predictions.js", "watching.js", "units.js", "reasons.js"),
 )
 _PAGES = (
     "model_*.html",
@@ -35,6 +35,7 @@ _PAGES = (
     "comparison_*.html",
     "watching_*.html",
     "units_*.html",
+    "reasons_*.html",
 )
 _UNKNOWN = "\u2013"
 _PICTURES = ("strip_*.jpg", "banner_*.jpg", "figure_*.jpg")
