@@ -214,7 +214,7 @@ def _figures() -> dict[str, Figure]:
         "kinds_of_reasons": Figure(
             "Kinds of reasons",
             "Heatmaps of a class that look alike, put together: the mean of each kind, and a map of the pictures.",
-            _stage("strategies", pictures),
+            _stage("cams", pictures, "methods: [gradcam]") + "\n" + _stage("strategies", pictures),
             sources.kinds_of_reasons,
         ),
         "segmentation_masks": Figure(

@@ -12,29 +12,24 @@ from convscope.data.groups import label_names
 from convscope.errors import UserError
 from convscope.gallery.asked import Asked, AskedModel, asked_for
 from convscope.gallery.compared import comparisons
+from convscope.gallery.evaluated import evaluation
 from convscope.gallery.explained import Explanations, explanations
 from convscope.gallery.filters import Layer, layer_by_presets
 from convscope.gallery.heads import cam_head, transfer_heads
-from convscope.gallery.heatmaps import BadFile, Heatmaps, class_name, read_heatmaps
+from convscope.gallery.heatmaps import BadFile, Heatmaps, read_heatmaps
 from convscope.gallery.judged import Judging, judging
 from convscope.gallery.present import Present
 from convscope.gallery.reasons import Reasons, reasons
 from convscope.gallery.reasons import title_of as reason_title
 from convscope.gallery.records import Activations, Dataset, Evaluation, ImageSet, Model, Sheets, Study
 from convscope.gallery.segmented import Segmented, segmented
-from convscope.gallery.tables import Row, folders, number, read_object, read_table, scalars, truth
+from convscope.gallery.tables import Row, folders, read_object, read_table, scalars
 from convscope.gallery.unfinished import Unfinished
 from convscope.gallery.units import Units, units
 from convscope.gallery.watched import Watching, watching
 from convscope.models.layer_table import CONVOLUTIONS, select_layers
 from convscope.segmentation.names import REGIONS
 from convscope.storage.files import whole_files
-
-_SHOWN_ELSEWHERE = frozenset({"accuracy", "images", "model", "model_digest", "split", "head", "warnings"})
-_HEADLINES = {
-    "multilabel": ("average_precision", "mean average precision"),
-    "regression": ("mae", "mean absolute error"),
-}
 
 
 def collect(results: Path, config: Mapping[str, Any], unfinished: Unfinished | None = None) -> Study:
@@ -257,7 +252,7 @@ class _ModelResults:
         folder = self.present.results / "evaluation" / self.name / entry
         metrics = folder / "metrics.json"
         found = self._one(
-            "Evaluation", entry, lambda: _evaluation(folder), [folder / "predictions.csv", metrics], metrics
+            "Evaluation", entry, lambda: evaluation(folder), [folder / "predictions.csv", metrics], metrics
         )
         report = found and self._one(
             "Report of the evaluation", entry, lambda: whole_files(folder, "*.png"), [folder / "classes.csv"]
@@ -364,45 +359,6 @@ class _ModelResults:
             watching, folder / entry, self.folder / "history.csv", patterns if shown else None, board
         )
         return self._one("While it learned", entry, read, files, facts, entry)
-
-
-def _evaluation(folder: Path) -> Evaluation:
-    dataset, _, split = folder.name.rpartition(".")
-    rows = read_table(folder / "predictions.csv", ("class", "predicted"))
-    metrics = read_object(folder / "metrics.json")
-    confusion: dict[str, dict[str, int]] = {}
-    right, judged = 0, 0
-    surest: tuple[str, str, float] | None = None
-    head = str(metrics.get("head", ""))
-    for row in [] if head == "regression" else rows:
-        # `predicted` is the class's name beside `class`, or its index where `predicted_label` holds the name.
-        answer = class_name(row)
-        by_answer = confusion.setdefault(row["class"] or "unknown", {})
-        by_answer[answer] = by_answer.get(answer, 0) + 1
-        correct = truth(row.get("correct"))
-        judged += correct is not None
-        right += correct is True
-        sure = number(row.get("confidence"))
-        if correct is False and not head and sure is not None and (surest is None or sure > surest[2]):
-            surest = (row["class"], answer, sure)
-    accuracy = number(metrics.get("accuracy"))
-    accuracy = accuracy if accuracy is not None or not judged else right / judged
-    key, words = _HEADLINES.get(head, ("", ""))
-    headline = (number(metrics.get(key)), words) if key else (accuracy, "accuracy")
-    return Evaluation(
-        dataset=dataset,
-        split=split,
-        images=len(rows) or int(number(metrics.get("images")) or 0),
-        accuracy=accuracy,
-        metrics={key: entry for key, entry in scalars(metrics).items() if key not in _SHOWN_ELSEWHERE},
-        confusion={} if head else confusion,
-        figures=tuple(whole_files(folder, "*.png")),
-        files=_files(folder / "predictions.csv", folder / "metrics.json"),
-        head=head,
-        headline=headline,
-        warnings=tuple(str(text) for text in metrics.get("warnings", [])),
-        surest=surest,
-    )
 
 
 def _activations(folder: Path, depth: list[str]) -> Activations:
