@@ -25,7 +25,7 @@ class Reasons:
         classes: name, what is said of it and how many kinds, for each class that is explained.
         ids, kind, of_class, places: by picture, as `strategies.store` has them.
         kinds: a row a kind: its class's place, and the columns of the table.
-        means: (kinds, h, w) in 0..255, one scale for each class.
+        means: (kinds, h * w) in 0..255, each by its largest value.
         central: rows of the pictures nearest to each kind's mean.
     """
 
@@ -75,10 +75,8 @@ def reasons(folder: Path, method: str) -> Reasons:
         mean, central = file["group/mean"][()], file["group/central"][()]
         places = file["place"][()]
         ids, kind, of_class = store.read_text(file["id"]), file["kind"][()].tolist(), file["class"][()].tolist()
-    highest = np.ones(len(names))
-    for place, values in zip(owner, mean, strict=True):
-        highest[place] = max(float(values.max()), highest[place] if highest[place] < 1 else 0.0) or 1.0
-    levels = np.round(_LEVELS * mean / highest[owner][:, None, None]).astype(int) if owner else mean.astype(int)
+    highest = mean.max(axis=(1, 2), initial=1e-12, keepdims=True)
+    levels = np.round(_LEVELS * mean / highest).astype(int)
     counts = [owner.count(place) for place in range(len(names))]
     return Reasons(
         image_set=folder.name,

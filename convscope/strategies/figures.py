@@ -19,7 +19,7 @@ def told_first(classes: tuple[ClassKinds, ...]) -> list[int]:
 
 
 def draw_strategies(path: str | Path, title: str, found: Strategies) -> None:
-    """Draw a row a class: its map of pictures, in colours of their kinds, and each kind's mean heatmap, one scale a class."""
+    """Draw a row a class: its map of pictures, in colours of their kinds, and each kind's mean heatmap, by its own largest value."""
     shown = told_first(found.classes)
     across = 1 + min(max((len(found.classes[k].groups) for k in shown), default=1), _ACROSS)
     down = max(len(shown), 1)
@@ -38,9 +38,8 @@ def draw_strategies(path: str | Path, title: str, found: Strategies) -> None:
             some = points[kind == number]
             row[0].scatter(some[:, 0], some[:, 1], s=7, color=COLOURS[(number - 1) % len(COLOURS)], linewidths=0)
         row[0].set(xlim=(-0.05, 1.05), ylim=(1.05, -0.05), aspect="equal")
-        highest = max((float(group.mean.max()) for group in entry.groups), default=1.0)
         for cell, group in zip(row[1:], entry.groups, strict=False):
-            cell.imshow(group.mean, cmap="inferno", vmin=0, vmax=highest, interpolation="nearest")
+            cell.imshow(group.mean, cmap="inferno", vmin=0, interpolation="nearest")
             words = (
                 f"kind {group.row.kind}: {group.row.pictures} of {group.row.of}" if len(entry.groups) > 1 else "mean"
             )

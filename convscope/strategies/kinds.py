@@ -18,7 +18,7 @@ from convscope.strategies.apart import LEVEL, two_kinds
 
 LEAST = 20  # maps of a class, of which kinds can be told
 _DENSE = 600  # up to as many maps all eigenvalues are computed, of more the smallest alone
-_FLOOR = 0.005  # eigenvalues below it are as good as 0: maps that hang together by a thread
+FLOOR = 0.005  # eigenvalues below it are as good as 0: maps that hang together by a thread
 _BLOCK = 512  # rows of the table of distances that are in memory at once
 
 
@@ -59,7 +59,7 @@ def kinds(points: np.ndarray, most: int = 8) -> Kinds:
         labels = np.zeros(count, np.int64)
         return Kinds(labels, _central(labels, points), np.zeros(0), 1, float("nan"))
     values, vectors = _smallest(neighbour_graph(points, max(3, round(np.log(count)))), most + 1)
-    steps = np.maximum(values, _FLOOR)
+    steps = np.maximum(values, FLOOR)
     gap = int(np.argmax(steps[1:] / steps[:-1])) + 1
     # Whether there is more than one kind is asked wherever the gap lies.
     labels, chance = _put_together(_cut(vectors, max(gap, 2)), points)

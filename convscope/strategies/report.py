@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from convscope.strategies.apart import LEVEL
-from convscope.strategies.kinds import LEAST, Kinds, kinds
+from convscope.strategies.kinds import FLOOR, LEAST, Kinds, kinds
 from convscope.strategies.layout import layout
 from convscope.strategies.places import TELLS, Inside, Share, in_words, lies_on, warnings_of
 
 NEAREST = 9  # pictures shown of each kind
 # Maps of all classes together that t-SNE lays out (ten seconds), and of each at least.
 _LAID_OUT, _LEAST_LAID_OUT = 2000, 150
+# A gap of eigenvalues that is told of though no kinds are told apart, and the maps of which; of fewer it comes by chance.
+_WIDE_GAP, _HINTS = 8.0, 60
 
 
 @dataclass(frozen=True)
@@ -160,8 +162,19 @@ def _words(name: str, count: int, found: Kinds) -> str:
     if math.isnan(found.chance):
         return f"too few maps of {name} to tell kinds of reasons: {count}, and {LEAST} are needed"
     if found.count == 1:
-        return f"no kinds of reasons can be told apart in {count} maps of {name} (p = {found.chance:.2g}, {LEVEL} is needed)"
+        hint = (
+            f"; they nearly fall into {found.gap} parts, and more pictures may decide" if _nearly(count, found) else ""
+        )
+        return f"no kinds of reasons can be told apart in {count} maps of {name} (p = {found.chance:.2g}, {LEVEL} is needed){hint}"
     return f"{found.count} kinds of reasons in {count} maps of {name} (p = {found.chance:.2g})"
+
+
+def _nearly(count: int, found: Kinds) -> bool:
+    """Whether the graph nearly falls apart: the eigenvalues of maps strung on a line rise by a factor of four at most."""
+    if count < _HINTS or found.gap < 2:
+        return False
+    below, above = found.eigenvalues[found.gap - 1 : found.gap + 1]
+    return bool(above >= _WIDE_GAP * max(below, FLOOR))
 
 
 def _counted(truths: Sequence[str]) -> str:

@@ -188,10 +188,12 @@
 
     // ---- the kinds ----------------------------------------------------------------------------------------------------
 
-    // From black through red and yellow to white, dark where there is no heat.
+    // Dark where there is no heat, pale where there is most: some colours of matplotlib's inferno, and those between.
+    const HEAT = [[0, 0, 4], [40, 11, 84], [101, 21, 110], [159, 42, 99], [212, 72, 66], [245, 125, 21], [250, 193, 39], [252, 255, 164]];
     function heat(level) {
-      const t = level / 255;
-      return [255 * Math.min(1, 2.2 * t), 255 * Math.max(0, Math.min(1, 2.2 * t - 0.7)), 255 * Math.max(0, Math.min(1, 3 * t - 2))];
+      const at = (level / 255) * (HEAT.length - 1);
+      const low = Math.min(Math.floor(at), HEAT.length - 2);
+      return HEAT[low].map((value, j) => value + (at - low) * (HEAT[low + 1][j] - value));
     }
 
     function mean(values, label) {
@@ -231,7 +233,7 @@
       const swatch = make("span", { class: "reason-colour" });
       swatch.style.background = colour(Number(row.kind));
       return make("article", { class: "reason-kind" },
-        make("figure", null, mean(row.mean, `Mean heatmap of ${name}`), make("figcaption", { class: "muted" }, "mean heatmap")),
+        make("figure", null, mean(row.mean, `Mean heatmap of ${name}`), make("figcaption", { class: "muted" }, "mean heatmap, by its largest value")),
         make("div", null, make("h3", null, swatch, name), facts, button, make("p", { class: "muted reason-nearest" }, "Nearest to the mean:"), strip));
     }
 

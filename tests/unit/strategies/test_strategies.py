@@ -1,5 +1,6 @@
 """From maps on the disk to kinds of reasons in words: small grids, heat on concepts, warnings, the map of pictures, what is kept."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,10 @@ from convscope.concepts.store import save as save_concepts
 from convscope.storage import store
 from convscope.strategies.figures import draw_strategies
 from convscope.strategies.grids import area_means, area_shares, evidence, read_grids
+from convscope.strategies.kinds import kinds
 from convscope.strategies.layout import layout
 from convscope.strategies.places import Inside, inside, lies_on, warnings_of
-from convscope.strategies.report import Strategies, strategies
+from convscope.strategies.report import Strategies, _words, strategies
 from convscope.strategies.store import save
 from tests.unit.strategies.planted import CORNER, MIDDLE, mixed, points_of, spots
 
@@ -215,3 +217,13 @@ def test_what_is_kept_and_drawn(tmp_path: Path) -> None:
     empty = strategies(np.zeros((0, 4, 4), np.float32), np.zeros(0, np.int64), ["a"], [], [], [], None, 8, 0)
     save(tmp_path / "empty.h5", empty, [], model="net")
     draw_strategies(tmp_path / "empty.png", "nothing", empty)
+
+
+def test_maps_that_nearly_fall_apart_are_hinted_at() -> None:
+    result = found((60, 12))
+    parted = kinds(points_of(mixed(60, 12)[0]))
+    one = replace(parted, central=parted.central[:1], chance=0.03)
+    assert "nearly fall into 2 parts" in _words("cat", 72, one)
+    even = replace(one, eigenvalues=np.array([0, 0.1, 0.3, 0.5]), gap=2)
+    assert "nearly" not in _words("cat", 72, even) and "nearly" not in _words("cat", 59, one)
+    assert "nearly" not in result.classes[0].words
