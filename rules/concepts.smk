@@ -1,10 +1,23 @@
-"""Concepts: what the pictures hold, place by place, for the units of a model to be compared with."""
+"""Concepts: what the pictures hold, place by place, for the units and the heatmaps of a model to be compared with."""
+
+
+def asks_units(wildcards):
+    """Whether units are compared with the concepts; heatmaps are compared with them, too, and otherwise with parts and places."""
+    part = config["units"].get(wildcards.model)
+    return part is not None and wildcards.images in part["images"]
+
+
+def concept_kinds(wildcards):
+    """The kinds of concepts that are looked for."""
+    if asks_units(wildcards):
+        return config["units"][wildcards.model]["concepts"]
+    return ["part", "place"]
 
 
 def concept_sources(wildcards):
     """The part masks of the dataset that an image set is of."""
     dataset = config["image_sets"][wildcards.images].get("dataset")
-    if dataset is None or "part" not in config["units"][wildcards.model]["concepts"]:
+    if dataset is None or "part" not in concept_kinds(wildcards):
         return {}
     folder = f"{STUDY}/datasets/{dataset}"
     return {"masks": f"{folder}/masks.csv", "parts": f"{folder}/parts.json"}
@@ -37,13 +50,13 @@ rule concept_masks:
         together("concept_masks")
     conda:
         "../envs/convscope.yaml"
-    threads: job_threads("units")
+    threads: lambda w: config["units"][w.model]["threads"] if asks_units(w) else 2
     resources:
         mem_mb=megabytes("concept_masks"),
         runtime=minutes("concept_masks"),
     params:
         code=code("concept_masks"),
-        settings=settings("units", "{model}", only=["concepts"]),
+        settings=lambda w: argument({"concepts": concept_kinds(w)}),
         parts=lambda w, input: " ".join(
             option(name, input.get(name)) for name in ("masks", "parts")
         ),

@@ -14,6 +14,7 @@ def shown_sets():
         "cams",
         "attributions",
         "judging",
+        "strategies",
         "watching",
     )
     used = {images for stage in stages for _, images in pairs(stage)}
@@ -58,6 +59,7 @@ rule gallery:
         cams=cam_figures(),
         attributions=attribution_figures(),
         judging=judging_tables(),
+        strategies=strategy_files(),
         comparisons=comparison_files(),
         watching=watching_figures(),
     output:

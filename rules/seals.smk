@@ -15,6 +15,7 @@ PARTS_OF_MODELS = (
     "filters",
     "units",
     "concepts",
+    "strategies",
     "cams",
     "attributions",
     "judging",
@@ -26,6 +27,11 @@ PARTS_OF_MODELS = (
 def is_made(file):
     """Whether the study makes a file, as it is written now: not one of a model, of a stage of it, or of images that it had before."""
     stage, *names = os.path.relpath(file, STUDY_FOLDER).split(os.sep)
+    if stage == "units" and names[-1].startswith("concepts."):
+        # Concepts are made for heatmaps, too.
+        asked = config["strategies"].get(names[0], {}).get("images", [])
+        if names[1] in asked:
+            return True
     part = config.get(stage)
     if stage in PARTS_OF_MODELS and part is not None and len(names) > 1:
         if names[0] not in part:

@@ -30,6 +30,7 @@ ROOMS = {
     "vectors": "which concepts a class depends on",
     "attributions": "which pixels count",
     "judging": "which of these to believe",
+    "strategies": "which kinds of reasons a model has",
     "comparisons": "which networks are better, beyond their seeds",
     "figure_index": "every figure by its name",
     "gallery": "all of it to look at",

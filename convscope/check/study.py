@@ -17,6 +17,7 @@ from convscope.models.bases import check_base, check_layers, check_map_layer
 from convscope.segmentation.settings import check_segmentation
 from convscope.storage.addresses import dataset_and_split, downloads_of
 from convscope.storage.places import looking_once
+from convscope.strategies.selection import check_strategies
 from convscope.watching.settings import check_watching
 
 _TAKEN = ("downloads",)
@@ -57,6 +58,7 @@ def check_study(config: dict[str, Any]) -> None:
         "cams",
         "attributions",
         "judging",
+        "strategies",
         "watching",
     ):
         for model, settings in config[stage].items():
@@ -97,6 +99,8 @@ def check_study(config: dict[str, Any]) -> None:
         check_attributions(f"attributions.{model}", settings, model, config)
     for model in config["judging"]:
         check_judging(config, model)
+    for model in config["strategies"]:
+        check_strategies(config, model)
     for name, comparison in config["comparisons"].items():
         check_comparison(config, name)
         dataset, split = dataset_and_split(comparison["split"])

@@ -19,6 +19,7 @@ Array = npt.NDArray[Any]
 CLASS_COLUMNS = ("class", "precision", "recall", "f1", "support", "predicted", "roc_auc")
 CALIBRATION_COLUMNS = ("low", "high", "images", "confidence", "accuracy")
 _MOST_CLASSES = 40  # more than that cannot be read in a figure
+_FEW_CLASSES = 6
 _MOST_POINTS = 1000
 ROC_COLUMNS = ("curve", "false_positive_rate", "true_positive_rate")
 
@@ -183,8 +184,9 @@ def draw_roc(found: Predictions, title: str, path: Path) -> None:
     curves = {name: (fpr, tpr, float(np.trapezoid(tpr, fpr))) for name, (fpr, tpr) in found.curves.items()}
     classes = sorted((name for name in curves if name.isdigit()), key=lambda name: (curves[name][2], int(name)))
     colours = _colours(len(found.classes))
-    # The legend stands beside the curves, a line a class.
-    figure, axis = new_figure(7.4, max(5.0, 0.17 * min(len(classes), _MOST_CLASSES) + 1.2))
+    # The legend stands beside the curves, a line a class; of few it fits in the corner that good curves leave free.
+    few = len(classes) <= _FEW_CLASSES
+    figure, axis = new_figure(5.2 if few else 7.4, max(5.0, 0.17 * min(len(classes), _MOST_CLASSES) + 1.2))
     for name in classes[:_MOST_CLASSES]:
         fpr, tpr, area = curves[name]
         label = f"{found.classes[int(name)]}: {area:.3f}"
@@ -198,7 +200,8 @@ def draw_roc(found: Predictions, title: str, path: Path) -> None:
     axis.set_aspect("equal")
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
-    axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.02, 0.5), title="area under the curve")
+    beside: dict[str, Any] = {"loc": "lower right"} if few else {"loc": "center left", "bbox_to_anchor": (1.02, 0.5)}
+    axis.legend(frameon=False, fontsize=9 if few else 8, title="area under the curve", **beside)
     save_figure(figure, path)
 
 

@@ -223,6 +223,12 @@ def _figures() -> dict[str, Figure]:
             _stage("judging", pictures),
             sources.judging,
         ),
+        "kinds_of_reasons": Figure(
+            "Kinds of reasons",
+            "Heatmaps of a class that look alike, put together: the mean of each kind, and a map of the pictures.",
+            _stage("cams", pictures, "methods: [gradcam]") + "\n" + _stage("strategies", pictures),
+            sources.kinds_of_reasons,
+        ),
         "segmentation_masks": Figure(
             "Segmentation masks",
             "Pictures, true and predicted masks; the worst ones; which class's pixels are taken for which.",

@@ -9,6 +9,7 @@ from convscope.cams.names import METHODS as CAMS
 from convscope.comparisons.selection import pattern_preset
 from convscope.data.groups import group_text
 from convscope.filters.presets import preset_names
+from convscope.strategies.selection import grouped_methods
 
 Config = Mapping[str, Any]
 # From a model's name to those of its layers whose patterns are asked for.
@@ -42,7 +43,9 @@ def _pairs(config: Config, stage: str) -> Iterator[tuple[str, str]]:
 
 def photos(config: Config, layers: Layers) -> list[Source]:
     """The first picture of each image set that a stage shows."""
-    stages = ("activations", "units", "concepts", "segmentation", "cams", "attributions", "judging", "watching")
+    stages = (
+        "activations", "units", "concepts", "segmentation", "cams", "attributions", "judging", "strategies", "watching",
+    )  # fmt: skip
     used = {images for stage in stages for _, images in _pairs(config, stage)}
     wanted = [name for name in config.get("image_sets") or {} if name in used]
     return [Source(name, (f"image_sets/{name}.csv",), "photo") for name in wanted]
@@ -268,6 +271,15 @@ def judging(config: Config, layers: Layers) -> list[Source]:
         Source(f"{model} {images} {kind}", (f"judging/{model}/{images}/{kind}.png",), "copied")
         for model, images in _pairs(config, "judging")
         for kind in ("metrics", "curves")
+    ]
+
+
+def kinds_of_reasons(config: Config, layers: Layers) -> list[Source]:
+    """The kinds of reasons of each model and image set, a method each."""
+    return [
+        Source(f"{model} {images} {method}", (f"strategies/{model}/{images}/{method}.png",), "copied")
+        for model, images in _pairs(config, "strategies")
+        for method in grouped_methods(dict(config), model, images)
     ]
 
 

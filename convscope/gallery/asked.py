@@ -10,6 +10,7 @@ from convscope.cams.names import METHODS as CAMS
 from convscope.comparisons.selection import pattern_preset
 from convscope.errors import UserError
 from convscope.filters.presets import preset_names
+from convscope.strategies.selection import grouped_methods
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class AskedModel:
         masks: the model whose predicted masks it is judged with.
         units: the image sets that tell what units look for.
         vectors: the image sets of which it is asked which concepts its classes depend on.
+        strategies: the image sets whose heatmaps are put together by likeness, with the methods.
         watching: the image sets that are looked at after every kept epoch of its training.
         watched_filters: whether filter patterns are made after them, too.
         watched_board: whether they are logged for TensorBoard, too.
@@ -54,6 +56,7 @@ class AskedModel:
     watching: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     vectors: tuple[str, ...] = ()
+    strategies: tuple[tuple[str, tuple[str, ...]], ...] = ()
     watched_filters: bool = False
     watched_board: bool = False
 
@@ -145,6 +148,10 @@ def _model(config: Mapping[str, Any], name: str) -> AskedModel:
         watching=_names(part("watching").get("images")),
         units=_names(part("units").get("images")),
         vectors=_names(part("concepts").get("images")),
+        strategies=tuple(
+            (images, tuple(grouped_methods(dict(config), name, images)))
+            for images in _names(part("strategies").get("images"))
+        ),
         watched_filters=bool(part("watching")) and setting("watching", "filters").get("filters") != 0,
         watched_board=bool(part("watching").get("tensorboard")),
     )

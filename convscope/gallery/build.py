@@ -14,6 +14,9 @@ from convscope.gallery.image_data import FIRST, IN_THE_PAGE, heatmap_columns, pa
 from convscope.gallery.image_pages import ImagePage, ImagePages, image_pages
 from convscope.gallery.names import link, slug
 from convscope.gallery.predictions import prediction_table
+from convscope.gallery.reason_tables import WHOLE as REASON_COLUMNS
+from convscope.gallery.reason_tables import about as about_reasons
+from convscope.gallery.reason_tables import kind_columns, picture_columns
 from convscope.gallery.records import Model, Study
 from convscope.gallery.site import HERE, STATIC, Site
 from convscope.gallery.unfinished import Unfinished
@@ -108,6 +111,7 @@ def _model_pages(site: Site, model: Model, pages: tuple[ImagePages, ...]) -> Non
         name = site.page("concepts", model.name, vectors.image_set)
         site.write_data(name, vectors.columns(), (), {"model": model.name}, scripts=False)
         site.render("vectors.html.j2", name, model=model, vectors=vectors)
+    _reason_pages(site, model, pages)
     for watched in model.watched:
         name = site.page("watching", model.name, watched.image_set)
         site.render("watching.html.j2", name, model=model, watched=watched)
@@ -120,6 +124,23 @@ def _unit_pages(site: Site, model: Model) -> None:
         name = site.page("units", model.name, units.image_set)
         data = site.write_data(name, units.columns, WHOLE, about(units, site.url, layers.get), scripts=True)
         site.render("units.html.j2", name, model=model, units=units, table=name.removesuffix(".html"), data=data)
+
+
+def _reason_pages(site: Site, model: Model, pages: Sequence[ImagePages]) -> None:
+    """A page for the kinds of reasons by each method on each set, and the two tables beside it."""
+    for found in model.reasons:
+        name = site.page("reasons", model.name, found.image_set, found.method)
+        images = {image.id: image for entry in pages if entry.image_set == found.image_set for image in entry.images}
+
+        def page(identity: str, image_set: str = found.image_set) -> str:
+            return site.image_page(model.name, image_set, identity)
+
+        columns = picture_columns(found, images, site.url, page)
+        site.write_data(name, columns, REASON_COLUMNS, about_reasons(found), scripts=True)
+        kinds = f"{name.removesuffix('.html')}_kinds"
+        site.write_data(kinds, kind_columns(found), ("class",), {}, scripts=True)
+        others = [(other.title, other.method) for other in model.reasons if other.image_set == found.image_set]
+        site.render("reasons.html.j2", name, model=model, found=found, others=others, table=name.removesuffix(".html"))
 
 
 def _heatmap_page(site: Site, model: Model, heatmaps: Heatmaps) -> None:

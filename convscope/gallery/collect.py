@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +12,18 @@ from convscope.data.groups import label_names
 from convscope.errors import UserError
 from convscope.gallery.asked import Asked, AskedModel, asked_for
 from convscope.gallery.compared import comparisons
+from convscope.gallery.evaluated import evaluation
 from convscope.gallery.explained import Explanations, explanations
 from convscope.gallery.filters import Layer, layer_by_presets
 from convscope.gallery.heads import cam_head, transfer_heads
-from convscope.gallery.heatmaps import BadFile, Heatmaps, class_name, read_heatmaps
+from convscope.gallery.heatmaps import BadFile, Heatmaps, read_heatmaps
 from convscope.gallery.judged import Judging, judging
 from convscope.gallery.present import Present
+from convscope.gallery.reasons import Reasons, reasons
+from convscope.gallery.reasons import title_of as reason_title
 from convscope.gallery.records import Activations, Dataset, Evaluation, ImageSet, Model, Sheets, Study
 from convscope.gallery.segmented import Segmented, segmented
-from convscope.gallery.tables import Row, folders, number, read_object, read_table, scalars, truth
+from convscope.gallery.tables import Row, folders, read_object, read_table, scalars
 from convscope.gallery.unfinished import Unfinished
 from convscope.gallery.units import Units, units
 from convscope.gallery.vectors import Vectors, vectors
@@ -28,12 +31,6 @@ from convscope.gallery.watched import Watching, watching
 from convscope.models.layer_table import CONVOLUTIONS, select_layers
 from convscope.segmentation.names import REGIONS
 from convscope.storage.files import whole_files
-
-_SHOWN_ELSEWHERE = frozenset({"accuracy", "images", "model", "model_digest", "split", "head", "warnings"})
-_HEADLINES = {
-    "multilabel": ("average_precision", "mean average precision"),
-    "regression": ("mae", "mean absolute error"),
-}
 
 
 def collect(results: Path, config: Mapping[str, Any], unfinished: Unfinished | None = None) -> Study:
@@ -80,6 +77,7 @@ def _used_sets(asked: Asked) -> list[str]:
             model.watching,
             model.units,
             model.vectors,
+            tuple(images for images, _ in model.strategies),
         )
         for name in stage
     }
@@ -203,6 +201,7 @@ class _ModelResults:
             transfer_heads=compared[0] if compared else None,
             units=tuple(found for entry in self._sets(self.asked.units) for found in self._units(entry, layers)),
             vectors=tuple(found for entry in self._sets(self.asked.vectors) for found in self._vectors(entry)),
+            reasons=tuple(self._reasons()),
             watched=tuple(found for entry in self._sets(self.asked.watching) for found in self._watched(entry)),
         )
 
@@ -256,7 +255,7 @@ class _ModelResults:
         folder = self.present.results / "evaluation" / self.name / entry
         metrics = folder / "metrics.json"
         found = self._one(
-            "Evaluation", entry, lambda: _evaluation(folder), [folder / "predictions.csv", metrics], metrics
+            "Evaluation", entry, lambda: evaluation(folder), [folder / "predictions.csv", metrics], metrics
         )
         report = found and self._one(
             "Report of the evaluation", entry, lambda: whole_files(folder, "*.png"), [folder / "classes.csv"]
@@ -348,6 +347,15 @@ class _ModelResults:
         witness = folder / "concepts.h5"
         return self._one("Concepts", entry, lambda: vectors(folder), [*files, witness], witness, entry)
 
+    def _reasons(self) -> Iterator[Reasons]:
+        for entry, methods in self.asked.strategies:
+            folder = self.present.results / "strategies" / self.name / entry
+            for method in methods if entry in self.sets else ():
+                table, witness = folder / f"{method}.csv", folder / f"{method}.h5"
+                read = functools.partial(reasons, folder, method)
+                name = f"{entry}: {reason_title(method)}"
+                yield from self._one("Kinds of reasons", name, read, [table, witness], witness, entry)
+
     def _watched(self, entry: str) -> list[Watching]:
         folder = self.present.results / "watching" / self.name
         facts, patterns = folder / entry / "frames.json", folder / "filters.json"
@@ -360,45 +368,6 @@ class _ModelResults:
             watching, folder / entry, self.folder / "history.csv", patterns if shown else None, board
         )
         return self._one("While it learned", entry, read, files, facts, entry)
-
-
-def _evaluation(folder: Path) -> Evaluation:
-    dataset, _, split = folder.name.rpartition(".")
-    rows = read_table(folder / "predictions.csv", ("class", "predicted"))
-    metrics = read_object(folder / "metrics.json")
-    confusion: dict[str, dict[str, int]] = {}
-    right, judged = 0, 0
-    surest: tuple[str, str, float] | None = None
-    head = str(metrics.get("head", ""))
-    for row in [] if head == "regression" else rows:
-        # `predicted` is the class's name beside `class`, or its index where `predicted_label` holds the name.
-        answer = class_name(row)
-        by_answer = confusion.setdefault(row["class"] or "unknown", {})
-        by_answer[answer] = by_answer.get(answer, 0) + 1
-        correct = truth(row.get("correct"))
-        judged += correct is not None
-        right += correct is True
-        sure = number(row.get("confidence"))
-        if correct is False and not head and sure is not None and (surest is None or sure > surest[2]):
-            surest = (row["class"], answer, sure)
-    accuracy = number(metrics.get("accuracy"))
-    accuracy = accuracy if accuracy is not None or not judged else right / judged
-    key, words = _HEADLINES.get(head, ("", ""))
-    headline = (number(metrics.get(key)), words) if key else (accuracy, "accuracy")
-    return Evaluation(
-        dataset=dataset,
-        split=split,
-        images=len(rows) or int(number(metrics.get("images")) or 0),
-        accuracy=accuracy,
-        metrics={key: entry for key, entry in scalars(metrics).items() if key not in _SHOWN_ELSEWHERE},
-        confusion={} if head else confusion,
-        figures=tuple(whole_files(folder, "*.png")),
-        files=_files(folder / "predictions.csv", folder / "metrics.json"),
-        head=head,
-        headline=headline,
-        warnings=tuple(str(text) for text in metrics.get("warnings", [])),
-        surest=surest,
-    )
 
 
 def _activations(folder: Path, depth: list[str]) -> Activations:

@@ -14,7 +14,7 @@ from convscope.gallery.tables import PredictedImage
 # A set of more pictures is shown from a table: its page would take seconds to open, and there would be a page for each picture.
 IN_THE_PAGE = 300
 # Of a large set, as many pictures are in the page itself, for those who read it without JavaScript.
-FIRST = 24
+FIRST = 12
 
 Columns = dict[str, list[Any]]
 Url = Callable[[Path], str]

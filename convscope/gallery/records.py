@@ -10,7 +10,9 @@ from convscope.gallery.filters import Layer
 from convscope.gallery.heads import CamHead, TransferHeads
 from convscope.gallery.heatmaps import BadFile, Heatmaps
 from convscope.gallery.judged import Gate, Judging
+from convscope.gallery.measures import Measure, measures
 from convscope.gallery.present import Gap
+from convscope.gallery.reasons import Reasons
 from convscope.gallery.segmented import Segmented
 from convscope.gallery.tables import Row
 from convscope.gallery.unfinished import Unfinished
@@ -54,6 +56,16 @@ class Evaluation:
     headline: tuple[float | None, str] = (None, "accuracy")
     warnings: tuple[str, ...] = ()
     surest: tuple[str, str, float] | None = None
+
+    @property
+    def measures(self) -> list[Measure]:
+        """The single values in words."""
+        return measures(self.metrics)
+
+    @property
+    def answers(self) -> list[str]:
+        """The columns of the confusion matrix: what is answered, and classes that never are."""
+        return sorted({name for row in self.confusion.values() for name in row} | set(self.confusion) - {"unknown"})
 
     @property
     def confusion_figures(self) -> tuple[Path, ...]:
@@ -117,6 +129,7 @@ class Model:
     watched: tuple[Watching, ...] = field(default=(), kw_only=True)
     units: tuple[Units, ...] = field(default=(), kw_only=True)
     vectors: tuple[Vectors, ...] = field(default=(), kw_only=True)
+    reasons: tuple[Reasons, ...] = field(default=(), kw_only=True)
 
     def gate(self, image_set: str, method: str) -> Gate | None:
         """What the sanity gate says of a method on an image set, for wherever its pictures are shown."""

@@ -9,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from convscope.figure_index.names import OF_OTHER_HEADS
 from convscope.gallery.data_files import FOLDER, write_data
 from convscope.gallery.image_data import key_of
+from convscope.gallery.measures import column_words
 from convscope.gallery.names import Names, link, slug
 from convscope.gallery.pictures import banner, strip
 from convscope.gallery.records import Study
@@ -20,7 +21,7 @@ HERE = Path(__file__).parent
 STATIC = (
     "gallery.css",
     *("gallery.js", "compare.js", "data.js", "virtual.js", "cards.js", "images.js", "image.js"),
-    *("predictions.js", "watching.js", "units.js"),
+    *("predictions.js", "watching.js", "units.js", "reasons.js"),
 )
 _PAGES = (
     "model_*.html",
@@ -36,8 +37,17 @@ _PAGES = (
     "watching_*.html",
     "units_*.html",
     "concepts_*.html",
+    "reasons_*.html",
 )
 _UNKNOWN = "\u2013"
+# What the figures of a classifier's report show.
+_FIGURES = {
+    "confusion": "Which class is taken for which, pictures",
+    "confusion_normalised": "Which class is taken for which, shares of each true class",
+    "roc": "ROC curves: of each class the share found, by the share of the others that is taken for it",
+    "calibration": "How often it is right, by how sure it is; on the line it is as often right as it says",
+    "most_confident_errors": "The mistakes that it was surest of",
+}
 _PICTURES = ("strip_*.jpg", "banner_*.jpg", "figure_*.jpg")
 
 
@@ -78,7 +88,7 @@ def _words(key: str) -> str:
 
 
 def _figure_words(stem: str, head: str) -> str:
-    return OF_OTHER_HEADS.get(head, {}).get(stem, _words(stem))
+    return OF_OTHER_HEADS.get(head, _FIGURES).get(stem) or _FIGURES.get(stem, _words(stem))
 
 
 def page_templates() -> Environment:
@@ -97,6 +107,7 @@ def page_templates() -> Environment:
         number_or_dash=_number_or_dash,
         value=_value,
         words=_words,
+        column_words=column_words,
         figure_words=_figure_words,
         slug=slug,
         image_key=key_of,

@@ -181,6 +181,10 @@ def _concepts(study: Study, rule: str, names: Mapping[str, str], position: Calla
     return f"concepts.{names['model']}" if _small(study, rule, names) else None
 
 
+def _strategies(study: Study, rule: str, names: Mapping[str, str], position: Callable[[], int]) -> str | None:
+    return f"strategies.{names['model']}.{names['images']}" if _small(study, rule, names) else None
+
+
 def _units(study: Study, rule: str, names: Mapping[str, str], position: Callable[[], int]) -> str | None:
     return f"units.{names['model']}.{names['images']}" if _small(study, "unit_answers", names) else None
 
@@ -205,6 +209,7 @@ _GROUP: dict[str, Group] = {
         ("activations", "gather_activations", "channel_sheets"), _shards("activations", {"activations": ""})
     ),
     "concept_masks": _concepts,
+    "strategies": _strategies,
     **dict.fromkeys(("unit_answers", "unit_crops", "unit_table"), _units),
     **dict.fromkeys(("concept_vectors", "concept_sheets"), _vectors),
     **dict.fromkeys(("cam", "gather_cam", "overlays"), _shards("cams", {"cam": "family"})),

@@ -116,6 +116,7 @@ NEEDS: dict[str, Need] = {
     "side_by_side": _figures(1000, s=2, s_thousand=100),
     "judge": _network(1300, 1000, s=6),
     "judge_controls": _network(1300, 1000, s=6),
+    "strategies": Need(800, mb_thousand=60, s=8, s_thousand=8),
     "judging_report": Need(2000, s=5, s_thousand=10),
     "judging_against": Need(2000, s=5, s_thousand=10),
     "segment": _network(1300, 3000),

@@ -250,7 +250,9 @@ _WORK: dict[str, Callable[[Study, Mapping[str, str]], Work]] = {
         ("draw_pets", "draw_produce", "extract", "dataset", "contact_sheet", "masks", "masks_to_learn"), _of_dataset
     ),
     **dict.fromkeys(("overlays", "attribution_figures", "side_by_side", "gather_cam", "gather_attribution"), _of_set),
-    **dict.fromkeys(("gather_activations", "segmentation_report", "predicted_masks", "concept_masks"), _of_set),
+    **dict.fromkeys(
+        ("gather_activations", "segmentation_report", "predicted_masks", "concept_masks", "strategies"), _of_set
+    ),
     **dict.fromkeys(("unit_crops", "unit_table"), _of_set),
     "unit_answers": lambda study, names: study.through(names["model"], study.set(names), 2, 16),
     "concept_vectors": _concept_vectors,

@@ -9,6 +9,7 @@ import pytest
 
 from convscope.gallery import build, build_gallery, build_index
 from tests import gallery_fixture as fixture
+from tests import reasons_fixture
 
 _PACKAGE = importlib.util.find_spec("axe_playwright_python")
 AXE = Path(_PACKAGE.origin).parent / "axe.min.js" if _PACKAGE and _PACKAGE.origin else None
@@ -25,7 +26,8 @@ def gallery(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "large sets":
             patch.setattr(build, "IN_THE_PAGE", 2)
-        build_gallery(results, fixture.add_watching(results), results / "gallery" / "index.html")
+        config = reasons_fixture.add_reasons(results, fixture.add_watching(results))
+        build_gallery(results, config, results / "gallery" / "index.html")
     build_index([], root / "index.html")
     return results / "gallery"
 

@@ -98,7 +98,7 @@ LEAST: dict[str, Any] = {
     "cams": {"file": {"images": ["few"], "gap_head": {"dataset": "pets"}}},
     **{
         stage: {"file": {"images": ["few"]}}
-        for stage in ("activations", "units", "concepts", "attributions", "judging", "watching")
+        for stage in ("activations", "units", "concepts", "attributions", "judging", "strategies", "watching")
     },
     "segmentation": {"file": {"images": ["few"], "gradcam": {}}},
     "comparisons": {"two": {"models": ["train", "again"], "split": "pets/train"}},

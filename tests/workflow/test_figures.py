@@ -59,6 +59,8 @@ attributions:
     pertinent_positive: {iterations: 4, searches: 2, gamma: 1, autoencoder: pets}
 watching:
   net: {images: [two], layer: conv4, filters: {filters: 1, size: 24, steps: 2}}
+strategies:
+  net: {images: [two], methods: [gradcam]}
 judging:
   net: {images: [two], methods: [gradcam, occlusion], metrics: [curves, sparseness], steps: 4}
 """

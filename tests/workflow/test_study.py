@@ -386,6 +386,7 @@ def test_a_log_and_a_benchmark_for_every_job(finished: Project) -> None:
         "unit_answers",
         "unit_crops",
         "unit_table",
+        "strategies",
         "cam",
         "gather_cam",
         "attribution",

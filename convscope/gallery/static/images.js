@@ -97,7 +97,14 @@
     };
   }
 
-  keyed(name).then(async ([table, places]) => convscope.pictures(gridOf(table, await table.whole(), places)))
+  // The first ones are in the page: they are in sight before all others are read, which takes a slow machine a second. An address
+  // may ask for any.
+  const first = [...list.querySelectorAll("img")].filter((image) => image.getBoundingClientRect().top < window.innerHeight);
+  const seen = Promise.all(first.map((image) => image.decode().catch(() => null)));
+  const late = new Promise((resolve) => { setTimeout(resolve, 2000); });
+  const begin = window.location.hash.length > 1 ? Promise.resolve() : Promise.race([seen, late]);
+  const painted = () => new Promise((resolve) => { requestAnimationFrame(() => setTimeout(resolve, 50)); });
+  begin.then(painted).then(() => keyed(name)).then(async ([table, places]) => convscope.pictures(gridOf(table, await table.whole(), places)))
     .catch((error) => {
       convscope.say(list, error);
       delete list.dataset.table; // the first ones are in the page

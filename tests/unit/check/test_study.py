@@ -12,6 +12,7 @@ from convscope.check.explanations import _KNOWN_COLORMAPS
 from convscope.config import complete, load_schema, resolved
 from convscope.errors import UserError
 from convscope.models.names import SMALLEST
+from convscope.strategies.selection import grouped_methods
 
 
 @pytest.fixture
@@ -329,3 +330,32 @@ def test_watching(study: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("convscope.watching.settings.importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"^watching\.net\.tensorboard needs tensorboard, which is not installed; pip"):
         check_study(logged)
+
+
+def test_strategies(study: dict[str, Any]) -> None:
+    study["cams"] = {"net": {"images": ["few"], "methods": ["gradcam"]}}
+    study["attributions"] = {"net": {"images": ["few"], "methods": ["saliency", "pertinent_negative"]}}
+    study["strategies"] = {"net": {"images": ["few"]}}
+    whole = complete(study)
+    check_study(whole)
+    assert grouped_methods(whole, "net", "few") == {"gradcam": "cams", "saliency": "attributions"}
+    for path, value, said in (
+        ("strategies", {"nte": {"images": ["few"]}}, "strategies.nte: model 'nte' does not exist; did you mean 'net'"),
+        ("strategies/net/images", ["fwe"], "strategies.net.images: image set 'fwe' does not exist; did you mean 'few'"),
+        (
+            "strategies/net/methods",
+            ["layer_cam"],
+            "'layer_cam' is not made for image set 'few'; add it to cams.net.methods",
+        ),
+        ("strategies/net/methods", ["salience"], "method 'salience' does not exist; did you mean 'saliency'"),
+        ("strategies/net/methods", ["pertinent_negative"], "shows no evidence for a class; leave it out"),
+        ("strategies/net/most", 1, "strategies.net.most"),
+    ):
+        with pytest.raises(UserError) as caught:
+            check_study(complete(change(study, path, value)))
+        assert said in str(caught.value), str(caught.value)
+    nothing = {key: part for key, part in study.items() if key not in ("cams", "attributions")}
+    with pytest.raises(
+        UserError, match=r"nothing explains image set 'few' with model 'net'; add it to cams.net.images"
+    ):
+        check_study(complete(nothing))

@@ -137,7 +137,7 @@ def test_pictures_of_a_rectangle_are_shown_whole(made: Path) -> None:
 def test_model_page_compares_test_and_shifted(made: Path) -> None:
     words = Page(made / fixture.STUDY / "gallery" / "model_convnet.html").words
     assert words.index("75.0 %") < words.index("50.0 %")  # in the config's order
-    assert "no information rate" in words and "1\u202f234\u202f567" in words
+    assert "always the most frequent class" in words and "1\u202f234\u202f567" in words
     assert "nested" not in words  # only what fits in a cell
 
 

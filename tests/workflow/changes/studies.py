@@ -130,6 +130,8 @@ maps:
     net: {images: [two], methods: [gradcam, cam, score_cam], score_channels: 3, gap_head: {dataset: pets}, shard: 2}
   attributions:
     net: {images: [two], methods: [saliency, guided_gradcam], shard: 2}
+  strategies:
+    net: {images: [two], methods: [gradcam]}
 
 # Every attribution method that has settings, as short as can be.
 methods:
