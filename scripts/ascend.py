@@ -72,7 +72,9 @@ def main(args: argparse.Namespace) -> None:
         "model": spec.name,
         "model_digest": spec.identity,
         "layer": args.layer,
-        "objective": "mean of the layer's channel, borders dropped",
+        "objective": "minus the mean of the layer's channel before its activation, borders dropped"
+        if settings.negative
+        else "mean of the layer's channel, borders dropped",
         "precision": "float32" if kept.mistrust else precision,
         "computed_by": by,
         "seed": args.seed,

@@ -36,6 +36,7 @@ class AscentSettings:
         crop: pixels cut from each side of the displayed picture.
         batch: filters that ascend together; changes time and memory, not the picture. 0 leaves it to the program
             (`filters_a_batch`).
+        negative: the picture that silences a filter: ascent of minus its answer before the activation, behind the normalisation.
     """
 
     preset: str = "textbook"
@@ -59,10 +60,12 @@ class AscentSettings:
     start: tuple[float, float] = (0.4, 0.6)
     crop: int = 25
     batch: int = 0
+    negative: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON and HDF5 attributes."""
-        return {**asdict(self), "start": list(self.start)}
+        """Plain values, for JSON and HDF5 attributes; `negative` where it is set alone: other results stay as they were."""
+        values = {**asdict(self), "start": list(self.start)}
+        return values if self.negative else {key: value for key, value in values.items() if key != "negative"}
 
     @property
     def stages(self) -> list[tuple[int, int]]:
@@ -87,16 +90,31 @@ PRESETS: dict[str, AscentSettings] = {
 }  # fmt: skip
 
 
+# The folder of the patterns that silence filters, `sharp-negative`, lies beside that of those that fire them.
+NEGATIVE = "-negative"
+
+
 def preset_names(config: dict[str, Any]) -> list[str]:
-    """The presets that a model's filters are made with: one, or several to be shown side by side."""
+    """The presets that a model's filters are made with: one, or several to be shown side by side.
+
+    Where negative patterns are asked for, too, the preset's name with `NEGATIVE` behind it follows.
+    """
     named = config["preset"]
-    return [named] if isinstance(named, str) else list(named)
+    every = [named] if isinstance(named, str) else list(named)
+    wanted = {name: {**config, **config.get(name, {})}.get("negative", False) for name in every}
+    return [each for name in every for each in ([name, name + NEGATIVE] if wanted[name] else [name])]
 
 
 def for_preset(config: dict[str, Any], name: str) -> dict[str, Any]:
-    """A model's settings for one of its presets: those for all of them, and over these its own (`sharp: {steps: 64}`)."""
+    """A model's settings for one of its presets: those for all of them, and over these its own (`sharp: {steps: 64}`).
+
+    `negative` is among them for a name that ends in `NEGATIVE` alone.
+    """
+    base = name.removesuffix(NEGATIVE)
     common = {key: value for key, value in config.items() if key not in PRESETS}
-    return {**common, **config.get(name, {}), "preset": name}
+    settings = {**common, **config.get(base, {}), "preset": base}
+    settings.pop("negative", None)
+    return settings if base == name else {**settings, "negative": True}
 
 
 def without_effect(config: dict[str, Any]) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from convscope.errors import UserError
 from convscope.filters.mistrust import Mistrust
 from convscope.filters.parameterisations import Fourier, Parameterisation, Pixels, filter_generator
 from convscope.filters.presets import AscentSettings, filters_a_batch, resolved_precision
+from convscope.filters.signs import signs_behind
 from convscope.filters.steps import Adam, NormalisedSteps, Rings, StepRule, per_sample_norm
 from convscope.filters.strength import dead_by_weights
 from convscope.filters.transforms import Robustness, moved
@@ -99,6 +100,7 @@ def ascend(
         last = objective.filters - 1
         raise UserError(f"layer '{layer}' has filters 0..{last}; filter {beyond[0]} does not exist")
     hopeless = dead_by_weights(network, layer)
+    signs = -signs_behind(network, layer) if settings.negative else None
     # A filter named twice ascends once.
     channels = list(dict.fromkeys(channels))
     batch = filters_a_batch(settings, precision, len(channels), at_once)
@@ -112,7 +114,7 @@ def ascend(
         return part
 
     def find_all(objective: Any, proof: Any, done: Collection[int]) -> FilterPatterns:
-        ascent, parts = _Ascent(spec, layer, settings, seed, objective, proof), []
+        ascent, parts = _Ascent(spec, layer, settings, seed, objective, proof, signs), []
         left = [[channel for channel in wanted if channel not in done] for wanted in batches]
         pool = ThreadPoolExecutor(at_once)
         try:
@@ -168,7 +170,10 @@ def _put(target: FilterPatterns, found: tuple[np.ndarray, ...], rows: list[int])
 
 
 class _Ascent:
-    """The ascent of one layer, traced once for each image size."""
+    """The ascent of one layer, traced once for each image size.
+
+    With `signs`, (filters,) float32, each filter's response before the layer's activation, times its sign, is what rises.
+    """
 
     def __init__(
         self,
@@ -178,8 +183,9 @@ class _Ascent:
         seed: int,
         objective: Any,
         proof: Any,
+        signs: np.ndarray | None = None,
     ) -> None:
-        self.objective, self._proof = objective, proof
+        self.objective, self._proof, self._signs = objective, proof, signs
         self._layer, self._settings, self._seed = layer, settings, seed
         self._to_model = model_space(spec)
         self._robustness = Robustness(settings.jitter, settings.zoom, settings.turn)
@@ -208,7 +214,9 @@ class _Ascent:
         def measure(variables: Any, channels: Any, moves: Any) -> Any:
             images = self._image.images(variables, size)
             shown, _ = self._to_model(moved(images, moves) if self._robustness else images)
-            return self.objective(shown, channels, ops.zeros(ops.shape(channels), "bool"))
+            return self.objective(
+                shown, channels, (ops.zeros if self._signs is None else ops.ones)(ops.shape(channels), "bool")
+            )
 
         return compiled(measure, variables=self.objective.variables, autograph=False)
 
@@ -230,7 +238,10 @@ class _Ascent:
 
             shown, to_white = self._to_model(images)
             values, gradient = self.objective.value_and_gradient(shown, channels, opened)
-            return values, back(to_white(gradient)), gradient
+            if self._signs is None:
+                return values, back(to_white(gradient)), gradient
+            signs = ops.reshape(ops.take(self._signs, channels), (-1, 1, 1, 1))
+            return values, back(to_white(gradient * signs)), gradient
 
         def step(variables: Any, memory: Any, channels: Any, opened: Any, moves: Any, share: Any) -> Any:
             values, gradient, in_model_space = gradient_of(variables, channels, opened, moves)
@@ -292,11 +303,14 @@ class _Ascent:
         moves = self._robustness.draw(generators, total + 1) * _falling(self._settings.moves_left, total)[:, None, None]
         left = self._settings.rate_left if self._settings.parameterisation == "fourier" else 1.0
         shares = ops.convert_to_tensor(_falling(left, total))
-        wanted, closed = ops.convert_to_tensor(channels, "int32"), ops.zeros((len(channels),), "bool")
+        wanted = ops.convert_to_tensor(channels, "int32")
+        # Below its ReLU's threshold an answer has no gradient: what is to fall is the answer before it.
+        negative = self._signs is not None
+        closed = (ops.ones if negative else ops.zeros)((len(channels),), "bool")
         values = np.zeros((len(channels), total + 1), np.float32)
         opened = np.zeros(len(channels), np.int64)
         alive = np.zeros(len(channels), bool)
-        gated = self.objective.gated
+        gated = self.objective.gated and not negative
 
         def move(size: int, variables: Any, memory: Any, index: int) -> tuple[Any, Any, Any, np.ndarray]:
             """One step; a filter whose own ReLU hides the gradient climbs before it. Last: who was stuck."""
@@ -330,6 +344,8 @@ class _Ascent:
                 index += 1
         values[:, index] = to_numpy(self._measure(variables, wanted, moves[index]))
         silent = gated & (values.max(axis=1) == 0)
+        if self._signs is not None:
+            values *= self._signs[channels][:, None]
         return to_numpy(self._image.images(variables, stages[-1][0])), values, ~alive | silent, opened
 
 

@@ -185,6 +185,12 @@ def _units(study: Study, rule: str, names: Mapping[str, str], position: Callable
     return f"units.{names['model']}.{names['images']}" if _small(study, "unit_answers", names) else None
 
 
+def _pattern_paths(study: Study, rule: str, names: Mapping[str, str], position: Callable[[], int]) -> str | None:
+    """Several layers, as many as come to so much."""
+    once = _takes(study, rule, **names)
+    return f"paths.{names['model']}.{names['images']}.{position() // _many(once)}" if once <= ALONE else None
+
+
 def _seeds(study: Study, rule: str, names: Mapping[str, str], position: Callable[[], int]) -> str | None:
     return f"seeds.{names['model']}.{names['number']}" if _small(study, rule, names) else None
 
@@ -202,6 +208,7 @@ _GROUP: dict[str, Group] = {
     ),
     "concept_masks": _concepts,
     **dict.fromkeys(("unit_answers", "unit_crops", "unit_table"), _units),
+    "pattern_paths": _pattern_paths,
     **dict.fromkeys(("cam", "gather_cam", "overlays"), _shards("cams", {"cam": "family"})),
     **dict.fromkeys(
         ("attribution", "gather_attribution", "attribution_figures", "side_by_side"),

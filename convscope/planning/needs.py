@@ -103,6 +103,8 @@ NEEDS: dict[str, Need] = {
     "unit_answers": Need(2500, mb_held=3000, mb_thousand=200, s=8, s_thousand=300, gpu=True),
     "unit_crops": _figures(1000, s=5),
     "unit_table": Need(3000, mb_thousand=600, s=20, s_thousand=60),
+    "pattern_paths": Need(2500, mb_held=3000, mb_thousand=2, s=10, gpu=True),
+    "pattern_table": Need(600, s=2),
     "concept_masks": Need(600, mb_thousand=150, s=4, s_thousand=200),
     "gap_head": _network(1300, 1500),
     "cam": _network(1300, 1500),

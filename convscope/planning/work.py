@@ -12,7 +12,7 @@ from typing import Any
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.cams.names import OWN_PASS
 from convscope.data.drawn.kinds import CLASSES as DRAWN
-from convscope.filters.presets import for_preset, settings_from
+from convscope.filters.presets import for_preset, preset_names, settings_from
 from convscope.models.settings import image_size
 from convscope.planning.needs import Work
 
@@ -32,6 +32,8 @@ _JUDGED = 200
 # Filters of a layer of a network that is not known before it is there.
 _FILTERS = 728
 _EPOCHS_WATCHED = 9
+# Real pictures that are looked at for each filter's patterns: of its best ones most are another one's, too.
+_BEST_SHARED = 4
 # Training an auto-encoder, whatever network its pictures are of: what all its passes cost.
 _AUTOENCODER = 2.0
 
@@ -139,13 +141,17 @@ class Study:
         """Classes that every picture is explained for."""
         return 2 if self.config["attributions"][model].get("class") == "all" else 1
 
-    def ascent(self, model: str, part: Mapping[str, Any]) -> Work:
-        """Of one layer's filters."""
-        settings = settings_from(dict(part))
+    def filters(self, model: str, part: Mapping[str, Any]) -> int:
+        """How many filters of a layer are asked for, about."""
         count = part["filters"]
         if isinstance(count, list):
             count = len(count)
-        filters = count if isinstance(count, int) else max(int(_FILTERS * self.width(model)), 16)
+        return count if isinstance(count, int) else max(int(_FILTERS * self.width(model)), 16)
+
+    def ascent(self, model: str, part: Mapping[str, Any]) -> Work:
+        """Of one layer's filters."""
+        settings = settings_from(dict(part))
+        filters = self.filters(model, part)
         pixels = sum(side * side * steps for side, steps in settings.stages) / 1e6
         return Work(
             held=(settings.batch or 16) * settings.size**2 / 1e6 * self.width(model),
@@ -219,6 +225,13 @@ def _watched_filters(study: Study, names: Mapping[str, str]) -> Work:
     return Work(held=once.held, seen=_EPOCHS_WATCHED * once.seen)
 
 
+def _pattern_paths(study: Study, names: Mapping[str, str]) -> Work:
+    """The best real pictures of every filter, some of which are those of another, and the patterns."""
+    part = study.config["filters"][names["model"]]
+    filters = study.filters(names["model"], part) * (_BEST_SHARED + len(preset_names(dict(part))))
+    return study.through(names["model"], filters, 1, 16)
+
+
 def _segmented(stage: str) -> Callable[[Study, Mapping[str, str]], Work]:
     return lambda study, names: study.through(
         names["model"], study.set(names), 3, study.config[stage][names["model"]]["batch"]
@@ -234,6 +247,7 @@ _WORK: dict[str, Callable[[Study, Mapping[str, str]], Work]] = {
     **dict.fromkeys(("gather_activations", "segmentation_report", "predicted_masks", "concept_masks"), _of_set),
     **dict.fromkeys(("unit_crops", "unit_table"), _of_set),
     "unit_answers": lambda study, names: study.through(names["model"], study.set(names), 2, 16),
+    "pattern_paths": _pattern_paths,
     **dict.fromkeys(("evaluate", "evaluate_seed"), _of_split),
     **dict.fromkeys(("judge", "judge_controls"), _judge),
     **dict.fromkeys(("segment", "segmentation_cam"), _segmented("segmentation")),
