@@ -106,7 +106,7 @@ def ascend(
     batch = filters_a_batch(settings, precision, len(channels), at_once)
     batches = [channels[first : first + batch] for first in range(0, len(channels), batch)]
 
-    def find(ascent: "_Ascent", wanted: list[int]) -> FilterPatterns:
+    def find(ascent: "Ascent", wanted: list[int]) -> FilterPatterns:
         part, living = ascent.nothing(wanted), [channel for channel in wanted if not hopeless[channel]]
         if living:
             _put(part, ascent.run(living, batch), [wanted.index(channel) for channel in living])
@@ -114,7 +114,7 @@ def ascend(
         return part
 
     def find_all(objective: Any, proof: Any, done: Collection[int]) -> FilterPatterns:
-        ascent, parts = _Ascent(spec, layer, settings, seed, objective, proof, signs), []
+        ascent, parts = Ascent(spec, layer, settings, seed, objective, proof, signs), []
         left = [[channel for channel in wanted if channel not in done] for wanted in batches]
         pool = ThreadPoolExecutor(at_once)
         try:
@@ -169,7 +169,7 @@ def _put(target: FilterPatterns, found: tuple[np.ndarray, ...], rows: list[int])
         getattr(target, name)[rows] = values[: len(rows)]
 
 
-class _Ascent:
+class Ascent:
     """The ascent of one layer, traced once for each image size.
 
     With `signs`, (filters,) float32, each filter's response before the layer's activation, times its sign, is what rises.
@@ -292,11 +292,17 @@ class _Ascent:
             np.zeros(count, np.int64),
         )
 
-    def run(self, living: list[int], batch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Patterns, objectives, who is dead and steps with the ReLU opened, of one batch padded to `batch` filters."""
+    def run(
+        self, living: list[int], batch: int, same_start: bool = False
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Patterns, objectives, who is dead and steps with the ReLU opened, of one batch padded to `batch` filters.
+
+        With `same_start` all begin, and are moved, as the first of them.
+        """
         channels = living + [living[-1]] * (batch - len(living))
         stages = self._stages
-        generators = [filter_generator(self._seed, self._layer, channel) for channel in channels]
+        starts = [channels[0]] * len(channels) if same_start else channels
+        generators = [filter_generator(self._seed, self._layer, channel) for channel in starts]
         variables = ops.convert_to_tensor(self._image.begin(generators, stages[0][0]))
         total = sum(steps for _, steps in stages)
         # What is tried out at first is settled at last.

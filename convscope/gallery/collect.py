@@ -335,7 +335,12 @@ class _ModelResults:
     def _units(self, entry: str, layers: Sequence[Layer]) -> list[Units]:
         folder = self.present.results / "units" / self.name / entry
         table, witness = folder / "units.csv", folder / "units.h5"
-        read = functools.partial(units, folder, layers)
+        patterns = folder / "patterns.csv"
+        paths = sorted((folder / "paths").glob("*"))
+        measured = patterns.is_file() and self._one(
+            "Which patterns to believe", entry, lambda: patterns, [patterns, *paths], images=entry
+        )
+        read = functools.partial(units, folder, layers, bool(measured))
         crops = sorted((folder / "crops").glob("*"))
         return self._one("Units", entry, read, [table, witness, *crops], witness, entry)
 

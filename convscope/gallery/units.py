@@ -100,12 +100,13 @@ class Units:
         return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
 
 
-def units(folder: Path, layers: Sequence[Layer]) -> Units:
+def units(folder: Path, layers: Sequence[Layer], measured: bool = False) -> Units:
     """Read a folder `units/<model>/<image set>`.
 
     Args:
         folder: the folder.
         layers: of the model, with their filter patterns.
+        measured: whether it may be told which of these to believe.
 
     Raises:
         UserError: a table is damaged.
@@ -145,7 +146,7 @@ def units(folder: Path, layers: Sequence[Layer]) -> Units:
             columns.setdefault("patterns", []).extend(_patterns(layer, count))
             columns.setdefault("rise", []).extend(_rises(layer, count))
         believed, ways = trusted(
-            folder, [(each.name, each.units, [preset[0] for preset in each.presets]) for each in told]
+            folder, [(each.name, each.units, [preset[0] for preset in each.presets if measured]) for each in told]
         )
         columns.update(believed)
         measured = any(columns["measured"])

@@ -60,6 +60,7 @@ def units_by_depth(path: str | Path, title: str, layers: Sequence[LayerCount]) -
     save_figure(figure, path)
 
 
+_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 _PRESETS = ("#2e86ab", "#c2571a", "#66a182", "#8d5a97", "#7d8597")
 
 
@@ -77,24 +78,17 @@ def patterns_by_depth(path: str | Path, title: str, counts: Sequence[PresetCount
     what = (
         ("answer, of the largest to a real picture", "ratio", 1.0),
         ("way: 0 random pictures, 1 the best", "path", 0.0),
-        ("share of patterns to be believed", "share", None),
+        ("share to be believed (dotted: not to be)", "share", None),
     )
     for place, (axis, (label, name, line)) in enumerate(zip(axes, what, strict=True)):
         for number, preset in enumerate(presets):
             of = [count for count in counts if count.preset == preset]
-            values = [
-                count.trusted / max(count.patterns, 1) if name == "share" else getattr(count, name) for count in of
-            ]
-            colour = _PRESETS[number % len(_PRESETS)]
-            axis.plot(
-                values,
-                [layers.index(count.layer) for count in of],
-                "o-",
-                color=colour,
-                markersize=4,
-                linewidth=1,
-                label=preset,
-            )
+            depths, colour = [layers.index(count.layer) for count in of], _PRESETS[number % len(_PRESETS)]
+            values = [count.trusted / count.patterns if name == "share" else getattr(count, name) for count in of]
+            axis.plot(values, depths, "o-", color=colour, markersize=4, linewidth=1, label=preset)
+            if name == "share":
+                doubted = [count.doubted / count.patterns for count in of]
+                axis.plot(doubted, depths, "o:", color=colour, markersize=2.5, linewidth=1)
         if line is not None:
             axis.axvline(line, color="#444444", linewidth=0.8, linestyle=":")
         axis.set_yticks(range(len(layers)), layers if not place else [""] * len(layers), fontsize=7)
@@ -104,7 +98,11 @@ def patterns_by_depth(path: str | Path, title: str, counts: Sequence[PresetCount
         axis.grid(axis="x", alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
     if counts:
-        axes[0].set_xscale("symlog", linthresh=1)
+        shown = [count.ratio for count in counts if count.ratio > 0] or [1.0]
+        ticks = [tick for tick in _TICKS if min(shown) / 1.5 <= tick <= 1.5 * max(shown)]
+        axes[0].set_xscale("log")
+        axes[0].set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes[0].minorticks_off()
         axes[2].set_xlim(-0.03, 1.03)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=8)

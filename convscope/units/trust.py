@@ -204,13 +204,13 @@ def read_paths(file: h5py.File) -> LayerPaths:
 
 @dataclasses.dataclass(frozen=True)
 class PresetCount:
-    """How the patterns of a layer by one preset fare: how many there are and are believed, and the medians of ratio and path."""
+    """How the patterns of a layer by one preset fare: how many there are, are believed and are not, medians of ratio and path."""
 
     layer: str
     preset: str
     patterns: int
     trusted: int
-    stronger: int
+    doubted: int
     ratio: float
     path: float
 
@@ -223,7 +223,7 @@ def count_presets(rows: Sequence[PatternRow]) -> list[PresetCount]:
             groups.setdefault((row.layer, row.preset), []).append(row)
     return [
         PresetCount(
-            layer, preset, len(of), sum(row.trust == "yes" for row in of), sum(row.ratio >= 1 for row in of),
+            layer, preset, len(of), sum(row.trust == "yes" for row in of), sum(row.trust == "no" for row in of),
             _median([row.ratio for row in of]), _median([row.path for row in of]),
         )
         for (layer, preset), of in groups.items()

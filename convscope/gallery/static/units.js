@@ -210,7 +210,9 @@
       }
       if (row.rise) pictures.false.append(curve(row.rise));
       if (row.patterns.length) {
-        if (pictures.false.children.length) parts.push(element("h3", { textContent: "The picture that makes it answer most" }), pictures.false);
+        if (pictures.false.children.length) parts.push(element("h3", { textContent: "The picture that makes it answer most" }));
+        if (row.way) parts.push(element("p", { className: "muted", textContent: "Curves: how like its best real pictures each layer on the way to it treats a picture." }));
+        if (pictures.false.children.length) parts.push(pictures.false);
         if (pictures.true.children.length) {
           parts.push(element("h3", { textContent: "The picture that silences it" }));
           parts.push(element("p", { className: "muted", textContent: "What it answers least to, before the activation that hides how far below zero it is." }), pictures.true);
