@@ -113,6 +113,9 @@ wildcard_constraints:
     images=one_of(config["image_sets"]),
     comparison=one_of(config["comparisons"]),
     layer=r"[^/]+",
+    objective=one_of(
+        {name for part in config["filters"].values() for name in part["objectives"]}
+    ),
     preset=one_of([*PRESETS, *(name + NEGATIVE for name in PRESETS)]),
     split=r"[^/.]+",
     shard=r"\d{4}",

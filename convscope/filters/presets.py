@@ -105,6 +105,20 @@ def preset_names(config: dict[str, Any]) -> list[str]:
     return [each for name in every for each in ([name, name + NEGATIVE] if wanted[name] else [name])]
 
 
+def objective_presets(config: dict[str, Any]) -> list[str]:
+    """The presets that pictures of a model's `objectives` are made with: a weight may be negative, and needs no pattern of its own."""
+    return [name for name in preset_names(config) if not name.endswith(NEGATIVE)]
+
+
+def objective_settings(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """What the pictures of an objective depend on besides itself (see `pattern_settings`)."""
+    return {
+        key: value
+        for key, value in pattern_settings(config, name).items()
+        if key not in ("filters", "batch", "precision")
+    }
+
+
 def for_preset(config: dict[str, Any], name: str) -> dict[str, Any]:
     """A model's settings for one of its presets: those for all of them, and over these its own (`sharp: {steps: 64}`).
 
@@ -126,7 +140,7 @@ def without_effect(config: dict[str, Any]) -> tuple[str, ...]:
 def pattern_settings(config: dict[str, Any], name: str) -> dict[str, Any]:
     """What the patterns of one preset depend on: which layers are asked for, and the threads, change none."""
     part = for_preset(config, name)
-    ignored = ("threads", "layers", *without_effect(part))
+    ignored = ("threads", "layers", "objectives", *without_effect(part))
     return {key: value for key, value in part.items() if key not in ignored}
 
 

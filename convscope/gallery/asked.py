@@ -23,6 +23,7 @@ class AskedModel:
         evaluations: "dataset.split" each.
         presets: of the filter patterns; none where no patterns are asked for.
         layers: "all", or layers and blocks whose patterns are asked for.
+        objectives: by name, what else pictures are of.
         activations, segmentation, cams, attributions, judging: the image sets of each stage.
         regions: whose logits Seg-Grad-CAM sums.
         cam_methods, attribution_methods: in the order in which they are shown.
@@ -54,6 +55,7 @@ class AskedModel:
     units: tuple[str, ...] = ()
     watched_filters: bool = False
     watched_board: bool = False
+    objectives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -143,5 +145,6 @@ def _model(config: Mapping[str, Any], name: str) -> AskedModel:
         watching=_names(part("watching").get("images")),
         units=_names(part("units").get("images")),
         watched_filters=bool(part("watching")) and setting("watching", "filters").get("filters") != 0,
+        objectives=_names(part("filters").get("objectives")),
         watched_board=bool(part("watching").get("tensorboard")),
     )

@@ -115,6 +115,7 @@ class Model:
     transfer_heads: TransferHeads | None = None
     watched: tuple[Watching, ...] = field(default=(), kw_only=True)
     units: tuple[Units, ...] = field(default=(), kw_only=True)
+    objectives: tuple[tuple[str, str, Path], ...] = field(default=(), kw_only=True)
 
     def gate(self, image_set: str, method: str) -> Gate | None:
         """What the sanity gate says of a method on an image set, for wherever its pictures are shown."""

@@ -99,6 +99,7 @@ NEEDS: dict[str, Need] = {
     "gather_activations": Need(500, s=1, s_thousand=0.2),
     "channel_sheets": _figures(1500, s=2),
     "ascend": _network(1300, 3000),
+    "ascend_objective": _network(1500, 4000),
     "filter_grid": _figures(1000),
     "unit_answers": Need(2500, mb_held=3000, mb_thousand=200, s=8, s_thousand=300, gpu=True),
     "unit_crops": _figures(1000, s=5),

@@ -225,6 +225,15 @@ def _watched_filters(study: Study, names: Mapping[str, str]) -> Work:
     return Work(held=once.held, seen=_EPOCHS_WATCHED * once.seen)
 
 
+def _objective(study: Study, names: Mapping[str, str]) -> Work:
+    """All pictures of an objective at once, through all of the network."""
+    part = study.config["filters"][names["model"]]
+    own = part["objectives"][names["objective"]]
+    count = max(own["patterns"], own.get("between", 1))
+    settings = {**for_preset(part, names["preset"]), "filters": count, "batch": count}
+    return study.ascent(names["model"], settings)
+
+
 def _pattern_paths(study: Study, names: Mapping[str, str]) -> Work:
     """The best real pictures of every filter, some of which are those of another, and the patterns."""
     part = study.config["filters"][names["model"]]
@@ -264,6 +273,7 @@ _WORK: dict[str, Callable[[Study, Mapping[str, str]], Work]] = {
     "ascend": lambda study, names: study.ascent(
         names["model"], for_preset(study.config["filters"][names["model"]], names["preset"])
     ),
+    "ascend_objective": _objective,
     "watch": _watched,
     "watch_filters": _watched_filters,
 }
