@@ -86,7 +86,7 @@ def main(args: argparse.Namespace) -> None:
         patterns = np.clip(found.patterns, -6e4, 6e4).astype(np.float16)
         options = {"chunks": (1, *patterns.shape[1:])}
         store.write_array(file, "patterns", patterns, ("filter", "height", "width", "colour"), **options)
-        bounded = settings.parameterisation == "fourier"
+        bounded = settings.parameterisation != "pixels"
         file["patterns"].attrs["range"] = "black is -1, white is 1" + ("" if bounded else "; values beyond are common")
         store.write_array(file, "objective", found.objective, ("filter", "step"))
         store.write_array(file, "dead", found.dead, ("filter",))

@@ -15,7 +15,7 @@ class AscentSettings:
 
     Attributes:
         preset: the name of the combination that these settings start from.
-        parameterisation: "pixels" (normalised steps) or "fourier" (Adam).
+        parameterisation: "pixels" (normalised steps), "fourier" or "phase" (Adam).
         precision: of the network's weights and activations: "float32", "bfloat16", or "auto", which is bfloat16 where the
             processor multiplies it faster.
         size: side of the square image, pixels.
@@ -25,8 +25,8 @@ class AscentSettings:
         step_length: pixels: length of one step, L2 over the whole image (H, W, C), in a space where black is -1 and white is 1;
             at the coarse size it is as long per pixel.
         smoothing: pixels: spatial frequencies f of the gradient are divided by f^smoothing.
-        rule: fourier: "rings" (`steps.Rings`) or "adam".
-        rate: fourier: size of a step, in units of the variables.
+        rule: fourier, phase: "rings" (`steps.Rings`) or "adam".
+        rate: fourier, phase: size of a step, in units of the variables.
         rate_left, moves_left: shares of the rate (fourier) and of the moves that are left at the last step; both fall evenly.
         coarse_contrast: fourier: what the coarse image's deviation is held at before the sigmoid (`Fourier.held`), but for
             layers that see few pixels (`run.SEES_FEW`); 0 leaves it alone.
@@ -87,6 +87,11 @@ PRESETS: dict[str, AscentSettings] = {
         preset="sharp", parameterisation="fourier", precision="auto", size=160, steps=20, coarse_size=96, coarse_steps=21,
         jitter=0.06, zoom=0.1, turn=5.0, moves_left=0.05, border=0, crop=0,
     ),
+    # Fel et al. 2023, Unlocking feature visualization for deeper networks with magnitude constrained optimization (2306.06805).
+    "maco": AscentSettings(
+        preset="maco", parameterisation="phase", precision="auto", size=160, steps=20, coarse_size=96, coarse_steps=21, rate=0.5,
+        jitter=0.06, zoom=0.1, turn=5.0, moves_left=0.05, border=0, crop=0,
+    ),
 }  # fmt: skip
 
 
@@ -133,8 +138,10 @@ def for_preset(config: dict[str, Any], name: str) -> dict[str, Any]:
 
 def without_effect(config: dict[str, Any]) -> tuple[str, ...]:
     """The settings that change nothing in the parameterisation of a preset's settings (see `for_preset`)."""
-    fourier = settings_from(config).parameterisation == "fourier"
-    return ("step_length", "smoothing") if fourier else ("rule", "rate", "rate_left", "coarse_contrast")
+    parameterisation = settings_from(config).parameterisation
+    if parameterisation == "pixels":
+        return ("rule", "rate", "rate_left", "coarse_contrast")
+    return ("step_length", "smoothing", *(("coarse_contrast",) if parameterisation == "phase" else ()))
 
 
 def pattern_settings(config: dict[str, Any], name: str) -> dict[str, Any]:

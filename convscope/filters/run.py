@@ -13,7 +13,7 @@ from keras import ops
 from convscope.backends.running import NAME, compiled, has_gpu, to_numpy, vjp
 from convscope.errors import UserError
 from convscope.filters.mistrust import Mistrust
-from convscope.filters.parameterisations import Fourier, Parameterisation, Pixels, filter_generator
+from convscope.filters.parameterisations import Fourier, Parameterisation, Phase, Pixels, filter_generator
 from convscope.filters.presets import AscentSettings, filters_a_batch, resolved_precision
 from convscope.filters.signs import signs_behind
 from convscope.filters.steps import Adam, NormalisedSteps, Rings, StepRule, per_sample_norm
@@ -189,11 +189,12 @@ class Ascent:
         self._layer, self._settings, self._seed = layer, settings, seed
         self._to_model = model_space(spec)
         self._robustness = Robustness(settings.jitter, settings.zoom, settings.turn)
-        fourier = settings.parameterisation == "fourier"
         self._depth, colours = spec.depth, spec.reads.colour
         self._image: Parameterisation = (
-            Fourier(depth=self._depth, colours=colours, contrast=settings.coarse_contrast)
-            if fourier
+            Phase(self._depth, colours)
+            if settings.parameterisation == "phase"
+            else Fourier(depth=self._depth, colours=colours, contrast=settings.coarse_contrast)
+            if settings.parameterisation == "fourier"
             else Pixels(settings.start, self._depth)
         )
         self.objective.map_size(settings.size)
@@ -206,7 +207,7 @@ class Ascent:
 
     def _rule(self, size: int) -> StepRule:
         settings = self._settings
-        if settings.parameterisation == "fourier":
+        if settings.parameterisation != "pixels":
             return (Rings if settings.rule == "rings" else Adam)(settings.rate)
         return NormalisedSteps(settings.step_length * size / settings.size, settings.smoothing)
 
@@ -307,7 +308,7 @@ class Ascent:
         total = sum(steps for _, steps in stages)
         # What is tried out at first is settled at last.
         moves = self._robustness.draw(generators, total + 1) * _falling(self._settings.moves_left, total)[:, None, None]
-        left = self._settings.rate_left if self._settings.parameterisation == "fourier" else 1.0
+        left = self._settings.rate_left if self._settings.parameterisation != "pixels" else 1.0
         shares = ops.convert_to_tensor(_falling(left, total))
         wanted = ops.convert_to_tensor(channels, "int32")
         # Below its ReLU's threshold an answer has no gradient: what is to fall is the answer before it.

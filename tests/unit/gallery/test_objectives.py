@@ -18,7 +18,9 @@ def test_they_are_shown_by_name_and_preset_where_they_are_asked_for(tmp_path: Pa
         "filters": {"convnet": {"layers": "all", "preset": "textbook", "negative": True, "objectives": {"both": {}}}}
     }
     model = collect(results, config).models[0]
-    assert model.objectives == (("both", "textbook", folder / "both.png"),), "weights may be negative: no second one is made"
+    assert model.objectives == (("both", "textbook", folder / "both.png"),), (
+        "weights may be negative: no second one is made"
+    )
     build_gallery(results, config, results / "gallery" / "index.html")
     page = (results / "gallery" / "model_convnet.html").read_text(encoding="utf-8")
     assert "objectives/both.png" in page and "both, textbook" in page

@@ -98,7 +98,16 @@ objectives:
   models: {net: {source: file, path: user/net.keras, image_size: 32, classes: [a, b]}}
   image_sets: {}
   filters:
-    net: {layers: [conv1], filters: 1, size: 24, steps: 2, crop: 2, objectives: {two: {layer: conv1, filters: [0, 1]}}}
+    net:
+      layers: [conv1]
+      filters: 2
+      preset: maco
+      size: 24
+      steps: 2
+      crop: 2
+      coarse_size: 16
+      coarse_steps: 1
+      objectives: {two: {layer: conv1, filters: [0, 1]}}
 
 # What filters look for, in words.
 words:
