@@ -150,7 +150,8 @@ class Alike:
 
     def chance(self) -> np.ndarray:
         """(U,) float32: the cosine over all layers (`over_layers`) that `CHANCE` of the random pictures are below; NaN of none."""
-        means = np.stack([over_layers(each, self.best, self.middle()) for each in self.random])
+        middle = self.middle()
+        means = np.array([over_layers(each, self.best, middle) for each in self.random]).reshape(-1, len(self.best))
         known = np.isfinite(means).any(axis=0)
         found = np.full(means.shape[1], np.nan, np.float32)
         found[known] = np.nanquantile(means[:, known], CHANCE, axis=0)

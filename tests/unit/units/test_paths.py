@@ -153,6 +153,20 @@ def test_what_is_said() -> None:
     )
 
 
+@pytest.mark.parametrize("count", [0, 1])
+def test_no_picture_or_one_tells_of_nothing(tmp_path: Path, count: int) -> None:
+    net, real = network(), pictures()[:count]
+    answers = np.stack([(real[..., RED] + real[..., BLUE]), real[..., GREEN]], -1).max(axis=(1, 2))
+    shown = shown_pictures(answers, 9)
+    found = measure(
+        lambda size: Way(net, "top", "out", ["below", "top"], size),
+        SPEC, "top", {"sharp": patterns(tmp_path / "p.h5", [RED], 1)}, shown, answers[shown, np.arange(2)[:, None]], count,
+        lambda rows: real[rows], seed=1,
+    )  # fmt: skip
+    (row,) = rows_of(found)
+    assert row.trust == "" and np.isnan(row.path) and np.isnan(row.ratio) == (count == 0)
+
+
 def test_few_pictures_tell_of_no_way(tmp_path: Path) -> None:
     net, real = network(), pictures()[:3]
     answers = np.stack([(real[..., RED] + real[..., BLUE]), real[..., GREEN]], -1).max(axis=(1, 2))
