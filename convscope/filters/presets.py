@@ -87,11 +87,6 @@ PRESETS: dict[str, AscentSettings] = {
         preset="sharp", parameterisation="fourier", precision="auto", size=160, steps=20, coarse_size=96, coarse_steps=21,
         jitter=0.06, zoom=0.1, turn=5.0, moves_left=0.05, border=0, crop=0,
     ),
-    # Fel et al. 2023, Unlocking feature visualization for deeper networks with magnitude constrained optimization (2306.06805).
-    "maco": AscentSettings(
-        preset="maco", parameterisation="phase", precision="auto", size=160, steps=20, coarse_size=96, coarse_steps=21, rate=0.5,
-        jitter=0.06, zoom=0.1, turn=5.0, moves_left=0.05, border=0, crop=0,
-    ),
 }  # fmt: skip
 
 

@@ -101,12 +101,9 @@ objectives:
     net:
       layers: [conv1]
       filters: 2
-      preset: maco
       size: 24
       steps: 2
       crop: 2
-      coarse_size: 16
-      coarse_steps: 1
       objectives: {two: {layer: conv1, filters: [0, 1]}}
 
 # What filters look for, in words.
