@@ -16,7 +16,7 @@ from convscope.check import check_study
 from convscope.config import complete
 from convscope.data.drawn.kinds import CLASSES as DRAWN_KINDS
 from convscope.errors import UserError
-from convscope.filters.presets import PRESETS
+from convscope.filters.presets import NEGATIVE, PRESETS
 from convscope.jobs.code_digest import code_digest
 from convscope.jobs.environment import prepare
 from convscope.jobs.study_lock import begin_run
@@ -113,7 +113,10 @@ wildcard_constraints:
     images=one_of(config["image_sets"]),
     comparison=one_of(config["comparisons"]),
     layer=r"[^/]+",
-    preset=one_of(PRESETS),
+    objective=one_of(
+        {name for part in config["filters"].values() for name in part["objectives"]}
+    ),
+    preset=one_of([*PRESETS, *(name + NEGATIVE for name in PRESETS)]),
     split=r"[^/.]+",
     shard=r"\d{4}",
     method=one_of([*CAMS, *ATTRIBUTIONS]),

@@ -1,6 +1,11 @@
 """Filter patterns: what every filter responds to most, by gradient ascent in input space."""
 
-from convscope.filters.presets import pattern_settings, preset_names
+from convscope.filters.presets import (
+    objective_presets,
+    objective_settings,
+    pattern_settings,
+    preset_names,
+)
 
 
 rule ascend:
@@ -74,9 +79,68 @@ rule filter_grid:
         """
 
 
+def direction_of(wildcards):
+    """What a user's file of a direction holds; empty where there is none."""
+    part = config["filters"][wildcards.model]["objectives"][wildcards.objective]
+    direction = part.get("direction")
+    return content_of(direction) if isinstance(direction, str) else ""
+
+
+rule ascend_objective:
+    """Find pictures of a class, of a direction among a layer's channels, or of several filters together."""
+    input:
+        model="<study>/models/{model}/model.keras",
+        spec="<study>/models/{model}/model.json",
+    output:
+        patterns="<study>/filters/{model}/{preset}/objectives/{objective}.h5",
+        figure=report(
+            "<study>/filters/{model}/{preset}/objectives/{objective}.png",
+            caption="../report/objectives.rst",
+            category="Filter patterns",
+            labels={"model": "{model}", "preset": "{preset}", "layer": "{objective}"},
+        ),
+    log:
+        "<study>/logs/ascend_objective/{model}.{preset}.{objective}.log",
+    benchmark:
+        "<study>/benchmarks/ascend_objective/{model}.{preset}.{objective}.tsv"
+    conda:
+        "../envs/convscope.yaml"
+    threads: job_threads("filters")
+    resources:
+        mem_mb=megabytes("ascend_objective"),
+        runtime=minutes("ascend_objective"),
+        gpu=GPU,
+    params:
+        code=code("ascend_objective"),
+        backend=BACKEND,
+        objective=lambda w: argument(
+            config["filters"][w.model]["objectives"][w.objective]
+        ),
+        settings=lambda w: argument(
+            objective_settings(config["filters"][w.model], w.preset)
+        ),
+        direction=direction_of,
+        seed=SEED,
+    shell:
+        r"""
+        python "$CONVSCOPE_SCRIPTS" ascend_objective --model {input.model:q} --spec {input.spec:q} --name {wildcards.objective:q} \
+            --objective {params.objective:q} --settings {params.settings:q} --out {output.patterns:q} --figure {output.figure:q} \
+            --seed {params.seed} --backend {params.backend} --threads {threads} --log {log:q}
+        """
+
+
 def filter_figures(wildcards):
-    """The patterns and the grid of every layer of every model that filters are asked for."""
-    return [
+    """The patterns and the grid of every layer of every model that filters are asked for, and what else pictures are of."""
+    objectives = [
+        file
+        for model in config["filters"]
+        for preset in objective_presets(config["filters"][model])
+        for objective in config["filters"][model]["objectives"]
+        for file in files_of(
+            rules.ascend_objective, model=model, preset=preset, objective=objective
+        )
+    ]
+    return objectives + [
         file
         for model in config["filters"]
         for preset in preset_names(config["filters"][model])

@@ -72,7 +72,9 @@ def main(args: argparse.Namespace) -> None:
         "model": spec.name,
         "model_digest": spec.identity,
         "layer": args.layer,
-        "objective": "mean of the layer's channel, borders dropped",
+        "objective": "minus the mean of the layer's channel before its activation, borders dropped"
+        if settings.negative
+        else "mean of the layer's channel, borders dropped",
         "precision": "float32" if kept.mistrust else precision,
         "computed_by": by,
         "seed": args.seed,
@@ -84,7 +86,7 @@ def main(args: argparse.Namespace) -> None:
         patterns = np.clip(found.patterns, -6e4, 6e4).astype(np.float16)
         options = {"chunks": (1, *patterns.shape[1:])}
         store.write_array(file, "patterns", patterns, ("filter", "height", "width", "colour"), **options)
-        bounded = settings.parameterisation == "fourier"
+        bounded = settings.parameterisation != "pixels"
         file["patterns"].attrs["range"] = "black is -1, white is 1" + ("" if bounded else "; values beyond are common")
         store.write_array(file, "objective", found.objective, ("filter", "step"))
         store.write_array(file, "dead", found.dead, ("filter",))

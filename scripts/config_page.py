@@ -82,7 +82,10 @@ def _rows(part: Part, root: Part, prefix: str = "", links: Part | None = None) -
         inner = resolved(raw, root)
         name, link = f"{prefix}{key}", links is not None and key in links
         value = "section" if link else _value(inner, root)
-        holders = [] if link else [form for form in [inner, *inner.get("oneOf", [])] if "properties" in form]
+        named = (
+            resolved(inner["additionalProperties"], root) if isinstance(inner.get("additionalProperties"), dict) else {}
+        )
+        holders = [] if link else [form for form in [inner, named, *inner.get("oneOf", [])] if "properties" in form]
         if holders and raw.get("$ref") in shown:
             value, holders = f"mapping, as `{shown[raw['$ref']]}`", []
         elif holders and "$ref" in raw:

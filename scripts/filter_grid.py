@@ -23,7 +23,7 @@ def main(args: argparse.Namespace) -> None:
             file["patterns"],
             settings["crop"],
             dead,
-            bounded=settings["parameterisation"] == "fourier",
+            bounded=settings["parameterisation"] != "pixels",
             channels=Channels.of_attributes(file.attrs),
         )
         geometry |= {

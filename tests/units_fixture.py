@@ -13,6 +13,7 @@ from convscope.units.relations import NEAREST
 from convscope.units.report import UnitRow
 from convscope.units.results import Dissected, LayerAnswers, Related
 from convscope.units.store import write_units
+from convscope.units.trust import LayerPaths, PatternRow, rows_of, write_paths
 from tests import gallery_fixture as fixture
 
 COUNTS = {"conv1": 17, "conv2": 12}
@@ -75,3 +76,22 @@ def add_units(results: Path, model: str = "convnet") -> dict[str, Any]:
     for name_ in ("units", "concepts"):
         fixture.picture(folder / f"{name_}.png", 60, 90, 3)
     return fixture.CONFIG | {"units": {model: {"images": [name]}}}
+
+
+def add_measured(results: Path, model: str = "convnet") -> None:
+    """Write what was measured of the patterns of the first layer's units: those of odd units are too weak."""
+    folder = results / "units" / model / fixture.SETS[0]
+    count = COUNTS["conv1"]
+    odd = np.arange(count) % 2 == 1
+    half, none = np.full((count, 2), 0.5, np.float32), np.zeros((count, 2), np.float32)
+    found = LayerPaths(
+        layer="conv1", way=[HOSTILE, "conv1"], units=np.arange(count), largest=np.ones(count, np.float32),
+        least=np.zeros(count, np.float32), best=half, middle=none, chance=np.full(count, 0.2, np.float32),
+        answers={"textbook": np.where(odd, 0.5, 2).astype(np.float32)},
+        alike={"textbook": np.where(odd[:, None], [0.25, np.nan], [0.4, 0.4]).astype(np.float32)},
+        dead={"textbook": np.zeros(count, bool)},
+    )  # fmt: skip
+    with store.create(folder / "paths" / "conv1.h5", layer="conv1", model=model, model_digest=fixture.DIGEST) as file:
+        write_paths(file, found)
+    write_table(folder / "patterns.csv", rows_of(found), PatternRow)
+    fixture.picture(folder / "patterns.png", 60, 90, 4)

@@ -7,6 +7,7 @@ from convscope.backends.support import check_backend
 from convscope.check.choices import among
 from convscope.check.datasets import check_dataset, check_image_set, check_split, classes_of
 from convscope.check.explanations import check_attributions, check_class, check_colormap, check_gap_head
+from convscope.check.filters import check_objective
 from convscope.check.models import check_head, check_model
 from convscope.check.units import check_concepts, check_vectors
 from convscope.comparisons.selection import check_comparison
@@ -69,6 +70,8 @@ def check_study(config: dict[str, Any]) -> None:
             if "layers" in settings:
                 check_layers(key, settings["layers"], config["models"], model)
     for model, settings in config["filters"].items():
+        for name, part in settings["objectives"].items():
+            check_objective(f"filters.{model}.objectives.{name}", part, model, config)
         try:
             for preset in preset_names(settings):
                 settings_from(for_preset(settings, preset))

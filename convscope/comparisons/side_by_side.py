@@ -103,7 +103,7 @@ def pattern_sheet(layers: Mapping[str, Sequence[Path]]) -> np.ndarray:
             with store.open_file(path) as file:
                 settings = json.loads(file.attrs["settings"])
                 reads, dead = Channels.of_attributes(file.attrs), file["dead"][()]
-                bounded = settings["parameterisation"] == "fourier"
+                bounded = settings["parameterisation"] != "pixels"
                 shown = [
                     pattern_picture(np.asarray(file["patterns"][i], np.float32), settings["crop"], bounded, reads)
                     for i in range(min(PATTERNS, len(dead)))

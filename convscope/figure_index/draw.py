@@ -111,7 +111,7 @@ def _pattern(source: Source, files: Sequence[Path], stem: Path, most: int | None
         picture = pattern_picture(
             np.asarray(file["patterns"][index], np.float32),
             settings["crop"],
-            settings["parameterisation"] == "fourier",
+            settings["parameterisation"] != "pixels",
             Channels.of_attributes(file.attrs),
         )
         channel = int(file["filter"][index])

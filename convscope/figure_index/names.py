@@ -147,6 +147,12 @@ def _figures() -> dict[str, Figure]:
             _stage("units", pictures),
             sources.units_by_depth,
         ),
+        "patterns_to_believe": Figure(
+            "Which filter patterns to believe",
+            "How strongly units answer to their patterns, and whether by the way of real pictures, by layer and preset.",
+            _stage("units", pictures) + "\nfilters:\n  my_model: {layers: all}",
+            sources.patterns_to_believe,
+        ),
         "real_crops": Figure(
             "Real crops that fire a unit most",
             "For each unit what it sees of the pictures to which it answers most, and of some from strong to silent.",

@@ -136,6 +136,15 @@ def units_by_depth(config: Config, layers: Layers) -> list[Source]:
     ]
 
 
+def patterns_to_believe(config: Config, layers: Layers) -> list[Source]:
+    """Which patterns to believe, of each model and image set whose units and filters are asked for."""
+    return [
+        Source(f"{model} {images}", (f"units/{model}/{images}/patterns.png",), "copied")
+        for model, images in _pairs(config, "units")
+        if model in (config.get("filters") or {})
+    ]
+
+
 def real_crops(config: Config, layers: Layers) -> list[Source]:
     """The first sheet of crops of each layer of the first job, of each model and image set."""
     return [

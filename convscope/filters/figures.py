@@ -65,3 +65,24 @@ def objective_figure(
     count = int(np.sum(dead))
     axis.set_title(title + (f" ({count} of {len(channels)} filters dead)" if count else ""), fontsize=11)
     save_figure(figure, path)
+
+
+def labelled_patterns(path: str | Path, title: str, pictures: list[np.ndarray], labels: list[str]) -> None:
+    """Patterns side by side, each with what it is of below it.
+
+    Args:
+        path: the PNG.
+        title: of the figure.
+        pictures: (h, w, 3) uint8, as `render.pattern_picture` makes them.
+        labels: of each.
+    """
+    columns = min(len(pictures), 6)
+    rows = -(-len(pictures) // columns)
+    figure, axes = new_figure(1.9 * columns + 0.3, 2.2 * rows + 0.5, rows, columns)
+    for place, axis in enumerate(np.ravel(axes)):
+        axis.set_axis_off()
+        if place < len(pictures):
+            axis.imshow(pictures[place])
+            axis.set_title(labels[place], fontsize=7.5, y=-0.14)
+    figure.suptitle(title, fontsize=9)
+    save_figure(figure, path)

@@ -99,7 +99,10 @@ class Fourier:
     def images(self, variables: Any, size: int) -> Any:
         """(N, size, size, C) in -1..1."""
         # The inverse transform gives an even width only; an odd image leaves its last column out.
-        planes = _planes(ops.multiply(variables, _frequency_scale(size)))[..., :size]
+        return self.mixed(_planes(ops.multiply(variables, _frequency_scale(size)))[..., :size], size)
+
+    def mixed(self, planes: Any, size: int) -> Any:
+        """Decorrelated planes (N, C, size, size) as an image between black and white, (N, size, size, C)."""
         pixels = ops.reshape(ops.transpose(planes, (0, 2, 3, 1)), (-1, self.depth))
         mixed = ops.matmul(pixels, np.ascontiguousarray(self._mixing.T))
         return 2 * ops.sigmoid(ops.reshape(mixed, (-1, size, size, self.depth))) - 1
@@ -134,6 +137,82 @@ class Fourier:
         square = ops.mean(ops.square(ops.reshape(mixed, shape)), axis=1)
         variance = ops.sum(square * weight[..., None], axis=(1, 2, 3))
         return variables * ops.reshape(ops.divide_no_nan(self.contrast, ops.sqrt(variance)), (-1, 1, 1, 1, 1))
+
+
+class Phase:
+    """Phases of spatial frequencies in decorrelated colours, whose magnitudes are held at those of natural pictures.
+
+    Magnitude constrained optimisation (MACO; Fel et al. 2023, 2306.06805). Theirs are the mean of ImageNet's spectra. These are the
+    law that such means follow: one over the frequency (Field 1987, doi 10.1364/JOSAA.4.002379), alike in every decorrelated colour.
+    Each phase is held as a pair of numbers, of which the direction alone counts; the mean of a picture is grey. Mapped to colours,
+    and between black and white, as `Fourier` does it, with the deviation 1 a plane that theirs have.
+
+    Args:
+        depth: channels of the image.
+        colours: how many of the first are red, green and blue: 3, or 0.
+    """
+
+    def __init__(self, depth: int = 3, colours: int = 3) -> None:
+        self.depth = depth
+        self._mixed = Fourier(depth=depth, colours=colours).mixed
+
+    def begin(self, generators: list[np.random.Generator], size: int) -> np.ndarray:
+        """Random phases, (N, C, size, even width // 2 + 1, 2), each pair of length 1."""
+        shape = (self.depth, size, _even(size) // 2 + 1, 2)
+        pairs = np.stack([g.normal(0, 1, shape) for g in generators])
+        return np.asarray(pairs / np.linalg.norm(pairs, axis=-1, keepdims=True), np.float32)
+
+    def images(self, variables: Any, size: int) -> Any:
+        """(N, size, size, C) in -1..1."""
+        planes = _planes(ops.multiply(_unit(_hermitian(variables)), _natural_magnitude(size)))[..., :size]
+        return self._mixed(planes, size)
+
+    def grow(self, variables: Any, size: int, larger: int) -> Any:
+        """The same phases; the new, finer frequencies have those of noise, the same for every image."""
+        rows, columns = variables.shape[2], _even(larger) // 2 + 1
+        half = (rows + 1) // 2
+        noise = self.begin([np.random.default_rng([larger, size])], larger)
+        noise = ops.broadcast_to(ops.convert_to_tensor(noise), (variables.shape[0], *noise.shape[1:]))
+        own = _unit(variables)
+        width = own.shape[3]
+        top = ops.concatenate(
+            [own[:, :, :half], noise[:, :, half : half + larger - rows, :width], own[:, :, half:]], axis=2
+        )
+        return ops.concatenate([top, noise[:, :, :, width:columns]], axis=3)
+
+    def held(self, variables: Any, size: int) -> Any:
+        """Pairs of length 1 again: longer ones would turn less at the next step."""
+        return _unit(variables)
+
+
+def _unit(pairs: Any) -> Any:
+    """Pairs of length 1; zeros stay."""
+    lengths = ops.sqrt(ops.maximum(ops.sum(ops.square(pairs), axis=-1, keepdims=True), 1e-12))
+    return pairs / lengths
+
+
+def _hermitian(pairs: Any) -> Any:
+    """The first and the last column of a half spectrum made those of a real image: else what the transform takes of them is shorter.
+
+    Pairs (N, C, size, columns, 2): each of those two columns holds a frequency and its mirror, of which a real image has one.
+    """
+
+    def mirrored(column: Any) -> Any:
+        turned = ops.concatenate([column[:, :, :1], ops.flip(column[:, :, 1:], axis=2)], axis=2)
+        return column + turned * np.array([1, -1], np.float32)
+
+    return ops.concatenate([mirrored(pairs[:, :, :, :1]), pairs[:, :, :, 1:-1], mirrored(pairs[:, :, :, -1:])], axis=3)
+
+
+def _natural_magnitude(size: int) -> np.ndarray:
+    """One over the frequency, of deviation 1 a plane, without a mean: (size, even width // 2 + 1, 1) float32."""
+    scale = _frequency_scale(size)[..., 0].astype(np.float64)
+    scale[0, 0] = 0
+    rows, columns = scale.shape
+    weight = np.full(columns, 2.0)
+    weight[[0, -1]] = 1
+    deviation = np.sqrt((np.square(scale) * weight).sum()) / (rows * 2 * (columns - 1))
+    return np.asarray(scale / deviation, np.float32)[..., None]
 
 
 @ops.custom_gradient

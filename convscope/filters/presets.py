@@ -15,7 +15,7 @@ class AscentSettings:
 
     Attributes:
         preset: the name of the combination that these settings start from.
-        parameterisation: "pixels" (normalised steps) or "fourier" (Adam).
+        parameterisation: "pixels" (normalised steps), "fourier" or "phase" (Adam).
         precision: of the network's weights and activations: "float32", "bfloat16", or "auto", which is bfloat16 where the
             processor multiplies it faster.
         size: side of the square image, pixels.
@@ -25,8 +25,8 @@ class AscentSettings:
         step_length: pixels: length of one step, L2 over the whole image (H, W, C), in a space where black is -1 and white is 1;
             at the coarse size it is as long per pixel.
         smoothing: pixels: spatial frequencies f of the gradient are divided by f^smoothing.
-        rule: fourier: "rings" (`steps.Rings`) or "adam".
-        rate: fourier: size of a step, in units of the variables.
+        rule: fourier, phase: "rings" (`steps.Rings`) or "adam".
+        rate: fourier, phase: size of a step, in units of the variables.
         rate_left, moves_left: shares of the rate (fourier) and of the moves that are left at the last step; both fall evenly.
         coarse_contrast: fourier: what the coarse image's deviation is held at before the sigmoid (`Fourier.held`), but for
             layers that see few pixels (`run.SEES_FEW`); 0 leaves it alone.
@@ -36,6 +36,7 @@ class AscentSettings:
         crop: pixels cut from each side of the displayed picture.
         batch: filters that ascend together; changes time and memory, not the picture. 0 leaves it to the program
             (`filters_a_batch`).
+        negative: the picture that silences a filter: ascent of minus its answer before the activation, behind the normalisation.
     """
 
     preset: str = "textbook"
@@ -59,10 +60,12 @@ class AscentSettings:
     start: tuple[float, float] = (0.4, 0.6)
     crop: int = 25
     batch: int = 0
+    negative: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON and HDF5 attributes."""
-        return {**asdict(self), "start": list(self.start)}
+        """Plain values, for JSON and HDF5 attributes; `negative` where it is set alone: other results stay as they were."""
+        values = {**asdict(self), "start": list(self.start)}
+        return values if self.negative else {key: value for key, value in values.items() if key != "negative"}
 
     @property
     def stages(self) -> list[tuple[int, int]]:
@@ -87,28 +90,59 @@ PRESETS: dict[str, AscentSettings] = {
 }  # fmt: skip
 
 
+# The folder of the patterns that silence filters, `sharp-negative`, lies beside that of those that fire them.
+NEGATIVE = "-negative"
+
+
 def preset_names(config: dict[str, Any]) -> list[str]:
-    """The presets that a model's filters are made with: one, or several to be shown side by side."""
+    """The presets that a model's filters are made with: one, or several to be shown side by side.
+
+    Where negative patterns are asked for, too, the preset's name with `NEGATIVE` behind it follows.
+    """
     named = config["preset"]
-    return [named] if isinstance(named, str) else list(named)
+    every = [named] if isinstance(named, str) else list(named)
+    wanted = {name: {**config, **config.get(name, {})}.get("negative", False) for name in every}
+    return [each for name in every for each in ([name, name + NEGATIVE] if wanted[name] else [name])]
+
+
+def objective_presets(config: dict[str, Any]) -> list[str]:
+    """The presets that pictures of a model's `objectives` are made with: a weight may be negative, and needs no pattern of its own."""
+    return [name for name in preset_names(config) if not name.endswith(NEGATIVE)]
+
+
+def objective_settings(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """What the pictures of an objective depend on besides itself (see `pattern_settings`)."""
+    return {
+        key: value
+        for key, value in pattern_settings(config, name).items()
+        if key not in ("filters", "batch", "precision")
+    }
 
 
 def for_preset(config: dict[str, Any], name: str) -> dict[str, Any]:
-    """A model's settings for one of its presets: those for all of them, and over these its own (`sharp: {steps: 64}`)."""
+    """A model's settings for one of its presets: those for all of them, and over these its own (`sharp: {steps: 64}`).
+
+    `negative` is among them for a name that ends in `NEGATIVE` alone.
+    """
+    base = name.removesuffix(NEGATIVE)
     common = {key: value for key, value in config.items() if key not in PRESETS}
-    return {**common, **config.get(name, {}), "preset": name}
+    settings = {**common, **config.get(base, {}), "preset": base}
+    settings.pop("negative", None)
+    return settings if base == name else {**settings, "negative": True}
 
 
 def without_effect(config: dict[str, Any]) -> tuple[str, ...]:
     """The settings that change nothing in the parameterisation of a preset's settings (see `for_preset`)."""
-    fourier = settings_from(config).parameterisation == "fourier"
-    return ("step_length", "smoothing") if fourier else ("rule", "rate", "rate_left", "coarse_contrast")
+    parameterisation = settings_from(config).parameterisation
+    if parameterisation == "pixels":
+        return ("rule", "rate", "rate_left", "coarse_contrast")
+    return ("step_length", "smoothing", *(("coarse_contrast",) if parameterisation == "phase" else ()))
 
 
 def pattern_settings(config: dict[str, Any], name: str) -> dict[str, Any]:
     """What the patterns of one preset depend on: which layers are asked for, and the threads, change none."""
     part = for_preset(config, name)
-    ignored = ("threads", "layers", *without_effect(part))
+    ignored = ("threads", "layers", "objectives", *without_effect(part))
     return {key: value for key, value in part.items() if key not in ignored}
 
 

@@ -13,8 +13,9 @@ from keras import ops
 from convscope.backends.running import NAME, compiled, has_gpu, to_numpy, vjp
 from convscope.errors import UserError
 from convscope.filters.mistrust import Mistrust
-from convscope.filters.parameterisations import Fourier, Parameterisation, Pixels, filter_generator
+from convscope.filters.parameterisations import Fourier, Parameterisation, Phase, Pixels, filter_generator
 from convscope.filters.presets import AscentSettings, filters_a_batch, resolved_precision
+from convscope.filters.signs import signs_behind
 from convscope.filters.steps import Adam, NormalisedSteps, Rings, StepRule, per_sample_norm
 from convscope.filters.strength import dead_by_weights
 from convscope.filters.transforms import Robustness, moved
@@ -99,12 +100,13 @@ def ascend(
         last = objective.filters - 1
         raise UserError(f"layer '{layer}' has filters 0..{last}; filter {beyond[0]} does not exist")
     hopeless = dead_by_weights(network, layer)
+    signs = -signs_behind(network, layer) if settings.negative else None
     # A filter named twice ascends once.
     channels = list(dict.fromkeys(channels))
     batch = filters_a_batch(settings, precision, len(channels), at_once)
     batches = [channels[first : first + batch] for first in range(0, len(channels), batch)]
 
-    def find(ascent: "_Ascent", wanted: list[int]) -> FilterPatterns:
+    def find(ascent: "Ascent", wanted: list[int]) -> FilterPatterns:
         part, living = ascent.nothing(wanted), [channel for channel in wanted if not hopeless[channel]]
         if living:
             _put(part, ascent.run(living, batch), [wanted.index(channel) for channel in living])
@@ -112,7 +114,7 @@ def ascend(
         return part
 
     def find_all(objective: Any, proof: Any, done: Collection[int]) -> FilterPatterns:
-        ascent, parts = _Ascent(spec, layer, settings, seed, objective, proof), []
+        ascent, parts = Ascent(spec, layer, settings, seed, objective, proof, signs), []
         left = [[channel for channel in wanted if channel not in done] for wanted in batches]
         pool = ThreadPoolExecutor(at_once)
         try:
@@ -167,8 +169,11 @@ def _put(target: FilterPatterns, found: tuple[np.ndarray, ...], rows: list[int])
         getattr(target, name)[rows] = values[: len(rows)]
 
 
-class _Ascent:
-    """The ascent of one layer, traced once for each image size."""
+class Ascent:
+    """The ascent of one layer, traced once for each image size.
+
+    With `signs`, (filters,) float32, each filter's response before the layer's activation, times its sign, is what rises.
+    """
 
     def __init__(
         self,
@@ -178,16 +183,18 @@ class _Ascent:
         seed: int,
         objective: Any,
         proof: Any,
+        signs: np.ndarray | None = None,
     ) -> None:
-        self.objective, self._proof = objective, proof
+        self.objective, self._proof, self._signs = objective, proof, signs
         self._layer, self._settings, self._seed = layer, settings, seed
         self._to_model = model_space(spec)
         self._robustness = Robustness(settings.jitter, settings.zoom, settings.turn)
-        fourier = settings.parameterisation == "fourier"
         self._depth, colours = spec.depth, spec.reads.colour
         self._image: Parameterisation = (
-            Fourier(depth=self._depth, colours=colours, contrast=settings.coarse_contrast)
-            if fourier
+            Phase(self._depth, colours)
+            if settings.parameterisation == "phase"
+            else Fourier(depth=self._depth, colours=colours, contrast=settings.coarse_contrast)
+            if settings.parameterisation == "fourier"
             else Pixels(settings.start, self._depth)
         )
         self.objective.map_size(settings.size)
@@ -200,7 +207,7 @@ class _Ascent:
 
     def _rule(self, size: int) -> StepRule:
         settings = self._settings
-        if settings.parameterisation == "fourier":
+        if settings.parameterisation != "pixels":
             return (Rings if settings.rule == "rings" else Adam)(settings.rate)
         return NormalisedSteps(settings.step_length * size / settings.size, settings.smoothing)
 
@@ -208,7 +215,9 @@ class _Ascent:
         def measure(variables: Any, channels: Any, moves: Any) -> Any:
             images = self._image.images(variables, size)
             shown, _ = self._to_model(moved(images, moves) if self._robustness else images)
-            return self.objective(shown, channels, ops.zeros(ops.shape(channels), "bool"))
+            return self.objective(
+                shown, channels, (ops.zeros if self._signs is None else ops.ones)(ops.shape(channels), "bool")
+            )
 
         return compiled(measure, variables=self.objective.variables, autograph=False)
 
@@ -230,7 +239,10 @@ class _Ascent:
 
             shown, to_white = self._to_model(images)
             values, gradient = self.objective.value_and_gradient(shown, channels, opened)
-            return values, back(to_white(gradient)), gradient
+            if self._signs is None:
+                return values, back(to_white(gradient)), gradient
+            signs = ops.reshape(ops.take(self._signs, channels), (-1, 1, 1, 1))
+            return values, back(to_white(gradient * signs)), gradient
 
         def step(variables: Any, memory: Any, channels: Any, opened: Any, moves: Any, share: Any) -> Any:
             values, gradient, in_model_space = gradient_of(variables, channels, opened, moves)
@@ -281,22 +293,31 @@ class _Ascent:
             np.zeros(count, np.int64),
         )
 
-    def run(self, living: list[int], batch: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """Patterns, objectives, who is dead and steps with the ReLU opened, of one batch padded to `batch` filters."""
+    def run(
+        self, living: list[int], batch: int, same_start: bool = False
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Patterns, objectives, who is dead and steps with the ReLU opened, of one batch padded to `batch` filters.
+
+        With `same_start` all begin, and are moved, as the first of them.
+        """
         channels = living + [living[-1]] * (batch - len(living))
         stages = self._stages
-        generators = [filter_generator(self._seed, self._layer, channel) for channel in channels]
+        starts = [channels[0]] * len(channels) if same_start else channels
+        generators = [filter_generator(self._seed, self._layer, channel) for channel in starts]
         variables = ops.convert_to_tensor(self._image.begin(generators, stages[0][0]))
         total = sum(steps for _, steps in stages)
         # What is tried out at first is settled at last.
         moves = self._robustness.draw(generators, total + 1) * _falling(self._settings.moves_left, total)[:, None, None]
-        left = self._settings.rate_left if self._settings.parameterisation == "fourier" else 1.0
+        left = self._settings.rate_left if self._settings.parameterisation != "pixels" else 1.0
         shares = ops.convert_to_tensor(_falling(left, total))
-        wanted, closed = ops.convert_to_tensor(channels, "int32"), ops.zeros((len(channels),), "bool")
+        wanted = ops.convert_to_tensor(channels, "int32")
+        # Below its ReLU's threshold an answer has no gradient: what is to fall is the answer before it.
+        negative = self._signs is not None
+        closed = (ops.ones if negative else ops.zeros)((len(channels),), "bool")
         values = np.zeros((len(channels), total + 1), np.float32)
         opened = np.zeros(len(channels), np.int64)
         alive = np.zeros(len(channels), bool)
-        gated = self.objective.gated
+        gated = self.objective.gated and not negative
 
         def move(size: int, variables: Any, memory: Any, index: int) -> tuple[Any, Any, Any, np.ndarray]:
             """One step; a filter whose own ReLU hides the gradient climbs before it. Last: who was stuck."""
@@ -330,6 +351,8 @@ class _Ascent:
                 index += 1
         values[:, index] = to_numpy(self._measure(variables, wanted, moves[index]))
         silent = gated & (values.max(axis=1) == 0)
+        if self._signs is not None:
+            values *= self._signs[channels][:, None]
         return to_numpy(self._image.images(variables, stages[-1][0])), values, ~alive | silent, opened
 
 

@@ -24,6 +24,7 @@ class AskedModel:
         evaluations: "dataset.split" each.
         presets: of the filter patterns; none where no patterns are asked for.
         layers: "all", or layers and blocks whose patterns are asked for.
+        objectives: by name, what else pictures are of.
         activations, segmentation, cams, attributions, judging: the image sets of each stage.
         regions: whose logits Seg-Grad-CAM sums.
         cam_methods, attribution_methods: in the order in which they are shown.
@@ -59,6 +60,7 @@ class AskedModel:
     strategies: tuple[tuple[str, tuple[str, ...]], ...] = ()
     watched_filters: bool = False
     watched_board: bool = False
+    objectives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -153,5 +155,6 @@ def _model(config: Mapping[str, Any], name: str) -> AskedModel:
             for images in _names(part("strategies").get("images"))
         ),
         watched_filters=bool(part("watching")) and setting("watching", "filters").get("filters") != 0,
+        objectives=_names(part("filters").get("objectives")),
         watched_board=bool(part("watching").get("tensorboard")),
     )

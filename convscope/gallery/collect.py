@@ -10,6 +10,7 @@ from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.cams.names import METHODS as CAMS
 from convscope.data.groups import label_names
 from convscope.errors import UserError
+from convscope.filters.presets import NEGATIVE
 from convscope.gallery.asked import Asked, AskedModel, asked_for
 from convscope.gallery.compared import comparisons
 from convscope.gallery.evaluated import evaluation
@@ -82,6 +83,10 @@ def _used_sets(asked: Asked) -> list[str]:
         for name in stage
     }
     return [name for name in asked.image_sets if name in used]
+
+
+def _same(value: Any) -> Any:
+    return value
 
 
 def _bad_files(path: Path) -> tuple[BadFile, ...]:
@@ -199,6 +204,7 @@ class _ModelResults:
             cam_head=heads[0] if heads else None,
             segmented=tuple(found for entry in self._sets(self.asked.segmentation) for found in self._segmented(entry)),
             transfer_heads=compared[0] if compared else None,
+            objectives=tuple(self._objectives()),
             units=tuple(found for entry in self._sets(self.asked.units) for found in self._units(entry, layers)),
             vectors=tuple(found for entry in self._sets(self.asked.vectors) for found in self._vectors(entry)),
             reasons=tuple(self._reasons()),
@@ -250,6 +256,27 @@ class _ModelResults:
             found = self._one("Filter patterns", row["name"], read, [])
             layers += found or [layer_by_presets(filters, [], row)]
         return layers
+
+    def _objectives(self) -> list[tuple[str, str, Path]]:
+        """Pictures of other things than one filter: name, preset and figure."""
+        folder = self.present.results / "filters" / self.name
+        figures = [
+            (name, preset, folder / preset / "objectives" / f"{name}.png")
+            for name in self.asked.objectives
+            for preset in self.asked.presets
+            if not preset.endswith(NEGATIVE)
+        ]
+        return [
+            found
+            for each in figures
+            for found in self._one(
+                "Pictures",
+                f"{each[0]} ({each[1]})",
+                functools.partial(_same, each),
+                [each[2]],
+                each[2].with_suffix(".h5"),
+            )
+        ]
 
     def _evaluation(self, entry: str) -> list[Evaluation]:
         folder = self.present.results / "evaluation" / self.name / entry
@@ -337,7 +364,12 @@ class _ModelResults:
     def _units(self, entry: str, layers: Sequence[Layer]) -> list[Units]:
         folder = self.present.results / "units" / self.name / entry
         table, witness = folder / "units.csv", folder / "units.h5"
-        read = functools.partial(units, folder, layers)
+        patterns = folder / "patterns.csv"
+        paths = sorted((folder / "paths").glob("*"))
+        measured = patterns.is_file() and self._one(
+            "Which patterns to believe", entry, lambda: patterns, [patterns, *paths], images=entry
+        )
+        read = functools.partial(units, folder, layers, bool(measured))
         crops = sorted((folder / "crops").glob("*"))
         return self._one("Units", entry, read, [table, witness, *crops], witness, entry)
 

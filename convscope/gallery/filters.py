@@ -7,6 +7,7 @@ from pathlib import Path
 from PIL import Image
 
 from convscope.errors import UserError
+from convscope.filters.presets import NEGATIVE
 from convscope.gallery.tables import existing, number
 from convscope.jobs.job import check
 
@@ -47,6 +48,16 @@ class Layer:
     objective: Path | None = None
     preset: str = ""
     beside: tuple["Layer", ...] = ()
+
+    @property
+    def negative(self) -> bool:
+        """Whether the patterns are those that silence the filters."""
+        return self.preset.endswith(NEGATIVE)
+
+    @property
+    def preset_title(self) -> str:
+        """The preset, for people."""
+        return f"{self.preset.removesuffix(NEGATIVE)}, negative" if self.negative else self.preset
 
     @property
     def has_page(self) -> bool:

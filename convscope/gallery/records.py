@@ -130,6 +130,7 @@ class Model:
     units: tuple[Units, ...] = field(default=(), kw_only=True)
     vectors: tuple[Vectors, ...] = field(default=(), kw_only=True)
     reasons: tuple[Reasons, ...] = field(default=(), kw_only=True)
+    objectives: tuple[tuple[str, str, Path], ...] = field(default=(), kw_only=True)
 
     def gate(self, image_set: str, method: str) -> Gate | None:
         """What the sanity gate says of a method on an image set, for wherever its pictures are shown."""

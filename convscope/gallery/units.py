@@ -9,8 +9,10 @@ from typing import Any
 import h5py
 import numpy as np
 
+from convscope.filters.presets import NEGATIVE
 from convscope.gallery.filters import Layer
 from convscope.gallery.tables import existing
+from convscope.gallery.trust import trusted
 from convscope.jobs.job import check
 from convscope.storage import store
 from convscope.storage.tables import read_table
@@ -21,7 +23,8 @@ from convscope.units.store import group_of
 
 # The columns that a page sorts, filters and finds by.
 WHOLE = (
-    "layer", "unit", "words", "detects", "kind", "concept", "iou", "fires", "favourite", "ratio", "selectivity", "strength", "fired"
+    "layer", "unit", "words", "detects", "kind", "concept", "iou", "fires", "favourite", "ratio", "selectivity", "strength", "fired",
+    "trust",
 )  # fmt: skip
 _RELATIONS = ("answers", "weights", "fed_by", "feeds")
 # Concepts told of each unit, those that are most above chance; points of the curve of its objective.
@@ -60,14 +63,22 @@ class Units:
     labels: tuple[str, ...]
     concepts: tuple[str, ...]
     pictures: tuple[tuple[str, str], ...]
+    ways: Mapping[str, Sequence[str]]
     figure: Path | None
     sheet: Path | None
+    patterns: Path | None
     files: tuple[Path, ...]
 
     @property
     def count(self) -> int:
         """How many units."""
         return len(self.columns["unit"])
+
+    @property
+    def believed(self) -> tuple[int, int]:
+        """Of how many units the first preset's pattern is to be believed, and is not."""
+        values = list(self.columns["trust"])
+        return values.count("yes"), values.count("no")
 
     @property
     def detectors(self) -> int:
@@ -89,12 +100,13 @@ class Units:
         return sorted(counts.items(), key=lambda entry: (-entry[1], entry[0]))
 
 
-def units(folder: Path, layers: Sequence[Layer]) -> Units:
+def units(folder: Path, layers: Sequence[Layer], measured: bool = False) -> Units:
     """Read a folder `units/<model>/<image set>`.
 
     Args:
         folder: the folder.
         layers: of the model, with their filter patterns.
+        measured: whether it may be told which of these to believe.
 
     Raises:
         UserError: a table is damaged.
@@ -103,7 +115,7 @@ def units(folder: Path, layers: Sequence[Layer]) -> Units:
     rows = read_table(folder / "units.csv", UnitRow)
     columns: dict[str, list[Any]] = {name: [] for name in WHOLE}
     for row in rows:
-        for name in WHOLE:
+        for name in WHOLE[:-1]:
             columns[name].append(_plain(getattr(row, name)))
     for name in ("low", "high", "chance", "inside", "inside_chance", "threshold", "strongest"):
         columns[name] = [_plain(getattr(row, name)) for row in rows]
@@ -133,6 +145,11 @@ def units(folder: Path, layers: Sequence[Layer]) -> Units:
                 columns.setdefault(key, []).extend(values)
             columns.setdefault("patterns", []).extend(_patterns(layer, count))
             columns.setdefault("rise", []).extend(_rises(layer, count))
+        believed, ways = trusted(
+            folder, [(each.name, each.units, [preset[0] for preset in each.presets if measured]) for each in told]
+        )
+        columns.update(believed)
+        measured = any(columns["measured"])
         index = {name: place for place, name in enumerate(names)}
         columns["layer"] = [index[name] for name in columns["layer"]]
         return Units(
@@ -143,10 +160,14 @@ def units(folder: Path, layers: Sequence[Layer]) -> Units:
             labels=tuple(store.read_text(file["label"])),
             concepts=tuple(store.read_text(file["concept"])),
             pictures=tuple(zip(store.read_text(file["id"]), store.read_text(file["class"]), strict=True)),
+            ways=ways,
             figure=existing(folder / "units.png"),
             sheet=existing(folder / "concepts.png"),
+            patterns=existing(folder / "patterns.png") if measured else None,
             files=tuple(
-                folder / name for name in ("units.csv", "units.h5", "concepts.csv") if (folder / name).is_file()
+                folder / name
+                for name in ("units.csv", "units.h5", "concepts.csv", *(["patterns.csv"] if measured else []))
+                if (folder / name).is_file()
             ),
         )
 
@@ -174,8 +195,16 @@ def about(found: Units, url: Any, page: Any) -> dict[str, Any]:
                 "first": layer.first,
                 "crops": url(layer.crops / layer.name) if layer.crops else None,
                 "page": page(layer.name),
+                "way": list(found.ways.get(layer.name, ())),
                 "presets": [
-                    {"name": name, "sheet": url(path), "cell": cell, "width": width, "height": height}
+                    {
+                        "name": name.removesuffix(NEGATIVE),
+                        "negative": name.endswith(NEGATIVE),
+                        "sheet": url(path),
+                        "cell": cell,
+                        "width": width,
+                        "height": height,
+                    }
                     for name, path, cell, width, height in layer.presets
                 ],
             }

@@ -55,7 +55,7 @@ class FilterPatterns(Drawn):
 
     def picture(self) -> np.ndarray:
         """The patterns, eight a row; a dead filter is a crossed-out cell: (H, W, 3) uint8."""
-        bounded = self.settings.parameterisation == "fourier"
+        bounded = self.settings.parameterisation != "pixels"
         grid, _ = pattern_grid(self.patterns, self.settings.crop, self.dead, bounded, self.reads)
         return with_caption(grid, f"{self.layer}: {_named(self.filters.tolist())}")
 

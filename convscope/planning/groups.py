@@ -193,6 +193,12 @@ def _vectors(study: Study, rule: str, names: Mapping[str, str], position: Callab
     return f"vectors.{names['model']}.{names['images']}" if _small(study, "concept_vectors", names) else None
 
 
+def _pattern_paths(study: Study, rule: str, names: Mapping[str, str], position: Callable[[], int]) -> str | None:
+    """Several layers, as many as come to so much."""
+    once = _takes(study, rule, **names)
+    return f"paths.{names['model']}.{names['images']}.{position() // _many(once)}" if once <= ALONE else None
+
+
 def _seeds(study: Study, rule: str, names: Mapping[str, str], position: Callable[[], int]) -> str | None:
     return f"seeds.{names['model']}.{names['number']}" if _small(study, rule, names) else None
 
@@ -212,6 +218,7 @@ _GROUP: dict[str, Group] = {
     "strategies": _strategies,
     **dict.fromkeys(("unit_answers", "unit_crops", "unit_table"), _units),
     **dict.fromkeys(("concept_vectors", "concept_sheets"), _vectors),
+    "pattern_paths": _pattern_paths,
     **dict.fromkeys(("cam", "gather_cam", "overlays"), _shards("cams", {"cam": "family"})),
     **dict.fromkeys(
         ("attribution", "gather_attribution", "attribution_figures", "side_by_side"),

@@ -12,7 +12,7 @@ from typing import Any
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.cams.names import OWN_PASS
 from convscope.data.drawn.kinds import CLASSES as DRAWN
-from convscope.filters.presets import for_preset, settings_from
+from convscope.filters.presets import for_preset, preset_names, settings_from
 from convscope.models.settings import image_size
 from convscope.planning.needs import Work
 
@@ -35,6 +35,8 @@ _EPOCHS_WATCHED = 9
 # Of concepts of a model: how many have examples, crops of a picture, layers of a network that is not known, pictures of a class whose
 # concepts are weakened, and what share of a pass the part above a layer is.
 _CONCEPTS, _CROPS, _LAYERS, _WEAKENED, _UPPER = 20, 16, 40, 16, 0.1
+# Real pictures that are looked at for each filter's patterns: of its best ones most are another one's, too.
+_BEST_SHARED = 4
 # Training an auto-encoder, whatever network its pictures are of: what all its passes cost.
 _AUTOENCODER = 2.0
 
@@ -142,13 +144,17 @@ class Study:
         """Classes that every picture is explained for."""
         return 2 if self.config["attributions"][model].get("class") == "all" else 1
 
-    def ascent(self, model: str, part: Mapping[str, Any]) -> Work:
-        """Of one layer's filters."""
-        settings = settings_from(dict(part))
+    def filters(self, model: str, part: Mapping[str, Any]) -> int:
+        """How many filters of a layer are asked for, about."""
         count = part["filters"]
         if isinstance(count, list):
             count = len(count)
-        filters = count if isinstance(count, int) else max(int(_FILTERS * self.width(model)), 16)
+        return count if isinstance(count, int) else max(int(_FILTERS * self.width(model)), 16)
+
+    def ascent(self, model: str, part: Mapping[str, Any]) -> Work:
+        """Of one layer's filters."""
+        settings = settings_from(dict(part))
+        filters = self.filters(model, part)
         pixels = sum(side * side * steps for side, steps in settings.stages) / 1e6
         return Work(
             held=(settings.batch or 16) * settings.size**2 / 1e6 * self.width(model),
@@ -238,6 +244,22 @@ def _concept_vectors(study: Study, names: Mapping[str, str]) -> Work:
     return replace(seen, pictures=images)
 
 
+def _objective(study: Study, names: Mapping[str, str]) -> Work:
+    """All pictures of an objective at once, through all of the network."""
+    part = study.config["filters"][names["model"]]
+    own = part["objectives"][names["objective"]]
+    count = max(own["patterns"], own.get("between", 1))
+    settings = {**for_preset(part, names["preset"]), "filters": count, "batch": count}
+    return study.ascent(names["model"], settings)
+
+
+def _pattern_paths(study: Study, names: Mapping[str, str]) -> Work:
+    """The best real pictures of every filter, some of which are those of another, and the patterns."""
+    part = study.config["filters"][names["model"]]
+    filters = study.filters(names["model"], part) * (_BEST_SHARED + len(preset_names(dict(part))))
+    return study.through(names["model"], filters, 1, 16)
+
+
 def _segmented(stage: str) -> Callable[[Study, Mapping[str, str]], Work]:
     return lambda study, names: study.through(
         names["model"], study.set(names), 3, study.config[stage][names["model"]]["batch"]
@@ -257,6 +279,7 @@ _WORK: dict[str, Callable[[Study, Mapping[str, str]], Work]] = {
     "unit_answers": lambda study, names: study.through(names["model"], study.set(names), 2, 16),
     "concept_vectors": _concept_vectors,
     "concept_sheets": lambda study, names: Work(pictures=_limited(study, names)),
+    "pattern_paths": _pattern_paths,
     **dict.fromkeys(("evaluate", "evaluate_seed"), _of_split),
     **dict.fromkeys(("judge", "judge_controls"), _judge),
     **dict.fromkeys(("segment", "segmentation_cam"), _segmented("segmentation")),
@@ -273,6 +296,7 @@ _WORK: dict[str, Callable[[Study, Mapping[str, str]], Work]] = {
     "ascend": lambda study, names: study.ascent(
         names["model"], for_preset(study.config["filters"][names["model"]], names["preset"])
     ),
+    "ascend_objective": _objective,
     "watch": _watched,
     "watch_filters": _watched_filters,
 }

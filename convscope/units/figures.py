@@ -1,10 +1,11 @@
-"""How many units look for what, by depth, drawn."""
+"""How many units look for what, and which patterns are to be believed, by depth, drawn."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from convscope.pictures.plots import new_figure, save_figure
 from convscope.units.report import LayerCount
+from convscope.units.trust import PresetCount
 
 # A colour a kind, the same in every study.
 COLOURS = {
@@ -56,4 +57,54 @@ def units_by_depth(path: str | Path, title: str, layers: Sequence[LayerCount]) -
     if layers:
         handles, labels = axes.get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=7)
+    save_figure(figure, path)
+
+
+_TICKS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
+_PRESETS = ("#2e86ab", "#c2571a", "#66a182", "#8d5a97", "#7d8597")
+
+
+def patterns_by_depth(path: str | Path, title: str, counts: Sequence[PresetCount]) -> None:
+    """Draw by layer and preset how strongly units answer to their patterns, how far by real pictures' way, how many are believed.
+
+    Args:
+        path: the PNG.
+        title: of the figure.
+        counts: in order of depth.
+    """
+    layers = list(dict.fromkeys(count.layer for count in counts))
+    presets = list(dict.fromkeys(count.preset for count in counts))
+    figure, axes = new_figure(9.5, 1.9 + 0.3 * max(len(layers), 1), columns=3)
+    what = (
+        ("answer, of the largest to a real picture", "ratio", 1.0),
+        ("way: 0 random pictures, 1 the best", "path", 0.0),
+        ("share to be believed (dotted: not to be)", "share", None),
+    )
+    for place, (axis, (label, name, line)) in enumerate(zip(axes, what, strict=True)):
+        for number, preset in enumerate(presets):
+            of = [count for count in counts if count.preset == preset]
+            depths, colour = [layers.index(count.layer) for count in of], _PRESETS[number % len(_PRESETS)]
+            values = [count.trusted / count.patterns if name == "share" else getattr(count, name) for count in of]
+            axis.plot(values, depths, "o-", color=colour, markersize=4, linewidth=1, label=preset)
+            if name == "share":
+                doubted = [count.doubted / count.patterns for count in of]
+                axis.plot(doubted, depths, "o:", color=colour, markersize=2.5, linewidth=1)
+        if line is not None:
+            axis.axvline(line, color="#444444", linewidth=0.8, linestyle=":")
+        axis.set_yticks(range(len(layers)), layers if not place else [""] * len(layers), fontsize=7)
+        axis.set_xlabel(label, fontsize=8)
+        axis.tick_params(axis="x", labelsize=7)
+        axis.invert_yaxis()
+        axis.grid(axis="x", alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+    if counts:
+        shown = [count.ratio for count in counts if count.ratio > 0] or [1.0]
+        ticks = [tick for tick in _TICKS if min(shown) / 1.5 <= tick <= 1.5 * max(shown)]
+        axes[0].set_xscale("log")
+        axes[0].set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes[0].minorticks_off()
+        axes[2].set_xlim(-0.03, 1.03)
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=5, frameon=False, fontsize=8)
+    figure.suptitle(title, fontsize=10)
     save_figure(figure, path)

@@ -94,7 +94,7 @@ LEAST: dict[str, Any] = {
     "models": {**completed.LEAST, "transfer": {**completed.LEAST["transfer"], "fine_tune": {"from": "conv"}}},
     "evaluations": {"train": ["pets/train"]},
     "image_sets": {"few": {"dataset": "pets", "split": "train"}},
-    "filters": {"file": {}},
+    "filters": {"file": {"objectives": {"it": {"class": "cat"}}}},
     "cams": {"file": {"images": ["few"], "gap_head": {"dataset": "pets"}}},
     **{
         stage: {"file": {"images": ["few"]}}

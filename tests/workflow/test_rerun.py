@@ -129,6 +129,7 @@ def change_a_function(project: Project, file: str) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+MEASURED = {"pattern_paths": 2, "pattern_table": 1}
 WATCHED_FILTERS = {"watch_filters": 1, "watch_filter_figures": 1}
 CHANGES = {
     # A judged method is run on other networks, too.
@@ -141,8 +142,22 @@ CHANGES = {
         "index": 1,
     },
     "convscope/attributions/side_by_side.py": {"side_by_side": 1, "gallery": 1, "index": 1},
-    "convscope/filters/steps.py": {"ascend": 2, "filter_grid": 2, **WATCHED_FILTERS, "gallery": 1, "index": 1},
-    "convscope/filters/trunk_steps.py": {"ascend": 2, "filter_grid": 2, **WATCHED_FILTERS, "gallery": 1, "index": 1},
+    "convscope/filters/steps.py": {
+        "ascend": 2,
+        "filter_grid": 2,
+        **MEASURED,
+        **WATCHED_FILTERS,
+        "gallery": 1,
+        "index": 1,
+    },
+    "convscope/filters/trunk_steps.py": {
+        "ascend": 2,
+        "filter_grid": 2,
+        **MEASURED,
+        **WATCHED_FILTERS,
+        "gallery": 1,
+        "index": 1,
+    },
     "convscope/models/figures.py": {"training_curves": 1, "gallery": 1, "index": 1},
     "convscope/data/part_masks.py": {
         "masks": 1,
@@ -150,6 +165,7 @@ CHANGES = {
         "unit_answers": 1,
         "unit_crops": 1,
         "unit_table": 1,
+        **MEASURED,
         "judge": 2,
         "judge_controls": 1,
         "judging_report": 1,
@@ -203,12 +219,12 @@ def test_a_change_of_the_style_of_the_pages_reruns_the_gallery(copy: Project) ->
 
 
 SETTINGS = {
-    ("size: 48, steps: 4", "size: 48, steps: 5"): {"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1},
+    ("size: 48, steps: 4", "size: 48, steps: 5"): {"ascend": 2, "filter_grid": 2, **MEASURED, "gallery": 1, "index": 1},
     ("size: 48, steps: 4", "size: 48, steps: 4, threads: 2"): {"gallery": 1, "index": 1},
     ("layers: [stem_conv, block2_residual_conv]", "layers: [stem_conv, block2_residual_conv, block3_sepconv1]"): {
         "ascend": 1, "filter_grid": 1, "gallery": 1, "index": 1,
     },
-    ("layers: [stem_conv, block2_residual_conv]", "layers: [stem_conv]"): {"gallery": 1, "index": 1},
+    ("layers: [stem_conv, block2_residual_conv]", "layers: [stem_conv]"): {"pattern_table": 1, "gallery": 1, "index": 1},
     ("wrong], class: all", "wrong], class: predicted"): {"cam": 3, **AFTER_CAMS},
     ("wrong], class: all", "wrong], class: all, colormap: viridis"): {"overlays": 2, "gallery": 1, "index": 1},
     ("wrong], class: all", "wrong], class: all, scale: set"): {"overlays": 2, "gallery": 1, "index": 1},
@@ -242,7 +258,7 @@ def test_a_change_of_a_setting_reruns_what_it_sets(copy: Project, change: tuple[
 
 def test_another_preset_leaves_the_patterns_of_the_first_alone(copy: Project) -> None:
     copy.edit("config/tiny.yaml", "filters: 3, size: 48", "preset: [textbook, fast], filters: 3, size: 48")
-    assert copy.would_run() == Counter({"ascend": 2, "filter_grid": 2, "gallery": 1, "index": 1})
+    assert copy.would_run() == Counter({"ascend": 2, "filter_grid": 2, **MEASURED, "gallery": 1, "index": 1})
     planned = re.findall(r"^ *rule (?:ascend|filter_grid):\n.*\n +output: (.+)$", copy.run("-n"), re.MULTILINE)
     assert len(planned) == 4
     assert all(f"{copy.study.relative_to(copy.folder)}/filters/net/fast/" in outputs for outputs in planned), planned

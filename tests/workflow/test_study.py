@@ -387,6 +387,8 @@ def test_a_log_and_a_benchmark_for_every_job(finished: Project) -> None:
         "unit_crops",
         "unit_table",
         "strategies",
+        "pattern_paths",
+        "pattern_table",
         "cam",
         "gather_cam",
         "attribution",

@@ -101,6 +101,7 @@
     function matches(k, words, layer, which) {
       if (layer !== "" && whole.layer[k] !== Number(layer)) return false;
       if (which === "dead" && whole.fired[k] !== 0) return false;
+      if ((which === "yes" || which === "no") && whole.trust[k] !== which) return false;
       if (which === "none" && (whole.detects[k] !== "" || whole.fired[k] === 0)) return false;
       if ((which === "concept" || which === "mostly") && whole.detects[k] !== which) return false;
       if (!words.length) return true;
@@ -155,6 +156,35 @@
       return element("figure", {}, svg, element("figcaption", { className: "muted", textContent: `the objective rose from ${short(values[0])} to ${short(values.at(-1))}` }));
     }
 
+    // Whether to believe a pattern, and how like the ways of real pictures its own is, layer by layer.
+    function believed(layer, row, [, trust, words, alike], negative) {
+      const title = { yes: "to be believed", no: "not to be believed" }[trust];
+      const said = element("span", { className: `trust ${trust}` });
+      if (title && !negative) said.append(element("strong", { textContent: title }), ": ");
+      said.append(words);
+      if (negative || !row.way || alike.length < 2 || alike.every((value) => value === null)) return [said];
+      const curves = [["random pictures", row.way[1], "random"], ["best real pictures", row.way[0], "best"], ["the pattern", alike, "own"]];
+      const values = curves.flatMap(([, points]) => points).filter((value) => value !== null);
+      const [low, high] = [Math.min(0, ...values), Math.max(0.1, ...values)];
+      const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+      svg.setAttribute("viewBox", "0 0 100 40");
+      svg.setAttribute("preserveAspectRatio", "none");
+      svg.setAttribute("class", "ways");
+      svg.setAttribute("role", "img");
+      const last = layer.way.length - 1;
+      svg.setAttribute("aria-label", `Likeness to its best real pictures from ${layer.way[0]} to ${layer.way[last]}: ${alike.map(short).join(", ")}`);
+      for (const [, points, kind] of curves) {
+        const line = document.createElementNS("http://www.w3.org/2000/svg", "polyline");
+        const drawn = points.map((value, j) => (value === null ? "" : `${((100 * j) / last).toFixed(1)},${(39 - (38 * (value - low)) / (high - low)).toFixed(1)}`));
+        line.setAttribute("points", drawn.filter(Boolean).join(" "));
+        line.setAttribute("class", kind);
+        svg.append(line);
+      }
+      const key = element("span", { className: "way-key" });
+      for (const [text, , kind] of curves) key.append(element("span", { className: kind, textContent: text }));
+      return [said, svg, element("span", { className: "way-ends" }, element("span", { textContent: layer.way[0] }), element("span", { textContent: layer.way[last] })), key];
+    }
+
     function row2(...cells) {
       return element("tr", {}, ...cells.map((cell, j) => element(j ? "td" : "th", { textContent: cell, scope: j ? undefined : "row" })));
     }
@@ -170,14 +200,23 @@
       parts.push(element("h2", { tabIndex: -1, textContent: `${layer.name} · unit ${whole.unit[k]}` }));
       parts.push(element("p", { className: "verdict-words", textContent: row.words }));
 
-      const pictures = element("div", { className: "unit-patterns" });
+      const pictures = { false: element("div", { className: "unit-patterns" }), true: element("div", { className: "unit-patterns" }) };
       for (const entry of row.patterns) {
-        const caption = element("figcaption", { className: "muted" }, layer.presets[entry[0]].name + (entry[3] ? " (dead)" : ""));
-        pictures.append(element("figure", {}, pattern(k, row, entry, Math.min(224, 2 * side)), caption));
+        const { name: preset, negative } = layer.presets[entry[0]];
+        const measured = (row.measured || []).find((each) => each[0] === entry[0]);
+        const caption = element("figcaption", { className: "muted" }, preset + (entry[3] ? " (dead)" : ""));
+        if (measured) caption.append(...believed(layer, row, measured, negative));
+        pictures[negative].append(element("figure", {}, pattern(k, row, entry, Math.min(224, 2 * side)), caption));
       }
-      if (row.rise) pictures.append(curve(row.rise));
+      if (row.rise) pictures.false.append(curve(row.rise));
       if (row.patterns.length) {
-        parts.push(element("h3", { textContent: "The picture that makes it answer most" }), pictures);
+        if (pictures.false.children.length) parts.push(element("h3", { textContent: "The picture that makes it answer most" }));
+        if (row.way) parts.push(element("p", { className: "muted", textContent: "Curves: how like its best real pictures each layer on the way to it treats a picture." }));
+        if (pictures.false.children.length) parts.push(pictures.false);
+        if (pictures.true.children.length) {
+          parts.push(element("h3", { textContent: "The picture that silences it" }));
+          parts.push(element("p", { className: "muted", textContent: "What it answers least to, before the activation that hides how far below zero it is." }), pictures.true);
+        }
         if (layer.page) parts.push(element("p", { className: "muted" }, element("a", { href: `${layer.page}#f${whole.unit[k]}`, textContent: `all patterns of ${layer.name}` })));
       }
       if (layer.crops && row.shown.length) {

@@ -54,6 +54,24 @@ def test_the_page_and_the_table_beside_it(results: Path) -> None:
     assert place.name in model and "3 of 29 units detect a concept" in model
 
 
+def test_which_patterns_to_believe_is_told_where_it_was_measured(results: Path) -> None:
+    config = units_fixture.add_units(results)
+    units_fixture.add_measured(results)
+    (found,) = collect(results, config).models[0].units
+    assert found.columns["trust"][:4] == ["yes", "no", "yes", "no"] and found.columns["trust"][17] is None
+    place, trust, words, alike = found.columns["measured"][1][0]
+    assert (place, trust, alike) == (0, "no", [0.25, None]) and "of what it does to the best real picture" in words
+    assert found.columns["way"][1] == [[0.5, 0.5], [0.0, 0.0]] and found.columns["way"][17] is None
+    assert found.ways["conv1"] == [units_fixture.HOSTILE, "conv1"]
+    build_gallery(results, config, results / "gallery" / "index.html")
+    (place,) = (results / "gallery").glob("units_*.html")
+    page = place.read_text(encoding="utf-8")
+    assert "Which patterns to believe" in page and "patterns.csv" in page
+    # Without patterns nothing is said of them.
+    (plain,) = collect(results, config | {"filters": {}}).models[0].units
+    assert set(plain.columns["trust"]) == {None} and plain.patterns is None
+
+
 def test_the_same_results_give_the_same_bytes_and_what_is_not_asked_for_any_more_goes(results: Path) -> None:
     config, out = units_fixture.add_units(results), results / "gallery" / "index.html"
 

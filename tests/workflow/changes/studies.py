@@ -92,6 +92,20 @@ layers:
       coarse_size: 16
       coarse_steps: 1
 
+# Pictures of several things at once.
+objectives:
+  seed: 3
+  models: {net: {source: file, path: user/net.keras, image_size: 32, classes: [a, b]}}
+  image_sets: {}
+  filters:
+    net:
+      layers: [conv1]
+      filters: 2
+      size: 24
+      steps: 2
+      crop: 2
+      objectives: {two: {layer: conv1, filters: [0, 1]}}
+
 # What filters look for, in words.
 words:
   seed: 8
