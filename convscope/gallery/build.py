@@ -13,6 +13,7 @@ from convscope.gallery.heatmaps import Heatmaps
 from convscope.gallery.image_data import FIRST, IN_THE_PAGE, heatmap_columns, page_columns, slots, summary
 from convscope.gallery.image_pages import ImagePage, ImagePages, image_pages
 from convscope.gallery.names import link, slug
+from convscope.gallery.one_scale import as_json, one_scale
 from convscope.gallery.predictions import prediction_table
 from convscope.gallery.reason_tables import WHOLE as REASON_COLUMNS
 from convscope.gallery.reason_tables import about as about_reasons
@@ -216,6 +217,8 @@ def _image_pages(site: Site, every: dict[str, tuple[ImagePages, ...]]) -> None:
             data = _image_table(
                 site, model, pages, {image.id: elsewhere(model, pages, image) for image in pages.images}, large
             )
+            # Of a large set there is one page for all, and no room in it for all maps.
+            scales = {} if large else one_scale(model, pages)
             for image, place in list(zip(pages.images, pages.places(), strict=True))[: 1 if large else None]:
                 parts = ("image", model.name, pages.image_set, *(() if large else (image.id,)))
                 site.render(
@@ -228,6 +231,7 @@ def _image_pages(site: Site, every: dict[str, tuple[ImagePages, ...]]) -> None:
                     elsewhere=elsewhere(model, pages, image),
                     large=large,
                     data=data,
+                    scales=as_json(scales[image.id]) if scales.get(image.id) else "",
                 )
 
 

@@ -21,7 +21,7 @@ HERE = Path(__file__).parent
 STATIC = (
     "gallery.css",
     *("gallery.js", "compare.js", "data.js", "virtual.js", "cards.js", "images.js", "image.js"),
-    *("predictions.js", "watching.js", "units.js", "reasons.js"),
+    *("predictions.js", "watching.js", "units.js", "reasons.js", "scales.js"),
 )
 _PAGES = (
     "model_*.html",

@@ -27,11 +27,15 @@ def area_means(maps: np.ndarray, shape: tuple[int, int]) -> NDArray[np.float64]:
     return np.asarray(rows @ np.asarray(maps, np.float64) @ columns.T)
 
 
+def heat_of(method: str, raw: np.ndarray) -> NDArray[np.float64]:
+    """One value a pixel of a method's raw maps: (N, h, w[, C]) -> (N, h, w)."""
+    known = ATTRIBUTIONS.get(method)
+    return np.asarray(heat(raw, known.signed if known else False), np.float64)
+
+
 def evidence(method: str, raw: np.ndarray) -> NDArray[np.float64]:
     """What of a method's raw maps speaks for the class: (N, h, w[, C]) -> (N, h, w), 0 or more; a map that is not finite is 0."""
-    known = ATTRIBUTIONS.get(method)
-    values = np.asarray(heat(raw, known.signed if known else False), np.float64)
-    values = np.maximum(values, 0)
+    values = np.maximum(heat_of(method, raw), 0)
     whole: NDArray[np.bool_] = np.asarray(np.isfinite(values).all(axis=(1, 2)))
     return np.where(whole[:, None, None], values, 0.0)
 
