@@ -1,4 +1,4 @@
-"""Make the pictures of the README and of docs/ from finished studies: `python docs/make_pictures.py` (needs chromium for one of them).
+"""Make the pictures of the README and of docs/ from finished studies: `python docs/make_pictures.py` (needs chromium for some).
 
 The default study must be there; `config/cheat.yaml`, `config/segmentation.yaml`, `config/architectures.yaml` and a study with the
 real Xception give pictures where they are.
@@ -9,7 +9,9 @@ import io
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -20,6 +22,8 @@ FILTER_LAYERS = [
     ("convnet", "conv2"), ("convnet", "conv3"), ("convnet", "conv4"), ("mini_xception", "block2_sepconv2"),
 ]  # fmt: skip
 ROW = 8
+# Of three depths; the last is shown large.
+UNITS = ("convnet_test", ("conv2/5", "conv3/17", "conv5/12"))
 PRESETS = ("sharp", "fast", "textbook")
 PRESET_LAYERS = ("block4_sepconv2", "block8_sepconv1", "block13_sepconv1")
 
@@ -54,22 +58,48 @@ def save(picture: Image.Image, name: str, width: int = 1000) -> None:
     picture.convert("RGB").save(DOCS / name, quality=88)
 
 
-def screenshot(name: str) -> None:
-    """The gallery's first page in a wide window."""
+@contextlib.contextmanager
+def browser() -> Iterator[Any]:
+    """A browser that sees the gallery."""
     from playwright.sync_api import sync_playwright
 
-    browser_path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if browser_path is None:
-        sys.exit("no chromium found: the picture of the gallery was not made")
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        sys.exit("no chromium found: the pictures of the gallery were not made")
     with sync_playwright() as playwright:
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        browser = playwright.chromium.launch(executable_path=browser_path, args=arguments)
-        page = browser.new_page(viewport={"width": 1200, "height": 900})
-        page.goto((STUDY / "gallery" / "index.html").as_uri())
-        page.wait_for_load_state("load")
-        shot = page.screenshot()
-        browser.close()
-    save(Image.open(io.BytesIO(shot)), name)
+        opened = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield opened
+        opened.close()
+
+
+def seen(window: Any, address: str, width: int, height: int = 900, part: str = "") -> Image.Image:
+    """A page of the gallery in a window so wide, or one part of it."""
+    page = window.new_page(viewport={"width": width, "height": height})
+    page.goto((STUDY / "gallery").as_uri() + "/" + address)
+    page.wait_for_load_state("load")
+    if part:
+        page.locator(part).wait_for(state="visible")
+        page.wait_for_load_state("networkidle")
+    shot = page.locator(part).screenshot() if part else page.screenshot()
+    page.close()
+    return Image.open(io.BytesIO(shot)).convert("RGB")
+
+
+def gallery_pictures() -> None:
+    """The gallery's first page, the page of a unit, and those of three depths beside each other."""
+    with browser() as window:
+        save(seen(window, "index.html", 1200), "gallery.jpg")
+        units = [f"units_{UNITS[0]}.html#{unit}" for unit in UNITS[1]]
+        save(seen(window, units[-1], 1100, part="#unit"), "unit.jpg", 1100)
+        narrow = [seen(window, unit, 460, part="#unit") for unit in units]
+    height = min(1500, *(picture.height for picture in narrow))
+    canvas = Image.new("RGB", (sum(picture.width + 12 for picture in narrow) - 12, height), "white")
+    left = 0
+    for picture in narrow:
+        canvas.paste(picture, (left, 0))
+        left += picture.width + 12
+    save(canvas, "units.jpg", 1300)
 
 
 def notebook_pictures() -> None:
@@ -110,7 +140,7 @@ def main() -> None:
     save(whole.crop((0, 0, whole.width, whole.height * 47 // 100)), "why_cat.jpg", 1106)
     sheets = sorted((STUDY / "activations" / "convnet" / "one_cat" / "sheets").glob("*/*_conv2.png"))
     save(Image.open(sheets[0]), "activations.jpg")
-    screenshot("gallery.jpg")
+    gallery_pictures()
     cheat = ROOT / "results" / "cheat" / "attributions"
     if cheat.is_dir():
         # The same cat, in the garden that the cheating model takes for a dog, explained for it and for the honest one.
