@@ -8,7 +8,7 @@ a and b has t^2 = 6 (1/a + 1/b)^2 / (1/a^2 + 1/b^2) <= 12, with equality at a = 
 
 Groups were cut where a gap is, and in any sample some gap is the widest: at a place that was given beforehand an even spread hardly
 comes apart, at its widest gap it often does. So what is compared with is the largest t of all places where an even spread could be
-cut.
+cut to leave no more than twice as many on the smaller side.
 
 The line is found on half of the maps, and the others are laid on it: a line that was chosen to part some maps always parts them. It is
 found on those of each group that lie next to the other one: of spots that wander far, all but those at the border are as far away
@@ -25,6 +25,8 @@ from numpy.typing import NDArray
 LEVEL = 0.01
 # Of the smaller side, the share that lies next to the border; of at least and at most so many maps, for the line of at least so many.
 _NEAR, _LEAST, _MOST, _LEAST_ENDS = 0.25, 6, 100, 4
+# Cuts that leave up to twice as many on the smaller side lie in so many times as many places, at both ends.
+_ENDS = 4
 _SPLITS, _DRAWS, _AT_ONCE = 5, 2000, 2**19
 
 
@@ -76,7 +78,7 @@ def _p_value(place: np.ndarray) -> float:
     if near < 2:
         return 1.0
     found = _come_apart(np.concatenate([-low[:near][::-1], high[:near]]))
-    drawn = _even(near, _rounded(len(place)))
+    drawn = _even(near, _rounded(min(len(place), _ENDS * smaller)))
     return float((1 + len(drawn) - np.searchsorted(drawn, found)) / (1 + len(drawn)))
 
 
