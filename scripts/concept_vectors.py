@@ -22,10 +22,10 @@ def main(args: argparse.Namespace) -> None:
     from convscope.storage.identity import pictures_identity
     from convscope.storage.prefetch import ahead
     from convscope.storage.tables import read_rows, write_table
-    from convscope.vectors.examples import masked_concepts, own_concept, random_crops, random_pictures
+    from convscope.vectors.examples import as_many, masked_concepts, own_concept, random_crops, random_pictures
     from convscope.vectors.names import LAST
     from convscope.vectors.report import FoundRow, VectorRow, adjusted
-    from convscope.vectors.selection import chosen_classes, spread_rows
+    from convscope.vectors.selection import chosen_classes, content_of, spread_rows, without_copies
 
     spec = ModelSpec.load(args.spec)
     settings = json.loads(args.settings)
@@ -54,9 +54,12 @@ def main(args: argparse.Namespace) -> None:
     found_masks = gathered(named, ahead(look, range(len(rows)), args.threads, depth=2 * args.threads), len(rows), size)
 
     # Whole pictures: of the set, of the user's own concepts, and random ones.
-    own = {name: spread_rows(read_rows(path), settings["examples"]) for name, path in map(_named, args.own)}
-    pool = read_rows(args.random) if args.random else rows
-    pool = spread_rows(pool, settings["random_sets"] * settings["examples"]) if own else []
+    own = {
+        name: spread_rows(without_copies(read_rows(path)), settings["examples"]) for name, path in map(_named, args.own)
+    }
+    taken = {content_of(row) for some in own.values() for row in some}
+    pool = without_copies(read_rows(args.random) if args.random else rows, taken) if own else []
+    pool = spread_rows(pool, settings["random_sets"] * settings["examples"])
     places = {row["path"]: place for place, row in enumerate(rows)}
     whole = list(rows)
     for row in [row for some in (*own.values(), pool) for row in some]:
@@ -75,10 +78,14 @@ def main(args: argparse.Namespace) -> None:
         for share in sorted({concept.share for concept in concepts if concept.enough and concept.kind != "own"})
     }
     if own:
-        taken = {row["path"] for some in own.values() for row in some}
-        randoms[1.0] = random_pictures(
-            [places[row["path"]] for row in pool if row["path"] not in taken], spec.input_size, **asked
-        )
+        randoms[1.0] = random_pictures([places[row["path"]] for row in pool], spec.input_size, **asked)
+        used = randoms[1.0].windows.shape[1]
+        if used < min(settings["examples"], max(map(len, own.values()))):
+            say(
+                f"your own concepts are told from {len(pool)} random pictures, which is few: {used} examples of each are used; name "
+                f"an image set of more at {key}.random"
+            )
+    concepts = as_many(concepts, randoms)
 
     from convscope.models.load import load_model
     from convscope.vectors.layer import Asked, Shown
@@ -86,6 +93,8 @@ def main(args: argparse.Namespace) -> None:
     from convscope.vectors.study import found_of_layer, vectors_of_layer
     from convscope.vectors.windows import grid_windows
 
+    first: dict[str, int] = {}
+    same = np.array([first.setdefault(content_of(row), place) for place, row in enumerate(whole)], np.int64)
     network, spec = load_model(args.model, args.spec)
     if settings["layers"] == LAST:
         layers = [{"name": LAST, "relu": ""}]
@@ -116,7 +125,7 @@ def main(args: argparse.Namespace) -> None:
             cut = CutNetwork(network, spec, layer_to_cut(network, row["name"], row["relu"], spec.input_size))
             name = cut.cut if row["name"] == LAST else row["name"]
             names.append(name)
-            one = Asked(cut, spec, Shown(pixels, boxes), settings["pooled"], progress.step)
+            one = Asked(cut, spec, Shown(pixels, boxes, same), settings["pooled"], progress.step)
             predicted, _, gradients = one.gradients()
             if classes is None:
                 classes = chosen_classes(spec, predicted, settings["classes"], f"{key}.classes")

@@ -15,6 +15,8 @@ from convscope.strategies.grids import area_means
 BORDER = "border"
 # A concept is told where the heat is on it so much more than chance, by so many standard errors of the mean over the pictures.
 _TIMES, _SURE = 1.5, 3.0
+# Beside the object it is where that has so little of what chance gives it, as surely: of thousands of pictures any difference is sure.
+_BESIDE = 0.8
 TELLS = 5  # of fewer pictures nothing is told
 # A corner is a fifth of both sides; it is told of where it holds a tenth of the heat and three times its area, the border where it
 # holds half of the heat and one and a half times its area.
@@ -117,7 +119,7 @@ def warnings_of(found: Inside | None, grids: np.ndarray, members: NDArray[np.int
     for kind, name in zip(found.kinds, found.names, strict=True) if found else ():
         if found and (kind, name) == ("part", OBJECT):
             heat, area, sure = _more(found, members, found.names.index(OBJECT))
-            if sure <= -_SURE:
+            if sure <= -_SURE and heat <= _BESIDE * area:
                 told.append(f"beside the object: {heat:.0%} of the heat is on it, which is {area:.0%} of the picture")
     mean = np.asarray(grids[members], np.float64).mean(axis=0)
     if corner := _corner(mean):

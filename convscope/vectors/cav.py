@@ -16,6 +16,10 @@ _HELD_OUT = 1 / 3
 _MOST_STEPS = 50
 
 
+class FewPicturesError(ValueError):
+    """Examples are of too few pictures for some to be held out."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Cav:
     """A CAV as a sum of examples.
@@ -49,7 +53,7 @@ def learn(
         rng: tells which pictures are held out.
 
     Raises:
-        ValueError: the examples are of too few pictures for both parts to have both kinds.
+        FewPicturesError: the examples are of too few pictures for both parts to have both kinds.
     """
     rows = np.concatenate([concept, others])
     truth = np.repeat([1, 0], [len(concept), len(others)])
@@ -121,5 +125,5 @@ def _held_out(sources: NDArray[np.int64], truth: NDArray[np.int64], rng: np.rand
         if not lacking:
             break
     if any((tested[truth == kind].all() or not tested[truth == kind].any()) for kind in (0, 1)):
-        raise ValueError("examples of too few pictures")
+        raise FewPicturesError("examples of too few pictures")
     return tested

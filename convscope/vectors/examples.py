@@ -75,6 +75,17 @@ def own_concept(name: str, pictures: Sequence[int], size: tuple[int, int], count
     return Concept(name, "own", windows, 1.0, len(chosen))
 
 
+def as_many(concepts: Sequence[Concept], randoms: Mapping[float, RandomSets]) -> list[Concept]:
+    """The same with no more examples than a random set of their share has: the others are not looked at, and are not told of."""
+    found = []
+    for concept in concepts:
+        if concept.share in randoms:
+            windows = concept.windows[: randoms[concept.share].windows.shape[1]]
+            concept = dataclasses.replace(concept, windows=windows, sources=len(np.unique(windows[:, 0])))
+        found.append(concept)
+    return found
+
+
 def random_crops(
     boxes: NDArray[np.integer], share: float, size: tuple[int, int], sets: int, count: int, seed: int
 ) -> RandomSets:

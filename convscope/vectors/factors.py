@@ -16,6 +16,10 @@ _PENALTY = 0.01
 _STEPS = 400
 
 
+class BelowZeroError(ValueError):
+    """A layer answers with numbers below 0, which parts that add up cannot make up."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Bank:
     """The concepts of a class at a layer.
@@ -43,10 +47,10 @@ def bank_of(answers: NDArray[np.float32], count: int, seed: int) -> Bank:
         The concepts, in no order; fewer where some come to nothing. None where nothing answers.
 
     Raises:
-        ValueError: an answer is below 0.
+        BelowZeroError: an answer is below 0.
     """
     if (answers < 0).any():
-        raise ValueError("answers below 0")
+        raise BelowZeroError("answers below 0")
     live = np.flatnonzero(answers.max(axis=0, initial=0) > 0)
     most = min(count, len(answers), len(live))
     scale = float(answers[:, live].mean()) if most else 0.0

@@ -11,9 +11,10 @@ from convscope.errors import UserError
 from convscope.models.spec import ModelSpec
 from convscope.units.overlaps import Masks, Overlaps
 from convscope.units.results import Dissected
+from convscope.vectors.cav import FewPicturesError
 from convscope.vectors.craft import Importance, importance
 from convscope.vectors.examples import Concept, RandomSets, pixels_of
-from convscope.vectors.factors import amounts, bank_of
+from convscope.vectors.factors import BelowZeroError, amounts, bank_of
 from convscope.vectors.network import CutNetwork
 from convscope.vectors.sobol import designs
 from convscope.vectors.store import Found
@@ -35,10 +36,12 @@ class Shown:
     Attributes:
         pixels: (H, W, C) each, fitted; those of the image set first, then the user's own and the random ones.
         boxes: (N, 4), of those of the set, what is no padding: see `windows.random_windows`.
+        same: of each picture the first that has the same content; None where all differ.
     """
 
     pixels: Sequence[NDArray[np.generic]]
     boxes: NDArray[np.int64]
+    same: NDArray[np.int64] | None = None
 
 
 class Asked:
@@ -128,7 +131,9 @@ class Asked:
                     f"'{self.network.cut}'; leave pooled: false out, or take fewer random_sets or examples"
                 )
             activations = self.answers(windows)
-            examples = Examples(activations, windows[:, 0], gradients, seed)
+            same = self._shown.same
+            sources = windows[:, 0] if same is None else same[windows[:, 0]]
+            examples = Examples(activations, sources, gradients, seed)
             rows = np.split(np.arange(len(windows)), np.cumsum([len(part) for part in parts])[:-1])
             random_rows = list(rows[0].reshape(count, size))
             by_size: dict[int, list[Runs]] = {}
@@ -138,7 +143,7 @@ class Asked:
                     if len(own) not in by_size:
                         by_size[len(own)] = random_concepts(examples, random_rows, len(own))
                     runs = against_random(examples, own, random_rows)
-                except ValueError:  # of too few pictures
+                except FewPicturesError:
                     continue
                 found[k] = judged(runs, by_size[len(own)], sets.overlap)
                 vectors[k] = _direction(examples, activations, own, random_rows)
@@ -161,7 +166,7 @@ class Asked:
             The concepts, and the relative error of what they make up of the crops.
 
         Raises:
-            ValueError: the layer answers with numbers below 0.
+            BelowZeroError: the layer answers with numbers below 0.
         """
         windows = grid_windows(self._shown.boxes[pictures], share, self._spec.input_size)
         windows[:, 0] = pictures[windows[:, 0]]
@@ -176,7 +181,7 @@ class Asked:
             pixels = np.stack([self._shown.pixels[row] for row in rows])
             answers, scores = self.network(self._spec.preprocess(pixels))
             if (answers < 0).any():
-                raise ValueError("answers below 0")
+                raise BelowZeroError("answers below 0")
             maps[start : start + size] = amounts(answers, bank.parts)
             for place, row in enumerate(rows):
                 if row in asked and len(bank.parts):

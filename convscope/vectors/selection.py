@@ -1,6 +1,6 @@
 """Which pictures and classes are looked at."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -17,6 +17,23 @@ def spread_rows(rows: Sequence[Row], most: int) -> list[Row]:
     if len(rows) <= most:
         return list(rows)
     return [rows[place] for place in np.linspace(0, len(rows) - 1, most).round().astype(int)]
+
+
+def content_of(row: Mapping[str, str]) -> str:
+    """What two rows have in common that are of the same picture under two names: its digest."""
+    return row["sha256"] or row["path"]
+
+
+def without_copies(rows: Sequence[Row], but: Iterable[str] = ()) -> list[Row]:
+    """Of rows of a table the first of each content, but for those of some contents."""
+    known = set(but)
+    found = []
+    for row in rows:
+        content = content_of(row)  # type: ignore[arg-type]
+        if content not in known:
+            found.append(row)
+        known.add(content)
+    return found
 
 
 def chosen_classes(

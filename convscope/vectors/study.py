@@ -13,6 +13,7 @@ from convscope.storage import store
 from convscope.units.results import Dissected
 from convscope.units.words import Label, label_of
 from convscope.vectors.examples import Concept, RandomSets
+from convscope.vectors.factors import BelowZeroError
 from convscope.vectors.layer import Asked, like_masks
 from convscope.vectors.report import FoundRow, VectorRow, vector_rows
 from convscope.vectors.store import Found, write_field, write_found, write_vectors
@@ -94,10 +95,12 @@ def found_of_layer(
             found, error = asked.found(
                 pictures, index, settings["found"], settings["crop"], settings["base_points"], seed
             )
-        except ValueError:
+        except BelowZeroError:
             reason = "it answers with numbers below 0; name a layer with a ReLU behind it"
             say(f"no concepts are found at layer '{layer}': {reason}")
             group.attrs["refused"] = reason
+            # Those of classes before it that hardly answered would be drawn, and be in no table.
+            group.pop("found", None)
             return []
         inner = group.create_group(f"found/{index:05d}")
         write_found(inner, found)

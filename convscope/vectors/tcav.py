@@ -24,11 +24,13 @@ class Runs:
     Attributes:
         accuracy: (runs,), of the held-out examples.
         scores: (runs, classes), share of a class's pictures whose derivative is above 0.
+        falling: (runs, classes), share whose derivative is below 0. Where the gradient is gone neither rises.
         sensitivity: (runs, classes), mean derivative over the mean length of the gradient, -1..1.
     """
 
     accuracy: NDArray[np.float64]
     scores: NDArray[np.float64]
+    falling: NDArray[np.float64]
     sensitivity: NDArray[np.float64]
 
 
@@ -87,16 +89,17 @@ class Examples:
 
     def said(self, cavs: Sequence[Cav]) -> Runs:
         """What CAVs say of every class."""
-        scores, sensitivity = np.zeros((2, len(cavs), len(self._along)))
+        scores, falling, sensitivity = np.zeros((3, len(cavs), len(self._along)))
         for run, cav in enumerate(cavs):
             for number, along in enumerate(self._along):
                 derivatives = along[:, cav.rows] @ cav.weights
                 if len(derivatives):
                     scores[run, number] = (derivatives > 0).mean()
+                    falling[run, number] = (derivatives < 0).mean()
                     sensitivity[run, number] = derivatives.mean()
         with np.errstate(invalid="ignore", divide="ignore"):
             relative = np.where(self._lengths > 0, sensitivity / self._lengths, 0.0)
-        return Runs(np.array([cav.accuracy for cav in cavs]), scores, relative)
+        return Runs(np.array([cav.accuracy for cav in cavs]), scores, falling, relative)
 
 
 def against_random(examples: Examples, concept: NDArray[np.int64], sets: Sequence[NDArray[np.int64]]) -> Runs:
@@ -120,12 +123,13 @@ def random_concepts(examples: Examples, sets: Sequence[NDArray[np.int64]], size:
     found = []
     for of_set in places:
         runs, signs = (np.array(column) for column in zip(*of_set, strict=True))
-        scores = said.scores[runs]
+        scores, falling = said.scores[runs], said.falling[runs]
         turned = signs[:, None] < 0
         found.append(
             Runs(
                 said.accuracy[runs],
-                np.where(turned, 1 - scores, scores),
+                np.where(turned, falling, scores),
+                np.where(turned, scores, falling),
                 said.sensitivity[runs] * signs[:, None],
             )
         )

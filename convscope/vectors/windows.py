@@ -82,7 +82,7 @@ def _starts(first: int, end: int, length: int, whole: int) -> list[int]:
 
 
 def concept_windows(masks: NDArray[np.bool_], size: tuple[int, int], count: int) -> tuple[Windows, float]:
-    """Windows that a concept fills: one of each picture that has it first, then further ones.
+    """Windows that a concept fills: one of each picture that has it first, then further ones; of many pictures evenly spread ones.
 
     Their side is the largest of `SIDES` at which the fullest windows of most pictures are full; of a concept that is small
     everywhere (eyes), the smallest. Of equally full windows it is the one with the concept in its middle.
@@ -107,16 +107,18 @@ def concept_windows(masks: NDArray[np.bool_], size: tuple[int, int], count: int)
         _peaks(masks[image], plane, share, _AS_FULL * typical) for image, plane in zip(some, fullness, strict=True)
     ]
     height, width = window_size(share, size)
-    found = []
+    found: list[tuple[int, ...]] = []
     for turn in range(max(map(len, ranked))):
-        for image, places in zip(some, ranked, strict=True):
-            if turn < len(places):
-                y, x = (
-                    round(place * whole / cells)
-                    for place, whole, cells in zip(places[turn], size, masks.shape[1:], strict=True)
-                )
-                found.append((image, min(y, size[0] - height), min(x, size[1] - width), height, width))
-    return np.array(found[:count], np.int32).reshape(-1, 5), share
+        having = [(image, places[turn]) for image, places in zip(some, ranked, strict=True) if turn < len(places)]
+        # Sets are often sorted by class: the first pictures would make the concept look like their class.
+        left = min(count - len(found), len(having))
+        for at in np.linspace(0, len(having) - 1, left).round().astype(int) if having else ():
+            image, cell = having[at]
+            y, x = (
+                round(place * whole / cells) for place, whole, cells in zip(cell, size, masks.shape[1:], strict=True)
+            )
+            found.append((int(image), min(y, size[0] - height), min(x, size[1] - width), height, width))
+    return np.array(found, np.int32).reshape(-1, 5), share
 
 
 def _filled(masks: NDArray[np.bool_], share: float) -> tuple[float, list[NDArray[np.float64]], float]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from convscope.strategies import kinds as module
-from convscope.strategies.apart import LEVEL, _come_apart, _even, two_kinds
+from convscope.strategies.apart import LEVEL, _come_apart, _even, _largest, two_kinds
 from convscope.strategies.kinds import kinds, neighbour_graph
 from tests.unit.strategies.planted import MIDDLE, mixed, points_of, spots
 
@@ -44,6 +44,19 @@ def test_one_kind_is_not_cut(count: int) -> None:
     }.items():
         found = kinds(points_of(maps))
         assert found.count == 1 and found.chance > LEVEL and not found.labels.any(), name
+
+
+def test_the_widest_gap_of_one_kind_is_no_proof_of_two() -> None:
+    """Any sample has a widest gap, where it is cut: as if cut anywhere, 8 of these 40 sets on a line were told to be two kinds."""
+    y, x = (np.mgrid[0:20, 0:20] + 0.5) / 20
+    told = []
+    for spread, count in ((0.1, 60), (0.07, 60)):
+        for seed in range(20):
+            random = np.random.default_rng(seed)
+            middle = random.uniform(0.1, 0.9, (count, 1, 1))
+            maps = np.exp(-((x - middle) ** 2 + (y - 0.5) ** 2) / (2 * spread**2))
+            told.append(kinds(points_of(maps + random.uniform(0, 0.1, maps.shape))).count > 1)
+    assert sum(told) <= 2
 
 
 def test_shuffled_pixels_would_cut_what_wanders() -> None:
@@ -86,7 +99,12 @@ def test_how_far_halves_come_apart_by_hand() -> None:
     # Halves 0, 2 and 8, 10: means 1 and 9, each with a variance of 1.
     assert _come_apart(np.array([0.0, 2, 8, 10])) == pytest.approx(8)
     # Of an even density without end it is the root of 12; few draws come further apart.
-    assert np.median(_even(100)) == pytest.approx(np.sqrt(12), rel=0.02)
+    assert np.median(_even(100, 200)) == pytest.approx(np.sqrt(12), rel=0.02)
+    # Where an even spread may be cut anywhere, it comes apart more.
+    assert np.median(_even(6, 60)) > 1.5 * np.median(_even(6, 12))
+    places = np.sort(np.random.default_rng(0).uniform(-1, 1, (3, 30)), axis=1)
+    by_hand = [max(float(_come_apart(row[k : k + 8])) for k in range(23)) for row in places]
+    np.testing.assert_allclose(_largest(places, 4), by_hand)
     assert two_kinds(np.zeros((3, 2)), np.ones((50, 2))) == 1.0
     assert two_kinds(np.zeros((30, 2)), np.zeros((30, 2))) == 1.0, "all the same"
 

@@ -8,11 +8,13 @@ import pytest
 from convscope.concepts.masks import Concept, ConceptMasks, packed
 from convscope.errors import UserError
 from convscope.models.spec import ModelSpec
+from convscope.vectors import layer as module
 from convscope.vectors.examples import masked_concepts, random_crops
+from convscope.vectors.factors import BelowZeroError
 from convscope.vectors.layer import Asked, Shown, like_masks
 from convscope.vectors.network import CutNetwork, layer_to_cut
 from convscope.vectors.report import adjusted
-from convscope.vectors.selection import chosen_classes, spread_rows
+from convscope.vectors.selection import chosen_classes, spread_rows, without_copies
 from convscope.vectors.study import found_of_layer, vectors_of_layer
 
 SIDE, COUNT, SQUARE = 24, 30, 10
@@ -149,3 +151,42 @@ def test_few_pictures_and_classes() -> None:
     with pytest.raises(UserError, match="did you mean 'warm'"):
         chosen_classes(spec(), np.array([1, 1, 1]), ["wram"], "k")
     assert spread_rows(list(range(10)), 4) == [0, 3, 6, 9] and spread_rows([1], 4) == [1]
+
+
+def test_of_a_picture_that_is_there_twice_no_copy_is_held_out_of_the_other(monkeypatch) -> None:
+    rows = [{"path": f"{name}.png", "sha256": digest} for name, digest in zip("abcd", ("1", "2", "1", ""), strict=True)]
+    assert [row["path"] for row in without_copies(rows)] == ["a.png", "b.png", "d.png"]
+    assert [row["path"] for row in without_copies(rows, ["1"])] == ["b.png", "d.png"]
+    asked, masks, boxes = asked_of(network(), spec())
+    asked._shown = Shown(asked._shown.pixels, boxes, np.arange(COUNT) // 2)
+    seen = []
+    monkeypatch.setattr(module, "Examples", lambda activations, sources, *rest: seen.append(sources) or 1 / 0)
+    concepts = masked_concepts(masks, (SIDE, SIDE), 12)
+    randoms = {each.share: random_crops(boxes, each.share, (SIDE, SIDE), 5, 12, 1) for each in concepts}
+    with pytest.raises(ZeroDivisionError):
+        asked.tested(concepts, randoms, [], 1)
+    assert set(seen[0].tolist()) == set(range(COUNT // 2))
+
+
+def test_a_layer_is_refused_whole_and_for_that_reason_alone(tmp_path, monkeypatch) -> None:
+    asked, masks, _ = asked_of(network(), spec())
+    settings = {"found": 2, "crop": 0.5, "base_points": 8}
+    classes = [(1, np.arange(9)), (0, np.arange(9))]
+    real = asked.found
+
+    def fails(error: Exception):
+        def found(pictures, target, *rest):
+            if target == 0:
+                raise error
+            return real(pictures, target, *rest)
+
+        monkeypatch.setattr(asked, "found", found)
+
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        fails(BelowZeroError("answers below 0"))
+        group = file.create_group("a")
+        assert found_of_layer(group, "planted", asked, masks, classes, settings, 1) == []
+        assert "refused" in group.attrs and "found" not in group
+        fails(ValueError("something else"))
+        with pytest.raises(ValueError, match="something else"):
+            found_of_layer(file.create_group("b"), "planted", asked, masks, classes, settings, 1)

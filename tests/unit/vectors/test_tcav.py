@@ -121,6 +121,20 @@ def test_crops_of_a_picture_are_held_out_together() -> None:
         _held_out(np.zeros(8, int), truth[:8], np.random.default_rng(1))
 
 
+def test_pictures_without_a_gradient_rise_towards_nothing() -> None:
+    """Of a head with a closed ReLU: they were counted as rising towards every vector that was turned round."""
+    rng = np.random.default_rng(0)
+    drawn = rng.normal(size=((SETS + 1) * SIZE, 6)).astype(np.float32)
+    drawn[:SIZE, 0] += 6
+    gradients = np.zeros((20, 6), np.float32)
+    gradients[:5, 0] = 1
+    examples = Examples(drawn, np.arange(len(drawn)), [gradients], 0)
+    rows = list(np.arange(len(drawn)).reshape(SETS + 1, SIZE))
+    found = judged(against_random(examples, rows[0], rows[1:]), random_concepts(examples, rows[1:], SIZE))
+    # A quarter can rise or fall.
+    assert found.score[0] == 0.25 and found.score_random[0] == 0.125
+
+
 def test_holm_by_hand() -> None:
     np.testing.assert_allclose(
         holm(np.array([0.01, np.nan, 0.04, 0.03, 0.6])), [0.04, np.nan, 0.09, 0.09, 0.6], equal_nan=True

@@ -3,7 +3,7 @@
 import numpy as np
 
 from convscope.concepts.masks import Concept, ConceptMasks, packed
-from convscope.vectors.examples import masked_concepts, own_concept, random_crops, random_pictures
+from convscope.vectors.examples import as_many, masked_concepts, own_concept, random_crops, random_pictures
 from convscope.vectors.windows import SIDES, concept_windows, crop, grid_windows, random_windows
 
 SIZE = (60, 48)
@@ -29,6 +29,16 @@ def test_a_large_concept_has_large_windows_and_one_that_is_nowhere_has_none() ->
     assert share == SIDES[-1] and len(windows) == 3 and windows[:2, 0].tolist() == [0, 1]
     assert all(masks[n, t : t + h, x : x + w].mean() > 0.8 for n, t, x, h, w in windows[:2].tolist())
     assert len(concept_windows(np.zeros((2, 60, 48), bool), SIZE, 3)[0]) == 0
+
+
+def test_of_many_pictures_the_examples_are_of_all_and_not_of_the_first() -> None:
+    """Sets are sorted by class: the examples of what is in all pictures were of the first class alone, and so was the vector."""
+    masks = np.zeros((100, 40, 40), bool)
+    masks[:, 10:30, 10:30] = True
+    assert concept_windows(masks, (40, 40), 10)[0][:, 0].tolist() == list(range(0, 100, 11))
+    masks[::2, 2:6, 2:6] = masks[::2, 34:38, 34:38] = True
+    windows = concept_windows(masks[:4], (40, 40), 7)[0]
+    assert sorted(windows[:4, 0].tolist()) == [0, 1, 2, 3] and len(np.unique(windows, axis=0)) == len(windows)
 
 
 def test_random_windows_and_the_grid_lie_in_the_picture_and_not_in_its_padding() -> None:
@@ -76,3 +86,12 @@ def test_random_sets() -> None:
     assert shared.windows.shape == (4, 5, 5) and shared.overlap == 0.25
     assert all(len(np.unique(one[:, 0])) == 5 for one in shared.windows)
     assert random_pictures([], SIZE, 4, 10, 1).windows.shape == (4, 0, 5)
+
+
+def test_no_more_examples_are_told_of_than_a_random_set_has() -> None:
+    own = own_concept("mine", range(40), SIZE, 40)
+    (used,) = as_many([own], {1.0: random_pictures(range(40, 88), SIZE, 5, 40, 1)})
+    assert len(used.windows) == used.sources == 12 and used.enough
+    (few,) = as_many([own], {1.0: random_pictures(range(40, 64), SIZE, 5, 40, 1)})
+    assert len(few.windows) == 6 and not few.enough
+    assert as_many([own], {}) == [own]
