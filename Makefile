@@ -15,7 +15,7 @@ FIRST ?= 0
 FORMAT ?= all
 
 .DEFAULT_GOAL := help
-.PHONY: help figures verify test test-changes test-wild test-peers test-backends test-slurm test-kills fuzz fuzz-networks docs docs-models lint format lock bench bench-peers progress clean
+.PHONY: help figures verify test test-long test-changes test-wild test-peers test-backends test-slurm test-kills fuzz fuzz-networks docs docs-models lint format lock bench bench-peers progress clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -31,8 +31,11 @@ progress: $(VENV)/runtime ## Say how much of a study's filter patterns is made, 
 verify: $(VENV)/runtime ## Look whether every result is as it was written (CONFIG=...; ARGS=--repair has the damaged made again).
 	@python -m convscope verify "$$CONFIG" $(ARGS)
 
-test: $(VENV)/test ## Install what the tests need and run all of them.
+test: $(VENV)/test ## Install what the tests need and run them.
 	pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-long: $(VENV)/test ## Run the tests of whole studies that `make test` leaves out (ten minutes).
+	pytest -n 2 --dist loadfile --no-loadscope-reorder -m long $(ARGS)
 
 test-changes: $(VENV)/test ## Change every leaf of the config and every kind of file, and compare with fresh folders (hours; ARGS="'cams.*' --dry").
 	python -m tests.workflow.changes $(ARGS)

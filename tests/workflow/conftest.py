@@ -119,6 +119,11 @@ def sources(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
     return copy_sources(root, tmp_path_factory.mktemp("sources") / "project")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """First what makes the finished study, while others run what does not take it."""
+    items.sort(key=lambda item: item.path.name != "test_study.py")
+
+
 def _made_once(factory: pytest.TempPathFactory) -> Path:
     """Where the finished study is made, for all that run side by side; the folder has a file `done` when it is."""
     own = factory.getbasetemp()

@@ -137,6 +137,7 @@ def test_the_directory_may_be_named(sources: Project, place: Path, tmp_path: Pat
     assert "train_model" in printed
 
 
+@pytest.mark.long
 def test_as_a_module_twice_in_one_workflow(sources: Project, place: Path, python: Path) -> None:
     snakefile = repr(str(sources.folder / "Snakefile"))
     (place / "Snakefile").write_text(MODULES.replace("SNAKEFILE", snakefile), encoding="utf-8")
@@ -153,6 +154,7 @@ def test_as_a_module_twice_in_one_workflow(sources: Project, place: Path, python
     assert "without its profile" not in run(place, *profile, python=python)
 
 
+@pytest.mark.long
 def test_a_rule_of_a_module_is_changed_and_one_study_lies_below_two_prefixes(
     sources: Project, place: Path, python: Path
 ) -> None:

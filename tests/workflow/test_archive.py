@@ -154,6 +154,7 @@ def test_wrong_checksum_ends_in_one_line(fresh: Project, served: tuple[Path, str
     assert not list((fresh.folder / "results").rglob("images.csv"))
 
 
+@pytest.mark.long
 def test_two_studies_started_at_once_share_a_download_one_with_a_checksum_and_one_without(
     fresh: Project, served: tuple[Path, str]
 ) -> None:
@@ -185,6 +186,7 @@ def test_two_studies_started_at_once_share_a_download_one_with_a_checksum_and_on
     assert not fresh.would_run(tables["plain"], config="plain.yaml")
 
 
+@pytest.mark.long
 def test_a_replaced_archive_of_this_computer_is_looked_at_again(fresh: Project, served: tuple[Path, str]) -> None:
     folder, _ = served
     archive = folder / "pets.zip"

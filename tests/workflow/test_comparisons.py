@@ -13,7 +13,7 @@ from tests.workflow.changes.table import leaf_changes
 from tests.workflow.changes.workshop import Workshop
 from tests.workflow.preloaded import preloaded
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 ROWS = {row.name: row for row in leaf_changes() if row.study == "compared"}
 

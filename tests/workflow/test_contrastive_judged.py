@@ -2,9 +2,12 @@
 
 import re
 
+import pytest
+
 from tests.workflow.conftest import TINY, Project
 
 
+@pytest.mark.long
 def test_the_judge_takes_the_autoencoder(fresh: Project) -> None:
     before = "methods: [integrated_gradients, guided_gradcam], class: all, shard: 3, integrated_gradients: {steps: 6}"
     contrastive = "pertinent_negative: {gamma: 0.5, autoencoder: pets}"

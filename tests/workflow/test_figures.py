@@ -12,7 +12,7 @@ from convscope.storage.tables import read_rows
 from tests.workflow.conftest import Project
 from tests.workflow.preloaded import preloaded
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 STUDY = """
 study: index
 seed: 3

@@ -10,7 +10,7 @@ import pytest
 from tests.workflow.changes.world import write_network
 from tests.workflow.conftest import Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 STUDY = """
 study: transferred
