@@ -121,7 +121,7 @@ def sources(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Project:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """First what makes the finished study, while others run what does not take it."""
-    items.sort(key=lambda item: item.path.name != "test_study.py")
+    items.sort(key=lambda item: item.path != Path(__file__).parent / "test_study.py")
 
 
 def _made_once(factory: pytest.TempPathFactory) -> Path:
