@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from convscope.errors import UserError
 from convscope.filters.many import ManyObjective, Wanted, ascend_many, wanted_of
@@ -103,6 +104,26 @@ def test_the_penalty_by_hand() -> None:
     np.testing.assert_allclose(objective(images, np.arange(2), opened), [3 * 0.75] * 2, rtol=1e-5)
     images[1] = np.roll(images[1], 1, axis=-1)
     np.testing.assert_allclose(objective(images, np.arange(2), opened), [3, 3], rtol=1e-5)
+
+
+def test_maps_that_are_all_zero_have_a_gradient_of_numbers() -> None:
+    wanted = Wanted("colours", np.ones((3, 3), np.float32), ["a", "b", "c"], diversity=1.0)
+    objective = ManyObjective(network(), wanted, 0)
+    images = np.ones((3, 4, 4, 3), np.float32)
+    images[0] = 0
+    _, gradient = objective.value_and_gradient(
+        ops.convert_to_tensor(images), ops.convert_to_tensor(np.arange(3, dtype=np.int32)), ops.zeros(3, "bool")
+    )
+    assert np.isfinite(np.asarray(gradient)).all()
+
+
+def test_the_ends_between_two_filters_are_the_filters_own_patterns() -> None:
+    asked_for = settings_from({**SHORT, "preset": "sharp", "steps": 3, "coarse_steps": 0})
+    between = asked({"layer": "colours", "filters": [0, 1], "between": 3})
+    several = ascend_many(network(), SPEC, "it", between, asked_for, 3)[0].patterns
+    for place, unit in ((0, 0), (2, 1)):
+        alone = ascend_many(network(), SPEC, "it", asked({"layer": "colours", "filters": [unit]}), asked_for, 3)[0]
+        np.testing.assert_allclose(several[place], alone.patterns[0], atol=1e-4)
 
 
 def test_a_network_that_takes_one_size_is_shown_that() -> None:
