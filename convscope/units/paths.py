@@ -12,6 +12,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
+from convscope.filters.signs import signs_behind
 from convscope.models.fields import Axis
 from convscope.models.graphs import flatten, is_flat
 from convscope.models.nodes import address_of, nodes_in_order, tensor_of
@@ -23,6 +24,8 @@ from convscope.units.trust import over_layers
 CHANCE = 0.95
 # A unit fires, here, where it answers more than this share of its largest answer to the picture.
 _PART = 0.5
+# Fewer random pictures than these cannot tell what 95 % of them are below: one of 20 alike is above all others by chance that often.
+FEWEST = 19
 
 
 class Along(NamedTuple):
@@ -51,6 +54,7 @@ class Way:
     Attributes:
         layers: those on the way, the layer itself the last of them.
         channels: how many each has.
+        turned: for each unit, whether what its convolution makes is turned round behind it (`signs_behind`).
     """
 
     def __init__(
@@ -58,6 +62,7 @@ class Way:
     ) -> None:
         flat = network if is_flat(network) else flatten(network)
         answer = tensor_of(flat, relu or answer_of(flat, layer))
+        self.turned = signs_behind(flat, layer) < 0
         cut = flatten(keras.Model(flat.inputs[0], answer), input_shape=size)
         there = {node.operation.name for node in nodes_in_order(cut)}
         self.layers = [name for name in convolutions if name in there and name != layer] + [layer]
@@ -103,20 +108,29 @@ class Way:
 
 
 def _fires(planes: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """Where units fire, 0..1, of maps (U, h, w): above half of the largest answer; where that is not above 0, at its place alone."""
+    """Where units fire, 0..1, of maps (U, h, w): above half of the largest answer; where that is not above 0, at its places alone.
+
+    Behind a ReLU a unit that is silent is so everywhere: its first place would be a corner, where padding is what the layers see.
+    """
     flat = planes.reshape(len(planes), -1)
     top = np.where(answers > 0, answers, 1)[:, None]
     weights = np.clip((flat / top - _PART) / (1 - _PART), 0, 1)
     silent = ~(answers > 0)
     weights[silent] = 0
-    weights[silent, flat[silent].argmax(axis=1)] = 1
+    weights[silent] = flat[silent] == answers[silent, None]
     return np.asarray(weights.reshape(planes.shape), np.float32)
 
 
 def _between(own: Axis, cells: int, below: Axis, count: int) -> np.ndarray:
     """What of each of a unit's cells falls to each cell of a layer below, bilinear by the middles of their fields: (count, cells)."""
-    before, share = own.between(below.place(0) + np.arange(count) * below.stride, cells)
     matrix = np.zeros((count, cells), np.float32)
+    if below.stride > own.stride:
+        # In a decoder several cells lie between two of those below: each of them falls to these, none beside them.
+        before, share = below.between(own.place(0) + np.arange(cells) * own.stride, count)
+        matrix[before, np.arange(cells)] += 1 - share
+        matrix[np.minimum(before + 1, count - 1), np.arange(cells)] += share
+        return matrix
+    before, share = own.between(below.place(0) + np.arange(count) * below.stride, cells)
     matrix[np.arange(count), before] += 1 - share
     matrix[np.arange(count), np.minimum(before + 1, cells - 1)] += share
     return matrix
@@ -149,10 +163,13 @@ class Alike:
         return np.asarray(np.where(count, mean, np.nan), np.float32)
 
     def chance(self) -> np.ndarray:
-        """(U,) float32: the cosine over all layers (`over_layers`) that `CHANCE` of the random pictures are below; NaN of none."""
+        """(U,) float32: the cosine over all layers (`over_layers`) that `CHANCE` of the random pictures are below.
+
+        NaN where there are fewer than `FEWEST` of them.
+        """
         middle = self.middle()
         means = np.array([over_layers(each, self.best, middle) for each in self.random]).reshape(-1, len(self.best))
-        known = np.isfinite(means).any(axis=0)
+        known = np.isfinite(means).sum(axis=0) >= FEWEST
         found = np.full(means.shape[1], np.nan, np.float32)
         found[known] = np.nanquantile(means[:, known], CHANCE, axis=0)
         return found
