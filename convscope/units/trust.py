@@ -142,13 +142,11 @@ def verdict(ratio: float, way: str) -> tuple[str, str]:
     """
     if np.isnan(ratio):
         return "", "no real picture fires the unit: there is nothing to hold it against"
+    if ratio <= 0:
+        return "no", "the unit does not answer at all"
     if ratio < 1:
-        weak = (
-            f"answers {min(ratio, 0.99):.2g} of what it does to the best real picture"
-            if ratio > 0
-            else "does not answer at all"
-        )
-        return "no", f"the unit {weak}" + {"same": ", by the same way", "other": ", and by another way", "": ""}[way]
+        weak = f"the unit answers {min(ratio, 0.99):.2g} of what it does to the best real picture"
+        return "no", weak + {"same": ", by the same way", "other": ", and by another way", "": ""}[way]
     times = f"{ratio:.2g}" if ratio < 10 else f"{ratio:.0f}"
     strong = (
         "the unit answers as much as to the best real picture"

@@ -147,7 +147,7 @@ def test_what_fires_between_two_cells_of_a_coarser_layer_has_a_way_through_them(
     pictures = np.zeros((SIDE, SIDE, SIDE, 3), np.float32)
     pictures[np.arange(SIDE), np.arange(SIDE), np.arange(SIDE), RED] = 9
     for pixel, along in enumerate(way.along(pictures, [[0]] * SIDE)):
-        np.testing.assert_allclose(along.vectors[0], [[0.5**0.5] * 2], atol=1e-6, err_msg=f"pixel {pixel}")
+        np.testing.assert_allclose(along.vectors[0], np.full((1, 2), 0.5**0.5), atol=1e-6, err_msg=f"pixel {pixel}")
 
 
 def test_few_random_pictures_do_not_tell_what_chance_does() -> None:
@@ -220,6 +220,7 @@ def test_what_is_said() -> None:
     assert way_of(0.9, 0.2, 0, 0.3) == "", "its best pictures have no way of their own"
     assert way_of(0.9, np.nan, 0, 0.3) == ""
     assert verdict(np.nan, "same")[0] == "" and verdict(0.5, "same")[0] == "no" and verdict(-1, "")[0] == "no"
+    assert verdict(0, "same") == ("no", "the unit does not answer at all"), "by no way"
     assert verdict(2, "") == (
         "",
         "the unit answers 2 times as much as to any real picture; by which way cannot be told",
