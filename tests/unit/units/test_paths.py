@@ -117,7 +117,7 @@ def test_ways_are_of_where_the_unit_fires() -> None:
     np.testing.assert_allclose(along.vectors[0], [[1, 0, 0]], atol=1e-6)
     assert along.answers.tolist() == [200]
     silent = _fires(np.array([[[-1, -3], [-2, -5]], [[4, 3], [2, 0]]], np.float32), np.array([-1, 4], np.float32))
-    np.testing.assert_allclose(silent, [[[1, 0], [0, 0]], [[1, 0.5], [0, 0]]])
+    np.testing.assert_allclose(silent, np.array([[[1, 0], [0, 0]], [[1, 0.5], [0, 0]]]))
 
 
 def test_a_unit_that_is_silent_everywhere_is_asked_everywhere() -> None:
