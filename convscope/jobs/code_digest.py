@@ -167,6 +167,7 @@ def _keep(cache_file: Path) -> None:
         return  # a read-only place, or another process wrote at the same time: the next one parses again
 
 
+@functools.cache
 def _file_of(name: str, root: Path) -> Path | None:
     if name.split(".")[0] not in PACKAGES:
         return None
@@ -258,6 +259,7 @@ def _package_of(name: str, path: Path) -> str:
     return name if path.name == "__init__.py" else name.rpartition(".")[0]
 
 
+@functools.cache
 def _imports(name: str, path: Path) -> list[tuple[str, list[str]]]:
     """What a module imports, as (what it is called where, modules that may bring it); "" for what is imported from."""
     found: list[tuple[str, list[str]]] = []

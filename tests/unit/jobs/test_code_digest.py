@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,23 @@ def test_imports_inside_functions_and_of_imports_are_followed(project: Path) -> 
         "scripts.draw", "scripts", "convscope", "convscope.maths", "convscope.deep",
     }  # fmt: skip
     assert "convscope.pages.build" in modules_used("scripts.pages", project)
+
+
+def test_each_file_is_looked_for_once_however_many_scripts_use_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: Counter[Path] = Counter()
+    usual = Path.is_file
+
+    def counted(path: Path) -> bool:
+        looked[path] += path.name != "__init__.py"  # that is looked for beside templates, too
+        return usual(path)
+
+    monkeypatch.setattr(Path, "is_file", counted)
+    for _ in range(2):
+        for script in ("draw", "pages"):
+            code_digest(f"scripts.{script}", project)
+    assert looked[project / "convscope" / "maths.py"] == 1 and max(looked.values()) == 1
 
 
 @pytest.mark.parametrize(
