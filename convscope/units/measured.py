@@ -68,11 +68,11 @@ def measure(
             shape: real if shape == (*spec.input_size, spec.depth) else way_of(shape)
             for shape in map(_shape, files.values())
         }
-        most = max(1, _HELD_BYTES // (4 * RANDOM * sum(real.channels)))
         random = np.sort(np.random.default_rng([seed, images]).permutation(images)[:RANDOM])
         strongest = slice(max(shown.shape[1] - len(SPREAD), 0))
         # A picture that does not fire a unit is none of its best ones, however few do.
         best = np.where(shown_answers[:, strongest] > 0, shown[:, strongest], _NONE)
+        most = max(1, _HELD_BYTES // (4 * (RANDOM + best.shape[1]) * sum(real.channels)))
         parts = []
         for first in range(0, len(units), most):
             some = units[first : first + most]

@@ -42,12 +42,12 @@ def network() -> keras.Model:
 
 
 def pictures() -> np.ndarray:
-    """Dark noise; a square, in the first twelve bright red, in the others of a dull colour."""
+    """Dark noise; a square, in the first nine bright red, in the others a dull one that is green or blue: no other is red."""
     rng = np.random.default_rng(4)
     pixels = rng.uniform(0, 20, (COUNT, SIDE, SIDE, 3)).astype(np.float32)
     for n in range(COUNT):
         top, left = rng.integers(0, SIDE - 6, 2)
-        pixels[n, top : top + 6, left : left + 6, RED if n < 12 else n % 3] += 200 if n < 12 else 60
+        pixels[n, top : top + 6, left : left + 6, RED if n < 9 else (GREEN, BLUE)[n % 2]] += 200 if n < 9 else 60
     return pixels
 
 
@@ -159,6 +159,36 @@ def test_few_random_pictures_do_not_tell_what_chance_does() -> None:
         assert np.isfinite(ways.alike().chance()).tolist() == [count >= FEWEST] * 2
 
 
+@pytest.mark.parametrize("count", [FEWEST, 32])
+def test_pictures_that_have_nothing_in_common_are_not_alike(count: int) -> None:
+    """The mean that all are measured from is part of all: of many channels, chance and noise would else be far apart."""
+    rng, units, depth = np.random.default_rng(0), 300, 3
+
+    def noise(*size: int) -> list[np.ndarray]:
+        return [rng.normal(size=(*size, units, 64)).astype(np.float32) for _ in range(depth)]
+
+    ways = BestWays(noise(count), np.zeros((count, units), bool))
+    for _ in range(9):
+        ways.add(np.arange(units), noise())
+    alike = ways.alike()
+    of_noise = ways.of(np.arange(units), noise())
+    assert np.abs(of_noise.mean(axis=0) - alike.random.mean(axis=(0, 1))).max() < 0.01, "a picture like any other"
+    best, middle, found = (
+        over_layers(each, alike.best, alike.middle()) for each in (alike.best, alike.middle(), of_noise)
+    )
+    said = [way_of(*map(float, each)) for each in zip(found, best, middle, alike.chance(), strict=True)]
+    assert said.count("same") < 0.05 * units and said.count("other") < 0.05 * units
+
+
+def test_a_layer_that_treats_all_pictures_alike_says_nothing() -> None:
+    """Vectors of a single channel are all 1, but for the last digits of their mean."""
+    ways = BestWays([np.ones((25, 1, 1), np.float32) * np.float32(1 - 6e-8)], np.zeros((25, 1), bool))
+    for _ in range(3):
+        ways.add(np.array([0]), [np.ones((1, 1), np.float32)])
+    alike = ways.alike()
+    assert not alike.best.any() and not alike.random.any()
+
+
 def test_a_picture_that_does_not_fire_a_unit_is_none_of_its_best(tmp_path: Path) -> None:
     """Three pictures of sixty are red; that nine are asked for changes nothing."""
     net, real = network(), np.zeros((COUNT, SIDE, SIDE, 3), np.float32)
@@ -199,14 +229,16 @@ def test_of_a_filter_that_is_turned_round_it_is_said_what_its_pattern_shows(tmp_
 
 
 def test_cosines_by_hand() -> None:
-    """Two random pictures at (1, 0) and (-1, 0) have their mean at 0; best ones at (0, 1), (0, 1) and (1, 0)."""
+    """Two random pictures at (1, 0) and (-1, 0) have their mean at 0, and each the other for the mean of the others."""
     random = np.array([[[1, 0]], [[-1, 0]], [[9, 9]]], np.float32)
     ways = BestWays([random], np.array([[False], [False], [True]]))
     for vector in ([0, 1], [0, 2], [3, 0]):
         ways.add(np.array([0]), [np.array([vector], np.float32)])
     alike = ways.alike()
     assert alike.best[0, 0] == pytest.approx(1 / 3), "of three pairs one points the same way"
-    np.testing.assert_allclose(alike.random[:, 0, 0], [1 / 3, -1 / 3, np.nan], rtol=1e-5)
+    # The best ones from (-1, 0) are (1, 1), (1, 2), (4, 0), from (1, 0) they are (-1, 1), (-1, 2), (2, 0).
+    two, five = 2**-0.5, 5**-0.5
+    np.testing.assert_allclose(alike.random[:, 0, 0], [(two + five + 1) / 3, (two + five - 1) / 3, np.nan], rtol=1e-5)
     assert ways.of(np.array([0]), [np.array([[0, 5]], np.float32)])[0, 0] == pytest.approx(2 / 3)
     # A layer that takes best and random pictures alike does not count.
     best, middle = np.array([[0.5, 0.1]]), np.array([[0.1, 0.1]])
