@@ -315,7 +315,11 @@ def test_a_server_that_asks_for_patience_is_given_it(server, tmp_path, monkeypat
     assert said[0].startswith(f"the server answered {status}") and said[0].endswith(f"again in {waited[0]:.0f} s")
 
 
-@pytest.mark.parametrize("asked", ["86400", "9" * 400, later(1e6), later(1e11)])
+@pytest.mark.parametrize(
+    "asked",
+    ["86400", "9" * 400, later(1e6), later(1e11)],
+    ids=["a day", "400 digits", "in days", "in thousands of years"],
+)
 def test_a_server_that_asks_for_too_much_patience_is_left_for_the_next_run(server, tmp_path, asked):
     with contextlib.suppress(UserError):
         get(server, tmp_path, cut(1000), retries=0)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from convscope.data.rows import ImageRow
-from convscope.gallery.collect import _evaluation
+from convscope.gallery.evaluated import evaluation as evaluation_of
 from convscope.gallery.predictions import prediction_table
 from convscope.models import load
 from convscope.storage.tables import read_rows, write_table
@@ -91,7 +91,7 @@ def test_every_head_has_an_evaluation_a_report_and_a_page(tmp_path: Path, head: 
     )  # fmt: skip
     assert all((folder / file).is_file() for file in names.values())
     assert len(read_rows(folder / "classes.csv")) == len(spec.classes)
-    evaluation = _evaluation(folder)
+    evaluation = evaluation_of(folder)
     assert evaluation.head == ("" if head == "multiclass" else head)
     known, words = evaluation.headline
     expected = {"multiclass": "accuracy", "multilabel": "average_precision", "regression": "mae"}[head]
