@@ -89,7 +89,7 @@ def add_measured(results: Path, model: str = "convnet") -> None:
         least=np.zeros(count, np.float32), best=half, middle=none, chance=np.full(count, 0.2, np.float32),
         answers={"textbook": np.where(odd, 0.5, 2).astype(np.float32)},
         alike={"textbook": np.where(odd[:, None], [0.25, np.nan], [0.4, 0.4]).astype(np.float32)},
-        dead={"textbook": np.zeros(count, bool)},
+        dead={"textbook": np.zeros(count, bool)}, turned=np.arange(count) == 1,
     )  # fmt: skip
     with store.create(folder / "paths" / "conv1.h5", layer="conv1", model=model, model_digest=fixture.DIGEST) as file:
         write_paths(file, found)

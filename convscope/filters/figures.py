@@ -1,5 +1,6 @@
 """Pictures of filter patterns: the grid of a layer, and how the objectives rose."""
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from convscope.pictures.render import grid, pattern_picture
 
 COLUMNS, MARGIN = 8, 5
 _DEAD_GREY = 40
+# Letters of a line below a pattern: as many as are as wide as it is.
+_LABEL = 28
 
 
 def pattern_grid(
@@ -74,15 +77,21 @@ def labelled_patterns(path: str | Path, title: str, pictures: list[np.ndarray], 
         path: the PNG.
         title: of the figure.
         pictures: (h, w, 3) uint8, as `render.pattern_picture` makes them.
-        labels: of each.
+        labels: of each; long ones are broken, and what is beyond four lines is left out.
     """
     columns = min(len(pictures), 6)
     rows = -(-len(pictures) // columns)
-    figure, axes = new_figure(1.9 * columns + 0.3, 2.2 * rows + 0.5, rows, columns)
+    words = [textwrap.wrap(label, _LABEL, max_lines=4, placeholder=" \u2026") for label in labels]
+    lines = max(map(len, words))
+    figure, axes = new_figure(1.9 * columns + 0.3, (2.0 + 0.13 * lines) * rows + 0.4, rows, columns)
     for place, axis in enumerate(np.ravel(axes)):
-        axis.set_axis_off()
-        if place < len(pictures):
-            axis.imshow(pictures[place])
-            axis.set_title(labels[place], fontsize=7.5, y=-0.14)
-    figure.suptitle(title, fontsize=9)
+        if place >= len(pictures):
+            axis.set_axis_off()
+            continue
+        axis.imshow(pictures[place])
+        axis.set(xticks=[], yticks=[])
+        axis.spines[:].set_visible(False)
+        # Not a title: room is made for the lines of a label alone.
+        axis.set_xlabel("\n".join(words[place]), fontsize=7.5)
+    figure.suptitle("\n".join(textwrap.wrap(title, _LABEL * columns)), fontsize=9)
     save_figure(figure, path)

@@ -208,8 +208,8 @@ def _alike(maps: Any) -> Any:
     count = maps.shape[0]
     flat = ops.reshape(maps, (count, -1, maps.shape[-1]))
     grams = ops.reshape(ops.matmul(ops.transpose(flat, (0, 2, 1)), flat), (count, -1))
-    lengths = ops.sqrt(ops.sum(ops.square(grams), axis=1, keepdims=True))
-    unit = ops.divide_no_nan(grams, lengths)
+    # Of maps that are all zero, too, the root has a gradient.
+    unit = grams / ops.sqrt(ops.maximum(ops.sum(ops.square(grams), axis=1, keepdims=True), np.finfo(np.float32).tiny))
     cosines = ops.matmul(unit, ops.transpose(unit)) * (1 - np.eye(count, dtype=np.float32))
     return ops.sum(cosines, axis=1) / (count - 1)
 

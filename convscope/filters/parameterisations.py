@@ -145,7 +145,8 @@ class Phase:
     Magnitude constrained optimisation (MACO; Fel et al. 2023, 2306.06805). Theirs are the mean of ImageNet's spectra. These are the
     law that such means follow: one over the frequency (Field 1987, doi 10.1364/JOSAA.4.002379), alike in every decorrelated colour.
     Each phase is held as a pair of numbers, of which the direction alone counts; the mean of a picture is grey. Mapped to colours,
-    and between black and white, as `Fourier` does it, with the deviation 1 a plane that theirs have.
+    and between black and white, as `Fourier` does it, with the deviation 1 a plane that theirs have. A picture of an odd side leaves
+    out the last column of an even one: of that alone all this is exactly so.
 
     Args:
         depth: channels of the image.

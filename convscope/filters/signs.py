@@ -7,7 +7,7 @@ import numpy as np
 
 from convscope.models.graphs import node_of, nodes_in_order
 from convscope.models.layers import is_transparent
-from convscope.models.nonlinearity import is_linear
+from convscope.models.nonlinearity import activates, is_linear
 
 
 def signs_behind(network: keras.Model, layer: str) -> np.ndarray:
@@ -32,7 +32,10 @@ def signs_behind(network: keras.Model, layer: str) -> np.ndarray:
         for tensor in other.input_tensors:
             takers.setdefault(id(tensor), []).append(other)
     while True:
-        onward = [other for other in takers.get(id(node.outputs[0]), []) if is_transparent(other.operation)]
+        behind = takers.get(id(node.outputs[0]), [])
+        if any(activates(other, node.outputs[0]) for other in behind):
+            return signs
+        onward = [other for other in behind if is_transparent(other.operation)]
         if len(onward) != 1:
             return signs
         (node,) = onward

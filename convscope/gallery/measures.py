@@ -39,7 +39,7 @@ WORDS: dict[str, tuple[str, str, bool]] = {
     "roc_auc_micro": ("area under the ROC curve, pooled", "all classes or labels together", False),
     "average_precision": ("average precision", "area under the curve of precision by recall, mean of the labels", True),
     "calibration_error": ("calibration error", "mean gap between how sure it is and how often it is right", True),
-    "brier": ("Brier score", "mean squared error of the probabilities; 0 is best", False),
+    "brier": ("Brier score", "squared error of the probabilities, mean of the pictures; 0 is best", False),
     "loss": ("loss", "mean cross-entropy, what training lowers; 0 is best", False),
     "mae": ("mean absolute error", "in the units of the answer", False),
     "rmse": ("root mean squared error", "large errors count more", False),
@@ -49,7 +49,7 @@ WORDS: dict[str, tuple[str, str, bool]] = {
     "baseline_rmse": ("root mean squared error of the mean", "of answering the mean to every picture", False),
     "pearson": ("correlation", "of answers and truths (Pearson); 1 is best", False),
     "spearman": ("correlation of ranks", "whether larger truths get larger answers (Spearman); 1 is best", False),
-    "r2": ("explained variance (R\u00b2)", "1 is best, 0 is that of the mean", False),
+    "r2": ("coefficient of determination (R\u00b2)", "1 is best, 0 is that of answering the mean", False),
     "unreadable": ("files that could not be read", "they are left out", False),
 }  # fmt: skip
 # What says the same as another number, where both are equal.

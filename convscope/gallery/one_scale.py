@@ -23,7 +23,7 @@ from convscope.jobs.job import check
 from convscope.storage import store
 from convscope.strategies.grids import area_means, heat_of
 
-# Cells of a side: as fine as maps are told apart side by side, at a kilobyte a map in the page.
+# Cells of a side: as fine as maps are told apart side by side, at two kilobytes a map in the page.
 SIDE, _LEVELS, _BLOCK = 28, 127, 32
 # The end of the scale, the same for all pictures: a map that has all its relevance in a cell would make all others pale.
 TOP = 16
@@ -103,13 +103,27 @@ def _maps(path: Path) -> Iterable[tuple[str, str, np.ndarray]]:
         raise UserError(f"{path}: not readable ({str(error).splitlines()[0]}); delete it and run again") from None
 
 
+def ranks(values: np.ndarray) -> np.ndarray:
+    """How many of a map's other cells have less, whatever the sign, as a share; its sign is the cell's. Any shape, float32 -1..1.
+
+    Cells that are alike but for the last digits have the same rank, and those without relevance 0.
+    """
+    sizes = np.abs(np.asarray(values, np.float64))
+    sizes = np.round(sizes / (sizes.max(initial=0) or 1), 5)
+    less = np.searchsorted(np.sort(sizes, axis=None), sizes, side="left") / max(sizes.size - 1, 1)
+    return np.asarray(np.sign(values) * np.where(sizes > 0, less, 0), np.float32)
+
+
 def as_json(classes: Sequence[tuple[str, list[ScaledMap]]]) -> str:
-    """A picture's maps for `scales.js`: levels of -127..127, which is `TOP` times even, or more; `most` is a map's largest value."""
+    """A picture's maps for `scales.js`: levels of -127..127, which is `TOP` times even, or more; `most` is a map's largest value.
+
+    Ranks, too, of -127..127, are those of the values, for levels are the same where a map is nearly even, or beyond the scale.
+    """
     rows: list[dict[str, Any]] = []
     for name, maps in classes:
         cells = []
         for entry in maps:
-            levels = np.round(_LEVELS * np.clip(entry.values / TOP, -1, 1)).astype(np.int8)
+            levels = np.clip(entry.values / TOP, -1, 1)
             known = ATTRIBUTIONS.get(entry.method)
             cells.append(
                 {
@@ -117,8 +131,14 @@ def as_json(classes: Sequence[tuple[str, list[ScaledMap]]]) -> str:
                     "signed": bool(known and known.signed),
                     "shape": list(levels.shape),
                     "most": round(float(np.abs(entry.values).max()), 2),
-                    "levels": base64.b64encode(levels.tobytes()).decode(),
+                    "levels": _packed(levels),
+                    "ranks": _packed(ranks(entry.values)),
                 }
             )
         rows.append({"class": name, "top": TOP, "maps": cells})
     return json.dumps(rows, separators=(",", ":"))
+
+
+def _packed(shares: np.ndarray) -> str:
+    """Shares of -1..1 as base64 of a signed byte each."""
+    return base64.b64encode(np.round(_LEVELS * shares).astype(np.int8).tobytes()).decode()

@@ -88,3 +88,10 @@ def is_plain_relu(operation: Any) -> bool:
 
 def _is_bare(operation: Any) -> bool:
     return is_kerass(operation, "Activation")
+
+
+def activates(call: Any, maps: Any) -> bool:
+    """Whether a call in a network's graph is an activation of maps alone; a convolution with one inside is none."""
+    if not (is_relu_call(call) or other_rectifier(call)) or hasattr(call.operation, "kernel_size"):
+        return False
+    return len(call.input_tensors) == 1 and call.outputs[0].shape == maps.shape

@@ -7,7 +7,7 @@ import keras
 from convscope.models.graphs import node_of, nodes_in_order
 from convscope.models.layers import is_transparent
 from convscope.models.nodes import address_of
-from convscope.models.nonlinearity import is_linear, is_relu_call, other_rectifier
+from convscope.models.nonlinearity import activates, is_linear
 
 
 def answer_of(flat: keras.Model, layer: str) -> str:
@@ -32,17 +32,10 @@ def answer_of(flat: keras.Model, layer: str) -> str:
         return layer
     while True:
         behind = takers.get(id(node.outputs[0]), [])
-        active = next((other for other in behind if _activates(other, node.outputs[0])), None)
+        active = next((other for other in behind if activates(other, node.outputs[0])), None)
         if active is not None:
             return address_of(flat, active.outputs[0])
         onward = [other for other in behind if is_transparent(other.operation) and len(other.outputs[0].shape) == 4]
         if len(onward) != 1:
             return address_of(flat, node.outputs[0])
         node = onward[0]
-
-
-def _activates(call: Any, maps: Any) -> bool:
-    """Whether a call is an activation of maps alone; a convolution with one inside is none."""
-    if not (is_relu_call(call) or other_rectifier(call)) or hasattr(call.operation, "kernel_size"):
-        return False
-    return len(call.input_tensors) == 1 and call.outputs[0].shape == maps.shape

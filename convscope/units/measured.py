@@ -16,6 +16,7 @@ from convscope.units.trust import RANDOM, LayerPaths
 
 # What random pictures do on the way to so many units is held at once.
 _HELD_BYTES = 256 * 2**20
+_NONE = -1
 
 
 def shown_again(patterns: Any, settings: Mapping[str, Any]) -> np.ndarray:
@@ -67,9 +68,11 @@ def measure(
             shape: real if shape == (*spec.input_size, spec.depth) else way_of(shape)
             for shape in map(_shape, files.values())
         }
-        most = max(1, _HELD_BYTES // (4 * RANDOM * sum(real.channels)))
         random = np.sort(np.random.default_rng([seed, images]).permutation(images)[:RANDOM])
-        best = shown[:, : max(shown.shape[1] - len(SPREAD), 0)]
+        strongest = slice(max(shown.shape[1] - len(SPREAD), 0))
+        # A picture that does not fire a unit is none of its best ones, however few do.
+        best = np.where(shown_answers[:, strongest] > 0, shown[:, strongest], _NONE)
+        most = max(1, _HELD_BYTES // (4 * (RANDOM + best.shape[1]) * sum(real.channels)))
         parts = []
         for first in range(0, len(units), most):
             some = units[first : first + most]
@@ -99,6 +102,7 @@ def measure(
         answers={preset: values[0] for preset, values in joined.items()},
         alike={preset: values[1] for preset, values in joined.items()},
         dead=dead,
+        turned=real.turned[units],
     )
 
 
@@ -120,7 +124,7 @@ def _best_ways(
                 kept[first + at] = vectors
         report(len(rows))
     ways = BestWays(held, (random[:, None, None] == best[None]).any(axis=2))
-    wanted = np.unique(best)
+    wanted = np.unique(best[best != _NONE])
     for first in range(0, len(wanted), batch):
         rows = wanted[first : first + batch]
         asked = [np.flatnonzero((best == row).any(axis=1)) for row in rows]

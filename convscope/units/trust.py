@@ -11,6 +11,12 @@ from convscope.storage import store
 
 # Real pictures that say what random ones do on the way to a unit.
 RANDOM = 32
+# Of a pattern of the convolution itself, as all are that fire a filter.
+TURNED = (
+    "; a negative factor of the normalisation behind the filter turns it round, so this shows what silences the unit"
+)
+# A unit that is nearer to its least answer than this share of the way to its largest is silent.
+_SILENT = 0.005
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,6 +33,7 @@ class LayerPaths:
         answers: by preset (U,) float32, the largest answer to the pattern as it is shown; NaN where there is none.
         alike: by preset (U, L) float32, mean cosine of the pattern with the best real pictures.
         dead: by preset (U,) bool.
+        turned: (U,) bool, whether the normalisation behind the convolution turns the unit round.
     """
 
     layer: str
@@ -40,6 +47,7 @@ class LayerPaths:
     answers: dict[str, np.ndarray]
     alike: dict[str, np.ndarray]
     dead: dict[str, np.ndarray]
+    turned: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +97,7 @@ def rows_of(found: LayerPaths) -> Iterator[PatternRow]:
                 trust, words = silenced(answer, float(found.least[row]), largest)
             else:
                 trust, words = verdict(ratio, way_of(alike, best, middle, chance))
+                words += TURNED if found.turned[row] else ""
             yield PatternRow(
                 found.layer, int(unit), preset, words, trust, answer, largest, ratio, path, alike, best, middle, chance
             )
@@ -133,12 +142,17 @@ def verdict(ratio: float, way: str) -> tuple[str, str]:
     """
     if np.isnan(ratio):
         return "", "no real picture fires the unit: there is nothing to hold it against"
+    if ratio <= 0:
+        return "no", "the unit does not answer at all"
     if ratio < 1:
-        weak = (
-            f"answers {ratio:.2g} of what it does to the best real picture" if ratio > 0 else "does not answer at all"
-        )
-        return "no", f"the unit {weak}" + {"same": ", by the same way", "other": ", and by another way", "": ""}[way]
-    strong = f"the unit answers {f'{ratio:.2g}' if ratio < 10 else f'{ratio:.0f}'} times as much as to any real picture"
+        weak = f"the unit answers {min(ratio, 0.99):.2g} of what it does to the best real picture"
+        return "no", weak + {"same": ", by the same way", "other": ", and by another way", "": ""}[way]
+    times = f"{ratio:.2g}" if ratio < 10 else f"{ratio:.0f}"
+    strong = (
+        "the unit answers as much as to the best real picture"
+        if times == "1"
+        else f"the unit answers {times} times as much as to any real picture"
+    )
     return {
         "same": ("yes", f"{strong}, by the way of its best ones"),
         "other": (
@@ -161,18 +175,20 @@ def silenced(answer: float, least: float, largest: float) -> tuple[str, str]:
     if answer <= least:
         return "yes", "the unit answers no more than to the most silent real picture"
     share = (answer - least) / (largest - least)
+    if share < _SILENT:
+        return "yes", "the unit answers hardly more than to the most silent real picture"
     return "no", f"the unit is not silent: {share:.0%} of the way from its least to its largest answer to real pictures"
 
 
 def write_paths(file: h5py.File, found: LayerPaths) -> None:
     """Write what was measured of a layer.
 
-    Layout: `way` (layer), `unit`, `largest`, `least`, `chance` (unit), `best`, `middle` (unit, layer); by preset
+    Layout: `way` (layer), `unit`, `largest`, `least`, `chance`, `turned` (unit), `best`, `middle` (unit, layer); by preset
     `presets/<preset>/answer`, `dead` (unit) and `alike` (unit, layer), as `LayerPaths` says.
     """
     store.write_array(file, "way", found.way, ("layer",), dtype=store.TEXT)
     store.write_array(file, "unit", found.units, ("unit",))
-    for name in ("largest", "least", "chance"):
+    for name in ("largest", "least", "chance", "turned"):
         store.write_array(file, name, getattr(found, name), ("unit",))
     for name in ("best", "middle"):
         store.write_array(file, name, getattr(found, name), ("unit", "layer"))
@@ -195,7 +211,7 @@ def read_paths(file: h5py.File) -> LayerPaths:
         layer=str(file.attrs["layer"]),
         way=store.read_text(file["way"]),
         units=file["unit"][()],
-        **{name: file[name][()] for name in ("largest", "least", "best", "middle", "chance")},
+        **{name: file[name][()] for name in ("largest", "least", "best", "middle", "chance", "turned")},
         answers=of_presets["answers"],
         alike=of_presets["alike"],
         dead=of_presets["dead"],

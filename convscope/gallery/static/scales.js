@@ -34,25 +34,15 @@
     return canvas;
   }
 
-  const levelsOf = (map) => Int8Array.from(atob(map.levels), (sign) => sign.charCodeAt(0));
-
-  // How many cells of the map have less, whatever the sign: 0..1; what is as much has the same.
-  function ranks(levels) {
-    const sizes = [...levels].map(Math.abs);
-    const sorted = [...sizes].sort((a, b) => a - b);
-    const first = new Map();
-    sorted.forEach((size, k) => { if (!first.has(size)) first.set(size, k); });
-    const most = Math.max(sizes.length - 1, 1);
-    return [...levels].map((level, k) => (level < 0 ? -1 : 1) * (sizes[k] ? first.get(sizes[k]) / most : 0));
-  }
+  // Signed bytes of -127..127 as shares.
+  const sharesOf = (packed) => Array.from(Int8Array.from(atob(packed), (sign) => sign.charCodeAt(0)), (level) => level / 127);
 
   function draw() {
     const byRank = home.querySelector("input:checked").value === "rank";
     stage.replaceChildren(...rows.map((row) => {
       const signed = row.maps.some((map) => map.signed);
       const list = make("ul", { class: "scale-maps" }, ...row.maps.map((map) => {
-        const levels = levelsOf(map);
-        const shares = byRank ? ranks(levels) : Array.from(levels, (level) => level / 127);
+        const shares = sharesOf(byRank ? map.ranks : map.levels);
         const words = byRank ? map.title : `${map.title}, at most ${short(map.most)} times even`;
         return make("li", {}, painted(map.shape[1], map.shape[0], shares, `${words}${row.class ? `, for ${row.class}` : ""}`),
           make("p", {}, make("strong", {}, map.title)), make("p", { class: "muted" }, byRank ? "" : `at most ${short(map.most)} times`));
@@ -66,7 +56,7 @@
     }));
     home.querySelector(".scale-words").textContent = byRank
       ? "Each map by rank: how many of its own cells have less. It shows where a method looks, and not how sure it is of the place."
-      : "A cell's share of all of its map's relevance, in units of what it would have if all cells had the same. A map that is flat is pale here, whatever its own picture looks like.";
+      : `A cell's share of all of its map's relevance, in units of what it would have if all cells had the same. A map that is flat is pale here, whatever its own picture looks like.${rows.some((row) => row.maps.some((map) => map.signed)) ? " Where a cell has both for and against, what is left of the two is drawn." : ""}`;
   }
 
   home.hidden = false;

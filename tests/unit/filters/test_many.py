@@ -1,10 +1,15 @@
 """Classes, directions, several filters together, and patterns that are kept apart."""
 
+from pathlib import Path
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from convscope.errors import UserError
+from convscope.filters import figures
 from convscope.filters.many import ManyObjective, Wanted, ascend_many, wanted_of
 from convscope.filters.presets import settings_from
 from convscope.models.spec import ModelSpec
@@ -105,6 +110,27 @@ def test_the_penalty_by_hand() -> None:
     np.testing.assert_allclose(objective(images, np.arange(2), opened), [3, 3], rtol=1e-5)
 
 
+def test_maps_that_are_all_zero_have_a_gradient_of_numbers() -> None:
+    """On JAX: there nothing times the infinite slope of a root is no number."""
+    wanted = Wanted("colours", np.ones((3, 3), np.float32), ["a", "b", "c"], diversity=1.0)
+    objective = ManyObjective(network(), wanted, 0)
+    images = np.ones((3, 4, 4, 3), np.float32)
+    images[0] = 0
+    _, gradient = objective.value_and_gradient(
+        ops.convert_to_tensor(images), ops.convert_to_tensor(np.arange(3, dtype=np.int32)), ops.zeros(3, "bool")
+    )
+    assert np.isfinite(np.asarray(gradient)).all()
+
+
+def test_the_ends_between_two_filters_are_the_filters_own_patterns() -> None:
+    asked_for = settings_from({**SHORT, "preset": "sharp", "steps": 3, "coarse_steps": 0})
+    between = asked({"layer": "colours", "filters": [0, 1], "between": 3})
+    several = ascend_many(network(), SPEC, "it", between, asked_for, 3)[0].patterns
+    for place, unit in ((0, 0), (2, 1)):
+        alone = ascend_many(network(), SPEC, "it", asked({"layer": "colours", "filters": [unit]}), asked_for, 3)[0]
+        np.testing.assert_allclose(several[place], alone.patterns[0], atol=1e-4)
+
+
 def test_a_network_that_takes_one_size_is_shown_that() -> None:
     net = network(flat=True)
     _, settings = ascend_many(
@@ -132,3 +158,18 @@ def test_mistakes_are_named(part: dict, direction: list[float] | None, message: 
         asked(part, direction)
     with pytest.raises(UserError, match="has no head"):
         asked({"class": "x"}, spec=ModelSpec("bare", (16, 16)))
+
+
+def test_labels_of_patterns_side_by_side_are_broken_and_lie_beside_one_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ImageNet's names and sums of many filters are longer than a pattern is wide."""
+    kept: list[Any] = []
+    save = figures.save_figure
+    monkeypatch.setattr(figures, "save_figure", lambda figure, path: kept.append(figure) or save(figure, path))  # type: ignore[func-returns-value]
+    labels = ["great white shark, white shark, man-eater, man-eating shark", " + ".join(map(str, range(64))), "c"]
+    figures.labelled_patterns(tmp_path / "p.png", "net: it", [np.zeros((9, 9, 3), np.uint8)] * 3, labels)
+    boxes = [axis.xaxis.label.get_window_extent() for axis in kept[0].axes]
+    width, _ = kept[0].bbox.size
+    assert boxes[0].x0 >= 0 and boxes[0].x1 < boxes[1].x0 and boxes[1].x1 < boxes[2].x0 and boxes[2].x1 <= width
+    assert all(box.y0 >= 0 for box in boxes) and kept[0].axes[1].xaxis.label.get_text().endswith("\u2026")

@@ -8,6 +8,7 @@ from convscope.filters.presets import for_preset, pattern_settings, preset_names
 from convscope.filters.run import ascend
 from convscope.filters.signs import signs_behind
 from convscope.models.spec import ModelSpec
+from convscope.units.behind import answer_of
 
 layers = keras.layers
 SPEC = ModelSpec("small", (16, 16), scale=(1 / 127.5,) * 3, offset=(-1.0,) * 3)
@@ -59,6 +60,16 @@ def test_signs_are_those_of_what_stands_before_the_activation() -> None:
     net.get_layer("a").gamma.assign([-1, -1])
     net.get_layer("b").gamma.assign([-2, 1])
     assert signs_behind(net, "conv").tolist() == [1, -1]
+
+
+def test_a_normalisation_beside_the_activation_turns_nothing_round() -> None:
+    """What the unit answers is behind its ReLU; another branch normalises the same convolution."""
+    image = keras.Input((8, 8, 3))
+    conv = layers.Conv2D(2, 1, name="conv")(image)
+    beside = layers.BatchNormalization(name="beside")(conv)
+    net = keras.Model(image, layers.Add()([layers.ReLU(name="relu")(conv), beside]))
+    net.get_layer("beside").gamma.assign([-1, 1])
+    assert answer_of(net, "conv") == "relu" and signs_behind(net, "conv").tolist() == [1, 1]
 
 
 def test_a_preset_with_negative_patterns_has_a_folder_more_and_the_other_stays_as_it_is() -> None:

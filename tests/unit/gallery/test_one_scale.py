@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 
 from convscope.gallery import build_gallery
-from convscope.gallery.one_scale import ScaledMap, as_json, in_even_units
+from convscope.gallery.one_scale import ScaledMap, as_json, in_even_units, ranks
 from tests import gallery_fixture as fixture
 
 
@@ -70,6 +70,21 @@ def test_a_class_has_one_scale() -> None:
         np.int8,
     )
     assert far.tolist() == [-127, 127], "the end of the scale, and more"
+
+
+def test_ranks_are_those_of_the_values_and_not_of_what_is_drawn_of_them() -> None:
+    """A map that is nearly even, and one whose cells are beyond the scale, have an order; what is alike has none."""
+    values = np.array([[1.0, 1.001, -1.002, 0]], np.float32)
+    np.testing.assert_allclose(ranks(values), [[1 / 3, 2 / 3, -1, 0]], rtol=1e-6)
+    np.testing.assert_allclose(ranks(np.array([[40.0, 80, 20, 80, 0]])), [[0.5, 0.75, 0.25, 0.75, 0]], rtol=1e-6)
+    assert not ranks(in_even_units(np.full((1, 299, 301), 0.3))[0]).any(), "last digits are no order"
+    assert not ranks(np.zeros((2, 2))).any() and ranks(np.ones((1, 1))).tolist() == [[0]]
+    maps = [ScaledMap("gradcam", "Grad-CAM", each) for each in (values, values * 40)]
+    (row,) = json.loads(as_json([("cat", maps)]))
+    near, far = ([np.frombuffer(base64.b64decode(entry[key]), np.int8).tolist() for key in ("levels", "ranks")]
+                 for entry in row["maps"])  # fmt: skip
+    assert near[0] == [8, 8, -8, 0] and far[0] == [127, 127, -127, 0]
+    assert near[1] == far[1] == [42, 85, -127, 0]
 
 
 def test_what_is_on_the_page_of_a_picture(tmp_path: Path) -> None:

@@ -61,6 +61,9 @@ def test_which_patterns_to_believe_is_told_where_it_was_measured(results: Path) 
     assert found.columns["trust"][:4] == ["yes", "no", "yes", "no"] and found.columns["trust"][17] is None
     place, trust, words, alike = found.columns["measured"][1][0]
     assert (place, trust, alike) == (0, "no", [0.25, None]) and "of what it does to the best real picture" in words
+    # Under the pattern of a unit that the normalisation turns round, and under no other one.
+    said = ["shows what silences the unit" in entry[0][2] for entry in found.columns["measured"][:17]]
+    assert said == [unit == 1 for unit in range(17)]
     assert found.columns["way"][1] == [[0.5, 0.5], [0.0, 0.0]] and found.columns["way"][17] is None
     assert found.ways["conv1"] == [units_fixture.HOSTILE, "conv1"]
     build_gallery(results, config, results / "gallery" / "index.html")
