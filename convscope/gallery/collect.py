@@ -8,7 +8,6 @@ from typing import Any
 
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
 from convscope.cams.names import METHODS as CAMS
-from convscope.data.groups import label_names
 from convscope.errors import UserError
 from convscope.filters.presets import NEGATIVE
 from convscope.gallery.asked import Asked, AskedModel, asked_for
@@ -17,12 +16,13 @@ from convscope.gallery.evaluated import evaluation
 from convscope.gallery.explained import Explanations, explanations
 from convscope.gallery.filters import Layer, layer_by_presets
 from convscope.gallery.heads import cam_head, transfer_heads
-from convscope.gallery.heatmaps import BadFile, Heatmaps, read_heatmaps
+from convscope.gallery.heatmaps import Heatmaps, read_heatmaps
 from convscope.gallery.judged import Judging, judging
+from convscope.gallery.picture_sets import dataset, existing_files, image_set
 from convscope.gallery.present import Present
 from convscope.gallery.reasons import Reasons, reasons
 from convscope.gallery.reasons import title_of as reason_title
-from convscope.gallery.records import Activations, Dataset, Evaluation, ImageSet, Model, Sheets, Study
+from convscope.gallery.records import Activations, Evaluation, ImageSet, Model, Sheets, Study
 from convscope.gallery.segmented import Segmented, segmented
 from convscope.gallery.tables import Row, folders, read_object, read_table, scalars
 from convscope.gallery.unfinished import Unfinished
@@ -48,8 +48,8 @@ def collect(results: Path, config: Mapping[str, Any], unfinished: Unfinished | N
     if not results.is_dir():
         raise UserError(f"{results}: no such results folder; run the study first")
     asked, present = asked_for(config), Present(results, unfinished.files if unfinished else None)
-    datasets = [found for name in asked.datasets for found in _dataset(present, name)]
-    sets = {name: found for name in _used_sets(asked) for found in _image_set(present, name)}
+    datasets = [found for name in asked.datasets for found in dataset(present, name)]
+    sets = {name: found for name in _used_sets(asked) for found in image_set(present, name)}
     models = [found for model in asked.models for found in _ModelResults(present, model, asked, sets).read()]
     return Study(
         name=asked.study or results.name,
@@ -87,64 +87,6 @@ def _used_sets(asked: Asked) -> list[str]:
 
 def _same(value: Any) -> Any:
     return value
-
-
-def _bad_files(path: Path) -> tuple[BadFile, ...]:
-    rows = read_table(path, ("path", "reason"))
-    return tuple(BadFile(row["path"], row["reason"], row.get("split", ""), row.get("class", "")) for row in rows)
-
-
-def _files(*paths: Path) -> tuple[Path, ...]:
-    return tuple(path for path in paths if path.is_file())
-
-
-def _dataset(present: Present, name: str) -> list[Dataset]:
-    """The dataset, or nothing where it cannot be shown."""
-    folder = present.results / "datasets" / name
-    sheet = folder / "contact_sheet.png"
-    found = present.read(
-        "Dataset", "", name, lambda: _read_dataset(folder), [folder / "images.csv", folder / "classes.json"]
-    )
-    sheets = present.read("Contact sheet", "", name, lambda: sheet, [sheet]) if found else []
-    return [dataclasses.replace(dataset, contact_sheet=sheets[0] if sheets else None) for dataset in found]
-
-
-def _read_dataset(folder: Path) -> Dataset:
-    classes = [str(name) for name in read_object(folder / "classes.json").get("classes", [])]
-    rows = read_table(folder / "images.csv", ("split", "class"))
-    usual = ("train", "validation", "test")
-    splits = sorted({row["split"] for row in rows}, key=lambda s: (usual.index(s) if s in usual else len(usual), s))
-    counts: dict[str, dict[str, int]] = {name: dict.fromkeys(splits, 0) for name in classes}
-    for row in rows:
-        for name in _shown(row):
-            counts.setdefault(name, dict.fromkeys(splits, 0))[row["split"]] += 1
-    return Dataset(
-        name=folder.name,
-        splits=tuple(splits),
-        total=len(rows),
-        counts=counts,
-        bad=_bad_files(folder / "bad.csv"),
-        contact_sheet=None,
-        files=_files(folder / "images.csv", folder / "bad.csv"),
-    )
-
-
-def _shown(row: Mapping[str, str]) -> tuple[str, ...]:
-    """What a picture counts as: its class, each of its labels, or that it has a number."""
-    if row.get("labels"):
-        return label_names(row["labels"]) or ("no label",)
-    return (row["class"] or ("a number" if row.get("target") else "unknown"),)
-
-
-def _image_set(present: Present, name: str) -> list[ImageSet]:
-    """The image set, or nothing where it cannot be shown."""
-    table = present.results / "image_sets" / f"{name}.csv"
-
-    def read() -> ImageSet:
-        bad = table.with_name(f"{name}.bad.csv")
-        return ImageSet(name, tuple(read_table(table, ("id", "path"))), _bad_files(bad), _files(table, bad))
-
-    return present.read("Image set", "", name, read, [table])
 
 
 class _ModelResults:
@@ -198,7 +140,7 @@ class _ModelResults:
             heatmaps=tuple(heatmaps),
             explained=tuple(found for entry in self._sets(self.asked.attributions) for found in self._explained(entry)),
             judged=tuple(found for entry in self._sets(self.asked.judging) for found in self._judged(entry)),
-            files=_files(
+            files=existing_files(
                 folder / "model.keras", folder / "model.json", folder / "layers.csv", *([history] if trained else [])
             ),
             cam_head=heads[0] if heads else None,
@@ -414,7 +356,7 @@ def _activations(folder: Path, depth: list[str]) -> Activations:
         image_set=folder.name,
         figures=tuple(sorted(figures, key=lambda path: (path.name != "sparsity.png", path.name))),
         images=tuple(images),
-        files=_files(*whole_files(folder, "*.h5"), folder / "sparsity.csv"),
+        files=existing_files(*whole_files(folder, "*.h5"), folder / "sparsity.csv"),
     )
 
 
