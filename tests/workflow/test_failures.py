@@ -64,7 +64,15 @@ def test_nothing_older_stands_in_for_what_failed(copy: Project, sources: Project
     assert "Class activation maps of net" in page and "Judging of net" in page
 
     mend_script(copy, sources, "cam")
-    wanted = {"cam": 3, "gather_cam": 2, "overlays": 2, "judge": 1, "judge_controls": 1, "judging_report": 1}
+    wanted = {
+        "cam": 3,
+        "gather_cam": 2,
+        "overlays": 2,
+        "strategies": 1,
+        "judge": 1,
+        "judge_controls": 1,
+        "judging_report": 1,
+    }
     assert copy.would_run() == Counter({**wanted, "gallery": 1, "index": 1})
 
 

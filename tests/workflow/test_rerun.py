@@ -116,7 +116,15 @@ def test_comments_docstrings_and_layout_in_every_module_rerun_nothing(copy: Proj
 
 
 JUDGED_AGAIN = {"judge": 1, "judging_report": 1}
-AFTER_CAMS = {"gather_cam": 2, "overlays": 2, "gallery": 1, "index": 1, **JUDGED_AGAIN, "judge_controls": 1}
+AFTER_CAMS = {
+    "gather_cam": 2,
+    "overlays": 2,
+    "strategies": 1,
+    "gallery": 1,
+    "index": 1,
+    **JUDGED_AGAIN,
+    "judge_controls": 1,
+}
 
 
 def change_a_function(project: Project, file: str) -> None:
@@ -166,6 +174,7 @@ CHANGES = {
         "unit_crops": 1,
         "unit_table": 1,
         **MEASURED,
+        "strategies": 2,
         "judge": 2,
         "judge_controls": 1,
         "judging_report": 1,
@@ -230,7 +239,7 @@ SETTINGS = {
     ("wrong], class: all", "wrong], class: all, scale: set"): {"overlays": 2, "gallery": 1, "index": 1},
     ("steps: 6", "steps: 7"): {
         "attribution": 2, "gather_attribution": 1, "attribution_figures": 1, "side_by_side": 1, "gallery": 1, "index": 1,
-        **JUDGED_AGAIN,
+        "strategies": 1, **JUDGED_AGAIN,
     },
     ("guided_gradcam], class: all", "guided_gradcam, saliency], class: all"): {
         "attribution": 2, "gather_attribution": 1, "attribution_figures": 1, "side_by_side": 1, "gallery": 1, "index": 1,
