@@ -19,7 +19,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.storage import store
     from convscope.storage.tables import read_table
     from convscope.vectors.figures import draw_found, draw_vectors
-    from convscope.vectors.report import FoundRow, VectorRow
+    from convscope.vectors.rows import FoundRow, VectorRow
     from convscope.vectors.sheet import captioned
     from convscope.vectors.store import read_field, read_found
 

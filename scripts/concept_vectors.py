@@ -24,7 +24,8 @@ def main(args: argparse.Namespace) -> None:
     from convscope.storage.tables import read_rows, write_table
     from convscope.vectors.examples import as_many, masked_concepts, own_concept, random_crops, random_pictures
     from convscope.vectors.names import LAST
-    from convscope.vectors.report import FoundRow, VectorRow, adjusted
+    from convscope.vectors.report import adjusted
+    from convscope.vectors.rows import FoundRow, VectorRow
     from convscope.vectors.selection import chosen_classes, content_of, spread_rows, without_copies
 
     spec = ModelSpec.load(args.spec)

@@ -6,7 +6,7 @@ from typing import Any
 
 from convscope.gallery.image_pages import ImagePage
 from convscope.gallery.reasons import Reasons
-from convscope.strategies.figures import COLOURS
+from convscope.strategies.colours import COLOURS
 
 # The columns that the map of pictures is drawn from.
 WHOLE = ("class", "kind", "x", "y")

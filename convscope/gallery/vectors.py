@@ -12,7 +12,7 @@ from convscope.jobs.job import check
 from convscope.storage import store
 from convscope.storage.tables import read_table
 from convscope.vectors.names import VERDICTS
-from convscope.vectors.report import FoundRow, VectorRow
+from convscope.vectors.rows import FoundRow, VectorRow
 
 # Of many concepts that do not count a page shows this many at first.
 FIRST = 12

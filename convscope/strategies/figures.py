@@ -5,10 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from convscope.pictures.plots import new_figure, save_figure
+from convscope.strategies.colours import COLOURS
 from convscope.strategies.report import ClassKinds, Strategies
 
-# A colour a kind, told apart by people who see colours differently (Okabe and Ito 2008), and the same on the page.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d1f", "#444444")
 SHOWN, _ACROSS = 10, 4  # classes, and kinds of each
 
 

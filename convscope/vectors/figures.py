@@ -9,7 +9,7 @@ from PIL import Image
 
 from convscope.models.fields import ReceptiveField
 from convscope.pictures.plots import new_figure, save_figure
-from convscope.vectors.report import VectorRow
+from convscope.vectors.rows import VectorRow
 from convscope.vectors.store import Found
 from convscope.vectors.windows import crop
 

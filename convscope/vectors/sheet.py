@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 
 from convscope.pictures.contact_sheets import wrap_text
 from convscope.pictures.fonts import caption_font
-from convscope.vectors.report import FoundRow
+from convscope.vectors.rows import FoundRow
 
 _WORDS, _GAP, _LINE, _TITLE = 210, 10, 16, 18
 _INK, _PALE, _PAPER = (34, 34, 34), (110, 110, 110), (255, 255, 255)

@@ -57,6 +57,7 @@ def numbers(folder: Path, backend: str, root: Path) -> dict[str, np.ndarray]:
         return dict(stored)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("backend", OTHERS)
 def test_tensorflow_is_not_even_loaded(folder: Path, root: Path, backend: str) -> None:
     numbers(folder, DEFAULT, root)

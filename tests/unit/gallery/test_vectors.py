@@ -10,7 +10,7 @@ from convscope.gallery import build_gallery
 from convscope.gallery.collect import collect
 from convscope.storage import store
 from convscope.storage.tables import write_table
-from convscope.vectors.report import FoundRow, VectorRow
+from convscope.vectors.rows import FoundRow, VectorRow
 from tests import gallery_fixture as fixture
 
 HOSTILE = "</script><b>ears"

@@ -81,6 +81,7 @@ def as_downloaded(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.long
 def test_an_efficientnet_of_a_file_is_the_one_that_keras_downloads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
