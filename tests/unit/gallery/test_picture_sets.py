@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from convscope.gallery import collect
+from convscope.gallery import picture_sets
 
 
 @pytest.mark.parametrize(
@@ -20,5 +20,5 @@ def test_pictures_of_many_labels_count_for_each_of_them(
     rows = [f"test,,-1,{number}.png,9,9,{number},{cell}" for number, cell in enumerate(cells)]
     (tmp_path / "images.csv").write_text("\n".join([f"split,class,label,path,width,height,sha256,{column}", *rows, ""]))
     (tmp_path / "classes.json").write_text('{"classes": []}')
-    found = collect._read_dataset(tmp_path)
+    found = picture_sets._read_dataset(tmp_path)
     assert {name: by_split["test"] for name, by_split in found.counts.items()} == counts and found.total == 3
