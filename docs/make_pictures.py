@@ -22,8 +22,8 @@ FILTER_LAYERS = [
     ("convnet", "conv2"), ("convnet", "conv3"), ("convnet", "conv4"), ("mini_xception", "block2_sepconv2"),
 ]  # fmt: skip
 ROW = 8
-# Of three depths; the last is shown large.
-UNITS = ("convnet_test", ("conv2/5", "conv3/17", "conv5/12"))
+# Of three depths; the middle one is shown large, too.
+UNITS = ("convnet_test", ("conv2/3", "conv3/10", "conv5/3"))
 PRESETS = ("sharp", "fast", "textbook")
 PRESET_LAYERS = ("block4_sepconv2", "block8_sepconv1", "block13_sepconv1")
 
@@ -91,7 +91,7 @@ def gallery_pictures() -> None:
     with browser() as window:
         save(seen(window, "index.html", 1200), "gallery.jpg")
         units = [f"units_{UNITS[0]}.html#{unit}" for unit in UNITS[1]]
-        save(seen(window, units[-1], 1100, part="#unit"), "unit.jpg", 1100)
+        save(seen(window, units[1], 1100, part="#unit"), "unit.jpg", 1100)
         narrow = [seen(window, unit, 460, part="#unit") for unit in units]
     height = min(1500, *(picture.height for picture in narrow))
     canvas = Image.new("RGB", (sum(picture.width + 12 for picture in narrow) - 12, height), "white")
