@@ -91,9 +91,10 @@ def gallery_pictures() -> None:
     with browser() as window:
         save(seen(window, "index.html", 1200), "gallery.jpg")
         units = [f"units_{UNITS[0]}.html#{unit}" for unit in UNITS[1]]
-        save(seen(window, units[1], 1100, part="#unit"), "unit.jpg", 1100)
+        large = seen(window, units[1], 1100, part="#unit")
+        save(large.crop((0, 0, large.width, min(large.height, 1590))), "unit.jpg", 1100)
         narrow = [seen(window, unit, 460, part="#unit") for unit in units]
-    height = min(1500, *(picture.height for picture in narrow))
+    height = min(2050, *(picture.height for picture in narrow))
     canvas = Image.new("RGB", (sum(picture.width + 12 for picture in narrow) - 12, height), "white")
     left = 0
     for picture in narrow:
