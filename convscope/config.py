@@ -141,7 +141,9 @@ def _write_out(value: Any, schema: dict[str, Any], root: dict[str, Any], key: st
     """A part of the config with every path in it written out; mappings and lists are changed where they stand."""
     schema = resolved(schema, root)
     if isinstance(value, str):
-        return expanded(key, value) if schema.get("format") == "path" else value
+        # A list or a file: what is text is the file.
+        options = [resolved(option, root) for option in (schema, *schema.get("oneOf", ()))]
+        return expanded(key, value) if any(option.get("format") == "path" for option in options) else value
     if isinstance(value, list):
         value[:] = [_write_out(entry, schema.get("items", {}), root, key) for entry in value]
     if not isinstance(value, dict):

@@ -18,10 +18,11 @@ def main(args: argparse.Namespace) -> None:
     from convscope.pictures.render import save_jpeg, save_png
     from convscope.storage import store
     from convscope.storage.tables import read_table
+    from convscope.units.store import read_field
     from convscope.vectors.figures import draw_found, draw_vectors
     from convscope.vectors.rows import FoundRow, VectorRow
     from convscope.vectors.sheet import captioned
-    from convscope.vectors.store import read_field, read_found
+    from convscope.vectors.store import read_found
 
     spec = ModelSpec.load(args.spec)
     rows, told = read_table(args.vectors, VectorRow), read_table(args.found, FoundRow)

@@ -11,6 +11,17 @@ from convscope.filters.response import ChannelResponse, inner
 from convscope.models.nodes import node_of
 
 
+def summed_gradient(objective: Any, images: Any, channels: Any, opened: Any) -> tuple[Any, Any]:
+    """An objective of images (N, H, W, C) -> (N,), and the gradient of its sum, (N, H, W, C) float32."""
+
+    def total(images: Any) -> Any:
+        values = objective(images, channels, opened)
+        return ops.sum(values), values
+
+    (_, values), gradient = value_and_gradient(total, images)
+    return values, gradient
+
+
 class KerasObjective(ChannelResponse):
     """Mean response of one channel of a convolution, borders dropped: `objectives.ChannelObjective` in float32, nothing written out.
 
@@ -59,10 +70,4 @@ class KerasObjective(ChannelResponse):
 
     def value_and_gradient(self, images: Any, channels: Any, opened: Any) -> tuple[Any, Any]:
         """The objective, (N,) float32, and the gradient of its sum, (N, H, W, C) float32 (see `__call__`)."""
-
-        def total(images: Any) -> Any:
-            values = self(images, channels, opened)
-            return ops.sum(values), values
-
-        (_, values), gradient = value_and_gradient(total, images)
-        return values, gradient
+        return summed_gradient(self, images, channels, opened)

@@ -9,10 +9,11 @@ import keras
 import numpy as np
 from keras import ops
 
-from convscope.backends.running import REFUSALS, value_and_gradient
+from convscope.backends.running import REFUSALS
 from convscope.data.groups import class_position
 from convscope.errors import UserError
 from convscope.filters.calls import call_of
+from convscope.filters.keras_objective import summed_gradient
 from convscope.filters.presets import AscentSettings
 from convscope.filters.response import border_that_fits, inner
 from convscope.filters.run import Ascent, FilterPatterns
@@ -65,7 +66,12 @@ def wanted_of(
             raise UserError(
                 f"{key}.direction: {len(direction)} numbers; layer '{part['layer']}' has {channels} channels"
             )
-        return _several(part, np.asarray(direction, np.float32)[None], ["direction"])
+        weights = np.asarray(direction, np.float32)[None]
+        if not np.isfinite(weights).all() or not weights.any():
+            raise UserError(
+                f"{key}.direction: its numbers have to be finite, and not all 0; as they are nothing can be ascended"
+            )
+        return _several(part, weights, ["direction"])
     filters = list(part["filters"])
     if beyond := [each for each in filters if each >= channels]:
         raise UserError(
@@ -194,13 +200,7 @@ class ManyObjective:
 
     def value_and_gradient(self, images: Any, channels: Any, opened: Any) -> tuple[Any, Any]:
         """The objective, (N,) float32, and the gradient of its sum, (N, H, W, C) float32 (see `__call__`)."""
-
-        def total(images: Any) -> Any:
-            values = self(images, channels, opened)
-            return ops.sum(values), values
-
-        (_, values), gradient = value_and_gradient(total, images)
-        return values, gradient
+        return summed_gradient(self, images, channels, opened)
 
 
 def _alike(maps: Any) -> Any:

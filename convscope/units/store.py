@@ -26,9 +26,7 @@ def write_layer(
     `scale` (unit).
     """
     group = file.require_group(_LAYERS).create_group(layer)
-    for name, axis in (("rows", field.rows), ("columns", field.columns)):
-        group.attrs[name] = [axis.centre, axis.stride, axis.size]
-    group.attrs["gated"] = field.gated
+    write_field(group, field)
     cells = shown.maps.shape[2] * shown.maps.shape[3]
     place = answers.place.astype(np.uint16 if cells <= 2**16 else np.int32)
     for name, values in (("maximum", answers.maximum), ("mean", answers.mean), ("place", place)):
@@ -50,6 +48,13 @@ def read_answers(group: h5py.Group) -> LayerAnswers:
 def read_dissected(group: h5py.Group) -> Dissected:
     """What was counted of a layer."""
     return Dissected(*(group[name][()] for name in (*_BY_CONCEPT, "fired")))
+
+
+def write_field(group: h5py.Group, field: ReceptiveField) -> None:
+    """Keep what a layer's cells see: of rows and columns the first cell's middle, the stride and the size, in pixels."""
+    for name, axis in (("rows", field.rows), ("columns", field.columns)):
+        group.attrs[name] = [axis.centre, axis.stride, axis.size]
+    group.attrs["gated"] = field.gated
 
 
 def read_field(group: h5py.Group) -> ReceptiveField:

@@ -7,7 +7,6 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from convscope.models.fields import Axis, ReceptiveField
 from convscope.storage import store
 from convscope.storage.deflated import DEFLATED
 
@@ -40,18 +39,6 @@ class Found:
     crops: NDArray[np.float32]
     pictures: NDArray[np.int64]
     maps: NDArray[np.float32]
-
-
-def write_field(group: h5py.Group, field: ReceptiveField) -> None:
-    """Keep what the cells of a layer see: of rows and columns the first cell's middle, the stride and the size, pixels."""
-    for name, axis in (("rows", field.rows), ("columns", field.columns)):
-        group.attrs[name] = [axis.centre, axis.stride, axis.size]
-
-
-def read_field(group: h5py.Group) -> ReceptiveField:
-    """What the cells of a layer see."""
-    rows, columns = (Axis(*map(float, group.attrs[name])) for name in ("rows", "columns"))
-    return ReceptiveField(rows, columns)
 
 
 def write_vectors(group: h5py.Group, names: list[str], vectors: NDArray[np.float32], numbers: dict[str, Any]) -> None:

@@ -11,13 +11,14 @@ from convscope.concepts.masks import ConceptMasks
 from convscope.jobs.job import say
 from convscope.storage import store
 from convscope.units.results import Dissected
+from convscope.units.store import write_field
 from convscope.units.words import Label, label_of
 from convscope.vectors.examples import Concept, RandomSets
 from convscope.vectors.factors import BelowZeroError
 from convscope.vectors.layer import Asked, like_masks
 from convscope.vectors.report import vector_rows
 from convscope.vectors.rows import FoundRow, VectorRow
-from convscope.vectors.store import Found, write_field, write_found, write_vectors
+from convscope.vectors.store import Found, write_found, write_vectors
 
 # A tenth of all places are so many that some of them lie in anything: it takes so many times what chance gives.
 _TIMES_CHANCE = 2.0

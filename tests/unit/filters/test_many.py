@@ -148,6 +148,12 @@ def test_a_network_that_takes_one_size_is_shown_that() -> None:
         ({"class": "rad"}, None, "no class 'rad'; .*red"),
         ({"layer": "colours", "filters": [3]}, None, "filters 0..2; filter 3 does not exist"),
         ({"layer": "colours", "direction": [1]}, [1], "1 numbers; layer 'colours' has 3 channels"),
+        (
+            {"layer": "colours", "direction": "a.csv"},
+            [1, float("nan"), 0],
+            "its numbers have to be finite, and not all 0",
+        ),
+        ({"layer": "colours", "direction": [0, 0, 0]}, [0, 0, 0], "its numbers have to be finite, and not all 0"),
         ({"layer": "colours", "filters": [0, 1], "weights": [1]}, None, "1 weights of 2 filters"),
         ({"layer": "colours", "filters": [0], "between": 3}, None, "nothing between 1 filters"),
         ({"layer": "colors", "filters": [0]}, None, "no layer 'colors'"),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from convscope.config import complete, load_schema, resolved
+from convscope.config import _write_out, complete, load_schema, resolved
 from convscope.errors import UserError
 from convscope.storage.written_paths import expanded
 
@@ -90,6 +90,33 @@ def test_a_completed_config_has_no_other_paths() -> None:
     for path, key in (("~nobody_at_all/net.keras", "models.net.path"), ("$NOWHERE/net.keras", "models.net.path")):
         with pytest.raises(UserError, match=key):
             complete({"study": "s", "models": {"net": {"source": "file", "path": path}}})
+
+
+def test_a_path_among_other_forms_of_a_key_is_written_out_too() -> None:
+    objectives = {"file": {"layer": "a", "direction": "$DATA/d.csv"}, "list": {"layer": "a", "direction": [1, 0]}}
+    study = {
+        "study": "s",
+        "models": {"net": {"source": "preset", "preset": "p"}},
+        "filters": {"net": {"objectives": objectives}},
+    }
+    found = complete(study)["filters"]["net"]["objectives"]
+    assert (found["file"]["direction"], found["list"]["direction"]) == ("/disk/data/d.csv", [1, 0])
+
+
+def test_every_path_of_the_schema_is_written_out() -> None:
+    schema, looked = load_schema(), []
+
+    def look(part: Any) -> None:
+        for name, inner in part.get("properties", {}).items() if isinstance(part, dict) else ():
+            forms = [resolved(form, schema) for form in (inner, *resolved(inner, schema).get("oneOf", ()))]
+            if any(form.get("format") == "path" for form in forms):
+                looked.append(name)
+                assert _write_out({name: "~/a"}, {"properties": {name: inner}}, schema, "") == {name: "/home/ada/a"}
+        for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+            look(inner)
+
+    look(schema)
+    assert {"path", "direction", "weights"} <= set(looked)
 
 
 def test_every_key_that_names_a_file_is_known_as_a_path() -> None:
