@@ -210,7 +210,7 @@
       }
       if (row.rise) pictures.false.append(curve(row.rise));
       if (row.patterns.length) {
-        if (pictures.false.children.length) parts.push(element("h3", { textContent: "The picture that makes it answer most" }));
+        if (pictures.false.children.length) parts.push(element("h3", { textContent: "Pictures made for its filter" }));
         if (row.way) parts.push(element("p", { className: "muted", textContent: "Curves: how like its best real pictures each layer on the way to it treats a picture." }));
         if (pictures.false.children.length) parts.push(pictures.false);
         if (pictures.true.children.length) {
