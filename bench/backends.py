@@ -101,7 +101,7 @@ def _measure(backend: str, work: str, folder: Path, cores: int) -> dict[str, flo
     network, spec = load_model(folder / "model.keras", folder / "model.json")
     start = time.perf_counter() - began
     if work == "training":
-        found = _training()
+        found = training()
     elif work == "gradcam":
         found = _gradcam(network, spec)
     else:
@@ -142,7 +142,8 @@ def _gradcam(network: Any, spec: Any) -> dict[str, float]:
     return _first_and_each(run, _IMAGES)
 
 
-def _training() -> dict[str, float]:
+def training(learnt: int = _LEARNT, **settings: Any) -> dict[str, float]:
+    """Epochs of the default study's convnet, of so many pictures: seconds of the first beyond the others, and of each picture."""
     import numpy as np
 
     from convscope.models.architectures import build
@@ -165,14 +166,14 @@ def _training() -> dict[str, float]:
                 yield self.pictures[part], self.labels[part]
 
     seed_everything(1)
-    model = build({"architecture": "convnet", "image_size": _SIDE, "width": 0.5, "dropout": 0.25}, 2)
+    model = build({"architecture": "convnet", "image_size": _SIDE, "width": 0.5, "dropout": 0.25, **settings}, 2)
     settings = {"epochs": 3, "batch_size": 32, "learning_rate": 1e-3, "optimizer": "adam"}
     marks = [time.perf_counter()]
     train(
-        model, Drawn(_LEARNT), Drawn(32), settings, seed=1, after_epoch=lambda _: marks.append(time.perf_counter())
+        model, Drawn(learnt), Drawn(32), settings, seed=1, after_epoch=lambda _: marks.append(time.perf_counter())
     )  # fmt: skip
-    each = (marks[-1] - marks[1]) / 2 / _LEARNT
-    return {"first": marks[1] - marks[0] - each * _LEARNT, "each": each}
+    each = (marks[-1] - marks[1]) / 2 / learnt
+    return {"first": marks[1] - marks[0] - each * learnt, "each": each}
 
 
 def _first_and_each(run: Callable[[], None], count: int) -> dict[str, float]:

@@ -10,6 +10,9 @@ import numpy as np
 
 from convscope.backends.bicubic import resized
 
+# On a graphics processor float32 would be multiplied with 11 bits (TF32): not the numbers of a processor.
+jax.config.update("jax_default_matmul_precision", "highest")
+
 REFUSALS: tuple[type[Exception], ...] = (ValueError, TypeError)
 
 

@@ -29,3 +29,6 @@ def choose(backend: str) -> None:
         # The same program gives the same bits there, too.
         flags = os.environ.get("XLA_FLAGS", "").split()
         os.environ["XLA_FLAGS"] = " ".join(dict.fromkeys([*flags, "--xla_gpu_deterministic_ops=true"]))
+    if backend == "torch":
+        # Without it cuBLAS may sum in another order from run to run; read once, when it starts.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+# On a graphics processor float32 would be multiplied with 11 bits (TF32): not the numbers of a processor.
+tf.config.experimental.enable_tensor_float_32_execution(False)
+
 REFUSALS: tuple[type[Exception], ...] = (ValueError, TypeError, tf.errors.InvalidArgumentError)
 
 

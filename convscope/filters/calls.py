@@ -1,5 +1,6 @@
 """The calls of a network below a layer, run one after the other, and the layer by itself."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,9 +22,12 @@ def ancestors(network: keras.Model, target: Any) -> list[Any]:
     return kept[::-1]
 
 
-def call_of(node: Any) -> Callable[[Mapping[Any, Any]], list[Any]]:
-    """A call of the graph, in inference mode, as a function of values: id of a tensor -> value; a list of its outputs."""
-    operation = node.operation
+def call_of(node: Any, operation: Any = None) -> Callable[[Mapping[Any, Any]], list[Any]]:
+    """A call of the graph, in inference mode, as a function of values: id of a tensor -> value; a list of its outputs.
+
+    Of its own operation, or of another in the place of it.
+    """
+    operation = operation or node.operation
     trains = getattr(operation, "_call_has_training_arg", False)
 
     def call(values: Mapping[Any, Any]) -> list[Any]:
@@ -34,6 +38,23 @@ def call_of(node: Any) -> Callable[[Mapping[Any, Any]], list[Any]]:
             return list(tree.flatten(operation(*args, **kwargs)))
 
     return call
+
+
+def rounded(operation: Any, precision: str, known: dict[int, Any]) -> Any:
+    """What computes in a coarser number format in the place of an operation, its weights in float32; itself where it cannot.
+
+    Args:
+        operation: of a network.
+        precision: "bfloat16", say.
+        known: copies that there are, by the id of the layer: a layer that is called twice is copied once.
+    """
+    if id(operation) not in known:
+        known[id(operation)] = operation
+        # A layer of somebody's own may have no settings to be made again from; then it goes on in float32.
+        with contextlib.suppress(Exception):
+            if isinstance(operation, keras.Layer) and operation.built:
+                known[id(operation)] = copied(operation, dtype=f"mixed_{precision}")
+    return known[id(operation)]
 
 
 def copied(layer: Any, **changes: Any) -> Any:

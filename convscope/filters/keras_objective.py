@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from convscope.backends.running import value_and_gradient
-from convscope.filters.calls import LayerByKeras, ancestors, call_of
+from convscope.filters.calls import LayerByKeras, ancestors, call_of, rounded
 from convscope.filters.response import ChannelResponse, inner
 from convscope.models.nodes import node_of
 
@@ -23,12 +23,13 @@ def summed_gradient(objective: Any, images: Any, channels: Any, opened: Any) -> 
 
 
 class KerasObjective(ChannelResponse):
-    """Mean response of one channel of a convolution, borders dropped: `objectives.ChannelObjective` in float32, nothing written out.
+    """Mean response of one channel of a convolution, borders dropped: `objectives.ChannelObjective`, nothing written out.
 
     Args:
         network: flat functional model, image (N, H, W, C) -> anything.
         layer_name: a convolution of it; where it is called several times, its last call counts.
         border: positions to drop.
+        precision: "float32" or "bfloat16", of the network's activations; the objective itself is float32.
 
     Attributes:
         variables: the weights that it reads.
@@ -37,13 +38,20 @@ class KerasObjective(ChannelResponse):
         UserError: the layer does not exist or is not a convolution.
     """
 
-    def __init__(self, network: keras.Model, layer_name: str, border: int) -> None:
+    def __init__(self, network: keras.Model, layer_name: str, border: int, precision: str = "float32") -> None:
         super().__init__(network, layer_name, border)
         target = node_of(network, layer_name)
         self._image, self._below = id(network.inputs[0]), id(target.input_tensors[0])
-        self._calls = [(call_of(node), list(map(id, node.outputs))) for node in ancestors(network, target)]
-        self._whole = LayerByKeras(self.layer)
-        self.variables = [*network.variables, *self._whole.variables]
+        known: dict[int, Any] = {}
+
+        def own(operation: Any) -> Any:
+            return operation if precision == "float32" else rounded(operation, precision, known)
+
+        nodes = ancestors(network, target)
+        self._calls = [(call_of(node, own(node.operation)), list(map(id, node.outputs))) for node in nodes]
+        self._whole = LayerByKeras(own(self.layer))
+        copies = [copy for copy in known.values() if isinstance(copy, keras.Layer)]
+        self.variables = [*network.variables, *(v for copy in copies for v in copy.variables), *self._whole.variables]
 
     def __call__(self, images: Any, channels: Any, opened: Any) -> Any:
         """Objective of each image for its own channel.

@@ -179,16 +179,16 @@ def settings_from(config: dict[str, Any]) -> AscentSettings:
     return settings
 
 
-def filters_a_batch(settings: AscentSettings, precision: str, count: int, at_once: int = 1) -> int:
+def filters_a_batch(settings: AscentSettings, precision: str, count: int, at_once: int = 1, gpu: bool = False) -> int:
     """How many of `count` filters ascend together.
 
     Where the settings leave it open: 16 in bfloat16, whose multiplication wants longer matrices, and in float32, where more
     gain nothing, 8 in all the batches that are in memory at once. The batches are of one size as nearly as can be, for the
-    last one is padded, and keep `at_once` threads busy.
+    last one is padded, and keep `at_once` threads busy. A graphics processor is not filled by so few: 64.
     """
     if settings.batch:
         return min(settings.batch, count)
-    most = 16 if precision == "bfloat16" else max(1, 8 // at_once)
+    most = 64 if gpu else 16 if precision == "bfloat16" else max(1, 8 // at_once)
     rounds = -(-count // (most * at_once))
     return -(-count // (rounds * at_once))
 

@@ -103,7 +103,7 @@ def ascend(
     signs = -signs_behind(network, layer) if settings.negative else None
     # A filter named twice ascends once.
     channels = list(dict.fromkeys(channels))
-    batch = filters_a_batch(settings, precision, len(channels), at_once)
+    batch = filters_a_batch(settings, precision, len(channels), at_once, has_gpu())
     batches = [channels[first : first + batch] for first in range(0, len(channels), batch)]
 
     def find(ascent: "Ascent", wanted: list[int]) -> FilterPatterns:
@@ -135,8 +135,8 @@ def ascend(
 
 
 def own_precision(wanted: str) -> str:
-    """The number format that an ascent has here: "float32" or "bfloat16", which is TensorFlow's alone."""
-    return resolved_precision(wanted, has_gpu()) if NAME == "tensorflow" else "float32"
+    """The number format that an ascent has here: "float32" or "bfloat16", on a processor TensorFlow's alone."""
+    return resolved_precision(wanted, has_gpu()) if NAME == "tensorflow" or has_gpu() else "float32"
 
 
 def _objective(
@@ -146,7 +146,7 @@ def _objective(
     if NAME != "tensorflow":
         from convscope.filters.keras_objective import KerasObjective
 
-        return KerasObjective(network, layer, border), None
+        return KerasObjective(network, layer, border, precision), None
     from convscope.filters.objectives import ChannelObjective
     from convscope.filters.proof import Proof
 
