@@ -8,10 +8,12 @@ the table in docs/backends.md.
 import argparse
 import json
 import os
+import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,6 @@ def main() -> None:
     args = given.parse_args()
     set_threads(args.cores, side_by_side=True)
     choose(args.backend)
-    began = time.perf_counter()
     from convscope.backends.running import has_gpu
     from convscope.models.load import load_model
 
@@ -47,8 +48,9 @@ def main() -> None:
         _round(args.backend)
     with tempfile.TemporaryDirectory() as folder:
         save_random(Path(folder), 1, args.width)
+        began = time.perf_counter()
         network, spec = load_model(Path(folder) / "model.keras", Path(folder) / "model.json")
-    _say(args, work="libraries and network", seconds=time.perf_counter() - began, gpu=gpu)
+    _say(args, work="loading the network", seconds=time.perf_counter() - began, gpu=gpu)
     for images in args.images:
         _gradcam(args, network, spec, images)
     _epoch(args)
@@ -73,22 +75,34 @@ def _round(backend: str) -> None:
 def _patterns(
     args: Any, network: Any, spec: Any, layer: str, preset: str, precision: str, batch: int, at_once: int
 ) -> None:
-    import numpy as np
-
+    """One job of a layer, its compilation counted, and what each of its steps at full size takes."""
+    from convscope.backends.running import to_numpy
+    from convscope.filters import run
     from convscope.filters.presets import settings_from
-    from convscope.filters.run import ascend, own_precision
 
     settings = replace(settings_from({"preset": preset, "precision": precision}), batch=batch)
-    found: list[Any] = []
+    steps: list[float] = []
 
-    def run() -> None:
-        found.append(ascend(network, spec, layer, range(args.filters), settings, seed=1, at_once=at_once))
+    class Timed(run.Ascent):
+        def _step(self, size: int, *rest: Any) -> Any:
+            began = time.perf_counter()
+            found = super()._step(size, *rest)
+            to_numpy(found[3])
+            if size == settings.size:
+                steps.append(time.perf_counter() - began)
+            return found
 
-    first, again = _seconds(run), _seconds(run)
+    plain, run.Ascent = run.Ascent, Timed  # type: ignore[misc]
+    try:
+        began = time.perf_counter()
+        found = run.ascend(network, spec, layer, range(args.filters), settings, seed=1, at_once=at_once)
+        seconds = time.perf_counter() - began
+    finally:
+        run.Ascent = plain  # type: ignore[misc]
     _say(
-        args, work="patterns", layer=layer, preset=preset, precision=own_precision(precision), batch=batch, filters=args.filters,
-        first=first, seconds=again, same_bits=bool(np.array_equal(found[0].patterns, found[1].patterns)),
-        objective=float(found[1].objective[:, -1].mean()),
+        args, work="patterns", layer=layer, preset=preset, precision=run.own_precision(precision), batch=batch,
+        filters=args.filters, seconds=seconds, step=statistics.median(steps), digest=sha256(found.patterns.tobytes()).hexdigest()[:8],
+        objective=float(found.objective[:, -1].mean()),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 import numpy as np
 from keras import ops
 
-from convscope.backends.running import filtered
+from convscope.backends.running import filtered, has_gpu
 
 
 def per_sample_norm(gradient: Any) -> Any:
@@ -120,7 +120,13 @@ class Rings(Adam):
         planes, height, columns = spread.shape[1:4]
         places = rings(height, columns).ravel()
         by_place = ops.transpose(ops.reshape(ops.mean(spread, axis=4), (-1, height * columns)))
-        sums = ops.segment_sum(by_place, places, num_segments=int(places.max()) + 1)
+        count = int(places.max()) + 1
+        # On a graphics processor sums by place take turns, or come in any order; a multiplication does neither.
+        sums = (
+            ops.matmul((np.arange(count)[:, None] == places).astype(np.float32), by_place)
+            if has_gpu()
+            else ops.segment_sum(by_place, places, num_segments=count)
+        )
         means = ops.divide(sums, np.bincount(places)[:, None].astype(np.float32))
         means = ops.reshape(means, (means.shape[0], -1, planes))
         means = ops.sqrt(means) * ops.sqrt(ops.mean(means, axis=2, keepdims=True))
