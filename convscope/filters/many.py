@@ -210,7 +210,7 @@ def _alike(maps: Any) -> Any:
     grams = ops.reshape(ops.matmul(ops.transpose(flat, (0, 2, 1)), flat), (count, -1))
     # Of maps that are all zero, too, the root has a gradient.
     unit = grams / ops.sqrt(ops.maximum(ops.sum(ops.square(grams), axis=1, keepdims=True), np.finfo(np.float32).tiny))
-    cosines = ops.matmul(unit, ops.transpose(unit)) * (1 - np.eye(count, dtype=np.float32))
+    cosines = ops.multiply(ops.matmul(unit, ops.transpose(unit)), 1 - np.eye(count, dtype=np.float32))
     return ops.sum(cosines, axis=1) / (count - 1)
 
 

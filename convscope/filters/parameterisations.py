@@ -200,7 +200,7 @@ def _hermitian(pairs: Any) -> Any:
 
     def mirrored(column: Any) -> Any:
         turned = ops.concatenate([column[:, :, :1], ops.flip(column[:, :, 1:], axis=2)], axis=2)
-        return column + turned * np.array([1, -1], np.float32)
+        return column + ops.multiply(turned, np.array([1, -1], np.float32))
 
     return ops.concatenate([mirrored(pairs[:, :, :, :1]), pairs[:, :, :, 1:-1], mirrored(pairs[:, :, :, -1:])], axis=3)
 

@@ -98,7 +98,7 @@ def _read(images: Any, matrix: Any) -> Any:
             inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
             whole = ops.cast(ops.clip(row, 0, height - 1) * width + ops.clip(column, 0, width - 1), "int32")
             values = ops.reshape(
-                ops.take(flat, ops.reshape(whole + first, (-1,)), axis=0), (count, height * width, depth)
+                ops.take(flat, ops.reshape(ops.add(whole, first), (-1,)), axis=0), (count, height * width, depth)
             )
             total = total + values * ops.where(inside, by_row * by_column, 0.0)[..., None]
     return ops.reshape(total, (count, height, width, depth))

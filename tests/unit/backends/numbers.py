@@ -268,6 +268,34 @@ def autoencoder(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Nu
     return {"autoencoder.losses": np.array([rows[0]["loss"], rows[0]["val_loss"]])}
 
 
+def as_on_a_graphics_processor() -> None:
+    """Let NumPy take no tensor of PyTorch by itself: it cannot where that lies in the memory of another processor."""
+    import torch
+
+    taken = torch.Tensor.__array__
+
+    def refused(self: Any, *args: Any, **kwargs: Any) -> np.ndarray:
+        if Path("keras", "src").as_posix() in sys._getframe(1).f_code.co_filename:  # which fetches it before
+            return taken(self, *args, **kwargs)
+        raise TypeError("NumPy takes a tensor that may lie on a graphics processor; use keras.ops, or to_numpy")
+
+    torch.Tensor.__array__ = refused  # type: ignore[method-assign]
+
+
+def phases(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers:
+    """Patterns of which phases alone are sought, and of several things at once, kept apart."""
+    from convscope.filters.many import ascend_many, wanted_of
+    from convscope.filters.presets import settings_from
+    from convscope.filters.run import ascend
+
+    own = {"preset": "sharp", "size": 24, "steps": 2, "coarse_size": 20, "coarse_steps": 1, "precision": "float32"}
+    found = ascend(network, spec, "conv1", [1, 4], settings_from({**own, "parameterisation": "phase"}), seed=3)
+    part = {"layer": "conv1", "filters": [1, 4], "patterns": 2, "diversity": 0.5}
+    wanted = wanted_of(network, spec, "two", part, None)
+    several, _ = ascend_many(network, spec, "two", wanted, settings_from(own), seed=3)
+    return {"filters.phase": found.objective, "filters.several": several.objective}
+
+
 def filters(preset: str) -> Say:
     """Patterns of two filters of a plain and of a separable convolution after a few steps, and what they were worth on the way."""
 
@@ -352,6 +380,7 @@ SAYS: tuple[Say, ...] = (
     filters("textbook"),
     filters("fast"),
     filters("sharp"),
+    phases,
     attribution("gradcam"),
     attribution("saliency"),
     attribution("input_x_gradient"),
@@ -380,6 +409,8 @@ OF_OTHERS: dict[str, tuple[Say, ...]] = {
 
 def main(folder: Path) -> None:
     """Say everything, and keep it."""
+    if keras.backend.backend() == "torch":
+        as_on_a_graphics_processor()
     numbers: Numbers = {"loaded": np.array(["tensorflow" in sys.modules])}
     for name, (build, head, classes) in NETWORKS.items():
         path, facts = folder / f"{name}.keras", folder / f"{name}.json"

@@ -28,14 +28,14 @@ SAID = (
     "transfer",
     "watching",
     "ascent",
-    *(f"filters.{preset}" for preset in PRESETS),
+    *(f"filters.{preset}" for preset in (*PRESETS, "phase", "several")),
     *(f"attributions.{method}" for method in ATTRIBUTIONS if method not in ONLY_TENSORFLOW),
     "binary",
     "pixels",
 )  # fmt: skip
 # Of the largest number. Half precision has 11 bits; what draws segments or fits a model of samples divides small differences; of a
 # frequency whose gradient is small Adam divides rounding by it.
-_FAR = {"activations.float16": 1e-3, "attributions": 5e-5, "filters.sharp": 2e-4}
+_FAR = {"activations.float16": 1e-3, "attributions": 5e-5, "filters.sharp": 2e-4, "filters.several": 2e-4}
 
 
 @pytest.fixture(scope="module")
