@@ -9,9 +9,11 @@ import keras
 import numpy as np
 
 from convscope.backends.bicubic import resized
+from convscope.backends.names import own_process
 
 # On a graphics processor float32 would be multiplied with 11 bits (TF32): not the numbers of a processor.
-jax.config.update("jax_default_matmul_precision", "highest")
+if own_process():
+    jax.config.update("jax_default_matmul_precision", "highest")
 
 REFUSALS: tuple[type[Exception], ...] = (ValueError, TypeError)
 

@@ -10,6 +10,7 @@ BACKENDS: dict[str, tuple[str, ...]] = {
     "torch": ("torch",),
 }
 _VARIABLE = "KERAS_BACKEND"
+_own_process = False
 
 
 def chosen() -> str:
@@ -18,8 +19,15 @@ def chosen() -> str:
     return found if found in BACKENDS else DEFAULT
 
 
+def own_process() -> bool:
+    """Whether this process is the project's own, and how its library computes is the project's to say; not so in a notebook."""
+    return _own_process
+
+
 def choose(backend: str) -> None:
-    """Let this process's Keras compute with a backend; before Keras is imported, which reads it once."""
+    """Let this process, which is the project's own, compute with a backend; before Keras is imported, which reads it once."""
+    global _own_process
+    _own_process = True
     os.environ[_VARIABLE] = backend
     # Of ~/.keras/keras.json as well: Keras would not even be imported where Flax is missing, whatever it runs on.
     os.environ["KERAS_NNX_ENABLED"] = "false"

@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from convscope.backends.names import own_process
+
 # On a graphics processor float32 would be multiplied with 11 bits (TF32): not the numbers of a processor.
-tf.config.experimental.enable_tensor_float_32_execution(False)
+if own_process():
+    tf.config.experimental.enable_tensor_float_32_execution(False)
 
 REFUSALS: tuple[type[Exception], ...] = (ValueError, TypeError, tf.errors.InvalidArgumentError)
 

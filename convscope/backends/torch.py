@@ -9,13 +9,15 @@ import numpy as np
 import torch
 
 from convscope.backends.bicubic import resized
+from convscope.backends.names import own_process
 
 # On a graphics processor float32 would be multiplied with 11 bits (TF32): not the numbers of a processor.
-torch.backends.cudnn.allow_tf32 = False
-torch.backends.cuda.matmul.allow_tf32 = False
-if torch.cuda.is_available():
-    # There the gradients of convolutions would be summed in any order.
-    torch.use_deterministic_algorithms(True, warn_only=True)
+if own_process():
+    torch.backends.cudnn.allow_tf32 = False
+    torch.backends.cuda.matmul.allow_tf32 = False
+    if torch.cuda.is_available():
+        # There the gradients of convolutions would be summed in any order.
+        torch.use_deterministic_algorithms(True, warn_only=True)
 
 REFUSALS: tuple[type[Exception], ...] = (ValueError, TypeError, RuntimeError, IndexError)
 

@@ -1,7 +1,8 @@
 """The fast path proves itself: its first gradient of each image size is held against Keras's own before anything follows from it."""
 
+import contextlib
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -18,7 +19,7 @@ from convscope.filters.trunk import Trunk
 # gradient of a ReLU or of a maximum has steps, and among millions of numbers some always lie on one: of a picture in ten the gradient
 # of a deep network differs by one or two per cent, of all others by thousandths or less.
 _VALUE, _GRADIENT = 1e-3, 0.05
-# In bfloat16 (8 bits) many more lie on a step, in every layer some: the real
+# In bfloat16 (8 bits; the float32 of a graphics processor is TF32, 11 bits) many more lie on a step, in every layer some: the real
 # Xception's gradient has a cosine with the exact one of .99 in block 2, .93 in block 8 and .87 in block 14, that of a random ResNet50
 # .81, all of the right length within 7 %. No bound that these pass tells a wrong sum from a rounded one. So the same steps are
 # proved in float32, and here only that coarser numbers have not brought something else.
@@ -42,7 +43,9 @@ class Proof:
         self._network, self._layer, self._border = network, layer_name, border
         self._precision, self._report = precision, report
         # Whether the fast path rounds as float32 does, or coarser.
-        self._exact = precision == "float32"
+        self._exact = precision == "float32" and not (
+            tf.config.list_physical_devices("GPU") and tf.config.experimental.tensor_float_32_execution_enabled()
+        )
         self._written = exact
         self._reference = ChannelObjective(network, layer_name, border, by_keras=True)
         self._lock = threading.Lock()
@@ -92,7 +95,8 @@ class Proof:
             if self._failed:
                 raise self._failed
             if size not in self._proved and (self._tries.get(size, 0) < 2 or norms.numpy().any()):
-                self._prove(size, pictures, channels, opened, values.numpy(), gradients.numpy())
+                with _exact_sums():
+                    self._prove(size, pictures, channels, opened, values.numpy(), gradients.numpy())
         finally:
             self._lock.release()
 
@@ -111,7 +115,8 @@ class Proof:
                 if thread == threading.get_ident():
                     made = self._left.pop((thread, size))
                     if size not in self._proved:
-                        self._prove(size, *made)
+                        with _exact_sums():
+                            self._prove(size, *made)
 
     def _prove(
         self, size: int, pictures: Any, channels: Any, opened: Any, values: np.ndarray, gradients: np.ndarray
@@ -168,6 +173,17 @@ class Proof:
     def _fail(self, reason: str, size: int) -> None:
         self._failed = Mistrust(f"{reason}, at {size} px")
         raise self._failed
+
+
+@contextlib.contextmanager
+def _exact_sums() -> Iterator[None]:
+    """Float32 that is float32 on a graphics processor, too."""
+    rounded = tf.config.experimental.tensor_float_32_execution_enabled()
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    try:
+        yield
+    finally:
+        tf.config.experimental.enable_tensor_float_32_execution(rounded)
 
 
 def _off(expected: Measured, value: np.ndarray, gradient: np.ndarray) -> tuple[float, float, float, float]:

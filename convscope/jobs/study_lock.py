@@ -46,7 +46,7 @@ def begin_run(
 
     Raises:
         UserError: another run of the study is at work, or one on another computer may be; locks are to be removed while
-            runs live; or nothing can be written, and the study was never run here.
+            runs live; or nothing can be written, and the study was never run here, or last asked what it would do.
     """
     folder = Path(folder)
     given = {argument.partition("=")[0] for argument in arguments}
@@ -63,8 +63,10 @@ def begin_run(
     try:
         holder = _take(lock)
     except OSError:
-        # A finished study may be looked at where nothing can be written; one that was never run here can't.
-        if not (folder / "metadata").is_dir() and (trouble := unwritable(folder)):
+        # A finished study may be looked at where nothing can be written; one that was never run here can't, and where it was only
+        # asked what a run would do, Snakemake takes away what it kept of that.
+        looked_at = (folder / "metadata").is_dir() and not (folder / "iocache" / "latest.pkl").exists()
+        if not looked_at and (trouble := unwritable(folder)):
             raise UserError(trouble) from None
         return False
     if holder is not None:

@@ -7,10 +7,12 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.workflow.preloaded import preloaded
 
 TINY = "config/tiny.yaml"
 _NOT_COPIED = shutil.ignore_patterns(
@@ -19,7 +21,13 @@ _NOT_COPIED = shutil.ignore_patterns(
 
 
 class Project:
-    """A copy of the project, and the command that a user types in it."""
+    """A copy of the project, and the command that a user types in it.
+
+    `python`: what runs it and its jobs, the folder of a `python` that has the libraries loaded (`tests.workflow.preloaded`) or None
+    for the usual one; see the fixture `start`.
+    """
+
+    python: Path | None = None
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -39,13 +47,16 @@ class Project:
         """As a user's shell has it: the project's Python first; no threads or paths of this test run's."""
         kept = {key: value for key, value in os.environ.items() if not key.endswith("_NUM_THREADS")}
         path = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", "")])
+        if self.python:
+            path = os.pathsep.join([str(self.python), path])
         noted = {"CONVSCOPE_READS": str(self.reads)} if self.reads else {}
         library = os.pathsep.join([str(self.folder), *([str(Path(__file__).parent / "reads")] if noted else [])])
         return {**kept, **noted, "PATH": path, "PYTHONPATH": library, "TF_CPP_MIN_LOG_LEVEL": "3"}
 
     def command(self, *arguments: str, config: str | Path | None = TINY) -> list[str]:
         study = [f"--configfile={config}"] if config else []
-        return [sys.executable, "-m", "snakemake", *study, "--cores", "2", *arguments]
+        python = str(self.python / "python") if self.python else sys.executable
+        return [python, "-m", "snakemake", *study, "--cores", "2", *arguments]
 
     def snakemake(self, *arguments: str, config: str | Path | None = TINY) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -124,6 +135,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path != Path(__file__).parent / "test_study.py")
 
 
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a `python` that has the libraries loaded."""
+    with preloaded(tmp_path_factory.mktemp("preloaded") / "servers") as folder:
+        yield folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def start(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Jobs begin with their libraries loaded, but for tests that are marked `usual_start`."""
+    if not request.node.get_closest_marker("usual_start"):
+        Project.python = request.getfixturevalue("servers")
+    yield
+    Project.python = None
+
+
 def _made_once(factory: pytest.TempPathFactory) -> Path:
     """Where the finished study is made, for all that run side by side; the folder has a file `done` when it is."""
     own = factory.getbasetemp()
@@ -153,8 +180,9 @@ def finished(sources: Project, tmp_path_factory: pytest.TempPathFactory) -> Proj
             shutil.rmtree(made.folder, ignore_errors=True)
             shutil.copytree(sources.folder, made.folder, ignore=_NOT_COPIED)
             made.note_reads()
+            quick, Project.python = Project.python, None  # as a user's machine does it
             made.run()
-            made.reads = None
+            made.reads, Project.python = None, quick
             done.touch()
     if made.folder.is_relative_to(own):
         return made

@@ -14,7 +14,7 @@ import yaml
 from tests.workflow.conftest import Project
 from tests.workflow.preloaded import preloaded
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usual_start]
 
 STUDY = {
     "study": "here",

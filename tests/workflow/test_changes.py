@@ -1,7 +1,6 @@
 """What reruns after a change, by the table: of every kind of file and of a leaf of each stage; `make test-changes` does all of it."""
 
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from tests.workflow.changes.files import FILES, FileChange
 from tests.workflow.changes.table import LeafChange, leaf_changes
 from tests.workflow.changes.workshop import Workshop, contents
 from tests.workflow.conftest import Project
-from tests.workflow.preloaded import preloaded
 
 pytestmark = pytest.mark.slow
 
@@ -25,15 +23,8 @@ WHOLE = (LEAVES["filters.textbook.border"], next(row for row in FILES if row.nam
 
 
 @pytest.fixture(scope="module")
-def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A `python` that has TensorFlow loaded."""
-    with preloaded(tmp_path_factory.mktemp("preloaded") / "servers") as path:
-        yield path
-
-
-@pytest.fixture(scope="module")
-def shop(root: Path, tmp_path_factory: pytest.TempPathFactory, quick: Path) -> Workshop:
-    return Workshop(root, tmp_path_factory.mktemp("changes") / "shop", quick)
+def shop(root: Path, tmp_path_factory: pytest.TempPathFactory, servers: Path) -> Workshop:
+    return Workshop(root, tmp_path_factory.mktemp("changes") / "shop", servers)
 
 
 @pytest.mark.parametrize(

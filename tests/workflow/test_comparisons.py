@@ -3,7 +3,6 @@
 import csv
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from PIL import Image
 
 from tests.workflow.changes.table import leaf_changes
 from tests.workflow.changes.workshop import Workshop
-from tests.workflow.preloaded import preloaded
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
@@ -19,12 +17,11 @@ ROWS = {row.name: row for row in leaf_changes() if row.study == "compared"}
 
 
 @pytest.fixture(scope="module")
-def shop(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
+def shop(root: Path, tmp_path_factory: pytest.TempPathFactory, servers: Path) -> Workshop:
     """A folder in which the study is finished, by a `python` that has TensorFlow loaded."""
-    with preloaded(tmp_path_factory.mktemp("preloaded") / "servers") as quick:
-        made = Workshop(root, tmp_path_factory.mktemp("compared") / "shop", quick)
-        made.finished("compared")
-        yield made
+    made = Workshop(root, tmp_path_factory.mktemp("compared") / "shop", servers)
+    made.finished("compared")
+    return made
 
 
 def rows(path: Path) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from tests.disks import remount, small_disk, unmount
 from tests.workflow.conftest import TINY, Project
 from tests.workflow.test_kill import at_work, start
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usual_start]
 
 PICTURES = "results/tiny/datasets/pets/images.csv"
 SHEET = "results/tiny/datasets/pets/contact_sheet.png"
@@ -58,12 +58,18 @@ def test_full_then_read_only_then_forbidden_then_well(fresh: Project) -> None:
         assert {name: fresh.files()[name] for name in whole} == whole
 
 
-def test_nowhere_to_write_at_all(sources: Project, tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked", [False, True])
+def test_nowhere_to_write_at_all(sources: Project, tmp_path: Path, asked: bool) -> None:
+    """Also where a dry run left what Snakemake wants to take away before anything else."""
     with small_disk(tmp_path / "disk", 100) as disk:
         project = Project(disk / "project")
-        shutil.copytree(sources.folder, project.folder)
+        shutil.copytree(sources.folder, project.folder, ignore=shutil.ignore_patterns(".snakemake"))
+        if asked:
+            project.run("-n", PICTURES)
+            assert (project.folder / ".snakemake" / "iocache" / "latest.pkl").exists()
         remount(disk, "ro")
-        assert refused(project, PICTURES).startswith(f"run: {project.folder}: the file system is read-only")
+        place = ".snakemake" if asked else project.folder
+        assert refused(project, PICTURES).startswith(f"run: {place}: the file system is read-only")
 
 
 def test_a_disk_that_is_taken_away_in_the_middle(fresh: Project) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.workflow.conftest import Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usual_start]
 
 
 @pytest.fixture(scope="module")

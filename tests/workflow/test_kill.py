@@ -16,7 +16,7 @@ import pytest
 from convscope.storage.files import whole_files
 from tests.workflow.conftest import TINY, Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usual_start]
 
 
 def kill_when(project: Project, moment: Callable[[], bool], *targets: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 from tests.kills.kill import Killer
 from tests.workflow.conftest import TINY, Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usual_start]
 
 
 def test_a_finished_study_of_which_parts_are_lost_is_killed_as_it_makes_them_again(

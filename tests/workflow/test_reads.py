@@ -8,7 +8,7 @@ import pytest
 
 from tests.workflow.conftest import Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usual_start]
 
 
 def declared(project: Project) -> dict[str, tuple[str, set[str]]]:

@@ -10,7 +10,7 @@ import pytest
 from bench.scale import FinishedStudy
 from tests.workflow.conftest import Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usual_start]
 
 HEAVY = {"tensorflow", "keras", "keras_hub", "h5py", "matplotlib", "sklearn", "skimage", "scipy", "lime", "shap"}
 IMAGES, LAYERS = 400, 12

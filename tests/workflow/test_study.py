@@ -20,7 +20,7 @@ from convscope.storage.files import sha256_of
 from tests.workflow.conftest import Project
 from tests.workflow.lint import findings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usual_start]
 
 ACTIVATED = ["stem_conv", "block2_sepconv1", "block2_sepconv2", "block2_pool", "block2_residual_conv"]
 ASCENDED = ["stem_conv", "block2_residual_conv"]

@@ -10,7 +10,7 @@ import pytest
 
 from tests.workflow.conftest import Project
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usual_start]  # a process group is stopped, which servers are not in
 
 STUDY = """
 study: NAME

@@ -348,6 +348,25 @@ def ascent(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers
     return numbers
 
 
+def coarse(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers:
+    """Of Keras's own layers in bfloat16: the cosine of each picture's gradient with that in float32, a layer a row."""
+    from convscope.backends.running import compiled, to_numpy
+    from convscope.filters.keras_objective import KerasObjective
+
+    number, rows = keras.ops.convert_to_tensor, []
+    given = (number(images), number(np.array([0, 1, 4, 6], np.int32)), number(np.zeros(4, np.bool_)))
+    for layer in ("conv1", "conv2", "conv4"):
+        found = {}
+        for precision in ("float32", "bfloat16"):
+            objective = KerasObjective(network, layer, 1, precision)
+            objective.map_size(SIDE)
+            run = compiled(objective.value_and_gradient, variables=objective.variables, autograph=False)
+            found[precision] = to_numpy(run(*given)[1]).reshape(len(images), -1)
+        first, second = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in found.values())
+        rows.append((first * second).sum(axis=1))
+    return {"coarse": np.array(rows)}
+
+
 def positive_search(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers:
     """Where a search for a pertinent positive is after some steps, found or not. Of mid-grey, which is 0, a ReLU has no gradient."""
     from convscope.attributions.class_scores import ClassScores
@@ -377,6 +396,7 @@ SAYS: tuple[Say, ...] = (
     transfer,
     watching,
     ascent,
+    coarse,
     filters("textbook"),
     filters("fast"),
     filters("sharp"),

@@ -1,5 +1,6 @@
 """Which backend a process has, what is missing for one, and what a study cannot have on it."""
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from convscope.backends import support
+from convscope.backends import names, support
 from convscope.backends.names import BACKENDS, DEFAULT, choose, chosen
 from convscope.backends.support import ONLY_TENSORFLOW, check_backend
 from convscope.config import load_schema
@@ -36,7 +37,8 @@ ASKED = EMPTY | {"cams": {"net": {}}, "attributions": {"net": {}}}
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("KERAS_BACKEND", "XLA_FLAGS", "XLA_PYTHON_CLIENT_PREALLOCATE"):
+    monkeypatch.setattr(names, "_own_process", False)
+    for name in ("KERAS_BACKEND", "XLA_FLAGS", "XLA_PYTHON_CLIENT_PREALLOCATE", "CUBLAS_WORKSPACE_CONFIG"):
         monkeypatch.setenv(name, os.environ.get(name, ""))  # put back afterwards
         monkeypatch.delenv(name)
 
@@ -55,6 +57,31 @@ def test_a_process_has_the_one_that_was_chosen() -> None:
     choose("jax")
     assert chosen() == os.environ["KERAS_BACKEND"] == "jax"
     assert "--xla_gpu_deterministic_ops=true" in os.environ["XLA_FLAGS"].split()
+
+
+EXACT = {
+    "tensorflow": "import tensorflow as tf; print(not tf.config.experimental.tensor_float_32_execution_enabled())",
+    "jax": "import jax; print(jax.config.jax_default_matmul_precision == 'highest')",
+    "torch": "import torch; print(not torch.backends.cudnn.allow_tf32)",
+}
+
+
+@pytest.mark.parametrize("own", [True, False])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_float32_is_float32_in_a_job_and_left_alone_in_a_notebook(root: Path, backend: str, own: bool) -> None:
+    """How a user's own training computes on a graphics processor is not this library's to say."""
+    if not importlib.util.find_spec(backend):
+        pytest.skip(f"{backend} is not installed")
+    chosen = f"choose({backend!r})" if own else f"os.environ['KERAS_BACKEND'] = {backend!r}"
+    code = f"import os\nfrom convscope.backends.names import choose\n{chosen}\nimport convscope.backends.running\n{EXACT[backend]}"
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, cwd=root, check=True, capture_output=True, text=True)
+    assert done.stdout.split()[-1] == str(own)
+
+
+def test_cublas_sums_in_one_order() -> None:
+    choose("torch")
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
 
 
 def test_a_job_chooses_whatever_the_shell_says(root: Path, tmp_path: Path) -> None:

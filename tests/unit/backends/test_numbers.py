@@ -91,6 +91,13 @@ def test_batch_norms_stay_as_they_are_while_layers_are_fine_tuned(folder: Path, 
     assert numbers(folder, backend, root)["transfer.norms_stay"].tolist() == [1.0] * 8
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_gradients_in_bfloat16_are_those_of_float32_but_for_rounding(folder: Path, root: Path, backend: str) -> None:
+    numbers(folder, DEFAULT, root)
+    found = numbers(folder, backend, root)["coarse"]
+    assert found.min() > 0.9 and not (found == 1).all()
+
+
 @pytest.mark.parametrize("said", SAID)
 @pytest.mark.parametrize("backend", OTHERS)
 def test_the_numbers_are_those_of_tensorflow(folder: Path, root: Path, backend: str, said: str) -> None:

@@ -229,6 +229,7 @@ def test_filters_are_spread_evenly_over_batches() -> None:
     assert [filters_a_batch(free, "bfloat16", count) for count in (1, 8, 17, 24, 64)] == [1, 8, 9, 12, 16]
     assert [filters_a_batch(free, "float32", count, at_once=2) for count in (1, 8, 9, 24, 64)] == [1, 4, 3, 4, 4]
     assert [filters_a_batch(fixed, "bfloat16", count) for count in (3, 5, 64)] == [3, 5, 5]
+    assert [filters_a_batch(free, "bfloat16", count, gpu=True) for count in (3, 64, 65, 728)] == [3, 64, 33, 61]
 
 
 def test_strength_is_read_from_weights_and_the_gain_behind_them() -> None:

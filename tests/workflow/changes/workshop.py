@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -70,11 +69,9 @@ class Workshop:
     def run(self, *arguments: str, environment: dict[str, str] | None = None) -> str:
         """Run Snakemake on the project; what it printed."""
         project = Project(self.project)
+        project.python = self.path
         kept = {**project.environment, **(environment or {})}
         command = project.command(*arguments, config=CONFIG)
-        if self.path:
-            kept["PATH"] = f"{self.path}{os.pathsep}{kept['PATH']}"
-            command[0] = str(self.path / "python")
         done = subprocess.run(
             command, cwd=self.project, env=kept, capture_output=True, text=True, timeout=1500, check=False
         )
