@@ -3,6 +3,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(if 
 VENV := .venv
 BIN := $(VENV)/bin
 PEERS := .venv-peers
+PEERS_XPLIQUE := .venv-peers-xplique
 TEST_PEERS := .venv-test-peers
 TEST_BACKENDS := .venv-test-backends
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -90,6 +91,9 @@ lock: ## Resolve the dependencies again (needs uv).
 		-q requirements/test.in -c requirements/runtime.lock -o requirements/test.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		-q requirements/bench-peers.in -c requirements/runtime.lock -o requirements/bench-peers.lock
+	sed -n 's/ .*//; /^\(keras\|h5py\|xxhash\)==/p' requirements/runtime.lock | \
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		-q requirements/bench-xplique.in -c - --overrides requirements/bench-xplique.override -o requirements/bench-xplique.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		-q requirements/test-peers.in -c requirements/runtime.lock -o requirements/test-peers.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
@@ -98,10 +102,10 @@ lock: ## Resolve the dependencies again (needs uv).
 bench: $(VENV)/runtime ## Measure against the textbook's loops and other libraries (ARGS=--quick, ARGS="--only ascent").
 	python -m bench $(ARGS)
 
-bench-peers: $(PEERS)/installed ## Install the libraries that `make bench` compares with, in an environment of their own.
+bench-peers: $(PEERS)/installed $(PEERS_XPLIQUE)/installed ## Install the libraries that `make bench` compares with, in environments of their own.
 
 clean: ## Remove the environment and everything made.
-	rm -rf $(VENV) $(PEERS) $(TEST_PEERS) $(TEST_BACKENDS) results .snakemake
+	rm -rf $(VENV) $(PEERS) $(PEERS_XPLIQUE) $(TEST_PEERS) $(TEST_BACKENDS) results .snakemake
 
 $(VENV)/python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
@@ -117,11 +121,15 @@ $(VENV)/test: requirements/test.lock $(VENV)/runtime
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+# The lock of Xplique 2 holds all there is to install but CUDA, which its wheel asks for: see requirements/bench-xplique.in.
 $(PEERS)/installed: requirements/bench-peers.lock
+$(PEERS_XPLIQUE)/installed: requirements/bench-xplique.lock
+$(PEERS_XPLIQUE)/installed: ALONE := --no-deps
+$(PEERS)/installed $(PEERS_XPLIQUE)/installed:
 	@test -n "$(PYTHON)" || { echo "Python 3.11, 3.12 or 3.13 is needed and none was found; set PYTHON=/path/to/python"; exit 1; }
-	$(PYTHON) -m venv $(PEERS)
-	@echo "Installing the libraries to compare with into $(PEERS) (a minute or two) ..."
-	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(PYTHON) -m venv $(@D)
+	@echo "Installing the libraries to compare with into $(@D) (a minute or two) ..."
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check $(ALONE) --require-hashes -r $<
 	@touch $@
 
 # An environment of its own for what some tests compare with; torch for Linux brings CUDA, a download of several GB.

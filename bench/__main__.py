@@ -30,12 +30,20 @@ PARTS = {
     "images": images.measure,
     "jobs": jobs.measure,
 }
+# Xplique 2 has an environment of its own, for it wants an older TensorFlow.
 PEERS = ROOT / ".venv-peers" / "bin" / "python"
+PEERS_XPLIQUE = ROOT / ".venv-peers-xplique" / "bin" / "python"
 
 
 def say(message: str) -> None:
     """A line of progress."""
     print(f"{time.strftime('%H:%M:%S')} {message}", file=sys.stderr, flush=True)
+
+
+def interpreters(peers: Path, xplique: Path) -> dict[str, Path]:
+    """Of every side that is another library, the Python that has it; without those that are not there."""
+    found = {side: xplique if side == ascent.XPLIQUE_2 else peers for side in ascent.PEERS}
+    return {side: python for side, python in found.items() if python.exists()}
 
 
 def make_network(folder: Path, preset: Path | None) -> None:
@@ -104,7 +112,7 @@ def main(args: argparse.Namespace) -> int:
             preset=real_preset(args.preset),
         )
         plan.work.mkdir(parents=True, exist_ok=True)
-        team = Team(args.cores, args.peers if args.peers.exists() else None)
+        team = Team(args.cores, interpreters(args.peers, args.peers_xplique))
         for part in args.only or PARTS:
             measured += run_part(part, plan, team, args.out)
     facts = machine()
@@ -128,6 +136,7 @@ if __name__ == "__main__":
     arguments.add_argument("--activations", type=int, help="images whose activations are written (500)")
     arguments.add_argument("--preset", type=Path, help="keras-hub preset folder of the real Xception")
     arguments.add_argument("--peers", type=Path, default=PEERS, help="Python of the other libraries' environment")
+    arguments.add_argument("--peers-xplique", type=Path, default=PEERS_XPLIQUE, help="Python of that of Xplique 2")
     arguments.add_argument("--work", type=Path, help="keep networks and studies here (a temporary folder)")
     arguments.add_argument("--out", type=Path, default=Path("results/bench"), help="folder of the results")
     raise SystemExit(main(arguments.parse_args()))

@@ -1,6 +1,7 @@
 """The worker processes of one run of the benchmark, started when first asked for and kept."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ class Team:
 
     Args:
         cores: how many threads every side may use in all.
-        peers: the interpreter of the environment that holds the other libraries, or None.
+        peers: of each side that is another library, the interpreter of the environment that holds it; without those that are not
+            installed.
     """
 
-    def __init__(self, cores: int, peers: Path | None) -> None:
+    def __init__(self, cores: int, peers: Mapping[str, Path]) -> None:
         self.cores, self._peers = cores, peers
         self._workers: dict[tuple[str, Path, int], list[Worker]] = {}
         self.failures: dict[str, str] = {}
@@ -30,7 +32,7 @@ class Team:
         threads = min(threads or self.cores, self.cores)
         key = (side, folder, threads)
         if key not in self._workers:
-            python = str(self._peers) if side.endswith("_side") else sys.executable
+            python = str(self._peers[side]) if side.endswith("_side") else sys.executable
             try:
                 self._workers[key] = [Worker(side, python, folder, threads) for _ in range(self.cores // threads)]
             except Failed as error:
@@ -53,7 +55,7 @@ class Team:
 
     def runs_here(self, side: str, folder: Path) -> bool:
         """Whether a side can be started; why not is kept in `failures`."""
-        if side.endswith("_side") and self._peers is None:
+        if side.endswith("_side") and side not in self._peers:
             self.failures[side] = "not installed; make bench-peers"
             return False
         try:

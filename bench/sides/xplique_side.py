@@ -18,7 +18,7 @@ class Side:
 
     def __init__(self, folder: Path) -> None:
         self._model = keras.saving.load_model(folder / "model.keras", compile=False)
-        self._fixed: dict[int, keras.Model] = {}
+        self._sized: dict[int, keras.Model] = {}
 
     def versions(self) -> dict[str, str]:
         """Versions of what computes."""
@@ -28,9 +28,15 @@ class Side:
         """Filters that ascend together."""
         return {"batch": BATCH}
 
+    def fixed(self, size: int) -> keras.Model:
+        """The network for pictures of this size alone."""
+        if size not in self._sized:
+            self._sized[size] = flatten(self._model, copy=True, input_shape=(size, size, 3))
+        return self._sized[size]
+
     def ascent(self, layer: str, channels: list[int], steps: int, size: int) -> dict[str, Any]:
         """Seconds a batch of patterns; every batch builds its step anew, as each call of the library does."""
-        model = self._fixed.setdefault(size, flatten(self._model, copy=True, input_shape=(size, size, 3)))
+        model = self.fixed(size)
         marks = []
         began = time.perf_counter()
         for first in range(0, len(channels), BATCH):
