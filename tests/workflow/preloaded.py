@@ -151,7 +151,9 @@ def _serve(folder: Path, kind: str) -> None:
 def _run(caller: socket.socket) -> None:
     """Be the process that was asked for, to its end."""
     import atexit
+    import contextlib
     import gc
+    import importlib
     import marshal
     import runpy
     import threading
@@ -174,7 +176,10 @@ def _run(caller: socket.socket) -> None:
     own = str(Path(__file__).resolve().parents[2])
     paths = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
     sys.path[:] = [folder, *paths, *(path for path in sys.path if path and path != own)]
-    sys.argv = arguments
+    sys.argv, sys.orig_argv = arguments, [sys.executable, *arguments]
+    if sys.modules.pop("sitecustomize", None) or environment.get("CONVSCOPE_READS"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module("sitecustomize")  # as Python does when it starts
     code = 1
     gc.enable()
     try:

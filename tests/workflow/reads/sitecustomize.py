@@ -28,6 +28,16 @@ def _begin() -> None:
         if reading or event in ("os.listdir", "os.scandir"):
             note(args[0])
 
+    def wrap(module) -> None:  # type: ignore[no-untyped-def]
+        opened = module.File.__init__
+
+        def wrapped(file, name, mode="r", *rest, **more):  # type: ignore[no-untyped-def]
+            if mode == "r":
+                note(name)
+            opened(file, name, mode, *rest, **more)
+
+        module.File.__init__ = wrapped
+
     class Loader(importlib.abc.Loader):
         def __init__(self, spec: importlib.machinery.ModuleSpec) -> None:
             self.own = spec.loader
@@ -37,14 +47,7 @@ def _begin() -> None:
 
         def exec_module(self, module):  # type: ignore[no-untyped-def]
             self.own.exec_module(module)
-            opened = module.File.__init__
-
-            def wrapped(file, name, mode="r", *rest, **more):  # type: ignore[no-untyped-def]
-                if mode == "r":
-                    note(name)
-                opened(file, name, mode, *rest, **more)
-
-            module.File.__init__ = wrapped
+            wrap(module)
 
     class Finder(importlib.abc.MetaPathFinder):
         def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]
@@ -56,7 +59,10 @@ def _begin() -> None:
                 spec.loader = Loader(spec)
             return spec
 
-    sys.meta_path.insert(0, Finder())
+    if "h5py" in sys.modules:  # of a server that has the libraries loaded
+        wrap(sys.modules["h5py"])
+    else:
+        sys.meta_path.insert(0, Finder())
     sys.addaudithook(heard)
 
 
