@@ -3,9 +3,9 @@
 import csv
 import json
 import re
+import resource
 import subprocess
 import sys
-import time
 import zipfile
 from html.parser import HTMLParser
 from pathlib import Path
@@ -424,11 +424,18 @@ def test_no_temporary_files_are_left(finished: Project) -> None:
     assert hidden == []
 
 
+def _of_children() -> float:
+    """Seconds of a processor that the processes begun here took, as far as they have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_a_second_run_does_nothing_in_seconds(finished: Project) -> None:
     before = {path: path.stat().st_mtime_ns for path in finished.study.rglob("*")}
-    started = time.monotonic()
+    began = _of_children()
     printed = finished.run()
-    assert time.monotonic() - started < 10
+    # Of a processor, whatever else the machine does.
+    assert _of_children() - began < 10
     assert "Nothing to be done" in printed
     assert {path: path.stat().st_mtime_ns for path in finished.study.rglob("*")} == before
 
