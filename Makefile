@@ -35,7 +35,7 @@ verify: $(VENV)/runtime ## Look whether every result is as it was written (CONFI
 test: $(VENV)/test ## Install what the tests need and run them.
 	pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-long: $(VENV)/test ## Run the tests of whole studies that `make test` leaves out (ten minutes).
+test-long: $(VENV)/test ## Run the tests of whole studies that `make test` leaves out.
 	pytest -n 2 --dist loadfile --no-loadscope-reorder -m long $(ARGS)
 
 test-changes: $(VENV)/test ## Change every leaf of the config and every kind of file, and compare with fresh folders (hours; ARGS="'cams.*' --dry").

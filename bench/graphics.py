@@ -70,6 +70,10 @@ def _round(backend: str) -> None:
         import jax
 
         jax.config.update("jax_default_matmul_precision", "default")
+    else:
+        import tensorflow as tf
+
+        tf.config.experimental.enable_tensor_float_32_execution(True)
 
 
 def _patterns(

@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from convscope.errors import UserError
+from convscope.filters import steps
 from convscope.filters.kept import KeptBatches
 from convscope.filters.parameterisations import Fourier, Pixels, _planes, filter_generator
 from convscope.filters.presets import (
@@ -221,6 +222,16 @@ def test_the_gradient_of_the_spectrum_is_that_of_the_library(size: int) -> None:
         found.append((planes, tape.gradient(planes, spectrum, weights)))
     np.testing.assert_allclose(found[1][0], found[0][0], atol=1e-6)
     np.testing.assert_allclose(found[1][1], found[0][1], atol=1e-6)
+
+
+@pytest.mark.parametrize("side", [8, 13])
+def test_rings_measure_the_same_on_a_graphics_processor(monkeypatch: pytest.MonkeyPatch, side: int) -> None:
+    """There by a multiplication: sums by place would be in any order."""
+    columns = (side + side % 2) // 2 + 1
+    spread = np.random.default_rng(1).uniform(0, 1, (3, 2, side, columns, 2)).astype(np.float32)
+    here = Rings(0.1).shared(spread)
+    monkeypatch.setattr(steps, "has_gpu", lambda: True)
+    np.testing.assert_allclose(Rings(0.1).shared(spread), here, rtol=1e-5)
 
 
 def test_filters_are_spread_evenly_over_batches() -> None:
