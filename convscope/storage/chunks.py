@@ -109,7 +109,18 @@ class ChunkWriter:
         return cached
 
     def _put(self, offset: int, data: memoryview) -> int:
-        """Write bytes that begin at a page of memory; how many went through the cache."""
+        """Write bytes that begin at a page of memory; how many went through the cache.
+
+        Raises:
+            OSError: they cannot be written; it names the file.
+        """
+        try:
+            return self._put_pages(offset, data)
+        except OSError as error:
+            error.filename = self._file.filename
+            raise
+
+    def _put_pages(self, offset: int, data: memoryview) -> int:
         size = len(data)
         pages = 0 if offset % PAGE else size // PAGE * PAGE
         if self._direct is None or not pages:

@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
@@ -33,6 +34,37 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
+    with _temporary(target) as temporary:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        put_in_place(temporary, target)
+
+
+@contextlib.contextmanager
+def built_on(folder: Path | None, path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a temporary path in a folder on another disk; what is there when the block ends is copied beside `path` and renamed.
+
+    Args:
+        folder: on a faster disk; None for the disk of `path`, where this is `atomic_path`.
+        path: where the file belongs.
+
+    Raises:
+        RunEnded: the run this process works for has ended; `path` is untouched.
+    """
+    with atomic_path(path) as beside:
+        if folder is None:
+            yield beside
+            return
+        with _temporary(folder / Path(path).name) as elsewhere:
+            yield elsewhere
+            shutil.copyfile(elsewhere, beside)
+
+
+@contextlib.contextmanager
+def _temporary(target: Path) -> Iterator[Path]:
+    """A new file beside another, for this process alone; gone when the block ends, or when the next one is made for that other."""
     # The whole target is in the digest: the start of a name is the same for all layers of a block.
     start = f".{_shortened(target.name)}.{hashlib.sha256(os.fsencode(target.name)).hexdigest()[:12]}."
     suffix = target.suffix if len(os.fsencode(target.suffix)) <= _LONGEST_SUFFIX else ""
@@ -45,10 +77,6 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     _unfinished.add(temporary)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        put_in_place(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
         _unfinished.discard(temporary)

@@ -14,7 +14,8 @@ import numpy as np
 from convscope.backends.names import BACKENDS, chosen
 from convscope.errors import UserError
 from convscope.storage.chunks import PAGE
-from convscope.storage.files import atomic_path
+from convscope.storage.files import built_on
+from convscope.storage.node_disk import own_disk
 
 TEXT = h5py.string_dtype()
 
@@ -23,11 +24,13 @@ TEXT = h5py.string_dtype()
 def create(path: str | os.PathLike[str], page_aligned: bool = False, **attributes: Any) -> Iterator[h5py.File]:
     """Create an HDF5 file that appears under its name when it is whole. Attributes that are not plain are kept as JSON.
 
-    `page_aligned`: what is larger than some pages of memory begins at a page of the file, as `chunks.ChunkWriter` wants it.
+    `page_aligned`: what is larger than some pages of memory begins at a page of the file, as `chunks.ChunkWriter` wants it. Such
+    a file is made on the node's own disk, where the environment names one (`node_disk`).
     """
     aligned = {"alignment_threshold": 16 * PAGE, "alignment_interval": PAGE} if page_aligned else {}
     # The newest layout (libver="latest") would keep the time at which each group was made: never the same bytes twice.
-    with atomic_path(path) as temporary, h5py.File(temporary, "w", locking=False, **aligned) as file:
+    folder = own_disk() if page_aligned else None
+    with built_on(folder, path) as temporary, h5py.File(temporary, "w", locking=False, **aligned) as file:
         for key, value in attributes.items():
             file.attrs[key] = value if isinstance(value, (str, int, float)) else json.dumps(value, sort_keys=True)
         libraries = ("keras", *BACKENDS[chosen()], "numpy", "h5py")

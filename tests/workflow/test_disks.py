@@ -108,3 +108,25 @@ def test_clocks_do_not_matter(copy: Project, finished: Project) -> None:
     all_of(now, "convscope", "config")
     assert copy.would_run() == {}
     assert copy.files() == wanted
+
+
+def test_large_files_are_made_on_a_disk_of_the_nodes_own(copy: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = min(copy.study.glob("activations/net/few/shards/*.h5"))
+    shard = str(place.relative_to(copy.folder))
+    wanted = place.read_bytes()
+    place.unlink()
+    own = copy.folder.parent / "own"
+    monkeypatch.setenv("CONVSCOPE_SCRATCH", "$OWN")
+    with small_disk(own, 0.02) as disk:
+        monkeypatch.setenv("OWN", str(disk))
+        done = copy.snakemake(shard)
+        assert f"{disk}: too little space is left (0." in done.stderr and GO_ON in done.stderr, done.stderr
+        assert not list(disk.iterdir()) and not place.exists()
+        remount(disk, "size=20m")
+        copy.run(shard)
+        assert place.read_bytes() == wanted
+        assert not list(disk.iterdir())
+    place.unlink()
+    monkeypatch.setenv("OWN", str(own / "gone"))
+    done = copy.snakemake(shard)
+    assert f"CONVSCOPE_SCRATCH=$OWN: {own / 'gone'} is no folder on " in done.stderr
