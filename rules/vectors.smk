@@ -59,7 +59,9 @@ rule concept_vectors:
         code=code("concept_vectors"),
         backend=BACKEND,
         settings=settings(
-            "concepts", "{model}", without=["images", "pictures", "random"]
+            "concepts",
+            "{model}",
+            without=["images", "pictures", "random", "patterns"],
         ),
         masks=lambda w, input: " ".join(
             option(name, input.get(name)) for name in ("masks", "parts")
@@ -75,9 +77,52 @@ rule concept_vectors:
         """
 
 
-rule concept_sheets:
-    """Draw which concepts the classes depend on, and the concepts that were found: crops, and where they are in pictures."""
+rule concept_patterns:
+    """Find a pattern for each concept that was found without labels, by gradient ascent."""
     input:
+        whole=rules.concept_vectors.output.whole,
+        model="<study>/models/{model}/model.keras",
+        spec="<study>/models/{model}/model.json",
+    output:
+        patterns="<study>/concepts/{model}/{images}/patterns.h5",
+    log:
+        "<study>/logs/concept_patterns/{model}.{images}.log",
+    benchmark:
+        "<study>/benchmarks/concept_patterns/{model}.{images}.tsv"
+    group:
+        together("concept_patterns")
+    conda:
+        "../envs/convscope.yaml"
+    threads: job_threads("concepts")
+    resources:
+        mem_mb=megabytes("concept_patterns"),
+        runtime=minutes("concept_patterns"),
+        gpu=GPU,
+    params:
+        code=code("concept_patterns"),
+        backend=BACKEND,
+        preset=lambda w: config["concepts"][w.model]["patterns"],
+        seed=SEED,
+    shell:
+        r"""
+        python "$CONVSCOPE_SCRIPTS" concept_patterns --model {input.model:q} --spec {input.spec:q} --concepts {input.whole:q} \
+            --preset {params.preset} --out {output.patterns:q} --seed {params.seed} --backend {params.backend} --threads {threads} \
+            --log {log:q}
+        """
+
+
+def pattern_sources(wildcards):
+    """The patterns of the concepts that were found, where they are asked for."""
+    part = config["concepts"][wildcards.model]
+    if part["patterns"] == "none" or not part["found"]:
+        return {}
+    return {"patterns": files_of(rules.concept_patterns, **wildcards)}
+
+
+rule concept_sheets:
+    """Draw which concepts the classes depend on, and the concepts that were found: crops, patterns, and where they are in pictures."""
+    input:
+        unpack(pattern_sources),
         whole=rules.concept_vectors.output.whole,
         vectors=rules.concept_vectors.output.vectors,
         found=rules.concept_vectors.output.found,
@@ -108,10 +153,11 @@ rule concept_sheets:
         runtime=minutes("concept_sheets"),
     params:
         code=code("concept_sheets"),
+        patterns=lambda w, input: option("patterns", input.get("patterns")),
     shell:
         r"""
         python "$CONVSCOPE_SCRIPTS" concept_sheets --concepts {input.whole:q} --vectors {input.vectors:q} --found {input.found:q} \
-            --spec {input.spec:q} --sheets {output.sheets:q} --figure {output.figure:q} --log {log:q}
+            {params.patterns} --spec {input.spec:q} --sheets {output.sheets:q} --figure {output.figure:q} --log {log:q}
         """
 
 

@@ -1,6 +1,7 @@
-"""Draw what the classes of a model depend on, and the concepts that were found: their crops, and where they are in pictures."""
+"""Draw what the classes of a model depend on, and the concepts that were found: crops, patterns, and where they are in pictures."""
 
 import argparse
+import contextlib
 from functools import lru_cache
 from pathlib import Path
 
@@ -19,7 +20,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.storage import store
     from convscope.storage.tables import read_table
     from convscope.units.store import read_field
-    from convscope.vectors.figures import draw_found, draw_vectors
+    from convscope.vectors.figures import draw_found, draw_vectors, patterns_drawn
     from convscope.vectors.rows import FoundRow, VectorRow
     from convscope.vectors.sheet import captioned
     from convscope.vectors.store import read_found
@@ -29,7 +30,8 @@ def main(args: argparse.Namespace) -> None:
     args.sheets.mkdir(parents=True, exist_ok=True)
     draw_vectors(args.figure, f"{spec.name}: which concepts its classes depend on", rows)
     progress = Progress(len(told), f"concepts found in {spec.name}", "concepts")
-    with store.open_file(args.concepts) as file:
+    ascended = store.open_file(args.patterns) if args.patterns else contextlib.nullcontext()
+    with store.open_file(args.concepts) as file, ascended as known:
         paths, digests = (store.read_text(file[name]) for name in ("shown", "shown_sha256"))
 
         @lru_cache(maxsize=max(KEPT_BYTES // (3 * spec.input_size[0] * spec.input_size[1]), 1))
@@ -43,12 +45,16 @@ def main(args: argparse.Namespace) -> None:
                 name = spec.classes[int(index)]
                 found = read_found(group[f"found/{index}"])
                 mine = [row for row in told if (row.layer, row.class_) == (layer, name)]
+                patterns = patterns_drawn(known, f"{group.name}/found/{index}", spec.reads)
                 strips = []
                 for row in mine:
                     crops, maps = draw_found(found, row.number - 1, field, picture, spec.input_size)
-                    for kind, pixels in (("crops", crops), ("maps", maps)):
+                    shown = {"crops": crops, "maps": maps}
+                    if patterns:
+                        shown["pattern"] = patterns[row.number - 1]
+                    for kind, pixels in shown.items():
                         save_jpeg(args.sheets / f"{number:04d}.{index}.{row.number:02d}.{kind}.jpg", pixels, quality=88)
-                    strips.append((crops, maps))
+                    strips.append([shown[kind] for kind in ("crops", "pattern", "maps") if kind in shown])
                     progress.step(1, layer)
                 if mine:
                     sheet = captioned(f"{name}, {layer}", mine, strips)
@@ -62,6 +68,7 @@ if __name__ == "__main__":
     arguments.add_argument("--concepts", type=Path, required=True, help="HDF5 of the concepts")
     arguments.add_argument("--vectors", type=Path, required=True, help="table of the concepts with a name (CSV)")
     arguments.add_argument("--found", type=Path, required=True, help="table of the concepts that were found (CSV)")
+    arguments.add_argument("--patterns", type=Path, help="HDF5 of the patterns of the concepts that were found")
     arguments.add_argument("--spec", type=Path, required=True)
     arguments.add_argument("--sheets", type=output, required=True, help="folder for the sheets")
     arguments.add_argument("--figure", type=output, required=True, help="what the classes depend on (PNG)")

@@ -1,7 +1,7 @@
 """What an ascent of several things at once maximises: classes, directions among a layer's channels, several filters together."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,14 @@ from convscope.filters.calls import call_of
 from convscope.filters.keras_objective import summed_gradient
 from convscope.filters.presets import AscentSettings
 from convscope.filters.response import border_that_fits, inner
-from convscope.filters.run import Ascent, FilterPatterns
+from convscope.filters.run import Ascent, FilterPatterns, joined
 from convscope.models.nodes import node_of, nodes_in_order
 from convscope.models.spec import ModelSpec
 
 # The layer of what is wanted of the network's own output.
 _OUTPUT = ""
+# Patterns in memory together, where none has to know of the others.
+_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -215,17 +217,19 @@ def _alike(maps: Any) -> Any:
 
 
 def ascend_many(
-    network: keras.Model, spec: ModelSpec, name: str, wanted: Wanted, settings: AscentSettings, seed: int
-) -> tuple[FilterPatterns, AscentSettings]:
-    """Find the patterns of one objective, all in one batch.
+    network: keras.Model, spec: ModelSpec, name: str, wanted: Wanted, settings: AscentSettings, seed: int,
+    step: Callable[[int], None] = lambda count: None,
+) -> tuple[FilterPatterns, AscentSettings]:  # fmt: skip
+    """Find the patterns of one objective; those that are kept apart all in one batch.
 
     Args:
         network: flat functional model whose input is model space.
         spec: its preprocessing.
         name: of the objective; its patterns' random starts belong to it.
         wanted: what is maximised.
-        settings: see `AscentSettings`. Where the network's output takes pictures of its own size alone, that size is taken.
+        settings: see `AscentSettings`. Where the network takes pictures of its own size alone, that size is taken.
         seed: the run's seed.
+        step: called with how many patterns were found.
 
     Returns:
         The patterns, whose `channels` are their numbers, and the settings that they were made with.
@@ -235,7 +239,7 @@ def ascend_many(
     """
     objective = ManyObjective(network, wanted, settings.border)
     height, width = spec.input_size
-    if not wanted.layer and height == width and not objective.fits(settings.size):
+    if height == width and not objective.fits(settings.size):
         share = height / settings.size
         settings = dataclasses.replace(
             settings, size=height, coarse_size=round(settings.coarse_size * share), crop=round(settings.crop * share),
@@ -243,5 +247,11 @@ def ascend_many(
         )  # fmt: skip
     ascent = Ascent(spec, name, settings, seed, objective, None)
     channels = list(range(objective.filters))
-    found = ascent.run(channels, len(channels), wanted.same_start)
-    return FilterPatterns(np.asarray(channels, np.int64), *found), settings
+    batch = len(channels) if wanted.diversity else min(len(channels), _AT_ONCE)
+    parts = []
+    for start in range(0, len(channels), batch):
+        some = channels[start : start + batch]
+        found = ascent.run(some, batch, wanted.same_start)
+        parts.append(FilterPatterns(np.asarray(some, np.int64), *(values[: len(some)] for values in found)))
+        step(len(some))
+    return joined(parts), settings

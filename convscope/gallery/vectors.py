@@ -35,11 +35,12 @@ class Bar:
 
 @dataclass(frozen=True)
 class FoundConcept:
-    """A concept that was found, with the strips of its crops and of where it is."""
+    """A concept that was found, with the strips of its crops and of where it is, and its pattern."""
 
     row: FoundRow
     share: float
     crops: Path | None
+    pattern: Path | None
     maps: Path | None
 
 
@@ -136,6 +137,7 @@ def vectors(folder: Path) -> Vectors:
                         row,
                         100 * row.importance / largest if largest > 0 else 0.0,
                         existing(folder / "sheets" / f"{stem}.{row.number:02d}.crops.jpg"),
+                        existing(folder / "sheets" / f"{stem}.{row.number:02d}.pattern.jpg"),
                         existing(folder / "sheets" / f"{stem}.{row.number:02d}.maps.jpg"),
                     )
                     for row in parts

@@ -217,7 +217,7 @@ _GROUP: dict[str, Group] = {
     "concept_masks": _concepts,
     "strategies": _strategies,
     **dict.fromkeys(("unit_answers", "unit_crops", "unit_table"), _units),
-    **dict.fromkeys(("concept_vectors", "concept_sheets"), _vectors),
+    **dict.fromkeys(("concept_vectors", "concept_patterns", "concept_sheets"), _vectors),
     "pattern_paths": _pattern_paths,
     **dict.fromkeys(("cam", "gather_cam", "overlays"), _shards("cams", {"cam": "family"})),
     **dict.fromkeys(

@@ -105,6 +105,7 @@ NEEDS: dict[str, Need] = {
     "unit_crops": _figures(1000, s=5),
     "unit_table": Need(3000, mb_thousand=600, s=20, s_thousand=60),
     "concept_vectors": _network(2500, 3000, s=8, mb_thousand=1500),
+    "concept_patterns": _network(1500, 4000),
     "concept_sheets": _figures(1200, s=3),
     "pattern_paths": Need(2500, mb_held=3000, mb_thousand=2, s=10, gpu=True),
     "pattern_table": Need(600, s=2),

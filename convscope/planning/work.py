@@ -244,6 +244,17 @@ def _concept_vectors(study: Study, names: Mapping[str, str]) -> Work:
     return replace(seen, pictures=images)
 
 
+def _concept_patterns(study: Study, names: Mapping[str, str]) -> Work:
+    """A pattern of each concept of two classes: of more than that the config says nothing."""
+    part = study.config["concepts"][names["model"]]
+    layers = len(part["layers"]) if isinstance(part["layers"], list) else 1 if part["layers"] == "last" else _LAYERS
+    classes = len(part["classes"]) if isinstance(part["classes"], list) else 2
+    preset = "textbook" if part["patterns"] == "none" else part["patterns"]
+    return study.ascent(
+        names["model"], {"preset": preset, "filters": layers * classes * max(part["found"], 1), "batch": 8}
+    )
+
+
 def _objective(study: Study, names: Mapping[str, str]) -> Work:
     """All pictures of an objective at once, through all of the network."""
     part = study.config["filters"][names["model"]]
@@ -278,6 +289,7 @@ _WORK: dict[str, Callable[[Study, Mapping[str, str]], Work]] = {
     **dict.fromkeys(("unit_crops", "unit_table"), _of_set),
     "unit_answers": lambda study, names: study.through(names["model"], study.set(names), 2, 16),
     "concept_vectors": _concept_vectors,
+    "concept_patterns": _concept_patterns,
     "concept_sheets": lambda study, names: Work(pictures=_limited(study, names)),
     "pattern_paths": _pattern_paths,
     **dict.fromkeys(("evaluate", "evaluate_seed"), _of_split),

@@ -24,5 +24,7 @@ def own_disk() -> Path | None:
     if not folder.is_absolute():
         raise UserError(f"{VARIABLE}={named}: '{folder}' is no whole path {here}; begin it with /, or take it away")
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise UserError(f"{VARIABLE}={named}: {folder} is no folder {here} that can be written to; name another, or take it away")
+        raise UserError(
+            f"{VARIABLE}={named}: {folder} is no folder {here} that can be written to; name another, or take it away"
+        )
     return folder

@@ -1,17 +1,24 @@
 """Concepts drawn: what the classes depend on, and of each concept that was found its crops and where it is in pictures."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from convscope.models.fields import ReceptiveField
+from convscope.pictures.channels import Channels
 from convscope.pictures.plots import new_figure, save_figure
+from convscope.pictures.render import pattern_picture
 from convscope.vectors.rows import VectorRow
 from convscope.vectors.store import Found
 from convscope.vectors.windows import crop
+
+if TYPE_CHECKING:
+    import h5py
 
 Pixels = NDArray[np.uint8]
 
@@ -151,6 +158,22 @@ def draw_found(
         for place in best_pictures(found, number)
     ]
     return strip(crops, CROPS, cell), strip(maps, PICTURES, cell)
+
+
+def patterns_drawn(file: "h5py.File | None", name: str, reads: Channels) -> list[Pixels]:
+    """The patterns of the concepts that were found for a class, each as high as a row of crops at most; empty where there are none.
+
+    Args:
+        file: as `scripts.concept_patterns` writes it.
+        name: the group of the class.
+        reads: the channels of the model's pictures.
+    """
+    if file is None or name not in file:
+        return []
+    settings = json.loads(file.attrs["settings"])
+    bounded = settings["parameterisation"] != "pixels"
+    every = file[name]["patterns"][()].astype(np.float32)
+    return [_resized(pattern_picture(each, settings["crop"], bounded, reads), (CELL, CELL)) for each in every]
 
 
 def over(picture: Pixels, plane: NDArray[np.float32], field: ReceptiveField, largest: float) -> Pixels:

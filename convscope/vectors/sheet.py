@@ -14,34 +14,34 @@ _WORDS, _GAP, _LINE, _TITLE = 210, 10, 16, 18
 _INK, _PALE, _PAPER = (34, 34, 34), (110, 110, 110), (255, 255, 255)
 
 
-def captioned(
-    title: str, rows: Sequence[FoundRow], strips: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8]]]
-) -> NDArray[np.uint8]:
-    """The sheet: words, crops and maps of each concept, in a row.
+def captioned(title: str, rows: Sequence[FoundRow], strips: Sequence[Sequence[NDArray[np.uint8]]]) -> NDArray[np.uint8]:
+    """The sheet: words, crops, pattern and maps of each concept, in a row.
 
     Args:
         title: of the sheet.
         rows: what is known of each.
-        strips: its crops and its maps, (h, w, 3) uint8 each.
+        strips: of each its crops, its pattern where there is one, and its maps, (h, w, 3) uint8 each.
 
     Returns:
         (H, W, 3) uint8.
     """
-    high = strips[0][0].shape[0] + _GAP
+    high = max(part.shape[0] for part in strips[0]) + _GAP
     left = _GAP + _WORDS + _GAP
-    wide = left + strips[0][0].shape[1] + 2 * _GAP + strips[0][1].shape[1] + _GAP
+    wide = left + sum(part.shape[1] + 2 * _GAP for part in strips[0]) - _GAP
     top = _TITLE + 3 * _GAP
     sheet = Image.new("RGB", (wide, top + len(rows) * high), _PAPER)
     pen = ImageDraw.Draw(sheet)
     texts = [_words(row) for row in rows]
     caption_font(_TITLE, title).write(pen, (_GAP, _GAP + _TITLE / 2), title, _INK, "lm")
     font = caption_font(13, "".join(text for lines in texts for text in lines))
-    for number, (lines, (crops, maps)) in enumerate(zip(texts, strips, strict=True)):
+    for number, (lines, parts) in enumerate(zip(texts, strips, strict=True)):
         y = top + number * high
         for place, line in enumerate([part for text in lines for part in wrap_text(text, font, _WORDS)]):
             font.write(pen, (_GAP, y + (place + 0.5) * _LINE), line, _INK if place == 0 else _PALE, "lm")
-        sheet.paste(Image.fromarray(crops), (left, y))
-        sheet.paste(Image.fromarray(maps), (left + crops.shape[1] + 2 * _GAP, y))
+        x = left
+        for part in parts:
+            sheet.paste(Image.fromarray(part), (x, y))
+            x += part.shape[1] + 2 * _GAP
     return np.array(sheet)
 
 

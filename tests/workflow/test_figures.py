@@ -33,7 +33,7 @@ filters:
 units:
   net: {images: [two], layers: [conv1]}
 concepts:
-  net: {images: [all], random_sets: 5, examples: 10, found: 2, base_points: 8, concepts: [part]}
+  net: {images: [all], random_sets: 5, examples: 10, found: 2, base_points: 8, patterns: fast, concepts: [part]}
 cams:
   net:
     images: [two]

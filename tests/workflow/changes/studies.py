@@ -128,7 +128,8 @@ vectors:
     four: {dataset: pets, split: test, per_class: 2}
     six: {dataset: pets, split: test, per_class: 3}
   concepts:
-    net: {images: [six], layers: [conv1], random_sets: 5, examples: 10, found: 2, base_points: 8, pictures: {mine: four}}
+    net:
+      {images: [six], layers: [conv1], random_sets: 5, examples: 10, found: 2, base_points: 8, patterns: none, pictures: {mine: four}}
 
 # Class activation maps with a trained head, and a few attributions.
 maps:

@@ -1,0 +1,66 @@
+"""Patterns of found concepts: what rises is the amount of one, and not that of the others that share its channels."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from convscope.filters.presets import settings_from
+from convscope.models.spec import ModelSpec
+from convscope.vectors.factors import amounts
+from convscope.vectors.patterns import patterns_of, towards
+
+SETTINGS = dataclasses.replace(settings_from({"preset": "textbook"}), size=24, steps=20, crop=0, border=0)
+
+
+def test_what_is_ascended_is_the_amount() -> None:
+    """Against what is counted in pictures, by another algorithm."""
+    random = np.random.default_rng(0)
+    parts = random.random((4, 9)).astype(np.float32)
+    parts /= np.linalg.norm(parts, axis=1, keepdims=True)
+    wanted = random.random((5, 6, 4)).astype(np.float32) + 0.5
+    maps = wanted @ parts
+    np.testing.assert_allclose(maps @ towards(parts).T, wanted, rtol=1e-4)
+    np.testing.assert_allclose(maps @ towards(parts).T, amounts(maps, parts), rtol=1e-2)
+    # The answers along the part itself, instead: mostly of the others.
+    assert np.corrcoef((maps @ parts.T)[..., 0].ravel(), wanted[..., 0].ravel())[0, 1] < 0.9
+
+
+def test_parts_without_common_channels_are_their_own_directions() -> None:
+    parts = np.array([[0.6, 0.8, 0, 0], [0, 0, 1, 0]], np.float32)
+    np.testing.assert_allclose(towards(parts), parts, atol=1e-6)
+
+
+def test_parts_that_are_nearly_one_share_a_direction() -> None:
+    """Their difference is noise; divided by it, the direction would be that noise alone."""
+    parts = np.array([[1, 0, 0], [1, 1e-4, 0]], np.float32)
+    first, second = towards(parts)
+    np.testing.assert_allclose(first, second, atol=1e-3)
+    assert np.abs(first).max() < 1
+
+
+def planted() -> tuple[keras.Model, ModelSpec]:
+    """A layer whose channels are the colours, behind a ReLU."""
+    image = keras.Input((None, None, 3))
+    weights = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1]], np.float32)[None, None]
+    layer = keras.layers.Conv2D(3, 1, use_bias=False, activation="relu", name="colours")
+    maps = layer(image)
+    layer.set_weights([weights])
+    answer = keras.layers.Dense(2, name="logits")(keras.layers.GlobalAveragePooling2D()(maps))
+    spec = ModelSpec(
+        "planted", (24, 24), scale=(1 / 127.5,) * 3, offset=(-1.0,) * 3, classes=("a", "b"), head="multiclass"
+    )
+    return keras.Model(image, answer), spec
+
+
+def test_the_pattern_of_what_two_parts_do_not_share() -> None:
+    """Both are mostly red; one has some green, the other some blue. Each pattern is of its own colour, and not redder than grey."""
+    network, spec = planted()
+    parts = np.array([[0.9, 0.44, 0], [0.9, 0, 0.44]], np.float32)
+    parts /= np.linalg.norm(parts, axis=1, keepdims=True)
+    seen: list[int] = []
+    found = patterns_of(network, spec, "colours", parts, SETTINGS, 1, seen.append)
+    assert sum(seen) == 2 and not found.dead.any()
+    mean = found.patterns.mean(axis=(1, 2))
+    assert mean[0, 1] > mean[0, 2] + 0.1 and mean[1, 2] > mean[1, 1] + 0.1
+    assert (found.objective[:, -1] > found.objective[:, 0]).all()
