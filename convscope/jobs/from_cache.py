@@ -67,7 +67,7 @@ class Place:
     def keep(self, say: Say) -> None:
         """Put what was written, and sealed, into the cache."""
         if self.mixed:
-            say("not kept in the cache: it was begun with other threads, on another machine or without the cache")
+            say("left out of the cache: it was begun with other threads, on another machine or without the cache")
         else:
             seals = {name: read_seal(self.study, below(self.study, path)) for name, path in self.outputs.items()}
             timed = [name for name, seal in seals.items() if seal is not None and seal.timed]

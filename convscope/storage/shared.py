@@ -56,10 +56,13 @@ def prepare_cache(downloads: Path) -> None:
         ) from None
     # One of somebody else's, or where links are not to be had: downloads stay where they were.
     with contextlib.suppress(OSError):
-        if os.access(cache, os.W_OK) and not os.path.lexists(downloads):
+        if os.access(cache, os.W_OK) and not downloads.exists():
             (cache / DOWNLOADS).mkdir(exist_ok=True)
             downloads.parent.mkdir(parents=True, exist_ok=True)
-            downloads.symlink_to(cache / DOWNLOADS)
+            if downloads.is_symlink() and not downloads.exists():
+                downloads.unlink()  # of a cache that is gone
+            if not downloads.exists():
+                downloads.symlink_to(cache / DOWNLOADS)
 
 
 def take(entry: Path, facts: Mapping[str, Any], outputs: Mapping[str, Path], say: Say = print) -> dict[str, Any] | None:
@@ -142,7 +145,7 @@ def keep(
     except OSError as error:
         if error.errno in _TAKEN and _is_whole(entry, facts):
             return True
-        say(f"not kept in the cache: {entry}: {error.strerror or error}")
+        say(f"left out of the cache: {entry}: {error.strerror or error}")
         return False
     finally:
         shutil.rmtree(made, ignore_errors=True)

@@ -1,6 +1,7 @@
 """`CONVSCOPE_CACHE`: what another study has trained or downloaded is taken, if it is exactly that, and is sealed like one's own."""
 
 import subprocess
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -212,3 +213,28 @@ def test_a_repair_takes_it_and_two_runs_at_once_keep_it_whole(fresh: Project, ot
     assert done.returncode == 0, done.stdout + done.stderr
     assert TAKEN in (fresh.folder / "results/study/logs/train_model/net.log").read_text()
     assert place.read_bytes() == before
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_training_that_was_killed_is_kept_if_it_goes_on_as_it_began(
+    fresh: Project, cache: Path, threads: int
+) -> None:
+    fresh.python = None  # a server's process would outlive what is killed here
+    text = STUDY.replace("NAME", "study").replace("epochs: 1", "epochs: 40")
+    (fresh.folder / "study.yaml").write_text(text)
+    command = fresh.command("results/study/models/net/model.keras", config="study.yaml")
+    state = fresh.folder / "results/study/models/net/state/training.npz"
+    with subprocess.Popen(
+        command, cwd=fresh.folder, env=fresh.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as run:
+        while not state.exists() and run.poll() is None:
+            time.sleep(0.05)
+        run.kill()  # its jobs end with it
+    time.sleep(4)
+    (fresh.folder / "study.yaml").write_text(text.replace("threads: 1", f"threads: {threads}"))
+    fresh.run("results/study/models/net/model.keras", config="study.yaml")
+    log = (fresh.folder / "results/study/logs/train_model/net.log").read_text()
+    assert "resumed" in log
+    assert [KEPT in log, (cache / "models").exists()] == [threads == 1] * 2
+    assert not (state.parent / "begun.json").exists()

@@ -245,7 +245,7 @@ def test_what_was_begun_otherwise_is_not_kept(study: Study) -> None:
         place = written(study)
         assert place.mixed
     place.keep(said.append)
-    assert "not kept" in said[0] and not place.entry.exists()
+    assert "left out" in said[0] and not place.entry.exists()
     assert not (state / "begun.json").exists()
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from convscope.backends import running
 from convscope.jobs import machine
-from convscope.jobs.machine import environment, machine_facts, processor
+from convscope.jobs.machine import environment, graphics, machine_facts, processor
 
 
 def test_it_is_the_same_each_time_it_is_asked() -> None:
@@ -27,6 +28,18 @@ def test_variables_that_libraries_compute_by_count_and_no_others() -> None:
     for name in told:
         assert environment(told) != environment({**told, name: "another"})
     assert "--x" not in str(environment(told))
+
+
+def test_graphics_processors_are_told_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    def told(name: str) -> list[str]:
+        monkeypatch.setattr(running, "has_gpu", lambda: True)
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+        monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda device: {"device_name": name})
+        return graphics("tensorflow")
+
+    assert "H100" in told("H100")[0] and told("H100") != told("H200")
 
 
 INFO = """processor : 0

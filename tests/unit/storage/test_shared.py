@@ -164,7 +164,7 @@ def test_a_cache_that_cannot_be_written_costs_a_line_and_no_result(
     entry.parent.write_text("no folder")
     said: list[str] = []
     assert not keep(entry, FACTS, outputs, say=said.append)
-    assert "not kept in the cache" in said[0]
+    assert "left out of the cache" in said[0]
     assert take(entry, FACTS, elsewhere(outputs), said.append) is None
 
     def full(*both: object) -> None:
@@ -196,6 +196,15 @@ def test_downloads_that_are_there_stay_where_they_are(tmp_path: Path, monkeypatc
     (tmp_path / "results/downloads").mkdir(parents=True)
     prepare_cache(tmp_path / "results/downloads")
     assert not (tmp_path / "results/downloads").is_symlink()
+
+
+def test_a_cache_that_was_removed_or_is_another_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    downloads = tmp_path / "results/downloads"
+    for name in ("first", "first", "second"):
+        monkeypatch.setenv(VARIABLE, str(tmp_path / name))
+        prepare_cache(downloads)
+        assert downloads.resolve() == tmp_path / name / shared.DOWNLOADS and downloads.is_dir()
+        shutil.rmtree(tmp_path / name)
 
 
 def test_a_cache_that_cannot_be_made_is_a_users_mistake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
