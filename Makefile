@@ -87,6 +87,8 @@ format: $(VENV)/test ## Format the code.
 lock: ## Resolve the dependencies again (needs uv).
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		-q requirements/runtime.in -o requirements/runtime.lock
+	{ sed '/^  - pip:/q' envs/convscope.yaml; sed -n 's/^\([a-z].*==.*[^ ]\) *\\$$/      - \1/p' requirements/runtime.lock; } > envs/convscope.new
+	mv envs/convscope.new envs/convscope.yaml
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		-q requirements/test.in -c requirements/runtime.lock -o requirements/test.lock
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \

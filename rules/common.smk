@@ -32,6 +32,7 @@ from convscope.storage.fingerprints import (
 )
 from convscope.storage.identity import identity
 from convscope.storage.runs import announce_again
+from convscope.storage.shared import prepare_cache
 from convscope.storage.tables import count_rows
 
 if IS_MODULE and not config:
@@ -71,6 +72,8 @@ if workflow.is_main_process:
             only_says=workflow.output_settings.dryrun,
             results="" if STUDY_FOLDER == STUDY else STUDY_FOLDER,
         )
+        if MAKES:
+            prepare_cache(Path(RESULTS, "downloads"))
     except UserError as error:
         stop(error, "run")
 else:

@@ -14,7 +14,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from convscope.backends.names import BACKENDS, DEFAULT, choose
 from convscope.errors import ChangedFile, UserError
@@ -26,6 +26,9 @@ from convscope.storage import files, runs
 from convscope.storage.addresses import without_secrets
 from convscope.storage.arguments import read_arguments
 
+if TYPE_CHECKING:
+    from convscope.jobs.from_cache import Place
+
 _SECONDS_BETWEEN_LINES = 15.0
 _SECONDS_TO_TIDY_UP = 2.0
 _terminal: IO[str] | None = None
@@ -35,10 +38,14 @@ _sealing = Sealing(None)
 
 
 class JobParser(argparse.ArgumentParser):
-    """Reads what is too long for a command line from the file that is named in its place; knows which arguments are outputs."""
+    """Reads what is too long for a command line from the file that is named in its place; knows which arguments are outputs.
+
+    What `trains` is taken from the cache that studies share, where it is there.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.outputs: list[str] = []
+        self.trains = False
         super().__init__(*args, **options)
 
     def add_argument(self, *names: Any, **options: Any) -> argparse.Action:
@@ -67,6 +74,7 @@ def parser(description: str | None) -> JobParser:
 
 def outputs_of_training(arguments: JobParser) -> None:
     """Add what every training writes, and the folder from which a killed one goes on; see `models.outcome`."""
+    arguments.trains = True
     arguments.add_argument("--state", type=Path, help="folder that keeps what a resumed run needs")
     for name, what in (
         ("model", "the network (.keras)"),
@@ -128,8 +136,12 @@ def run(
         own_temporary_folder()
         _sealing = Sealing(args.log)
         _sealing.check(paths_of(args, vars(args).keys() - {"log", *arguments.outputs}))
-        made = main(args) or ()
+        place = _place_in_cache(args, arguments)
+        taken = place is not None and place.take(say)
+        made = () if taken else main(args) or ()
         _sealing.seal([*paths_of(args, set(arguments.outputs) - set(args.passing)), *made])
+        if place is not None and not taken:
+            place.keep(say)
     except UserError as error:
         _fail(_told_by_seals(error))
     except runs.RunEnded as error:
@@ -152,6 +164,14 @@ def run(
     finally:
         if args.backend != "torch":  # whose compiler lists in the log what is left
             leave_the_garbage()
+
+
+def _place_in_cache(args: argparse.Namespace, arguments: JobParser) -> "Place | None":
+    if not arguments.trains:
+        return None
+    from convscope.jobs.from_cache import place_of
+
+    return place_of(args, arguments.outputs, _title)
 
 
 def check(paths: Iterable[Path]) -> None:

@@ -1,0 +1,91 @@
+"""What of a machine decides the last bits of what is computed on it."""
+
+import importlib.metadata
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from convscope.storage.identity import identity
+
+_CPUINFO = Path("/proc/cpuinfo")
+# What libraries that compute are told by the environment: their kernels, their precision, their threads.
+_PREFIXES = (
+    "TF_", "XLA_", "JAX_", "KERAS_", "TORCH", "PYTORCH_", "CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_TF32", "ROCM_", "HIP_", "MIOPEN_",
+    "ONEDNN_", "DNNL_", "MKL_", "OMP_", "KMP_", "OPENBLAS_", "NPY_", "NPROC",
+)  # fmt: skip
+# Where things lie, what is said on the way, which of the graphics processors that are asked themselves; and Terraform's, called alike.
+_SAID = (
+    "TF_CPP_", "KERAS_HOME", "JAX_COMPILATION_CACHE", "TORCH_HOME", "CUDA_CACHE", "CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES",
+    "HIP_VISIBLE_DEVICES", "ROCM_PATH", "ROCM_HOME", "TF_CLI_", "TF_VAR_", "TF_TOKEN_", "TF_DATA_DIR", "TF_PLUGIN_",
+)  # fmt: skip
+# Sizes of caches too: by them products are cut into blocks, and sums have another order.
+_OF_PROCESSOR = frozenset(
+    {"vendor_id", "cpu family", "model", "model name", "cache size", "flags", "Features", "CPU part", "isa"}
+)
+
+
+def machine_facts(backend: str) -> dict[str, Any]:
+    """The processor, the graphics processors, the environment and the Python of this process, as JSON values.
+
+    To be asked once the number of threads and the backend are set; imports the backend.
+    """
+    return {
+        "system": [sys.platform, platform.machine(), *platform.libc_ver()],
+        "python": platform.python_version(),
+        "processor": processor(),
+        "graphics": graphics(backend),
+        "environment": environment(os.environ),
+    }
+
+
+def processor() -> dict[str, str]:
+    """What the processor is and can do, by which libraries choose their kernels, and how many there are."""
+    told = {"": platform.processor(), "count": str(os.cpu_count())}
+    try:
+        text = _CPUINFO.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
+    except OSError:
+        return told
+    for line in text.splitlines():
+        key, _, value = (part.strip() for part in line.partition(":"))
+        if key in _OF_PROCESSOR:
+            told[key] = identity(value=sorted(value.split())) if key in ("flags", "Features") else value
+    return told
+
+
+def graphics(backend: str) -> list[str]:
+    """The graphics processors that a backend sees, and the versions of what computes on them; [] where there are none."""
+    from convscope.backends import running  # it sets the precision, before anything else asks for a device
+
+    if not running.has_gpu():
+        return []
+    found: list[str] = []
+    if backend == "jax":
+        import jax
+
+        found = [str(device.device_kind) for device in jax.devices()]
+    elif backend == "torch":
+        import torch
+
+        found = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    else:
+        import tensorflow as tf
+
+        devices = tf.config.list_physical_devices("GPU")
+        found = [str(sorted(tf.config.experimental.get_device_details(device).items())) for device in devices]
+    driver = Path("/proc/driver/nvidia/version")
+    if driver.is_file():
+        found.append(driver.read_text(encoding="utf-8", errors="replace").partition("\n")[0])
+    names = ((str(part.metadata["Name"]), part.version) for part in importlib.metadata.distributions())
+    return found + sorted(f"{name} {version}" for name, version in names if name.lower().startswith("nvidia"))
+
+
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """What of the environment libraries compute by: name -> digest of its value, which need not be told to others."""
+    return {
+        name: identity(value=value)
+        for name, value in sorted(variables.items())
+        if name.startswith(_PREFIXES) and not name.startswith(_SAID)
+    }

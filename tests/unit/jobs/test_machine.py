@@ -1,0 +1,70 @@
+"""What of a machine decides the last bits."""
+
+from pathlib import Path
+
+import pytest
+
+from convscope.backends import running
+from convscope.jobs import machine
+from convscope.jobs.machine import environment, graphics, machine_facts, processor
+
+
+def test_it_is_the_same_each_time_it_is_asked() -> None:
+    facts = machine_facts("tensorflow")
+    assert facts == machine_facts("tensorflow")
+    assert facts["graphics"] == [] or all(isinstance(name, str) for name in facts["graphics"])
+
+
+def test_variables_that_libraries_compute_by_count_and_no_others() -> None:
+    told = {"TF_ENABLE_ONEDNN_OPTS": "0", "XLA_FLAGS": "--x", "NVIDIA_TF32_OVERRIDE": "1", "OMP_NUM_THREADS": "2"}
+    other = {
+        "HOME": "/a",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "KERAS_HOME": "/b",
+        "CUDA_VISIBLE_DEVICES": "1",
+        "TF_VAR_x": "secret",
+    }
+    assert environment({**told, **other}).keys() == told.keys()
+    for name in told:
+        assert environment(told) != environment({**told, name: "another"})
+    assert "--x" not in str(environment(told))
+
+
+def test_graphics_processors_are_told_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    def told(name: str) -> list[str]:
+        monkeypatch.setattr(running, "has_gpu", lambda: True)
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [kind])
+        monkeypatch.setattr(tf.config.experimental, "get_device_details", lambda device: {"device_name": name})
+        return graphics("tensorflow")
+
+    assert "H100" in told("H100")[0] and told("H100") != told("H200")
+
+
+INFO = """processor : 0
+model name : A
+cache size : 1024 KB
+cpu MHz : 2000
+flags : avx fma
+
+processor : 1
+model name : B
+"""
+
+
+def test_a_processor_is_what_it_can_do_and_not_how_fast_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "cpuinfo"
+    monkeypatch.setattr(machine, "_CPUINFO", place)
+
+    def told(old: str = "", new: str = "") -> dict[str, str]:
+        place.write_text(INFO.replace(old, new) if old else INFO)
+        return processor()
+
+    assert told() == told("2000", "3000") == told("avx fma", "fma avx")
+    for old, new in (("avx fma", "avx fma avx512f"), ("name : A", "name : C"), ("1024", "2048")):
+        assert told() != told(old, new)
+    place.unlink()
+    assert processor()["count"]
