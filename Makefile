@@ -55,7 +55,7 @@ test-kills: $(VENV)/test ## Kill -9 a small study N=50 times in the middle of al
 	python -m tests.kills --count $(N) $(ARGS)
 
 test-backends: $(TEST_BACKENDS)/installed ## Check that TensorFlow, JAX and PyTorch give the same numbers (several GB).
-	$(TEST_BACKENDS)/bin/python -m pytest -m 'long or not long' tests/unit/backends
+	JAX_DISABLE_MOST_OPTIMIZATIONS=0 $(TEST_BACKENDS)/bin/python -m pytest -m 'long or not long' tests/unit/backends
 
 fuzz: $(VENV)/test ## Damaged pictures through the reading path: N=10000 of each format, from number FIRST=0 on (FORMAT="PNG GIF").
 	python -m tests.fuzz_pictures --first $(FIRST) --count $(N) --format $(FORMAT) $(ARGS)

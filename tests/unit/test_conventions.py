@@ -1,6 +1,7 @@
 """The files that other programs look for are of their form, and name what exists."""
 
 import ast
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -69,3 +70,40 @@ def test_no_file_of_the_repository_is_large_and_no_picture_lies_at_its_top() -> 
     assert [
         path.name for path in files if path.parent == ROOT and path.suffix in (".png", ".jpg", ".h5", ".keras")
     ] == []
+
+
+def test_what_no_package_imports_by_itself_is_imported_by_its_name() -> None:
+    """`import urllib` and then `urllib.request` goes well as long as somebody else in the process imported it: in tests, always."""
+    by_themselves = {  # checked by hand: each of these has the parts that are used, once it is imported alone
+        "h5py", "jax", "keras", "keras_hub", "numpy", "os", "requests", "shap", "tensorflow", "torch", "urllib3", "yaml",
+    }  # fmt: skip
+    wrong = []
+    for path in [*sorted((ROOT / "convscope").rglob("*.py")), *sorted((ROOT / "scripts").glob("*.py"))]:
+        nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+        imported, names = set(), {}
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                for part in node.names:
+                    imported.add(part.name)
+                    names[part.asname or part.name.partition(".")[0]] = (
+                        part.name if part.asname else part.name.partition(".")[0]
+                    )
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.update(
+                    node.module if part.name == "*" else f"{node.module}.{part.name}" for part in node.names
+                )
+        for node in nodes:
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names:
+                package = names[node.value.id]
+                used = f"{package}.{node.attr}"
+                known = any(name == used or name.startswith(f"{used}.") for name in imported)
+                if not known and package.partition(".")[0] not in by_themselves and is_module(used):
+                    wrong.append(f"{path.relative_to(ROOT)}:{node.lineno}: {used}")
+    assert wrong == []
+
+
+def is_module(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # its parent is a module and no package
+        return False

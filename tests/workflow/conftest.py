@@ -137,8 +137,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a `python` that has the libraries loaded."""
-    with preloaded(tmp_path_factory.mktemp("preloaded") / "servers") as folder:
+    """The folder of a `python` that has the libraries loaded; its servers are those of all that run side by side."""
+    with preloaded(_for_all(tmp_path_factory) / "servers") as folder:
         yield folder
 
 
@@ -151,10 +151,15 @@ def start(request: pytest.FixtureRequest) -> Iterator[None]:
     Project.python = None
 
 
+def _for_all(factory: pytest.TempPathFactory) -> Path:
+    """A folder for what all that run side by side have together."""
+    own = factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
 def _made_once(factory: pytest.TempPathFactory) -> Path:
     """Where the finished study is made, for all that run side by side; the folder has a file `done` when it is."""
-    own = factory.getbasetemp()
-    return (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "finished"
+    return _for_all(factory) / "finished"
 
 
 @pytest.fixture

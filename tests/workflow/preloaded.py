@@ -1,19 +1,37 @@
 """Jobs without their start: a server that has the heavy libraries imported runs each of them in a forked child.
 
-A job of the pipeline spends two or three seconds on importing TensorFlow, and its work in these tests takes tenths of one. `Preloaded`
-starts a server that imports the libraries once, and puts a `python` first on the PATH that hands `python .../scripts X ...` and
-`python -m snakemake ...` to it, with arguments, folder, environment and standard streams. The server forks; no operation of
+A job of the pipeline spends two or three seconds on importing TensorFlow, and its work in these tests takes tenths of one. `preloaded`
+starts servers that import the libraries once, and puts a `python` first on the PATH that hands `python .../scripts X ...` and
+`python -m snakemake ...` to one, with arguments, folder, environment and standard streams. The server forks; no operation of
 TensorFlow has run in it by then, so that the child begins as a new process does, and the project's own modules are imported in the
-child, from where the caller wants them. Everything else is run by the usual Python.
+child, from where the caller wants them. Everything else is run by the usual Python, and so is what the libraries would have to know
+before they are imported: another backend, variables that Python and the libraries read as they start, another umask or limit.
+
+What is drawn anew for each process, the order of a set among it, is the same for all children of a server. There are two of each kind,
+and a process goes to either, so that of two runs that ought to be equal some jobs have another order.
+
+What stays different: a library is there although the job did not import it, BLAS and OpenMP have one thread, and `/proc` shows the
+server's command. Each workflow test that is marked `usual_start` has jobs that begin as a user's do.
 """
 
+import atexit
+import contextlib
+import fcntl
+import gc
+import importlib
+import marshal
 import os
+import runpy
+import select
 import selectors
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,17 +47,33 @@ _LIBRARIES = {
         "snakemake.cli", "snakemake.workflow", "snakemake.executors.local", "snakemake.report", "yaml", "jsonschema", "pandas",
     ),
 }  # fmt: skip
+# Read once, by Python or a library, when it starts.
+_READ_AT_START = (
+    "CUDA_", "HOME", "JAX_", "KERAS_", "LANG", "LC_", "LD_", "MATPLOTLIB", "MPL", "NUMBA_", "PYTHON", "SNAKEMAKE_", "TF_", "TZ",
+    "XDG_", "XLA_",
+)  # fmt: skip
+_NO_MATTER = ("PYTHONPATH", "PYTHONUNBUFFERED", "TF_CPP_MIN_LOG_LEVEL")
 _CLIENT = """#!{python} -SE
 import os, sys, marshal, signal, _socket, array
+def usual():
+    names = [name for name in os.environ if name.startswith({read_at_start!r}) and name not in {no_matter!r}]
+    read = {{name: os.environ[name] for name in names}}
+    if read.get('KERAS_BACKEND') == 'tensorflow':
+        del read['KERAS_BACKEND']
+    mask = os.umask(0)
+    os.umask(mask)
+    with open('/proc/self/limits') as limits:
+        return read, mask, os.getpriority(os.PRIO_PROCESS, 0), limits.read()
 args = sys.argv[1:]
 named = args[1:] if args[:1] == ['-m'] else args
 module = os.path.basename(named[0]).partition('.')[0] if named else ''
-address = os.path.join({folder!r}, module)
-if not module or not os.path.exists(address):
+address = os.path.join({folder!r}, module + str(os.urandom(1)[0] % {pairs}))
+other = '--backend' in named and named[named.index('--backend') + 1:][:1] != ['tensorflow']
+if not module or other or not os.path.exists(address) or usual() != {usual!r}:
     os.execv({python!r}, [{python!r}, *args])
 server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
 server.connect(address)
-request = marshal.dumps((named, os.getcwd(), dict(os.environ)))
+request = marshal.dumps((named, args is not named, os.getcwd(), dict(os.environ)))
 streams = array.array('i', [0, 1, 2])
 server.sendmsg([len(request).to_bytes(8, 'big')], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
 while request:
@@ -47,63 +81,93 @@ while request:
 child = int.from_bytes(server.recv(8), 'big')
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
     signal.signal(number, lambda number, frame: os.kill(child, number))
-code = server.recv(1)
-os._exit(code[0] if code else 137)
+end = server.recv(8)
+status = int.from_bytes(end, 'big') if end else signal.SIGKILL
+if os.WIFSIGNALED(status):
+    if os.WTERMSIG(status) != signal.SIGKILL:
+        signal.signal(os.WTERMSIG(status), signal.SIG_DFL)
+    os.kill(os.getpid(), os.WTERMSIG(status))
+os._exit(os.WEXITSTATUS(status))
 """
-
-
-class Preloaded:
-    """A running server for jobs and one for Snakemake, and the folder of the `python` that goes to them."""
-
-    def __init__(self, folder: Path) -> None:
-        self.bin = folder / "bin"
-        self.bin.mkdir(parents=True)
-        client = self.bin / "python"
-        client.write_text(_CLIENT.format(python=sys.executable, folder=str(folder)), encoding="utf-8")
-        client.chmod(0o755)
-        root = Path(__file__).resolve().parents[2]
-        threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-        environment = {
-            **os.environ,
-            **dict.fromkeys(threads, "1"),
-            "PYTHONPATH": str(root),
-            "TF_CPP_MIN_LOG_LEVEL": "3",
-        }
-        self._servers = [
-            subprocess.Popen(
-                [sys.executable, "-m", "tests.workflow.preloaded", str(folder), kind],
-                stdin=subprocess.PIPE,
-                env=environment,
-                cwd=folder,
-            )
-            for kind in _LIBRARIES
-        ]
-        for kind, server in zip(_LIBRARIES, self._servers, strict=True):
-            while not (folder / kind).exists():
-                assert server.poll() is None, f"the server for {kind} did not start"
-                time.sleep(0.02)
-
-    def close(self) -> None:
-        """End the servers; jobs that run are left to end."""
-        for server in self._servers:
-            server.stdin.close()
-            server.wait()
+_PAIRS = 2
 
 
 @contextmanager
 def preloaded(folder: Path) -> Iterator[Path]:
-    """The folder to put first on the PATH, as long as its servers run."""
-    servers = Preloaded(folder)
+    """The folder to put first on the PATH, with servers behind it.
+
+    Several processes may share a folder: the first to come starts the servers, which end when nobody is left.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        there = all(address.exists() for address in _addresses(folder))
+        held, started = (os.open(folder / "held", os.O_WRONLY), []) if there else _start(folder)
     try:
-        yield servers.bin
+        yield folder / "bin"
     finally:
-        servers.close()
+        os.close(held)
+        for server in started:
+            server.wait()
+
+
+def _addresses(folder: Path) -> list[Path]:
+    return [folder / f"{kind}{number}" for kind in _LIBRARIES for number in range(_PAIRS)]
+
+
+def _start(folder: Path) -> tuple[int, list[subprocess.Popen[bytes]]]:
+    """Start the servers, and wait until they are there; with what is held open as long as they are needed."""
+    root = Path(__file__).resolve().parents[2]
+    threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}  # as the tests' own jobs have it
+    client = folder / "bin" / "python"
+    client.parent.mkdir(exist_ok=True)
+    client.write_text(
+        _CLIENT.format(
+            python=sys.executable,
+            folder=str(folder),
+            pairs=_PAIRS,
+            read_at_start=_READ_AT_START,
+            no_matter=_NO_MATTER,
+            usual=_usual(environment),
+        ),
+        encoding="utf-8",
+    )
+    client.chmod(0o755)
+    (folder / "held").unlink(missing_ok=True)
+    os.mkfifo(folder / "held")
+    reading = os.open(folder / "held", os.O_RDONLY | os.O_NONBLOCK)
+    held = os.open(folder / "held", os.O_WRONLY)
+    started = {
+        address: subprocess.Popen(
+            [sys.executable, "-m", "tests.workflow.preloaded", str(address)],
+            stdin=reading,
+            env={**environment, **dict.fromkeys(threads, "1"), "PYTHONPATH": str(root)},
+            cwd=folder,
+        )
+        for address in _addresses(folder)
+    }
+    os.close(reading)
+    for address, server in started.items():
+        while not address.exists():
+            assert server.poll() is None, f"the server {address.name} did not start"
+            time.sleep(0.02)
+    return held, list(started.values())
+
+
+def _usual(environment: dict[str, str]) -> tuple[dict[str, str], int, int, str]:
+    """What a process has to have that goes to a server; the client looks for the same."""
+    names = [name for name in environment if name.startswith(_READ_AT_START) and name not in _NO_MATTER]
+    read = {name: environment[name] for name in names}
+    if read.get("KERAS_BACKEND") == "tensorflow":
+        del read["KERAS_BACKEND"]
+    mask = os.umask(0)
+    os.umask(mask)
+    return read, mask, os.getpriority(os.PRIO_PROCESS, 0), Path("/proc/self/limits").read_text()
 
 
 def _import_libraries(kind: str) -> None:
     """As a job does, the wrapped libraries are kept from Keras; the project's own modules are forgotten again."""
-    import importlib
-
     from convscope.jobs.lean_imports import keras_alone
 
     if kind == JOBS:
@@ -123,84 +187,123 @@ def _import_libraries(kind: str) -> None:
         )
 
 
-def _serve(folder: Path, kind: str) -> None:
+def _serve(address: Path) -> None:
+    kind = address.name.rstrip("0123456789")
     _import_libraries(kind)
+    own = (str(Path(__file__).resolve().parents[2]), str(Path.cwd()))
+    search = [path for path in sys.path if path and path not in own]
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # children are not waited for: they say themselves how they end
     door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    door.bind(str(folder / f"{kind}.new"))
+    door.bind(f"{address}.new")
     door.listen(64)
-    (folder / f"{kind}.new").rename(folder / kind)
     if kind == JOBS:
-        (folder / "tests").symlink_to(kind)  # what the tests make with the same libraries
+        also = address.with_name(address.name.replace(kind, "tests"))  # what they make with the same libraries
+        also.unlink(missing_ok=True)
+        also.symlink_to(address)
+    Path(f"{address}.new").rename(address)
     waiting = selectors.DefaultSelector()
     waiting.register(door, selectors.EVENT_READ)
     waiting.register(0, selectors.EVENT_READ)
+    at_work: dict[int, tuple[int, socket.socket]] = {}
     while True:
-        ready = [key.fileobj for key, _ in waiting.select()]
-        if 0 in ready:
-            return  # whoever started it has ended
-        caller, _ = door.accept()
-        if os.fork() == 0:
-            waiting.close()
-            door.close()
-            _run(caller)
-        caller.close()
+        for key, _ in waiting.select():
+            if key.fileobj is door:
+                caller, _ = door.accept()
+                child = os.fork()
+                if child == 0:
+                    waiting.close()
+                    door.close()
+                    for _, other in at_work.values():
+                        other.close()
+                    _run(caller, search)
+                ended = os.pidfd_open(child)
+                at_work[ended] = child, caller
+                waiting.register(ended, selectors.EVENT_READ)
+            elif key.fd == 0:
+                if _is_left(address):
+                    return
+            else:
+                child, caller = at_work.pop(key.fd)
+                waiting.unregister(key.fd)
+                os.close(key.fd)
+                with contextlib.suppress(OSError):  # who asked may have been killed
+                    caller.sendall(os.waitpid(child, 0)[1].to_bytes(8, "big"))
+                caller.close()
 
 
-def _run(caller: socket.socket) -> None:
+def _is_left(address: Path) -> bool:
+    """Whether nobody holds the servers any more; nobody finds this one from then on."""
+    with (address.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        left = bool(select.select([0], [], [], 0)[0])
+        if left and (address.parent / "held").stat().st_ino == os.fstat(0).st_ino:
+            address.unlink()
+    return left
+
+
+def _run(caller: socket.socket, search: list[str]) -> None:
     """Be the process that was asked for, to its end."""
-    import atexit
-    import contextlib
-    import gc
-    import importlib
-    import marshal
-    import runpy
-    import threading
-    import traceback
+    try:
+        code = _run_to_its_end(caller, search)
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    os._exit(code & 255)
 
+
+def _run_to_its_end(caller: socket.socket, search: list[str]) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     length, streams, _, _ = socket.recv_fds(caller, 8, 3)
     size, request = int.from_bytes(length, "big"), b""
     while len(request) < size:
         request += caller.recv(size - len(request))
-    arguments, folder, environment = marshal.loads(request)  # noqa: S302 - from our own client
+    arguments, as_module, folder, environment = marshal.loads(request)  # noqa: S302 - from our own client
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
     caller.sendall(os.getpid().to_bytes(8, "big"))
+    caller.close()
+    sys.stdout.reconfigure(line_buffering=os.isatty(1))
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    own = str(Path(__file__).resolve().parents[2])
     paths = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
-    sys.path[:] = [folder, *paths, *(path for path in sys.path if path and path != own)]
-    sys.argv, sys.orig_argv = arguments, [sys.executable, *arguments]
+    sys.path[:] = [*([folder] if as_module else []), *paths, *search]
+    sys.argv, sys.orig_argv = arguments, [sys.executable, *(["-m"] if as_module else []), *arguments]
+    tempfile.tempdir = None
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed()  # what no seed is set for is another for each process
     if sys.modules.pop("sitecustomize", None) or environment.get("CONVSCOPE_READS"):
         with contextlib.suppress(ImportError):
             importlib.import_module("sitecustomize")  # as Python does when it starts
     code = 1
     gc.enable()
+    interrupted = False
     try:
-        if os.sep in arguments[0]:
-            runpy.run_path(arguments[0], run_name="__main__")
-        else:
+        if as_module:
             runpy.run_module(arguments[0], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(arguments[0], run_name="__main__")
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
         if isinstance(error.code, str):
             print(error.code, file=sys.stderr)
-    except BaseException:
+    except BaseException as error:
+        interrupted = isinstance(error, KeyboardInterrupt)
         traceback.print_exc()
     threading._shutdown()
     atexit._run_exitfuncs()
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    caller.sendall(bytes([code & 255]))
-    os._exit(code)
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    except OSError:
+        code = 120  # Python's own
+    if interrupted:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    return code
 
 
 if __name__ == "__main__":
-    _serve(Path(sys.argv[1]), sys.argv[2])
+    _serve(Path(sys.argv[1]))

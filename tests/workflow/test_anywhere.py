@@ -5,14 +5,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.workflow.conftest import Project
-from tests.workflow.preloaded import preloaded
 
 pytestmark = [pytest.mark.slow, pytest.mark.usual_start]
 
@@ -54,13 +52,6 @@ rule all:
         rules.one_all.input,
         rules.two_all.input,
 """
-
-
-@pytest.fixture(scope="module")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a `python` whose jobs start at once."""
-    with preloaded(tmp_path_factory.mktemp("preloaded") / "servers") as path:
-        yield path
 
 
 @pytest.fixture
@@ -129,19 +120,19 @@ def test_from_another_folder_and_a_checkout_that_is_only_read(sources: Project, 
     assert "Nothing to be done" in run(place, "--snakefile", str(sources.folder / "Snakefile"), *arguments[2:])
 
 
-def test_the_directory_may_be_named(sources: Project, place: Path, tmp_path: Path, python: Path) -> None:
+def test_the_directory_may_be_named(sources: Project, place: Path, tmp_path: Path, servers: Path) -> None:
     arguments = ("--directory", str(place), "--snakefile", str(sources.folder / "Snakefile"), "-n")
-    assert "draw_pets" in run(tmp_path, *arguments, "--configfile", str(place / "study.yaml"), python=python)
+    assert "draw_pets" in run(tmp_path, *arguments, "--configfile", str(place / "study.yaml"), python=servers)
     # Without a config the embedded study is meant, which has 400 pictures to draw and three networks to train.
-    printed = run(tmp_path, *arguments, python=python)
+    printed = run(tmp_path, *arguments, python=servers)
     assert "train_model" in printed
 
 
 @pytest.mark.long
-def test_as_a_module_twice_in_one_workflow(sources: Project, place: Path, python: Path) -> None:
+def test_as_a_module_twice_in_one_workflow(sources: Project, place: Path, servers: Path) -> None:
     snakefile = repr(str(sources.folder / "Snakefile"))
     (place / "Snakefile").write_text(MODULES.replace("SNAKEFILE", snakefile), encoding="utf-8")
-    printed = run(place, python=python)
+    printed = run(place, python=servers)
     assert printed.count("convscope: without its profile") == 1, "said once, at the start"
     assert printed.index("without its profile") < printed.index("Finished jobid")
     for prefix, study in (("first of two", "here"), ("zweites ä", "there")):
@@ -149,14 +140,14 @@ def test_as_a_module_twice_in_one_workflow(sources: Project, place: Path, python
         assert (results / study / "cams/net/all/gradcam_sheet.png").is_file()
         assert f'href="{study}/gallery/index.html"' in (results / "index.html").read_text()
     assert not (place / "results").exists(), "all lies below the prefix"
-    assert "Nothing to be done" in run(place, python=python)
+    assert "Nothing to be done" in run(place, python=servers)
     profile = ("--workflow-profile", str(sources.folder / "profiles/default"))
-    assert "without its profile" not in run(place, *profile, python=python)
+    assert "without its profile" not in run(place, *profile, python=servers)
 
 
 @pytest.mark.long
 def test_a_rule_of_a_module_is_changed_and_one_study_lies_below_two_prefixes(
-    sources: Project, place: Path, python: Path
+    sources: Project, place: Path, servers: Path
 ) -> None:
     """Of a module, Snakemake reads the rules again for each `use rule`; the run is the same."""
     snakefile = repr(str(sources.folder / "Snakefile"))
@@ -164,7 +155,7 @@ def test_a_rule_of_a_module_is_changed_and_one_study_lies_below_two_prefixes(
     changed = "use rule layers from one as one_layers with:\n    threads: 2\n\n\nrule all:"
     (place / "Snakefile").write_text(text.replace("rule all:", changed), encoding="utf-8")
     wanted = [f"{prefix}/results/here/models/net/layers.csv" for prefix in ("first of two", "zweites ä")]
-    run(place, *wanted, python=python)
+    run(place, *wanted, python=servers)
     assert all((place / name).is_file() for name in wanted)
 
 
@@ -212,10 +203,10 @@ def test_two_checkouts_in_one_workflow_are_refused(sources: Project, place: Path
     assert "Traceback" not in done.stderr
 
 
-def test_settings_longer_than_linux_takes(sources: Project, place: Path, python: Path) -> None:
+def test_settings_longer_than_linux_takes(sources: Project, place: Path, servers: Path) -> None:
     """One argument of 131,072 bytes is refused: a set of 2,500 named pictures, and as many classes, were too much."""
     snakefile = ("--snakefile", str(sources.folder / "Snakefile"), "--configfile", "study.yaml")
-    run(place, "results/here/datasets/pets/images.csv", *snakefile, python=python)
+    run(place, "results/here/datasets/pets/images.csv", *snakefile, python=servers)
     one = next((place / "results/here/datasets/pets/drawn").rglob("*.png"))
     pictures = [place / "pictures" / f"{number:04d}_{'n' * 40}.png" for number in range(2500)]
     (place / "pictures").mkdir()
@@ -225,6 +216,6 @@ def test_settings_longer_than_linux_takes(sources: Project, place: Path, python:
     assert len(json.dumps(study)) > 131_072
     (place / "study.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
     wanted = ("results/here/image_sets/all.csv", "results/here/gallery/index.html")
-    run(place, *wanted, *snakefile, python=python)
+    run(place, *wanted, *snakefile, python=servers)
     assert (place / wanted[0]).read_text().count("\n") == 2501
-    assert "Nothing to be done" in run(place, *wanted, *snakefile, python=python)
+    assert "Nothing to be done" in run(place, *wanted, *snakefile, python=servers)

@@ -19,7 +19,10 @@ SCHEDULED = (
     "image_sets.urls",     "models.file.preprocessing", "models.preset.preset (by name)", "models.application.weights (by name)",
     "activations.dtype", "filters.fast.steps", "filters.layers",
 )  # fmt: skip
-WHOLE = (LEAVES["filters.textbook.border"], next(row for row in FILES if row.name == "a picture of a folder: changed"))
+WHOLE = (
+    LEAVES["filters.textbook.border"],
+    pytest.param(next(row for row in FILES if row.name == "a picture of a folder: changed"), marks=pytest.mark.long),
+)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """Every figure of the index by its command, in a study that asks for all of them, as short as can be."""
 
-import os
 import subprocess
-from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -10,7 +8,6 @@ from PIL import Image
 from convscope.figure_index.names import FIGURES
 from convscope.storage.tables import read_rows
 from tests.workflow.conftest import Project
-from tests.workflow.preloaded import preloaded
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 STUDY = """
@@ -68,48 +65,40 @@ judging:
 ELSEWHERE = {"segmentation_masks", "seg_gradcam", "ablation", "transfer_heads"}
 
 
-def figures(project: Project, path: Path, *names: str) -> subprocess.CompletedProcess[str]:
+def figures(project: Project, *names: str) -> subprocess.CompletedProcess[str]:
     """The command of the index, for several figures at once."""
-    environment = {**project.environment, "PATH": os.pathsep.join([str(path), project.environment["PATH"]])}
-    command = ["python", "-m", "snakemake", "--configfile=index.yaml", "--cores", "2", *(f"figures/{n}" for n in names)]
-    return subprocess.run(
-        command, cwd=project.folder, env=environment, capture_output=True, text=True, timeout=900, check=False
-    )
+    return project.snakemake(*(f"figures/{name}" for name in names), config="index.yaml")
 
 
-def test_every_figure_is_made_by_its_command(fresh: Project, tmp_path: Path) -> None:
+def test_every_figure_is_made_by_its_command(fresh: Project) -> None:
     from convscope.attributions.names import METHODS
 
     (fresh.folder / "index.yaml").write_text(STUDY.replace("METHODS", f"[{', '.join(METHODS)}]"))
     wanted = [name for name in FIGURES if name not in ELSEWHERE]
-    with preloaded(tmp_path / "preloaded") as path:
-        done = figures(fresh, path, *wanted)
-        assert done.returncode == 0, done.stdout + done.stderr
-        for name in wanted:
-            folder = fresh.folder / "figures" / name
-            listed = {row["picture"] for row in read_rows(folder / "sources.csv")}
-            assert listed and listed == {file.name for file in folder.iterdir()} - {
-                "sources.csv",
-                ".snakemake_timestamp",
-            }
-            for picture in listed:
-                with Image.open(folder / picture) as image:
-                    assert min(image.convert("RGB").size) > 20, picture
-        assert {"net-two-view_relevant.png", "net-two-view_outlined.png", "net-two-view_coefficients.png"} <= {
-            file.name for file in (fresh.folder / "figures/lime").iterdir()
+    done = figures(fresh, *wanted)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for name in wanted:
+        folder = fresh.folder / "figures" / name
+        listed = {row["picture"] for row in read_rows(folder / "sources.csv")}
+        assert listed and listed == {file.name for file in folder.iterdir()} - {
+            "sources.csv",
+            ".snakemake_timestamp",
         }
-        again = figures(fresh, path, *wanted)
-        assert "Nothing to be done" in again.stdout + again.stderr
+        for picture in listed:
+            with Image.open(folder / picture) as image:
+                assert min(image.convert("RGB").size) > 20, picture
+    assert {"net-two-view_relevant.png", "net-two-view_outlined.png", "net-two-view_coefficients.png"} <= {
+        file.name for file in (fresh.folder / "figures/lime").iterdir()
+    }
+    again = figures(fresh, *wanted)
+    assert "Nothing to be done" in again.stdout + again.stderr
 
-        unknown = figures(fresh, path, "grad_cam")
-        assert (
-            unknown.returncode and "figure: figures/grad_cam: no such figure; did you mean 'gradcam'?" in unknown.stderr
-        )
-        config = (fresh.folder / "index.yaml").read_text()
-        (fresh.folder / "index.yaml").write_text(config.partition("judging:")[0])
-        missing = figures(fresh, path, "judging")
-        assert (
-            missing.returncode
-            and "figures/judging: the study asks for none; its config wants: judging:" in missing.stderr
-        )
-        assert "Traceback" not in unknown.stderr + missing.stderr
+    unknown = figures(fresh, "grad_cam")
+    assert unknown.returncode and "figure: figures/grad_cam: no such figure; did you mean 'gradcam'?" in unknown.stderr
+    config = (fresh.folder / "index.yaml").read_text()
+    (fresh.folder / "index.yaml").write_text(config.partition("judging:")[0])
+    missing = figures(fresh, "judging")
+    assert (
+        missing.returncode and "figures/judging: the study asks for none; its config wants: judging:" in missing.stderr
+    )
+    assert "Traceback" not in unknown.stderr + missing.stderr

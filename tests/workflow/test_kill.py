@@ -76,7 +76,13 @@ def says(project: Project, logs: str, text: str) -> bool:
     return any(text in log.read_text() for log in project.study.glob(logs))
 
 
-def test_killed_again_and_again_it_goes_on_and_ends_with_the_same_bytes(finished: Project, fresh: Project) -> None:
+@pytest.mark.parametrize(
+    "usually", [False, pytest.param(True, marks=pytest.mark.long)], ids=["preloaded", "usual start"]
+)
+def test_killed_again_and_again_it_goes_on_and_ends_with_the_same_bytes(
+    finished: Project, fresh: Project, servers: Path, usually: bool
+) -> None:
+    """What is killed begins as on a user's machine; what goes on is most of the study."""
     kill_when(fresh, lambda: any(fresh.study.glob("datasets/pets/.drawn*/train/cat/*.png")))
     assert not (fresh.study / "datasets/pets/drawn").exists()  # nothing half made under its final name
 
@@ -87,6 +93,7 @@ def test_killed_again_and_again_it_goes_on_and_ends_with_the_same_bytes(finished
     history = (fresh.study / "models/net/history.csv").read_bytes()
     assert (fresh.folder / ".snakemake/runs/tiny.lock").exists()  # a dead run's, which stops nobody
 
+    fresh.python = None if usually else servers
     fresh.run()
     assert (fresh.study / "models/net/history.csv").read_bytes() == history  # not trained again
     wanted, found = finished.files(), fresh.files()

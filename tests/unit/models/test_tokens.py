@@ -261,7 +261,7 @@ def test_learned_tokens_are_passed_over() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["own, pooled", "own, class token"])
+@pytest.mark.parametrize("case", ["own, pooled", pytest.param("own, class token", marks=pytest.mark.long)])
 def test_a_trained_networks_map_need_not_lie_on_its_evidence(case: str) -> None:
     """What docs/models.md says of maps of tokens: a network that tells the colour of a patch, wherever that is."""
     colours = np.array([[1, 0.2, 0.2], [0.2, 1, 0.2], [0.2, 0.2, 1], [1, 1, 0.2], [0.2, 1, 1]], np.float32)
