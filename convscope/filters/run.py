@@ -129,7 +129,7 @@ def ascend(
     try:
         return find_all(objective, proof, done)
     except Mistrust as reason:
-        report(f"{reason}: going on with Keras's own graph, which takes longer")
+        report(f"{reason}: going on with Keras's own graph in float32, which takes longer")
         on_mistrust(str(reason))
     return find_all(*_objective(network, layer, settings.border, "float32", report, by_keras=True), ())
 
@@ -144,9 +144,12 @@ def _objective(
 ) -> tuple[Any, Any]:
     """What is maximised, and what proves it: on TensorFlow the written-out trunk, elsewhere Keras's own graph alone."""
     if NAME != "tensorflow":
+        from convscope.filters.coarse import Unproved
         from convscope.filters.keras_objective import KerasObjective
 
-        return KerasObjective(network, layer, border, precision), None
+        if by_keras or precision == "float32":
+            return KerasObjective(network, layer, border), None
+        return KerasObjective(network, layer, border, precision, report), Unproved(precision)
     from convscope.filters.objectives import ChannelObjective
     from convscope.filters.proof import Proof
 
