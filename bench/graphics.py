@@ -29,7 +29,8 @@ def main() -> None:
     given = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     given.add_argument("backend", choices=BACKENDS)
     given.add_argument("--filters", type=int, default=64)
-    given.add_argument("--pictures", type=int, default=2000)
+    given.add_argument("--pictures", type=int, default=2000, help="of Grad-CAM and of an epoch; 0 leaves both out")
+    given.add_argument("--layers", nargs="*", default=DEPTHS)
     given.add_argument("--presets", nargs="*", default=["sharp", "textbook"])
     given.add_argument("--precisions", nargs="*", default=["bfloat16", "float32"])
     given.add_argument("--batches", nargs="*", type=int, default=[0])
@@ -51,12 +52,13 @@ def main() -> None:
         began = time.perf_counter()
         network, spec = load_model(Path(folder) / "model.keras", Path(folder) / "model.json")
     _say(args, work="loading the network", seconds=time.perf_counter() - began, gpu=gpu)
-    for images in args.images:
-        _gradcam(args, network, spec, images)
-    _epoch(args)
+    if args.pictures:
+        for images in args.images:
+            _gradcam(args, network, spec, images)
+        _epoch(args)
     for preset in args.presets:
         for precision in args.precisions:
-            for layer in DEPTHS:
+            for layer in args.layers:
                 for batch in args.batches:
                     _patterns(args, network, spec, layer, preset, precision, batch, 1 if gpu else args.cores)
 

@@ -10,7 +10,7 @@ from convscope.jobs.job import Progress, output, parser, run, say
 def main(args: argparse.Namespace) -> None:
     import numpy as np
 
-    from convscope.backends.running import NAME, has_gpu
+    from convscope.backends.running import NAME
     from convscope.filters.kept import KeptBatches
     from convscope.filters.presets import settings_from
     from convscope.filters.run import FilterPatterns, ascend, joined, own_precision
@@ -29,6 +29,8 @@ def main(args: argparse.Namespace) -> None:
     say(f"filters whose weights hardly say anything: {weak or 'none'}")
 
     precision = own_precision(settings.precision)
+    if settings.precision not in ("auto", precision):
+        say(f"precision {settings.precision} is not on {NAME} without a graphics processor: {precision}")
     kept = KeptBatches(
         args.state,
         model=spec.identity,
@@ -57,10 +59,8 @@ def main(args: argparse.Namespace) -> None:
         progress = Progress(len(channels), f"patterns of {spec.name}/{args.layer}, by Keras's own graph", "filters")
 
     if len(done) < len(channels):
-        # A graphics processor takes one batch after the other.
-        at_once = 1 if has_gpu() else args.threads
         found = ascend(
-            network, spec, args.layer, channels, settings, args.seed, on_batch, done, at_once, say, on_mistrust,
+            network, spec, args.layer, channels, settings, args.seed, on_batch, done, args.threads, say, on_mistrust,
             by_keras=bool(kept.mistrust),
         )  # fmt: skip
         parts.append(found)

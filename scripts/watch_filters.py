@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import Progress, output, parser, run
+from convscope.jobs.job import Progress, output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -32,7 +32,9 @@ def main(args: argparse.Namespace) -> None:
     progress = Progress(len(kept), f"patterns of {spec.name}/{row['name']} while it learned", "epochs")
     found = []
     for entry in networks_of(args.epochs, network):
-        found.append(ascend(network, spec, row["name"], channels, settings, args.seed, at_once=args.threads))
+        found.append(
+            ascend(network, spec, row["name"], channels, settings, args.seed, at_once=args.threads, report=say)
+        )
         progress.step(1, f"epoch {entry.epoch}: objective {float(found[-1].objective[:, -1].mean()):.3g}")
     attributes = {
         "model": spec.name,

@@ -31,8 +31,12 @@ def choose(backend: str) -> None:
     os.environ[_VARIABLE] = backend
     # Of ~/.keras/keras.json as well: Keras would not even be imported where Flax is missing, whatever it runs on.
     os.environ["KERAS_NNX_ENABLED"] = "false"
-    # Jobs may share a graphics processor, of which JAX would otherwise take three quarters at once.
+    # Jobs may share a graphics processor, of which JAX would otherwise take three quarters at once, and TensorFlow all.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    if backend == "tensorflow":
+        # There the gradients of convolutions would be summed in any order.
+        os.environ.setdefault("TF_CUDNN_DETERMINISTIC", "1")
     if backend == "jax":
         # The same program gives the same bits there, too.
         flags = os.environ.get("XLA_FLAGS", "").split()

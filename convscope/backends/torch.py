@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import numpy as np
 import torch
+from keras.src.backend.torch.core import get_device
 
 from convscope.backends.bicubic import resized
 from convscope.backends.names import own_process
@@ -84,8 +85,8 @@ def enlarged(images: Any, side: int) -> Any:
 
 
 def has_gpu() -> bool:
-    """Whether there is a graphics processor that computes."""
-    return bool(torch.cuda.is_available())
+    """Whether there is a graphics processor that computes: Keras may be told to leave it (`KERAS_TORCH_DEVICE`)."""
+    return torch.cuda.is_available() and torch.device(get_device()).type == "cuda"
 
 
 def learner(model: Any, optimizer: Any, loss: Callable[..., Any], signature: Any) -> Callable[..., Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from convscope.backends.names import DEFAULT, choose
 from convscope.config import WORKFLOW, complete
 from convscope.errors import UserError
 from convscope.jobs.lean_imports import collect_rarely, keras_alone, leave_the_garbage
@@ -62,6 +63,7 @@ def main(given: Sequence[str] | None = None) -> None:
     args = _parser().parse_args(arguments)
     if given is None and args.command == "why":
         # As a job of the pipeline, in a process of its own: half of the time is that of TensorFlow's start.
+        choose(DEFAULT)
         keras_alone()
         collect_rarely()
         atexit.register(leave_the_garbage)

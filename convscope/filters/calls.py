@@ -1,6 +1,5 @@
 """The calls of a network below a layer, run one after the other, and the layer by itself."""
 
-import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -40,21 +39,23 @@ def call_of(node: Any, operation: Any = None) -> Callable[[Mapping[Any, Any]], l
     return call
 
 
-def rounded(operation: Any, precision: str, known: dict[int, Any]) -> Any:
-    """What computes in a coarser number format in the place of an operation, its weights in float32; itself where it cannot.
+def rounded(operation: Any, precision: str) -> Any:
+    """What computes in a coarser number format in the place of an operation, its weights in float32; itself where it has no format.
 
     Args:
         operation: of a network.
         precision: "bfloat16", say.
-        known: copies that there are, by the id of the layer: a layer that is called twice is copied once.
+
+    Raises:
+        Exception: a layer of somebody's own cannot be made again from its settings.
     """
-    if id(operation) not in known:
-        known[id(operation)] = operation
-        # A layer of somebody's own may have no settings to be made again from; then it goes on in float32.
-        with contextlib.suppress(Exception):
-            if isinstance(operation, keras.Layer) and operation.built:
-                known[id(operation)] = copied(operation, dtype=f"mixed_{precision}")
-    return known[id(operation)]
+    if not isinstance(operation, keras.Layer) or not operation.built:
+        return operation
+    copy = copied(operation, dtype=f"mixed_{precision}")
+    # What makes its weights when it is called first would call new ones its own.
+    if len(copy.weights) != len(operation.weights):
+        raise ValueError(f"its copy has {len(copy.weights)} of its {len(operation.weights)} weights")
+    return copy
 
 
 def copied(layer: Any, **changes: Any) -> Any:

@@ -1,12 +1,14 @@
 """The objective of an ascent by Keras's own layers, on any backend: what is differentiated is the whole of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
 
 from convscope.backends.running import value_and_gradient
-from convscope.filters.calls import LayerByKeras, ancestors, call_of, rounded
+from convscope.filters.calls import LayerByKeras, ancestors, call_of
+from convscope.filters.coarse import coarse_operations
 from convscope.filters.response import ChannelResponse, inner
 from convscope.models.nodes import node_of
 
@@ -30,6 +32,7 @@ class KerasObjective(ChannelResponse):
         layer_name: a convolution of it; where it is called several times, its last call counts.
         border: positions to drop.
         precision: "float32" or "bfloat16", of the network's activations; the objective itself is float32.
+        report: takes a line for each layer that goes on in float32.
 
     Attributes:
         variables: the weights that it reads.
@@ -38,19 +41,18 @@ class KerasObjective(ChannelResponse):
         UserError: the layer does not exist or is not a convolution.
     """
 
-    def __init__(self, network: keras.Model, layer_name: str, border: int, precision: str = "float32") -> None:
+    def __init__(
+        self, network: keras.Model, layer_name: str, border: int, precision: str = "float32",
+        report: Callable[[str], None] = lambda line: None,
+    ) -> None:  # fmt: skip
         super().__init__(network, layer_name, border)
         target = node_of(network, layer_name)
         self._image, self._below = id(network.inputs[0]), id(target.input_tensors[0])
-        known: dict[int, Any] = {}
-
-        def own(operation: Any) -> Any:
-            return operation if precision == "float32" else rounded(operation, precision, known)
-
         nodes = ancestors(network, target)
-        self._calls = [(call_of(node, own(node.operation)), list(map(id, node.outputs))) for node in nodes]
-        self._whole = LayerByKeras(own(self.layer))
-        copies = [copy for copy in known.values() if isinstance(copy, keras.Layer)]
+        coarse = {} if precision == "float32" else coarse_operations(network, [*nodes, target], precision, report)
+        self._calls = [(call_of(node, coarse.get(id(node.operation))), list(map(id, node.outputs))) for node in nodes]
+        self._whole = LayerByKeras(coarse.get(id(self.layer), self.layer))
+        copies = [copy for copy in coarse.values() if isinstance(copy, keras.Layer)]
         self.variables = [*network.variables, *(v for copy in copies for v in copy.variables), *self._whole.variables]
 
     def __call__(self, images: Any, channels: Any, opened: Any) -> Any:

@@ -1,6 +1,8 @@
 """Gradient ascent in input space for many filters of one layer."""
 
 import functools
+import gc
+import sys
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
@@ -10,6 +12,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from convscope.backends.memory import out_of_memory
 from convscope.backends.running import NAME, compiled, has_gpu, to_numpy, vjp
 from convscope.errors import UserError
 from convscope.filters.mistrust import Mistrust
@@ -84,8 +87,8 @@ def ascend(
         on_batch: called with the patterns of each batch as soon as it is finished.
         done: those of the wanted filters that are found already, left out here. The others ascend in the batches that they
             would have been in: of another size, the last bits of a pattern would differ.
-        at_once: batches that ascend side by side, each in a thread of its own. On a CPU whose operations have a thread each
-            (`set_threads(..., side_by_side=True)`) nothing waits for the slower half of an operation.
+        at_once: batches that ascend side by side, each in a thread of its own; on a graphics processor one. On a CPU whose operations
+            have a thread each (`set_threads(..., side_by_side=True)`) nothing waits for the slower half of an operation.
         report: takes lines for the log.
         on_mistrust: called with the reason where Keras's own graph takes over; what was found before is not to be used.
         by_keras: begin with Keras's own graph, as an earlier run did that found those that are done.
@@ -94,6 +97,9 @@ def ascend(
         UserError: unknown or unsuitable layer, or a channel the layer does not have.
     """
     precision = own_precision(settings.precision)
+    if has_gpu():
+        # It takes one batch after the other.
+        at_once = 1
     objective, proof = _objective(network, layer, settings.border, precision, report, by_keras)
     beyond = [channel for channel in channels if not 0 <= channel < objective.filters]
     if beyond:
@@ -109,7 +115,7 @@ def ascend(
     def find(ascent: "Ascent", wanted: list[int]) -> FilterPatterns:
         part, living = ascent.nothing(wanted), [channel for channel in wanted if not hopeless[channel]]
         if living:
-            _put(part, ascent.run(living, batch), [wanted.index(channel) for channel in living])
+            _put(part, ascent.run_where_it_fits(living, batch, report), [wanted.index(channel) for channel in living])
             ascent.settle()
         return part
 
@@ -129,7 +135,7 @@ def ascend(
     try:
         return find_all(objective, proof, done)
     except Mistrust as reason:
-        report(f"{reason}: going on with Keras's own graph, which takes longer")
+        report(f"{reason}: going on with Keras's own graph in float32, which takes longer")
         on_mistrust(str(reason))
     return find_all(*_objective(network, layer, settings.border, "float32", report, by_keras=True), ())
 
@@ -144,9 +150,12 @@ def _objective(
 ) -> tuple[Any, Any]:
     """What is maximised, and what proves it: on TensorFlow the written-out trunk, elsewhere Keras's own graph alone."""
     if NAME != "tensorflow":
+        from convscope.filters.coarse import Unproved
         from convscope.filters.keras_objective import KerasObjective
 
-        return KerasObjective(network, layer, border, precision), None
+        if by_keras or precision == "float32":
+            return KerasObjective(network, layer, border), None
+        return KerasObjective(network, layer, border, precision, report), Unproved(precision)
     from convscope.filters.objectives import ChannelObjective
     from convscope.filters.proof import Proof
 
@@ -204,6 +213,8 @@ class Ascent:
             self._stages = [(settings.size, sum(steps for _, steps in self._stages))]
         self._steps = {size: self._traced(size) for size, _ in self._stages}
         self._measure = self._traced_measure(settings.size)
+        # As many filters at once as memory was found for.
+        self._most = sys.maxsize
 
     def _rule(self, size: int) -> StepRule:
         settings = self._settings
@@ -259,8 +270,8 @@ class Ascent:
         try:
             *found, gradients = self._steps[size](variables, memory, channels, opened, moves, share)
         except Exception as error:
-            # Whatever it is, it was not asked of Keras's own graph yet.
-            if self._proof and not isinstance(error, self._proof.passed_on):
+            # Whatever it is, it was not asked of Keras's own graph yet; memory is what that needs, too.
+            if self._proof and not isinstance(error, self._proof.passed_on) and not out_of_memory(error):
                 raise self._proof.gave_up(error, size) from error
             raise
         if self._proof:
@@ -292,6 +303,29 @@ class Ascent:
             np.ones(count, bool),
             np.zeros(count, np.int64),
         )
+
+    def run_where_it_fits(self, living: list[int], batch: int, report: Callable[[str], None]) -> tuple[np.ndarray, ...]:
+        """As `run`, for as many at once as the memory holds: half as many from where it does not, down to one."""
+        found: list[tuple[np.ndarray, ...]] = []
+        left = living
+        while left:
+            size = min(batch, self._most)
+            now, behind = left[:size], left[size:]
+            try:
+                found.append(tuple(part[: len(now)] for part in self.run(now, size)))
+            except Exception as error:
+                if size == 1 or not out_of_memory(error):
+                    raise
+            else:
+                left = behind
+                continue
+            # Here the error is gone, and with it what it held of the failed step.
+            gc.collect()
+            self._most = -(-size // 2)
+            report(
+                f"memory for {size} filters at once is lacking: {self._most} at once from here on (`batch` under `filters`)"
+            )
+        return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
     def run(
         self, living: list[int], batch: int, same_start: bool = False

@@ -1,5 +1,6 @@
 """How far, and where, one step of an ascent goes."""
 
+import functools
 from typing import Any, Protocol
 
 import numpy as np
@@ -120,13 +121,12 @@ class Rings(Adam):
         planes, height, columns = spread.shape[1:4]
         places = rings(height, columns).ravel()
         by_place = ops.transpose(ops.reshape(ops.mean(spread, axis=4), (-1, height * columns)))
-        count = int(places.max()) + 1
-        # On a graphics processor sums by place take turns, or come in any order; a multiplication does neither.
-        sums = (
-            ops.matmul((np.arange(count)[:, None] == places).astype(np.float32), by_place)
-            if has_gpu()
-            else ops.segment_sum(by_place, places, num_segments=count)
-        )
+        if has_gpu():
+            # There sums by place take turns, or come in any order; what is gathered first does neither.
+            members, there = members_of_rings(height, columns)
+            sums = ops.sum(ops.multiply(ops.take(by_place, members, axis=0), there[..., None]), axis=1)
+        else:
+            sums = ops.segment_sum(by_place, places, num_segments=int(places.max()) + 1)
         means = ops.divide(sums, np.bincount(places)[:, None].astype(np.float32))
         means = ops.reshape(means, (means.shape[0], -1, planes))
         means = ops.sqrt(means) * ops.sqrt(ops.mean(means, axis=2, keepdims=True))
@@ -140,3 +140,14 @@ def rings(height: int, columns: int) -> np.ndarray:
     down, across = np.fft.fftfreq(height) * height, np.fft.rfftfreq(width) * width
     # Of an image with an odd side the two directions differ by a pixel.
     return np.rint(np.hypot(down[:, None], across[None])).astype(np.int32)
+
+
+@functools.cache
+def members_of_rings(height: int, columns: int) -> tuple[np.ndarray, np.ndarray]:
+    """The places of each ring, (rings, places) int32, rows filled up with place 0, and a 1 for each that is one, else 0, float32."""
+    places = rings(height, columns).ravel()
+    counts = np.bincount(places)
+    there = np.arange(counts.max()) < counts[:, None]
+    members = np.zeros(there.shape, np.int32)
+    members[there] = np.argsort(places, kind="stable")
+    return members, there.astype(np.float32)

@@ -18,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from convscope.backends.names import BACKENDS, DEFAULT, choose
 from convscope.errors import ChangedFile, UserError
+from convscope.jobs import lack_of_memory
 from convscope.jobs.disk_errors import told
 from convscope.jobs.lean_imports import collect_rarely, keras_alone, leave_the_garbage
 from convscope.jobs.scratch import own_temporary_folder, remove_own
@@ -154,6 +155,8 @@ def run(
         where = f" (the whole story is in {args.log})" if args.log else ""
         if line := told(error, vars(args).values()):
             _fail(line)
+        if line := lack_of_memory.told(error, _title):
+            _fail(f"{line}{where}")
         # The run looked for it at its start: in another environment, perhaps on another computer.
         if args.backend != DEFAULT and (getattr(error, "name", "") or "").partition(".")[0] in BACKENDS[args.backend]:
             _fail(

@@ -6,7 +6,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from convscope.errors import UserError, nearest
 from convscope.filters.figures import pattern_grid
@@ -95,9 +94,7 @@ def patterns_of(
     if isinstance(complete["filters"], list) and (beyond := set(complete["filters"]) - set(channels)):
         raise UserError(f"filters: layer '{layer}' has {rows[layer].filters} filters, from 0 on, and no {min(beyond)}")
     ascent = settings_from(chosen)
-    # A graphics processor takes one batch after the other.
-    at_once = 1 if tf.config.list_physical_devices("GPU") else complete["threads"]
-    found = ascend(network, spec, layer, channels, ascent, seed, at_once=at_once).only(channels)
+    found = ascend(network, spec, layer, channels, ascent, seed, at_once=complete["threads"]).only(channels)
     return FilterPatterns(
         patterns=found.patterns,
         filters=found.channels,

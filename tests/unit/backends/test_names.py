@@ -35,10 +35,15 @@ EMPTY: dict[str, Any] = {
 ASKED = EMPTY | {"cams": {"net": {}}, "attributions": {"net": {}}}
 
 
+# What lets jobs share a graphics processor, and what has sums there in one order.
+SHARED = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}
+ORDERED = {"torch": "CUBLAS_WORKSPACE_CONFIG", "tensorflow": "TF_CUDNN_DETERMINISTIC"}
+
+
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "_own_process", False)
-    for name in ("KERAS_BACKEND", "XLA_FLAGS", "XLA_PYTHON_CLIENT_PREALLOCATE", "CUBLAS_WORKSPACE_CONFIG"):
+    for name in ("KERAS_BACKEND", "XLA_FLAGS", *SHARED, *ORDERED.values()):
         monkeypatch.setenv(name, os.environ.get(name, ""))  # put back afterwards
         monkeypatch.delenv(name)
 
@@ -79,9 +84,35 @@ def test_float32_is_float32_in_a_job_and_left_alone_in_a_notebook(root: Path, ba
     assert done.stdout.split()[-1] == str(own)
 
 
-def test_cublas_sums_in_one_order() -> None:
-    choose("torch")
-    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+@pytest.mark.parametrize("backend", ORDERED)
+def test_sums_are_in_one_order_on_a_graphics_processor(backend: str) -> None:
+    """Read by libraries of NVIDIA's when they start."""
+    choose(backend)
+    assert os.environ[ORDERED[backend]] == {"torch": ":4096:8", "tensorflow": "1"}[backend]
+    assert [name for name in ORDERED.values() if name in os.environ] == [ORDERED[backend]]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_no_job_takes_a_graphics_processor_for_itself(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose(backend)
+    assert {name: os.environ[name] for name in SHARED} == SHARED
+    monkeypatch.setenv("XLA_PYTHON_CLIENT_PREALLOCATE", "true")
+    choose(backend)
+    assert os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] == "true"  # what the user says is left
+
+
+def test_torch_has_no_graphics_processor_that_keras_leaves(root: Path) -> None:
+    if not importlib.util.find_spec("torch"):
+        pytest.skip("torch is not installed")
+    code = (
+        "from convscope.backends.names import choose; choose('torch')\nimport torch\n"
+        "from convscope.backends.running import has_gpu\ntorch.cuda.is_available = lambda: True\nprint(has_gpu())"
+    )
+    for device, expected in (("cpu", "False"), ("cuda", "True"), ("cuda:0", "True")):
+        environment = {**os.environ, "KERAS_TORCH_DEVICE": device}
+        command = [sys.executable, "-W", "ignore", "-c", code]
+        done = subprocess.run(command, cwd=root, env=environment, check=True, capture_output=True, text=True)
+        assert done.stdout.split()[-1] == expected, device
 
 
 def test_a_job_chooses_whatever_the_shell_says(root: Path, tmp_path: Path) -> None:

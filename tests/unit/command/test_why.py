@@ -3,6 +3,8 @@
 import contextlib
 import http.server
 import json
+import os
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -155,3 +157,17 @@ def test_weights_are_downloaded_by_name(here: Path, capsys: pytest.CaptureFixtur
     expected = np.asarray(network(pixels.astype("float32") / 127.5 - 1))[0]
     rows = json.loads(Path("why/a_gradcam.json").read_text())["answers"]
     np.testing.assert_allclose([row["value"] for row in rows], np.sort(expected)[::-1][: len(rows)], rtol=1e-3)
+
+
+def test_it_computes_as_a_job_does_whatever_the_shell_says(root: Path) -> None:
+    """Float32 is float32 on a graphics processor, of which it takes no more than it needs."""
+    code = (
+        "import os, sys; sys.argv = ['convscope', 'why', 'nothing.png']\nfrom convscope.backends import names\n"
+        "from convscope.command.main import main\ntry:\n    main()\nexcept SystemExit:\n    pass\n"
+        "print(names.own_process(), os.environ['KERAS_BACKEND'])"
+    )
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, env=environment, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.splitlines()[-1] == "True tensorflow"

@@ -226,12 +226,20 @@ def test_the_gradient_of_the_spectrum_is_that_of_the_library(size: int) -> None:
 
 @pytest.mark.parametrize("side", [8, 13])
 def test_rings_measure_the_same_on_a_graphics_processor(monkeypatch: pytest.MonkeyPatch, side: int) -> None:
-    """There by a multiplication: sums by place would be in any order."""
+    """There by what is gathered first: sums by place would be in any order."""
     columns = (side + side % 2) // 2 + 1
     spread = np.random.default_rng(1).uniform(0, 1, (3, 2, side, columns, 2)).astype(np.float32)
     here = Rings(0.1).shared(spread)
     monkeypatch.setattr(steps, "has_gpu", lambda: True)
     np.testing.assert_allclose(Rings(0.1).shared(spread), here, rtol=1e-5)
+
+
+def test_the_members_of_rings_are_all_places_once_and_take_no_more_room_than_thrice_a_spectrum() -> None:
+    for height, columns in ((13, 8), (160, 81), (1024, 513)):
+        members, there = steps.members_of_rings(height, columns)
+        assert sorted(members[there > 0]) == list(range(height * columns))
+        assert (rings(height, columns).ravel()[members] == np.arange(len(members))[:, None])[there > 0].all()
+        assert members.size < 3 * height * columns
 
 
 def test_filters_are_spread_evenly_over_batches() -> None:

@@ -283,7 +283,9 @@ def test_a_trunk_that_does_not_run_gives_way_too(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setattr(Depthwise, "backward", none)
     found = climbed(model, lines, at_once=2)
-    assert lines == ["ValueError: shapes do not fit, at 32 px: going on with Keras's own graph, which takes longer"]
+    assert lines == [
+        "ValueError: shapes do not fit, at 32 px: going on with Keras's own graph in float32, which takes longer"
+    ]
     np.testing.assert_array_equal(found.patterns, expected.patterns)
 
 
