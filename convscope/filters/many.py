@@ -9,6 +9,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from convscope.backends.memory import out_of_memory
 from convscope.backends.running import REFUSALS
 from convscope.data.groups import class_position
 from convscope.errors import UserError
@@ -160,7 +161,9 @@ class ManyObjective:
             try:
                 found = self._maps(ops.zeros((1, side, side, self._depth)))
                 self._known[side] = tuple(int(size) for size in found.shape[1:])
-            except REFUSALS:
+            except REFUSALS as error:
+                if out_of_memory(error):
+                    raise
                 self._known[side] = None
         known = self._known[side]
         return known is not None and min(known) >= 1

@@ -135,7 +135,7 @@ class Fourier:
         shape = ops.shape(variables)
         mixed = ops.matmul(self._mixing, ops.reshape(variables, (shape[0], self.depth, rows * columns * 2)))
         square = ops.mean(ops.square(ops.reshape(mixed, shape)), axis=1)
-        variance = ops.sum(square * weight[..., None], axis=(1, 2, 3))
+        variance = ops.sum(ops.multiply(square, weight[..., None]), axis=(1, 2, 3))
         return variables * ops.reshape(ops.divide_no_nan(self.contrast, ops.sqrt(variance)), (-1, 1, 1, 1, 1))
 
 

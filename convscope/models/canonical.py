@@ -8,6 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from convscope.backends.memory import out_of_memory
 from convscope.backends.names import DEFAULT
 from convscope.backends.running import NAME, REFUSALS
 from convscope.errors import UserError, said_by_keras
@@ -120,6 +121,8 @@ def _said_in_one_line(model: keras.Model) -> Iterator[None]:
     try:
         yield
     except REFUSALS as error:
+        if out_of_memory(error):
+            raise
         elsewhere = "" if NAME == DEFAULT else f"; where {NAME} is what lacks it, leave backend out for {DEFAULT}"
         raise UserError(
             f"model '{model.name}' does not fit together outside of training, for any number of pictures ({said_by_keras(error)}); "

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from keras import ops, tree
 
+from convscope.backends.memory import out_of_memory
 from convscope.backends.running import REFUSALS
 from convscope.errors import UserError, said_by_keras
 from convscope.models.comparison import close, own_call, trial_pictures
@@ -161,6 +162,8 @@ def _check(model: keras.Model, result: keras.Model, values: list[Any], picture: 
     try:
         expected = tree.flatten(model(given, training=False))
     except REFUSALS as error:
+        if out_of_memory(error):
+            raise
         raise UserError(
             f"model '{model.name}' does not take what its inputs are fixed at ({said_by_keras(error)}); give values as it was trained "
             "with"

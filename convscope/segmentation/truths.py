@@ -75,9 +75,10 @@ def truth_of(mask: np.ndarray, target: str, parts: Sequence[str]) -> Truth:
 
 def fitted(truth: Truth, size: tuple[int, int], resize: str) -> Truth:
     """Brought to a network's input as its picture is: (H, W) int8 -> (height, width) int8; of each pixel what covers most of it."""
-    numbers = np.where(truth == IGNORED, _UNKNOWN, truth).astype(np.uint8)
+    # Each side of a choice in its own type: newer NumPys take that of the array for a plain number, which has no 255.
+    numbers = np.where(truth == IGNORED, np.uint8(_UNKNOWN), truth.astype(np.uint8))
     small = fit_mask(numbers, size, resize)
-    return np.where(small == _UNKNOWN, IGNORED, small).astype(np.int8)
+    return np.where(small == _UNKNOWN, np.int8(IGNORED), small.astype(np.int8))
 
 
 def check_known(truths: Truth, split: str) -> None:

@@ -284,7 +284,11 @@ def as_on_a_graphics_processor() -> None:
 
 def phases(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers:
     """Patterns of which phases alone are sought, and of several things at once, kept apart."""
+    from keras import ops
+
+    from convscope.backends.running import to_numpy
     from convscope.filters.many import ascend_many, wanted_of
+    from convscope.filters.parameterisations import Fourier
     from convscope.filters.presets import settings_from
     from convscope.filters.run import ascend
 
@@ -293,7 +297,10 @@ def phases(network: keras.Model, spec: ModelSpec, images: np.ndarray) -> Numbers
     part = {"layer": "conv1", "filters": [1, 4], "patterns": 2, "diversity": 0.5}
     wanted = wanted_of(network, spec, "two", part, None)
     several, _ = ascend_many(network, spec, "two", wanted, settings_from(own), seed=3)
-    return {"filters.phase": found.objective, "filters.several": several.objective}
+    # What holds a coarse picture's contrast where a layer sees little of it.
+    spectrum = np.random.default_rng(8).normal(size=(2, 3, 20, 11, 2)).astype(np.float32)
+    held = to_numpy(Fourier(contrast=0.2).held(ops.convert_to_tensor(spectrum), 20))
+    return {"filters.phase": found.objective, "filters.several": several.objective, "filters.held": held}
 
 
 def filters(preset: str) -> Say:

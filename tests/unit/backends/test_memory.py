@@ -4,11 +4,15 @@ import importlib.util
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 
 from convscope.backends.memory import out_of_memory
 from convscope.backends.names import BACKENDS
+from convscope.errors import UserError
 
 # What asks for more memory than any machine has.
 HUGE = {
@@ -57,3 +61,33 @@ def test_what_graphics_processors_say(said: str) -> None:
 @pytest.mark.parametrize("said", ["shapes do not fit", "room for 3 pictures", "memory format channels_last"])
 def test_nothing_else(said: str) -> None:
     assert not out_of_memory(RuntimeError(said))
+
+
+def test_it_is_not_taken_for_a_network_that_does_not_fit_together() -> None:
+    from convscope.models.canonical import _said_in_one_line
+
+    model: Any = SimpleNamespace(name="net")
+    with pytest.raises(ValueError, match="CUDA out of memory"), _said_in_one_line(model):
+        raise ValueError(
+            "Exception encountered when calling Conv2D.call().\n\nCUDA out of memory. Tried to allocate 20.00 MiB."
+        )
+    with pytest.raises(UserError, match="does not fit together"), _said_in_one_line(model):
+        raise ValueError("Dimensions must be equal")
+
+
+def test_it_is_not_taken_for_a_size_that_a_network_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    import keras
+
+    from convscope.filters.many import ManyObjective, Wanted
+
+    image = keras.Input((None, None, 3))
+    objective = ManyObjective(
+        keras.Model(image, keras.layers.Conv2D(2, 3, name="c")(image)), Wanted("c", np.ones((1, 2)), ["it"]), 0
+    )
+
+    def full(images: object) -> None:
+        raise ValueError("CUDA out of memory. Tried to allocate 20.00 MiB.")
+
+    monkeypatch.setattr(objective, "_maps", full)
+    with pytest.raises(ValueError, match="out of memory"):
+        objective.fits(64)
