@@ -116,7 +116,8 @@ def pattern_sources(wildcards):
     part = config["concepts"][wildcards.model]
     if part["patterns"] == "none" or not part["found"]:
         return {}
-    return {"patterns": files_of(rules.concept_patterns, **wildcards)}
+    (made,) = files_of(rules.concept_patterns, **wildcards)
+    return {"patterns": made}
 
 
 rule concept_sheets:

@@ -73,14 +73,16 @@ if not module or other or not os.path.exists(address) or usual() != {usual!r}:
     os.execv({python!r}, [{python!r}, *args])
 server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
 server.connect(address)
-request = marshal.dumps((named, args is not named, os.getcwd(), dict(os.environ)))
+deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+request = marshal.dumps((named, args is not named, os.getcwd(), dict(os.environ), deaf))
 streams = array.array('i', [0, 1, 2])
 server.sendmsg([len(request).to_bytes(8, 'big')], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
 while request:
     request = request[server.send(request):]
 child = int.from_bytes(server.recv(8), 'big')
 for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-    signal.signal(number, lambda number, frame: os.kill(child, number))
+    if signal.getsignal(number) != signal.SIG_IGN:
+        signal.signal(number, lambda number, frame: os.kill(child, number))
 end = server.recv(8)
 status = int.from_bytes(end, 'big') if end else signal.SIGKILL
 if os.WIFSIGNALED(status):
@@ -252,12 +254,13 @@ def _run(caller: socket.socket, search: list[str]) -> None:
 
 
 def _run_to_its_end(caller: socket.socket, search: list[str]) -> int:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     length, streams, _, _ = socket.recv_fds(caller, 8, 3)
     size, request = int.from_bytes(length, "big"), b""
     while len(request) < size:
         request += caller.recv(size - len(request))
-    arguments, as_module, folder, environment = marshal.loads(request)  # noqa: S302 - from our own client
+    arguments, as_module, folder, environment, deaf = marshal.loads(request)  # noqa: S302 - from our own client
+    if not deaf:  # as what runs in the background of a shell is
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -297,7 +300,8 @@ def _run_to_its_end(caller: socket.socket, search: list[str]) -> int:
     try:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
-    except OSError:
+    except OSError as error:
+        os.write(2, f"Exception ignored while flushing:\n{type(error).__name__}: {error}\n".encode())
         code = 120  # Python's own
     if interrupted:
         signal.signal(signal.SIGINT, signal.SIG_DFL)

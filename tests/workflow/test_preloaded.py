@@ -130,12 +130,41 @@ def test_a_job_ends_as_it_would_by_itself(job: Callable, program: str) -> None:
     assert served.stderr.splitlines()[-1:] == usual.stderr.splitlines()[-1:]
 
 
+def hears_an_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def deaf_to_an_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.mark.parametrize("hears", [hears_an_interrupt, deaf_to_an_interrupt])
+def test_a_job_hears_an_interrupt_as_who_started_it(tmp_path: Path, servers: Path, hears: Callable[[], None]) -> None:
+    """What runs in the background of a shell does not."""
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "__main__.py").write_text("import signal; print(signal.getsignal(signal.SIGINT))")
+    said = [
+        subprocess.run(
+            [python, "scripts"], cwd=tmp_path, preexec_fn=hears, capture_output=True, text=True, check=True
+        ).stdout
+        for python in (str(servers / "python"), sys.executable)
+    ]
+    assert said[0] == said[1]
+
+
 def test_who_is_told_to_end_ends_its_job(tmp_path: Path, servers: Path) -> None:
     (tmp_path / "scripts").mkdir()
     (tmp_path / "scripts" / "__main__.py").write_text("import time; print('at work', flush=True); time.sleep(60)")
     for number in (signal.SIGTERM, signal.SIGINT):
         command = [str(servers / "python"), "scripts"]
-        running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        running = subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=hears_an_interrupt,
+        )
         assert running.stdout.readline() == "at work\n"
         running.send_signal(number)
         running.communicate(timeout=10)

@@ -147,6 +147,7 @@ def test_nobody_behind_the_config_puts_a_home_in_again(root: Path) -> None:
     asked = {
         "storage/written_paths.py",
         "storage/cache_folder.py",
+        "storage/shared.py",
         "command/look.py",
         "watching/callback.py",
         "models/applications.py",
