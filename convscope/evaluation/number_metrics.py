@@ -35,6 +35,7 @@ def number_metrics(names: tuple[str, ...], truth: Array, outputs: Array) -> dict
 def _of_output(truth: Array, output: Array) -> dict[str, float | None]:
     from scipy.stats import pearsonr, spearmanr
 
+    truth, output = truth.astype(np.float64), output.astype(np.float64)
     error = output - truth
     varies = len(truth) > 1 and np.ptp(truth) > 0 and np.ptp(output) > 0
     spread = float(((truth - truth.mean()) ** 2).mean())

@@ -16,9 +16,13 @@ def spearman(first: np.ndarray, second: np.ndarray) -> float:
     flat = is_constant(a), is_constant(b)
     if any(flat):
         return float("nan") if all(flat) else 0.0
-    ranks = [rankdata(values) for values in (a, b)]
-    x, y = (values - values.mean() for values in ranks)
+    x, y = (values - values.mean() for values in map(_ranks, (a, b)))
     return float(np.clip((x @ y) / np.sqrt((x @ x) * (y @ y)), -1, 1))
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks from 1, float64; ties get their mean. SciPy 1.18 ranks float32 in float32, in which sums over a map lose digits."""
+    return np.asarray(rankdata(values), np.float64)
 
 
 def is_constant(heat: np.ndarray) -> bool:
@@ -79,7 +83,7 @@ def _centred_ranks(heat: np.ndarray) -> np.ndarray | None:
     values = np.asarray(heat).ravel()
     if is_constant(values):
         return None
-    ranks = rankdata(values)
+    ranks = _ranks(values)
     ranks -= ranks.mean()
     return ranks / np.sqrt(ranks @ ranks)
 
