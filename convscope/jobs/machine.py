@@ -13,6 +13,7 @@ from convscope.jobs.code_digest import installed_as
 from convscope.storage.identity import identity
 
 _CPUINFO = Path("/proc/cpuinfo")
+_MAPS = Path("/proc/self/maps")
 # What libraries that compute are told by the environment: their kernels, their precision, their threads.
 _PREFIXES = (
     "TF_", "XLA_", "JAX_", "KERAS_", "TORCH", "PYTORCH_", "CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_TF32", "ROCM_", "HIP_", "MIOPEN_",
@@ -95,7 +96,21 @@ def graphics(backend: str) -> list[str]:
     if driver.is_file():
         found.append(driver.read_text(encoding="utf-8", errors="replace").partition("\n")[0])
     names = ((str(part.metadata["Name"]), part.version) for part in importlib.metadata.distributions())
-    return found + sorted(f"{name} {version}" for name, version in names if name.lower().startswith("nvidia"))
+    return (
+        found
+        + sorted(f"{name} {version}" for name, version in names if name.lower().startswith("nvidia"))
+        + _cuda_loaded()
+    )
+
+
+def _cuda_loaded() -> list[str]:
+    """Names, with their versions, of the CUDA libraries that this process has loaded: those of a system belong to no package."""
+    try:
+        lines = _MAPS.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    names = {Path(line.split(maxsplit=5)[5]).name for line in lines if line.count("/")}
+    return sorted(name for name in names if name.startswith(("libcu", "libnv", "libnccl")))
 
 
 def builds(libraries: Iterable[str]) -> dict[str, str]:

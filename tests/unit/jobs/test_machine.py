@@ -72,6 +72,20 @@ def test_graphics_processors_are_told_by_name(monkeypatch: pytest.MonkeyPatch) -
     assert "H100" in told("H100")[0] and told("H100") != told("H200")
 
 
+def test_the_cuda_of_a_system_counts_by_what_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    maps = tmp_path / "maps"
+    monkeypatch.setattr(machine, "_MAPS", maps)
+    monkeypatch.setattr(running, "has_gpu", lambda: True)
+
+    def told(version: str) -> list[str]:
+        lines = ["/usr/lib/libc.so.6", f"/usr/local/my cuda/lib64/libcudnn.so.{version}", "[heap]", ""]
+        maps.write_text("".join(f"7f00-7f01 r-xp 00000000 fe:00 123 {line}\n" for line in lines * 2))
+        return graphics("tensorflow")
+
+    assert told("9.1.0")[-1] == "libcudnn.so.9.1.0" and "libc.so.6" not in told("9.1.0")
+    assert told("9.1.0") != told("9.2.0")
+
+
 INFO = """processor : 0
 model name : A
 cache size : 1024 KB
