@@ -41,7 +41,7 @@ def main(args: argparse.Namespace) -> None:
             if not len(directions):
                 continue
             try:
-                found = patterns_of(flat, spec, cuts[number], directions, settings, args.seed, progress.step)
+                found, used = patterns_of(flat, spec, cuts[number], directions, settings, args.seed, progress.step)
             except UserError as error:
                 say(f"{layers[number]}: no patterns, for {str(error).partition('; set ')[0]}")
                 progress.step(len(directions), instant=True)
@@ -50,7 +50,7 @@ def main(args: argparse.Namespace) -> None:
                 say(
                     f"{layers[number]}, {spec.classes[int(index)]}: nothing moves concepts {(found.channels[found.dead] + 1).tolist()}"
                 )
-            write_patterns(file.create_group(f"layers/{number:04d}/found/{index}"), found)
+            write_patterns(file.create_group(f"layers/{number:04d}/found/{index}"), found, used)
 
 
 if __name__ == "__main__":

@@ -14,13 +14,14 @@ KEPT_BYTES = 256 * 2**20
 def main(args: argparse.Namespace) -> None:
     import numpy as np
 
+    from convscope.filters.figures import crossed_out
     from convscope.models.spec import ModelSpec
     from convscope.pictures.read import shown_as
     from convscope.pictures.render import save_jpeg, save_png
     from convscope.storage import store
     from convscope.storage.tables import read_table
     from convscope.units.store import read_field
-    from convscope.vectors.figures import draw_found, draw_vectors, patterns_drawn
+    from convscope.vectors.figures import CELL, draw_found, draw_vectors, patterns_drawn
     from convscope.vectors.rows import FoundRow, VectorRow
     from convscope.vectors.sheet import captioned
     from convscope.vectors.store import read_found
@@ -50,10 +51,13 @@ def main(args: argparse.Namespace) -> None:
                 for row in mine:
                     crops, maps = draw_found(found, row.number - 1, field, picture, spec.input_size)
                     shown = {"crops": crops, "maps": maps}
-                    if patterns:
-                        shown["pattern"] = patterns[row.number - 1]
+                    pattern = patterns[row.number - 1] if patterns else None
+                    if pattern is not None:
+                        shown["pattern"] = pattern
                     for kind, pixels in shown.items():
                         save_jpeg(args.sheets / f"{number:04d}.{index}.{row.number:02d}.{kind}.jpg", pixels, quality=88)
+                    if patterns:
+                        shown.setdefault("pattern", crossed_out(CELL))
                     strips.append([shown[kind] for kind in ("crops", "pattern", "maps") if kind in shown])
                     progress.step(1, layer)
                 if mine:

@@ -49,6 +49,12 @@ def fetch(
     path, store = Path(path), Path(store)
     if local_file(url) is not None:
         return download(url, path, sha256, **settings)
+    folder = store.parent
+    if folder.is_symlink() and not folder.exists():
+        raise UserError(
+            f"{folder} is a link to {folder.readlink()}, which is not there (a cache that CONVSCOPE_CACHE named?); bring that back, "
+            "or remove the link"
+        )
     say = settings.get("say", print)
     with _alone_with(url, store, sha256, say):
         if _is_damaged(store):

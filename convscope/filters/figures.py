@@ -34,12 +34,13 @@ def pattern_grid(
     cells = []
     for index in range(len(patterns)):
         cell = pattern_picture(np.asarray(patterns[index], np.float32), crop, bounded, channels)
-        cells.append(_crossed_out(cell.shape[0]) if dead[index] else cell)
+        cells.append(crossed_out(cell.shape[0]) if dead[index] else cell)
     geometry = {"columns": min(COLUMNS, len(cells)), "cell": cells[0].shape[0], "margin": MARGIN, "count": len(cells)}
     return grid(cells, COLUMNS, MARGIN), geometry
 
 
-def _crossed_out(side: int) -> np.ndarray:
+def crossed_out(side: int) -> np.ndarray:
+    """What stands in the place of a dead pattern: (side, side, 3) uint8."""
     image = Image.new("RGB", (side, side), (_DEAD_GREY,) * 3)
     pen = ImageDraw.Draw(image)
     inset = side // 3

@@ -195,6 +195,8 @@ class ManyObjective:
             border = min(border_that_fits(side, self._border) for side in maps.shape[1:3])
             maps = inner(maps, border)
             means = ops.mean(maps, axis=(1, 2))
+        elif len(maps.shape) == 3 and self._wanted.layer:  # tokens
+            means = ops.mean(maps, axis=1)
         else:
             means = ops.reshape(maps, (ops.shape(maps)[0], -1))
         weights = ops.take(ops.convert_to_tensor(self._wanted.weights), channels, axis=0)
@@ -254,7 +256,7 @@ def ascend_many(
     parts = []
     for start in range(0, len(channels), batch):
         some = channels[start : start + batch]
-        found = ascent.run(some, batch, wanted.same_start)
+        found = ascent.run(some, batch, channels[0] if wanted.same_start else None)
         parts.append(FilterPatterns(np.asarray(some, np.int64), *(values[: len(some)] for values in found)))
         step(len(some))
     return joined(parts), settings

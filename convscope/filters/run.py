@@ -328,15 +328,15 @@ class Ascent:
         return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
     def run(
-        self, living: list[int], batch: int, same_start: bool = False
+        self, living: list[int], batch: int, start: int | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """Patterns, objectives, who is dead and steps with the ReLU opened, of one batch padded to `batch` filters.
 
-        With `same_start` all begin, and are moved, as the first of them.
+        With `start` all begin, and are moved, as that one.
         """
         channels = living + [living[-1]] * (batch - len(living))
         stages = self._stages
-        starts = [channels[0]] * len(channels) if same_start else channels
+        starts = channels if start is None else [start] * len(channels)
         generators = [filter_generator(self._seed, self._layer, channel) for channel in starts]
         variables = ops.convert_to_tensor(self._image.begin(generators, stages[0][0]))
         total = sum(steps for _, steps in stages)

@@ -66,6 +66,11 @@ class ClassConcepts:
         return [bar.row.concept for bar in self.bars if bar.row.verdict == "lowers"]
 
     @property
+    def has_patterns(self) -> bool:
+        """Whether there is a pattern of any of its found concepts; one that has none is dead then."""
+        return any(concept.pattern for concept in self.found)
+
+    @property
     def same(self) -> float | None:
         """Share of pictures that are taken for the class by what its found concepts make up alone."""
         return self.found[0].row.same if self.found else None

@@ -56,12 +56,22 @@ def libraries_used(module: str, root: Path, backend: str = DEFAULT) -> dict[str,
 @functools.cache
 def _version_of(library: str) -> str:
     try:
-        return importlib.metadata.version(_INSTALLED_AS.get(library, library))
+        return importlib.metadata.version(installed_as(library))
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+@functools.cache
+def installed_as(library: str) -> str:
+    """What an installed library is called where its version stands; its own name where it is not installed."""
+    name = _INSTALLED_AS.get(library, library)
+    try:
+        importlib.metadata.distribution(name)
+        return name
     except importlib.metadata.PackageNotFoundError:
         if importlib.util.find_spec(library) is None:
-            return ""  # to look through all that is installed takes a second
-        found = importlib.metadata.packages_distributions().get(library, [])
-        return importlib.metadata.version(found[0]) if found else ""
+            return name  # to look through all that is installed takes a second
+        return next(iter(importlib.metadata.packages_distributions().get(library, [])), name)
 
 
 def modules_used(module: str, root: Path) -> dict[str, Path]:

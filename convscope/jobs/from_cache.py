@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from convscope.jobs import environment
-from convscope.jobs.code_digest import code_digest
-from convscope.jobs.machine import machine_facts
+from convscope.jobs.code_digest import code_digest, libraries_used
+from convscope.jobs.machine import builds, machine_facts
 from convscope.jobs.sealing import tells_seconds
 from convscope.storage.files import read_json, sha256_of, write_json
 from convscope.storage.identity import identity
@@ -119,6 +119,7 @@ def facts_of(args: argparse.Namespace, outputs: Collection[str], script: str) ->
         "code": code_digest(f"scripts.{script}", root, ".snakemake/fingerprints/code.json", args.backend),
         "arguments": {name: value for name, value in sorted(given.items()) if name not in files},
         "inputs": contents_of(files),
+        "builds": builds(libraries_used(f"scripts.{script}", root, args.backend)),
         "machine": machine_facts(args.backend),
     }
 

@@ -3,24 +3,29 @@
 import importlib.metadata
 import os
 import platform
+import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from convscope.jobs.code_digest import installed_as
 from convscope.storage.identity import identity
 
 _CPUINFO = Path("/proc/cpuinfo")
+_MAPS = Path("/proc/self/maps")
 # What libraries that compute are told by the environment: their kernels, their precision, their threads.
 _PREFIXES = (
     "TF_", "XLA_", "JAX_", "KERAS_", "TORCH", "PYTORCH_", "CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_TF32", "ROCM_", "HIP_", "MIOPEN_",
-    "ONEDNN_", "DNNL_", "MKL_", "OMP_", "KMP_", "OPENBLAS_", "NPY_", "NPROC",
+    "ONEDNN_", "DNNL_", "MKL_", "OMP_", "KMP_", "OPENBLAS_", "BLIS_", "NPY_", "NPROC",
+    "ATEN_", "HSA_",
 )  # fmt: skip
 # Where things lie, what is said on the way, which of the graphics processors that are asked themselves; and Terraform's, called alike.
 _SAID = (
     "TF_CPP_", "KERAS_HOME", "JAX_COMPILATION_CACHE", "TORCH_HOME", "CUDA_CACHE", "CUDA_HOME", "CUDA_PATH", "CUDA_VISIBLE_DEVICES",
     "HIP_VISIBLE_DEVICES", "ROCM_PATH", "ROCM_HOME", "TF_CLI_", "TF_VAR_", "TF_TOKEN_", "TF_DATA_DIR", "TF_PLUGIN_",
 )  # fmt: skip
+_MACHINE_CODE = (".so", ".dylib", ".pyd", ".dll")
 # Sizes of caches too: by them products are cut into blocks, and sums have another order.
 _OF_PROCESSOR = frozenset(
     {"vendor_id", "cpu family", "model", "model name", "cache size", "flags", "Features", "CPU part", "isa"}
@@ -47,12 +52,24 @@ def processor() -> dict[str, str]:
     try:
         text = _CPUINFO.read_text(encoding="utf-8", errors="replace").partition("\n\n")[0]
     except OSError:
-        return told
+        return told | _of_sysctl()
     for line in text.splitlines():
         key, _, value = (part.strip() for part in line.partition(":"))
         if key in _OF_PROCESSOR:
             told[key] = identity(value=sorted(value.split())) if key in ("flags", "Features") else value
     return told
+
+
+def _of_sysctl() -> dict[str, str]:
+    """The name of a Mac's processor."""
+    if sys.platform != "darwin":
+        return {}
+    asked = ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"]
+    try:
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603 - fixed arguments
+    except (OSError, subprocess.SubprocessError):
+        return {}
+    return {"model name": done.stdout.strip()}
 
 
 def graphics(backend: str) -> list[str]:
@@ -79,7 +96,37 @@ def graphics(backend: str) -> list[str]:
     if driver.is_file():
         found.append(driver.read_text(encoding="utf-8", errors="replace").partition("\n")[0])
     names = ((str(part.metadata["Name"]), part.version) for part in importlib.metadata.distributions())
-    return found + sorted(f"{name} {version}" for name, version in names if name.lower().startswith("nvidia"))
+    return (
+        found
+        + sorted(f"{name} {version}" for name, version in names if name.lower().startswith("nvidia"))
+        + _cuda_loaded()
+    )
+
+
+def _cuda_loaded() -> list[str]:
+    """Names, with their versions, of the CUDA libraries that this process has loaded: those of a system belong to no package."""
+    try:
+        lines = _MAPS.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    names = {Path(line.split(maxsplit=5)[5]).name for line in lines if line.count("/")}
+    return sorted(name for name in names if name.startswith(("libcu", "libnv", "libnccl")))
+
+
+def builds(libraries: Iterable[str]) -> dict[str, str]:
+    """What of libraries runs as machine code: name -> digest of those files, as they were installed.
+
+    One version has many builds: conda's, a processor maker's, one's own. "" where an installation does not tell.
+    """
+    found = {}
+    for name in libraries:
+        try:
+            record = importlib.metadata.distribution(installed_as(name)).read_text("RECORD") or ""
+        except importlib.metadata.PackageNotFoundError:
+            record = ""
+        lines = [line for line in record.splitlines() if any(end in line.partition(",")[0] for end in _MACHINE_CODE)]
+        found[name] = identity(files=sorted(lines)) if lines else ""
+    return found
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:

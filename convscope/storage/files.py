@@ -70,7 +70,8 @@ def _temporary(target: Path) -> Iterator[Path]:
     suffix = target.suffix if len(os.fsencode(target.suffix)) <= _LONGEST_SUFFIX else ""
     for leftover in _leftovers(target.parent):
         if leftover.startswith(start) and _is_left(target.parent / leftover, leftover.removeprefix(start)):
-            (target.parent / leftover).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # another user's, in a folder where only its owner removes
+                (target.parent / leftover).unlink(missing_ok=True)
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f"{start}{this_process().tag}.", suffix=f".part{suffix}")
     os.close(handle)
     temporary = Path(name)

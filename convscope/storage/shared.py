@@ -25,14 +25,28 @@ ENTRY = "entry.json"
 DOWNLOADS = "downloads"
 # A rename onto an entry that somebody else has put there.
 _TAKEN = (errno.ENOTEMPTY, errno.EEXIST)
+_GONE = (errno.ENOENT, errno.ENOTDIR)
+_OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG)
 
 Say = Callable[[str], object]
 
 
 def cache_folder() -> Path | None:
-    """The cache of this process; None where none is named."""
+    """The cache of this process; None where none is named.
+
+    Raises:
+        UserError: a variable or a user in its name is not known.
+    """
     named = os.environ.get(VARIABLE, "").strip()
-    return Path(named).expanduser().absolute() if named else None
+    try:
+        folder = Path(os.path.expandvars(named)).expanduser()
+    except RuntimeError:
+        folder = Path("$")
+    if "$" in str(folder):
+        raise UserError(
+            f"{VARIABLE}={named}: the variable or the user in it is not known here; name a folder, or take it away"
+        )
+    return folder.absolute() if named else None
 
 
 def prepare_cache(downloads: Path) -> None:
@@ -42,7 +56,7 @@ def prepare_cache(downloads: Path) -> None:
         downloads: the folder in which the studies of a folder share what they download.
 
     Raises:
-        UserError: there is no such cache and none can be made.
+        UserError: there is no such cache and none can be made, or its name is none (see `cache_folder`).
     """
     cache = cache_folder()
     if cache is None:
@@ -58,6 +72,8 @@ def prepare_cache(downloads: Path) -> None:
     with contextlib.suppress(OSError):
         if os.access(cache, os.W_OK) and not downloads.exists():
             (cache / DOWNLOADS).mkdir(exist_ok=True)
+            if not os.access(cache / DOWNLOADS, os.W_OK | os.X_OK):
+                return
             downloads.parent.mkdir(parents=True, exist_ok=True)
             if downloads.is_symlink() and not downloads.exists():
                 downloads.unlink()  # of a cache that is gone
@@ -76,6 +92,9 @@ def take(entry: Path, facts: Mapping[str, Any], outputs: Mapping[str, Path], say
 
     Returns:
         the entry's notes, see `keep`; None where nothing was taken, and no output is touched then.
+
+    Raises:
+        OSError: the disk of the outputs is full, or cannot be written to.
     """
     try:
         told = _read(entry)
@@ -93,7 +112,9 @@ def take(entry: Path, facts: Mapping[str, Any], outputs: Mapping[str, Path], say
             os.utime(entry)  # so that people see which entries nobody asks for
         return dict(told["notes"])
     except OSError as error:
-        if entry.is_dir():
+        if error.errno in _OF_WRITING:
+            raise  # what it would have instead could not be written either
+        if error.errno not in _GONE or entry.is_dir():
             say(f"the cache's {entry} cannot be read: {error.strerror or error}")
     except (ValueError, TypeError, LookupError, AttributeError) as error:
         say(f"the cache's {entry} is damaged: {error}")
@@ -120,7 +141,9 @@ def keep(
     """
     made = entry.with_name(f".{entry.name}.{this_process().tag}.part")
     try:
-        entry.parent.mkdir(parents=True, exist_ok=True)
+        entry.parent.mkdir(
+            exist_ok=True
+        )  # the cache itself is there, or it is none that others see: a disk that this node lacks
         _remove_left(entry)
         made.mkdir()
         files = {}

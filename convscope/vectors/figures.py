@@ -160,8 +160,10 @@ def draw_found(
     return strip(crops, CROPS, cell), strip(maps, PICTURES, cell)
 
 
-def patterns_drawn(file: "h5py.File | None", name: str, reads: Channels) -> list[Pixels]:
+def patterns_drawn(file: "h5py.File | None", name: str, reads: Channels) -> list[Pixels | None]:
     """The patterns of the concepts that were found for a class, each as high as a row of crops at most; empty where there are none.
+
+    None stands for one that is dead: no step moved it, and what there is of it is the noise that it began with.
 
     Args:
         file: as `scripts.concept_patterns` writes it.
@@ -170,10 +172,13 @@ def patterns_drawn(file: "h5py.File | None", name: str, reads: Channels) -> list
     """
     if file is None or name not in file:
         return []
-    settings = json.loads(file.attrs["settings"])
+    group = file[name]
+    settings = json.loads(group.attrs["settings"])
     bounded = settings["parameterisation"] != "pixels"
-    every = file[name]["patterns"][()].astype(np.float32)
-    return [_resized(pattern_picture(each, settings["crop"], bounded, reads), (CELL, CELL)) for each in every]
+    return [
+        None if dead else _resized(pattern_picture(each, settings["crop"], bounded, reads), (CELL, CELL))
+        for each, dead in zip(group["patterns"][()].astype(np.float32), group["dead"][()], strict=True)
+    ]
 
 
 def over(picture: Pixels, plane: NDArray[np.float32], field: ReceptiveField, largest: float) -> Pixels:

@@ -1,5 +1,6 @@
 """Patterns of the concepts that were found: pictures that a layer answers with much of one of them, and not of the others."""
 
+import json
 from collections.abc import Callable
 
 import h5py
@@ -40,7 +41,7 @@ def patterns_of(
     settings: AscentSettings,
     seed: int,
     step: Callable[[int], None] = lambda count: None,
-) -> FilterPatterns:
+) -> tuple[FilterPatterns, AscentSettings]:
     """Find the patterns of the concepts of a class at a layer: the mean over places of the concept's amount is what rises.
 
     Args:
@@ -52,16 +53,23 @@ def patterns_of(
         seed: the run's seed.
         step: called with how many were found.
 
+    Returns:
+        The patterns, and the settings that they were made with: see `ascend_many`.
+
     Raises:
         UserError: the network takes no picture of that size.
     """
     wanted = Wanted(cut, towards(parts), [str(number + 1) for number in range(len(parts))])
-    found, _ = ascend_many(network, spec, f"concepts at {cut}", wanted, settings, seed, step)
-    return found
+    return ascend_many(network, spec, f"concepts at {cut}", wanted, settings, seed, step)
 
 
-def write_patterns(group: h5py.Group, found: FilterPatterns) -> None:
-    """Write them: `patterns` (concept, height, width, colour), black -1 and white 1; `objective` (concept, step); `dead` (concept)."""
+def write_patterns(group: h5py.Group, found: FilterPatterns, settings: AscentSettings) -> None:
+    """Write them: `patterns` (concept, height, width, colour), black -1 and white 1; `objective` (concept, step); `dead` (concept).
+
+    The settings that they were made with are the group's attribute `settings`: another size than was asked for, where the network
+    takes no other.
+    """
+    group.attrs["settings"] = json.dumps(settings.as_dict(), sort_keys=True)
     patterns = np.clip(found.patterns, -6e4, 6e4).astype(np.float16)
     options = {"chunks": (1, *patterns.shape[1:])}
     store.write_array(group, "patterns", patterns, ("concept", "height", "width", "colour"), **options)

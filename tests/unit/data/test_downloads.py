@@ -374,6 +374,17 @@ def test_put_into_the_store_by_hand_as_a_link_it_is_found(server, tmp_path):
     assert only(path) and not path.is_symlink() and server.seen == []
 
 
+def test_a_store_that_is_a_link_to_what_is_gone_is_said(server, tmp_path):
+    """As a shared cache leaves it that was removed, or is not mounted, and is named no more."""
+    link = tmp_path / "downloads"
+    link.symlink_to(tmp_path / "cache/downloads")
+    with pytest.raises(
+        UserError, match=r"downloads is a link to .*, which is not there .*; bring that back, or remove the"
+    ):
+        fetch(server.url, tmp_path / "one/f", link / "f")
+    assert link.is_symlink() and not (tmp_path / "one").exists()
+
+
 def test_two_at_once_download_once(server, tmp_path):
     """Also where they are threads, which have everything in common but the moment."""
     server.gate.clear()

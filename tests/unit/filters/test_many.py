@@ -75,6 +75,16 @@ def test_between_two_filters_all_begin_alike_and_go_over_into_each_other() -> No
     np.testing.assert_allclose(start[0], start[2], atol=1e-4)
 
 
+def test_as_many_between_two_as_may_be_asked_for_begin_alike() -> None:
+    """More than are in memory together; between a filter and itself all are one picture."""
+    wanted = asked({"layer": "colours", "filters": [0, 0], "between": 16})
+    for preset in ("textbook", "sharp"):
+        settings = settings_from({**SHORT, "preset": preset, "steps": 2, "coarse_steps": 0})
+        found = ascend_many(network(), SPEC, "it", wanted, settings, 3)[0]
+        assert found.channels.tolist() == list(range(16))
+        np.testing.assert_allclose(found.patterns, np.broadcast_to(found.patterns[0], found.patterns.shape), atol=1e-4)
+
+
 def test_patterns_that_are_kept_apart_are_less_alike() -> None:
     """One direction, three channels that it does not care about."""
     image = keras.Input((16, 16, 3))

@@ -96,6 +96,21 @@ def test_the_page_and_the_table_beside_it(results: Path) -> None:
     assert table["columns"]["class"] == [fixture.CLASSES[0]] * 7 and np.isclose(table["columns"]["importance"][5], 0.5)
 
 
+def test_a_found_concept_without_a_pattern_beside_one_that_has_one(results: Path) -> None:
+    config = add_concepts(results)
+    sheets = results / "concepts" / "convnet" / fixture.SETS[0] / "sheets"
+    said = "No pattern: no step made the layer answer with it."
+
+    def page() -> str:
+        build_gallery(results, config, results / "gallery" / "index.html")
+        (place,) = (results / "gallery").glob("concepts_*.html")
+        return place.read_text(encoding="utf-8")
+
+    assert said not in page()  # where none was asked for nothing is amiss
+    fixture.picture(sheets / "0000.00000.01.pattern.jpg", 60, 60, 3)
+    assert page().count(said) == 1 and page().count("answers with much of concept") == 1
+
+
 def test_what_was_refused_is_said(results: Path) -> None:
     build_gallery(results, add_concepts(results, refused=True), results / "gallery" / "index.html")
     (place,) = (results / "gallery").glob("concepts_*.html")

@@ -77,6 +77,7 @@ def cache(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setenv(SCRIPTS, str(root / "scripts"))
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "cache").mkdir()
     return tmp_path / "cache"
 
 
@@ -159,6 +160,13 @@ def test_each_part_of_the_machine_counts(study: Study, part: str, monkeypatch: p
     monkeypatch.setattr(from_cache, "machine_facts", lambda backend: facts)
     entry = study.place().entry
     monkeypatch.setattr(from_cache, "machine_facts", lambda backend: {**facts, part: ["another"]})
+    assert study.place().entry != entry
+
+
+def test_the_build_of_a_library_makes_it_another(study: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = study.place().entry
+    monkeypatch.setattr(from_cache, "builds", lambda libraries: dict.fromkeys(libraries, "another"))
+    assert {"tensorflow", "numpy", "PIL", "h5py"} <= study.facts()["builds"].keys()
     assert study.place().entry != entry
 
 
@@ -267,7 +275,7 @@ def test_started_by_hand_a_training_has_no_place(study: Study, monkeypatch: pyte
     study.options = {}
     monkeypatch.delenv(SCRIPTS)
     assert place_of(study.arguments(), WRITTEN, "train_model") is None
-    assert not (tmp_path / "cache").exists()
+    assert not list((tmp_path / "cache").iterdir())
 
 
 def test_tables_are_read_as_they_were_written(study: Study) -> None:

@@ -1,12 +1,16 @@
 """What of a machine decides the last bits."""
 
+import importlib.metadata
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from convscope.backends import running
 from convscope.jobs import machine
-from convscope.jobs.machine import environment, graphics, machine_facts, processor
+from convscope.jobs.machine import builds, environment, graphics, machine_facts, processor
 
 
 def test_it_is_the_same_each_time_it_is_asked() -> None:
@@ -16,7 +20,13 @@ def test_it_is_the_same_each_time_it_is_asked() -> None:
 
 
 def test_variables_that_libraries_compute_by_count_and_no_others() -> None:
-    told = {"TF_ENABLE_ONEDNN_OPTS": "0", "XLA_FLAGS": "--x", "NVIDIA_TF32_OVERRIDE": "1", "OMP_NUM_THREADS": "2"}
+    told = {
+        "ATEN_CPU_CAPABILITY": "avx2",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
+        "XLA_FLAGS": "--x",
+        "NVIDIA_TF32_OVERRIDE": "1",
+        "OMP_NUM_THREADS": "2",
+    }
     other = {
         "HOME": "/a",
         "TF_CPP_MIN_LOG_LEVEL": "3",
@@ -30,6 +40,26 @@ def test_variables_that_libraries_compute_by_count_and_no_others() -> None:
     assert "--x" not in str(environment(told))
 
 
+def test_another_build_of_one_version_is_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One's own, conda's, a processor maker's: other instructions, other bits."""
+    libraries = ["numpy", "PIL", "keras", "never_installed"]
+    before = builds(libraries)
+    assert before == builds(reversed(libraries)) and before["numpy"] and before["PIL"]
+    assert before["keras"] == before["never_installed"] == ""
+    record = importlib.metadata.distribution("numpy").read_text("RECORD") or ""
+    line = next(line for line in record.splitlines() if ".so," in line)
+
+    def of(text: str) -> dict[str, str]:
+        monkeypatch.setattr(
+            importlib.metadata, "distribution", lambda name: SimpleNamespace(read_text=lambda file: text)
+        )
+        return builds(["numpy"])
+
+    # Where its commands lie, and with them which Python they begin by, is no matter.
+    assert of(record.replace("bin/f2py,sha256=", "bin/f2py,sha256=x")) == of(record) == {"numpy": before["numpy"]}
+    assert of(record.replace(line, line.replace("sha256=", "sha256=x"))) != of(record)
+
+
 def test_graphics_processors_are_told_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
     import tensorflow as tf
 
@@ -40,6 +70,20 @@ def test_graphics_processors_are_told_by_name(monkeypatch: pytest.MonkeyPatch) -
         return graphics("tensorflow")
 
     assert "H100" in told("H100")[0] and told("H100") != told("H200")
+
+
+def test_the_cuda_of_a_system_counts_by_what_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    maps = tmp_path / "maps"
+    monkeypatch.setattr(machine, "_MAPS", maps)
+    monkeypatch.setattr(running, "has_gpu", lambda: True)
+
+    def told(version: str) -> list[str]:
+        lines = ["/usr/lib/libc.so.6", f"/usr/local/my cuda/lib64/libcudnn.so.{version}", "[heap]", ""]
+        maps.write_text("".join(f"7f00-7f01 r-xp 00000000 fe:00 123 {line}\n" for line in lines * 2))
+        return graphics("tensorflow")
+
+    assert told("9.1.0")[-1] == "libcudnn.so.9.1.0" and "libc.so.6" not in told("9.1.0")
+    assert told("9.1.0") != told("9.2.0")
 
 
 INFO = """processor : 0
@@ -68,3 +112,15 @@ def test_a_processor_is_what_it_can_do_and_not_how_fast_it_runs(
         assert told() != told(old, new)
     place.unlink()
     assert processor()["count"]
+
+
+def test_a_mac_tells_its_processor_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of one family are `arm`, or `i386`, and not all multiply by the same instructions."""
+    monkeypatch.setattr(machine, "_CPUINFO", tmp_path / "none")
+    monkeypatch.setattr(sys, "platform", "darwin")
+
+    def told(name: str) -> dict[str, str]:
+        monkeypatch.setattr(subprocess, "run", lambda *asked, **options: SimpleNamespace(stdout=f"{name}\n"))
+        return processor()
+
+    assert told("Apple M1")["model name"] == "Apple M1" and told("Apple M1") != told("Apple M3")

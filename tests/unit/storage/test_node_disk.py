@@ -1,5 +1,6 @@
 """Large files made on a node's own disk: the same bytes in their place, and nothing left where they were made."""
 
+import errno
 import multiprocessing
 import time
 from pathlib import Path
@@ -78,6 +79,30 @@ def test_what_a_killed_writer_left_there_goes(tmp_path: Path) -> None:
     with built_on(fast, tmp_path / "a.h5") as temporary:
         assert list(fast.iterdir()) == [temporary]
     assert not list(fast.iterdir()) and [path.name for path in tmp_path.glob("*.h5")] == ["a.h5"]
+
+
+def test_what_another_user_left_there_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that all users of a node share, as /tmp: there only the owner of a file removes it."""
+    fast = tmp_path / "fast"
+    fast.mkdir()
+    process = multiprocessing.get_context("fork").Process(target=forever, args=(fast, tmp_path / "a.h5"))
+    process.start()
+    while not (left := list(fast.iterdir())):
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    files._leftovers.cache_clear()
+    unlink = Path.unlink
+
+    def refused(path: Path, missing_ok: bool = False) -> None:
+        if path in left:
+            raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", refused)
+    with built_on(fast, tmp_path / "a.h5") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "a.h5").read_text() == "new" and list(fast.iterdir()) == left
 
 
 def test_a_full_one_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,6 +31,7 @@ def outputs(tmp_path: Path) -> dict[str, Path]:
 
 @pytest.fixture
 def entry(tmp_path: Path) -> Path:
+    (tmp_path / "cache").mkdir()
     return tmp_path / "cache" / "models" / "0123456789abcdef"
 
 
@@ -160,7 +161,6 @@ def test_a_killed_writer_leaves_nothing_that_is_taken_and_the_next_one_clears_it
 def test_a_cache_that_cannot_be_written_costs_a_line_and_no_result(
     entry: Path, outputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    entry.parent.parent.mkdir()
     entry.parent.write_text("no folder")
     said: list[str] = []
     assert not keep(entry, FACTS, outputs, say=said.append)
@@ -174,6 +174,82 @@ def test_a_cache_that_cannot_be_written_costs_a_line_and_no_result(
     monkeypatch.setattr(shutil, "copyfile", full)
     assert not keep(entry, FACTS, outputs, say=said.append)
     assert said[-1].endswith("No space left on device") and not list(entry.parent.iterdir())
+
+
+def test_a_cache_that_is_not_there_is_not_made_in_its_place(entry: Path, outputs: dict[str, Path]) -> None:
+    """A node without the shared disk: what is kept on its own would be nobody's."""
+    entry.parent.parent.rmdir()
+    said: list[str] = []
+    assert take(entry, FACTS, elsewhere(outputs), said.append) is None and not said
+    assert not keep(entry, FACTS, outputs, say=said.append)
+    assert said == [f"left out of the cache: {entry}: No such file or directory"] and not entry.parent.parent.exists()
+
+
+def test_an_entry_that_may_not_be_looked_at_is_a_line(
+    entry: Path, outputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Below a folder of somebody else's; there the question whether it is a folder is refused, too."""
+    keep(entry, FACTS, outputs)
+    stat, read = os.stat, Path.read_bytes
+
+    def refusing(usual: Callable[..., object]) -> Callable[..., object]:
+        def asked(path: object, *more: object, **options: object) -> object:
+            if str(path).startswith(str(entry)):
+                raise PermissionError(13, "Permission denied", str(path))
+            return usual(path, *more, **options)
+
+        return asked
+
+    said: list[str] = []
+    with monkeypatch.context() as elsewhere_owned:
+        elsewhere_owned.setattr(os, "stat", refusing(stat))
+        elsewhere_owned.setattr(Path, "stat", refusing(Path.stat))
+        elsewhere_owned.setattr(Path, "read_bytes", refusing(read))
+        assert take(entry, FACTS, elsewhere(outputs), said.append) is None
+    assert said == [f"the cache's {entry} cannot be read: Permission denied"]
+
+
+def test_a_full_disk_of_the_study_is_no_fault_of_the_cache(
+    entry: Path, outputs: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To train for hours and find then that the disk is full helps nobody."""
+    keep(entry, FACTS, outputs)
+
+    def full(*both: object) -> None:
+        raise OSError(28, "No space left on device", "study/model.keras")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OSError, match="No space left"):
+        take(entry, FACTS, elsewhere(outputs))
+
+
+@pytest.mark.parametrize("named", ["$NOT_SET_HERE/cache", "~nobody_of_that_name/cache"])
+def test_a_name_that_says_nothing_here_is_a_users_mistake(
+    named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(VARIABLE, named)
+    with pytest.raises(UserError, match="is not known here"):
+        prepare_cache(tmp_path / "results/downloads")
+    assert not list(tmp_path.iterdir())
+
+
+def test_variables_in_its_name_are_read_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for named in ("$HOME/my cache\n", "~/my cache"):
+        monkeypatch.setenv(VARIABLE, named)
+        prepare_cache(tmp_path / "results/downloads")
+        assert os.environ[VARIABLE] == str(tmp_path / "my cache") and cache_folder() == tmp_path / "my cache"
+
+
+def test_downloads_of_somebody_else_are_left_to_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cache may be written to, and what another user made in it not: a link there would stop each download."""
+    cache = tmp_path / "cache"
+    (cache / shared.DOWNLOADS).mkdir(parents=True)
+    monkeypatch.setenv(VARIABLE, str(cache))
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) == cache)
+    prepare_cache(tmp_path / "results/downloads")
+    assert not (tmp_path / "results").exists()
 
 
 def test_the_cache_is_named_by_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

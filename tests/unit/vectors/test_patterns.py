@@ -1,14 +1,18 @@
 """Patterns of found concepts: what rises is the amount of one, and not that of the others that share its channels."""
 
 import dataclasses
+from pathlib import Path
 
 import keras
 import numpy as np
 
 from convscope.filters.presets import settings_from
+from convscope.models.graphs import flatten
 from convscope.models.spec import ModelSpec
+from convscope.storage import store
 from convscope.vectors.factors import amounts
-from convscope.vectors.patterns import patterns_of, towards
+from convscope.vectors.figures import CELL, patterns_drawn
+from convscope.vectors.patterns import patterns_of, towards, write_patterns
 
 SETTINGS = dataclasses.replace(settings_from({"preset": "textbook"}), size=24, steps=20, crop=0, border=0)
 
@@ -59,8 +63,55 @@ def test_the_pattern_of_what_two_parts_do_not_share() -> None:
     parts = np.array([[0.9, 0.44, 0], [0.9, 0, 0.44]], np.float32)
     parts /= np.linalg.norm(parts, axis=1, keepdims=True)
     seen: list[int] = []
-    found = patterns_of(network, spec, "colours", parts, SETTINGS, 1, seen.append)
+    found, used = patterns_of(network, spec, "colours", parts, SETTINGS, 1, seen.append)
+    assert used == SETTINGS
     assert sum(seen) == 2 and not found.dead.any()
     mean = found.patterns.mean(axis=(1, 2))
     assert mean[0, 1] > mean[0, 2] + 0.1 and mean[1, 2] > mean[1, 1] + 0.1
     assert (found.objective[:, -1] > found.objective[:, 0]).all()
+
+
+def test_a_layer_that_takes_one_size_is_shown_that_and_drawn_whole(tmp_path: Path) -> None:
+    """What is cut from the sides is a share of the size that the pattern has, not of the one that was asked for."""
+    network, spec = planted()
+    image = keras.Input((24, 24, 3))
+    fixed = keras.Model(image, network(keras.layers.Reshape((24, 24, 3))(keras.layers.Flatten()(image))))
+    textbook = settings_from({"preset": "textbook", "steps": 2})
+    found, used = patterns_of(flatten(fixed), spec, "colours", np.eye(3, dtype=np.float32)[:1], textbook, 1)
+    assert found.patterns.shape == (1, 24, 24, 3) and (used.size, used.crop) == (24, 3)
+    with store.create(tmp_path / "patterns.h5", settings=textbook.as_dict()) as file:
+        write_patterns(file.create_group("a"), found, used)
+    with store.open_file(tmp_path / "patterns.h5") as file:
+        (drawn,) = patterns_drawn(file, "a", spec.reads)
+    assert drawn is not None and drawn.shape == (CELL, CELL, 3)
+
+
+def test_a_pattern_that_nothing_moved_is_not_drawn(tmp_path: Path) -> None:
+    network, spec = planted()
+    parts = np.array([[1, 0, 0], [0, 0, 1]], np.float32)
+    weights = network.get_layer("colours").get_weights()[0]
+    weights[..., 2] = 0  # the third channel answers nothing
+    network.get_layer("colours").set_weights([weights])
+    found, used = patterns_of(network, spec, "colours", parts, SETTINGS, 1)
+    assert found.dead.tolist() == [False, True]
+    with store.create(tmp_path / "patterns.h5") as file:
+        write_patterns(file.create_group("a"), found, used)
+    with store.open_file(tmp_path / "patterns.h5") as file:
+        first, second = patterns_drawn(file, "a", spec.reads)
+        assert patterns_drawn(file, "another", spec.reads) == patterns_drawn(None, "a", spec.reads) == []
+    assert first is not None and second is None
+
+
+def test_of_tokens_the_mean_is_what_rises() -> None:
+    """Where patches are tokens and a ReLU is behind them concepts are found, too."""
+    image = keras.Input((24, 24, 3))
+    weights = np.repeat(np.eye(3, dtype=np.float32)[None, None] / 16, 4, axis=0).repeat(4, axis=1)
+    patches = keras.layers.Conv2D(3, 4, 4, use_bias=False, name="patches")
+    tokens = keras.layers.ReLU(name="tokens")(keras.layers.Reshape((36, 3))(patches(image)))
+    patches.set_weights([weights])
+    answer = keras.layers.Dense(2, name="logits")(keras.layers.GlobalAveragePooling1D()(tokens))
+    spec = planted()[1]
+    found, _ = patterns_of(keras.Model(image, answer), spec, "tokens", np.eye(3, dtype=np.float32)[:2], SETTINGS, 1)
+    assert not found.dead.any() and (found.objective[:, -1] > found.objective[:, 0]).all()
+    mean = found.patterns.mean(axis=(1, 2))
+    assert mean[0].argmax() == 0 and mean[1].argmax() == 1
