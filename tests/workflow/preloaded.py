@@ -71,6 +71,9 @@ address = os.path.join({folder!r}, module + str(os.urandom(1)[0] % {pairs}))
 other = '--backend' in named and named[named.index('--backend') + 1:][:1] != ['tensorflow']
 if not module or other or not os.path.exists(address) or usual() != {usual!r}:
     os.execv({python!r}, [{python!r}, *args])
+# What comes before the child is known waits until it is.
+handed_on = [number for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP) if signal.getsignal(number) != signal.SIG_IGN]
+signal.pthread_sigmask(signal.SIG_BLOCK, handed_on)
 server = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
 server.connect(address)
 deaf = signal.getsignal(signal.SIGINT) == signal.SIG_IGN
@@ -80,9 +83,9 @@ server.sendmsg([len(request).to_bytes(8, 'big')], [(_socket.SOL_SOCKET, _socket.
 while request:
     request = request[server.send(request):]
 child = int.from_bytes(server.recv(8), 'big')
-for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-    if signal.getsignal(number) != signal.SIG_IGN:
-        signal.signal(number, lambda number, frame: os.kill(child, number))
+for number in handed_on:
+    signal.signal(number, lambda number, frame: os.kill(child, number))
+signal.pthread_sigmask(signal.SIG_UNBLOCK, handed_on)
 end = server.recv(8)
 status = int.from_bytes(end, 'big') if end else signal.SIGKILL
 if os.WIFSIGNALED(status):
@@ -215,8 +218,9 @@ def _serve(address: Path) -> None:
                 if child == 0:
                     waiting.close()
                     door.close()
-                    for _, other in at_work.values():
-                        other.close()
+                    for others, other in at_work.items():
+                        os.close(others)
+                        other[1].close()
                     _run(caller, search)
                 ended = os.pidfd_open(child)
                 at_work[ended] = child, caller

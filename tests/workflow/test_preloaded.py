@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -150,6 +151,40 @@ def test_a_job_hears_an_interrupt_as_who_started_it(tmp_path: Path, servers: Pat
         for python in (str(servers / "python"), sys.executable)
     ]
     assert said[0] == said[1]
+
+
+def test_a_job_holds_nothing_of_another(job: Callable, tmp_path: Path, servers: Path) -> None:
+    """Two at a time of one server: what the server knows the first by is none of the second's files."""
+    (tmp_path / "scripts" / "__main__.py").write_text("import time; print('at work', flush=True); time.sleep(60)")
+    others = [
+        subprocess.Popen([str(servers / "python"), "scripts"], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+        for _ in range(8)  # so that each server has some
+    ]
+    try:
+        for other in others:
+            assert other.stdout.readline() == "at work\n"
+        facts = [json.loads(job(FACTS, usually=usually).stdout) for usually in (True, False)]
+        assert [len(found["files"]) for found in facts] == [len(facts[0]["files"])] * 2
+    finally:
+        for other in others:
+            other.terminate()
+            other.communicate()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_who_is_told_to_end_at_once_ends_its_job(tmp_path: Path, servers: Path, number: signal.Signals) -> None:
+    """At any moment: before the job is known, while it begins, when it is at work."""
+    (tmp_path / "scripts").mkdir()
+    (tmp_path / "scripts" / "__main__.py").write_text("import time; time.sleep(60)")
+    for moment in range(0, 60, 6):
+        running = subprocess.Popen(
+            [str(servers / "python"), "scripts"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            preexec_fn=hears_an_interrupt,
+        )  # fmt: skip
+        time.sleep(moment / 1000)
+        running.send_signal(number)
+        running.communicate(timeout=30)  # what still holds the pipe is at work
+        assert running.returncode != 0
 
 
 def test_who_is_told_to_end_ends_its_job(tmp_path: Path, servers: Path) -> None:
