@@ -2,11 +2,12 @@
 
 import argparse
 import dataclasses
+import functools
 import json
 from pathlib import Path
 from typing import Any
 
-from convscope.jobs.job import output, outputs_of_training, parser, run, say
+from convscope.jobs.job import last_of_all, output, outputs_of_training, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -132,7 +133,7 @@ def main(args: argparse.Namespace) -> None:
         model_digest=spec.identity,
     )
     if args.state:
-        frozen.forget(args.state)
+        last_of_all(functools.partial(frozen.forget, args.state))
     for row in compared:
         say(f"{row.split}: {row.head} head right on {row.right} of {row.images} ({row.accuracy:.4f})")
     say(f"best epoch {result.best_epoch}: validation accuracy {best['val_accuracy']:.4f}, loss {best['val_loss']:.4f}")

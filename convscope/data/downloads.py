@@ -56,6 +56,13 @@ def fetch(
             "or remove the link"
         )
     say = settings.get("say", print)
+    if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+        # Somebody else's: what is whole there is taken, and anything else is this study's alone.
+        if not os.access(store, os.R_OK) or _is_damaged(store) or _objection(store, sha256, settings.get("check")):
+            return download(url, path, sha256, **settings)
+        say(f"taken from {store}")
+        _share(store, path)
+        return path
     with _alone_with(url, store, sha256, say):
         if _is_damaged(store):
             # The study's name is of the same file: it would be made again of what is damaged.

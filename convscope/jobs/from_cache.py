@@ -42,7 +42,7 @@ class Place:
         outputs: what it writes: name of the argument -> file.
         study: the study's folder.
         state: folder that a killed one goes on from; None where there is none.
-        mixed: whether it goes on from what was begun on another machine or with other threads: the same to people, not to the bit.
+        mixed: whether it may go on from what was begun on another machine or with other threads: the same to people, not to the bit.
     """
 
     entry: Path
@@ -67,7 +67,7 @@ class Place:
     def keep(self, say: Say) -> None:
         """Put what was written, and sealed, into the cache."""
         if self.mixed:
-            say("left out of the cache: it was begun with other threads, on another machine or without the cache")
+            say("left out of the cache: it was begun with other settings or threads, elsewhere or without the cache")
         else:
             seals = {name: read_seal(self.study, below(self.study, path)) for name, path in self.outputs.items()}
             timed = [name for name, seal in seals.items() if seal is not None and seal.timed]

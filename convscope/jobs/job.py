@@ -36,6 +36,7 @@ _terminal: IO[str] | None = None
 _title = ""
 _why_ended = ""
 _sealing = Sealing(None)
+_last: list[Callable[[], object]] = []
 
 
 class JobParser(argparse.ArgumentParser):
@@ -143,6 +144,8 @@ def run(
         _sealing.seal([*paths_of(args, set(arguments.outputs) - set(args.passing)), *made])
         if place is not None and not taken:
             place.keep(say)
+        for function in _last:
+            function()
     except UserError as error:
         _fail(_told_by_seals(error))
     except runs.RunEnded as error:
@@ -175,6 +178,15 @@ def _place_in_cache(args: argparse.Namespace, arguments: JobParser) -> "Place | 
     from convscope.jobs.from_cache import place_of
 
     return place_of(args, arguments.outputs, _title)
+
+
+def last_of_all(function: Callable[[], object]) -> None:
+    """Call a function when all that the job wrote is sealed, and in the cache that studies share where there is one.
+
+    Snakemake removes what an interrupted job wrote, however whole it was: what a killed training goes on from must outlive a cache
+    that is slow.
+    """
+    _last.append(function)
 
 
 def check(paths: Iterable[Path]) -> None:

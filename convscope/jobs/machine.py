@@ -1,6 +1,7 @@
 """What of a machine decides the last bits of what is computed on it."""
 
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import subprocess
@@ -18,7 +19,7 @@ _MAPS = Path("/proc/self/maps")
 _PREFIXES = (
     "TF_", "XLA_", "JAX_", "KERAS_", "TORCH", "PYTORCH_", "CUDA_", "CUBLAS_", "CUDNN_", "NVIDIA_TF32", "ROCM_", "HIP_", "MIOPEN_",
     "ONEDNN_", "DNNL_", "MKL_", "OMP_", "KMP_", "OPENBLAS_", "BLIS_", "NPY_", "NPROC",
-    "ATEN_", "HSA_",
+    "ATEN_", "HSA_", "GLIBC_TUNABLES", "LD_PRELOAD",
 )  # fmt: skip
 # Where things lie, what is said on the way, which of the graphics processors that are asked themselves; and Terraform's, called alike.
 _SAID = (
@@ -26,6 +27,13 @@ _SAID = (
     "HIP_VISIBLE_DEVICES", "ROCM_PATH", "ROCM_HOME", "TF_CLI_", "TF_VAR_", "TF_TOKEN_", "TF_DATA_DIR", "TF_PLUGIN_",
 )  # fmt: skip
 _MACHINE_CODE = (".so", ".dylib", ".pyd", ".dll")
+# Packages that compute for a backend and have versions of their own; JAX looks for its plugins and not for their versions.
+_OF_GRAPHICS = ("nvidia", "jax-", "triton", "pytorch-triton", "rocm", "tensorflow-metal", "intel-extension")
+# Libraries of a system, or of conda, that belong to no Python package: there another one takes the place of a BLAS and NumPy stays.
+_OF_SYSTEM = (
+    "libcuda", "libcudnn", "libcublas", "libcufft", "libcurand", "libcusolver", "libcusparse", "libcutensor", "libnv", "libnccl",
+    "libmkl", "libopenblas", "libblis", "libblas", "libcblas", "libdnnl",
+)  # fmt: skip
 # Sizes of caches too: by them products are cut into blocks, and sums have another order.
 _OF_PROCESSOR = frozenset(
     {"vendor_id", "cpu family", "model", "model name", "cache size", "flags", "Features", "CPU part", "isa"}
@@ -42,6 +50,7 @@ def machine_facts(backend: str) -> dict[str, Any]:
         "python": platform.python_version(),
         "processor": processor(),
         "graphics": graphics(backend),
+        "loaded": loaded(),
         "environment": environment(os.environ),
     }
 
@@ -96,27 +105,32 @@ def graphics(backend: str) -> list[str]:
     if driver.is_file():
         found.append(driver.read_text(encoding="utf-8", errors="replace").partition("\n")[0])
     names = ((str(part.metadata["Name"]), part.version) for part in importlib.metadata.distributions())
-    return (
-        found
-        + sorted(f"{name} {version}" for name, version in names if name.lower().startswith("nvidia"))
-        + _cuda_loaded()
+    return found + sorted(
+        f"{name} {version}" for name, version in names if name.lower().replace("_", "-").startswith(_OF_GRAPHICS)
     )
 
 
-def _cuda_loaded() -> list[str]:
-    """Names, with their versions, of the CUDA libraries that this process has loaded: those of a system belong to no package."""
+def loaded() -> list[str]:
+    """Names and sizes of the libraries of a system that this process computes by: their names do not always tell their versions."""
     try:
         lines = _MAPS.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return []
-    names = {Path(line.split(maxsplit=5)[5]).name for line in lines if line.count("/")}
-    return sorted(name for name in names if name.startswith(("libcu", "libnv", "libnccl")))
+    paths = {Path(line.split(maxsplit=5)[5]) for line in lines if line.count("/")}
+    return sorted(f"{path.name} {_size(path)}" for path in paths if path.name.startswith(_OF_SYSTEM))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return -1  # replaced while it is in use
 
 
 def builds(libraries: Iterable[str]) -> dict[str, str]:
-    """What of libraries runs as machine code: name -> digest of those files, as they were installed.
+    """What of libraries runs as machine code: name -> digest of those files, as they were installed; "" where there is none.
 
-    One version has many builds: conda's, a processor maker's, one's own. "" where an installation does not tell.
+    One version has many builds: conda's, a processor maker's, one's own.
     """
     found = {}
     for name in libraries:
@@ -124,9 +138,27 @@ def builds(libraries: Iterable[str]) -> dict[str, str]:
             record = importlib.metadata.distribution(installed_as(name)).read_text("RECORD") or ""
         except importlib.metadata.PackageNotFoundError:
             record = ""
-        lines = [line for line in record.splitlines() if any(end in line.partition(",")[0] for end in _MACHINE_CODE)]
-        found[name] = identity(files=sorted(lines)) if lines else ""
+        lines = record.splitlines()
+        # A distribution's package has no such list, and in that of one's own, built where it lies, it is not.
+        if not any(line.startswith(f"{name}/") for line in lines):
+            lines = _files_of(name)
+        code = [line for line in lines if any(end in line.partition(",")[0] for end in _MACHINE_CODE)]
+        found[name] = identity(files=sorted(code)) if code else ""
     return found
+
+
+def _files_of(library: str) -> list[str]:
+    """The files of an installed library, each with its size and when it was made, which another build has not both."""
+    spec = importlib.util.find_spec(library)
+    folders = spec.submodule_search_locations if spec else None
+    paths = [(path, Path(folder)) for folder in folders or () for path in Path(folder).rglob("*")]
+    if spec and spec.origin and not folders:
+        paths = [(Path(spec.origin), Path(spec.origin).parent)]
+    return [
+        f"{path.relative_to(folder)},{path.stat().st_size},{int(path.stat().st_mtime)}"
+        for path, folder in paths
+        if path.is_file()
+    ]
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """What a training leaves in a model's folder: the network, its facts, its history, and the weights of some epochs."""
 
 import argparse
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import keras
 
+from convscope.jobs.job import last_of_all
 from convscope.models import epoch_networks, graphs, load
 from convscope.models.canonical import canonical
 from convscope.models.spec import ModelSpec
@@ -25,7 +27,7 @@ class Outcome:
         history: a row an epoch (.csv).
         training: settings and best epoch (.json).
         epochs: weights of some epochs (.h5).
-        state: folder that kept what a resumed run needs, gone when all is written; None where there is none.
+        state: folder that kept what a resumed run needs, gone when the job is done; None where there is none.
     """
 
     model: Path
@@ -51,7 +53,7 @@ class Outcome:
         facts: Mapping[str, Any],
         told: Mapping[str, Any],
     ) -> None:
-        """Write all of it, the state's end last.
+        """Write all of it; the state's end comes when the job is done.
 
         Args:
             model: with the weights of the best epoch; pixels -> logits, once they are scaled.
@@ -98,4 +100,4 @@ class Outcome:
             model_digest=spec.identity,
         )
         if self.state:
-            forget_state(self.state)
+            last_of_all(functools.partial(forget_state, self.state))

@@ -38,6 +38,8 @@ def cache_folder() -> Path | None:
         UserError: a variable or a user in its name is not known.
     """
     named = os.environ.get(VARIABLE, "").strip()
+    if Path(named).is_absolute() and Path(named).is_dir():
+        return Path(named)  # whatever signs are in it: jobs find the whole path that the run has made of a name
     try:
         folder = Path(os.path.expandvars(named)).expanduser()
     except RuntimeError:

@@ -1,5 +1,7 @@
 """`CONVSCOPE_CACHE`: what another study has trained or downloaded is taken, if it is exactly that, and is sealed like one's own."""
 
+import os
+import signal
 import subprocess
 import time
 from collections import Counter
@@ -238,3 +240,31 @@ def test_a_training_that_was_killed_is_kept_if_it_goes_on_as_it_began(
     assert "resumed" in log
     assert [KEPT in log, (cache / "models").exists()] == [threads == 1] * 2
     assert not (state.parent / "begun.json").exists()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_a_training_that_ends_while_it_is_kept_goes_on_from_its_end(
+    fresh: Project, cache: Path, how: signal.Signals
+) -> None:
+    """A cache on a slow disk: Snakemake removes the model of an interrupted job, and hours of training must not go with it."""
+    fresh.python = None  # a server's process would outlive what is killed here
+    quick, slow = "        made.mkdir()\n", "        made.mkdir()\n        time.sleep(300)\n"
+    fresh.edit("convscope/storage/shared.py", quick, slow)
+    target = "results/study/models/net/model.keras"
+    (fresh.folder / "study.yaml").write_text(STUDY.replace("NAME", "study").replace("epochs: 1", "epochs: 2"))
+    with subprocess.Popen(
+        fresh.command(target, config="study.yaml"), start_new_session=True,
+        cwd=fresh.folder, env=fresh.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    ) as run:  # fmt: skip
+        while not list((cache / "models").glob(".*.part")) and run.poll() is None:
+            time.sleep(0.05)
+        assert run.poll() is None and (fresh.folder / target).exists()
+        os.killpg(run.pid, how)  # as a terminal does by Ctrl-C
+    time.sleep(4)
+    fresh.edit("convscope/storage/shared.py", slow, quick)
+    fresh.run(target, config="study.yaml")
+    log = (fresh.folder / "results/study/logs/train_model/net.log").read_text()
+    assert "left, resumed" in log and KEPT in log
+    assert not list((fresh.folder / "results/study/models/net/state").glob("*"))
+    assert not list((cache / "models").glob(".*"))

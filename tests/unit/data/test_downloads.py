@@ -12,6 +12,7 @@ import zipfile
 import pytest
 
 from convscope.data.archives import what_is_wrong
+from convscope.data.downloads import _alone_with as alone_with
 from convscope.data.downloads import download, fetch, not_a_web_page
 from convscope.errors import UserError
 from convscope.storage import runs
@@ -383,6 +384,36 @@ def test_a_store_that_is_a_link_to_what_is_gone_is_said(server, tmp_path):
     ):
         fetch(server.url, tmp_path / "one/f", link / "f")
     assert link.is_symlink() and not (tmp_path / "one").exists()
+
+
+def test_from_somebody_elses_store_what_is_whole_is_taken_and_the_rest_is_the_studys(server, tmp_path, monkeypatch):
+    """Where a cache was made read-only once it was full, and folders of results are linked to it."""
+    (path, store), (other, _) = study(tmp_path, "a"), study(tmp_path, "b")
+    fetch(server.url, path, store)
+    path.unlink()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda of, mode: access(of, mode) and not (of == store.parent and mode & os.W_OK))
+    monkeypatch.setattr("convscope.data.downloads._alone_with", alone_outside_of(store.parent))
+    said = []
+    fetch(server.url, path, store, SHA, say=said.append)
+    assert only(path) and len(server.seen) == 1 and said == [f"taken from {store}"]
+    store.write_bytes(b"damaged")
+    for wanted in (SHA, None):
+        fetch(server.url, other, store, wanted)
+        assert only(other) and store.read_bytes() == b"damaged"
+        other.unlink()
+    store.unlink()
+    fetch(server.url, other, store)
+    assert only(other) and not store.exists() and len(server.seen) == 4
+
+
+def alone_outside_of(folder):
+    def lock(url, path, *more):
+        if path.parent == folder:
+            raise UserError("no permission")
+        return alone_with(url, path, *more)
+
+    return lock
 
 
 def test_two_at_once_download_once(server, tmp_path):

@@ -154,7 +154,7 @@ def test_the_machine_and_its_precision_make_it_another(study: Study, monkeypatch
     assert study.facts() != before
 
 
-@pytest.mark.parametrize("part", ["system", "python", "processor", "graphics", "environment"])
+@pytest.mark.parametrize("part", ["system", "python", "processor", "graphics", "loaded", "environment"])
 def test_each_part_of_the_machine_counts(study: Study, part: str, monkeypatch: pytest.MonkeyPatch) -> None:
     facts = from_cache.machine_facts("tensorflow")
     monkeypatch.setattr(from_cache, "machine_facts", lambda backend: facts)

@@ -10,7 +10,7 @@ import pytest
 
 from convscope.backends import running
 from convscope.jobs import machine
-from convscope.jobs.machine import builds, environment, graphics, machine_facts, processor
+from convscope.jobs.machine import builds, environment, graphics, loaded, machine_facts, processor
 
 
 def test_it_is_the_same_each_time_it_is_asked() -> None:
@@ -22,6 +22,7 @@ def test_it_is_the_same_each_time_it_is_asked() -> None:
 def test_variables_that_libraries_compute_by_count_and_no_others() -> None:
     told = {
         "ATEN_CPU_CAPABILITY": "avx2",
+        "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-FMA",
         "TF_ENABLE_ONEDNN_OPTS": "0",
         "XLA_FLAGS": "--x",
         "NVIDIA_TF32_OVERRIDE": "1",
@@ -72,18 +73,61 @@ def test_graphics_processors_are_told_by_name(monkeypatch: pytest.MonkeyPatch) -
     assert "H100" in told("H100")[0] and told("H100") != told("H200")
 
 
-def test_the_cuda_of_a_system_counts_by_what_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def distribution(folder: Path, name: str, version: str) -> Path:
+    """An installed one that lists none of its files."""
+    told = folder / f"{name}-{version}.dist-info"
+    told.mkdir(parents=True)
+    (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+    return folder
+
+
+@pytest.mark.parametrize("name", ["jax_cuda12_pjrt", "nvidia_cudnn_cu12", "triton"])
+def test_what_computes_there_for_a_backend_counts(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """JAX's own version says nothing of its plugin, which is what makes the code for the processor."""
+    monkeypatch.setattr(running, "has_gpu", lambda: True)
+    found = []
+    for version in ("0.1", "0.2"):
+        with monkeypatch.context() as installed:
+            installed.syspath_prepend(distribution(tmp_path / version, name, version))
+            found.append(graphics("tensorflow"))
+    assert found[0] != found[1] and f"{name} 0.2" in found[1]
+
+
+def test_libraries_of_a_system_count_by_what_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     maps = tmp_path / "maps"
     monkeypatch.setattr(machine, "_MAPS", maps)
-    monkeypatch.setattr(running, "has_gpu", lambda: True)
 
-    def told(version: str) -> list[str]:
-        lines = ["/usr/lib/libc.so.6", f"/usr/local/my cuda/lib64/libcudnn.so.{version}", "[heap]", ""]
+    def told(name: str, content: str) -> list[str]:
+        (tmp_path / "my lib").mkdir(exist_ok=True)
+        (tmp_path / "my lib" / name).write_text(content)
+        lines = ["/usr/lib/libc.so.6", "/usr/lib/libcurl.so.4.8.0", str(tmp_path / "my lib" / name), "[heap]", ""]
         maps.write_text("".join(f"7f00-7f01 r-xp 00000000 fe:00 123 {line}\n" for line in lines * 2))
-        return graphics("tensorflow")
+        return loaded()
 
-    assert told("9.1.0")[-1] == "libcudnn.so.9.1.0" and "libc.so.6" not in told("9.1.0")
-    assert told("9.1.0") != told("9.2.0")
+    assert told("libcudnn.so.9.1.0", "four") == ["libcudnn.so.9.1.0 4"]
+    assert told("libcudnn.so.9.1.0", "four") != told("libcudnn.so.9.2.0", "four")
+    # Conda's NumPy is the same whichever of them it multiplies by, and one of them is called alike in each version.
+    assert told("libopenblasp-r0.3.28.so", "four") != told("libmkl_core.so.2", "four")
+    assert told("libmkl_core.so.2", "four") != told("libmkl_core.so.2", "longer")
+    assert loaded() == machine_facts("tensorflow")["loaded"]
+    (tmp_path / "my lib" / "libmkl_core.so.2").unlink()
+    assert loaded() == ["libmkl_core.so.2 -1"]
+    maps.unlink()
+    assert loaded() == []
+
+
+def test_another_build_counts_where_no_list_of_its_files_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a distribution's packages are, and what one builds oneself and uses where it lies."""
+    monkeypatch.syspath_prepend(distribution(tmp_path, "of_a_distribution", "1.0"))
+    package = tmp_path / "of_a_distribution"
+    (package / "core").mkdir(parents=True)
+    (package / "__init__.py").write_text("")
+    assert builds(["of_a_distribution"]) == {"of_a_distribution": ""}
+    found = []
+    for content in ("avx2", "avx512"):
+        (package / "core" / "it.so").write_text(content)
+        found.append(builds(["of_a_distribution"]))
+    assert found[0] != found[1] and all(found[0].values())
 
 
 INFO = """processor : 0

@@ -242,6 +242,17 @@ def test_variables_in_its_name_are_read_at_once(tmp_path: Path, monkeypatch: pyt
         assert os.environ[VARIABLE] == str(tmp_path / "my cache") and cache_folder() == tmp_path / "my cache"
 
 
+def test_jobs_find_the_cache_of_the_run_whatever_signs_are_in_its_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "a$HOME"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv(VARIABLE, "mine")
+    prepare_cache(folder / "results/downloads")
+    assert cache_folder() == folder / "mine" == Path(os.environ[VARIABLE])
+
+
 def test_downloads_of_somebody_else_are_left_to_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The cache may be written to, and what another user made in it not: a link there would stop each download."""
     cache = tmp_path / "cache"
