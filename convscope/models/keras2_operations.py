@@ -3,7 +3,7 @@
 A file names the function; nothing but the ones of this table is known, so nothing that a file names is ever called.
 """
 
-import json
+import contextlib
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 from keras import layers, ops
 
 from convscope.errors import UserError
+from convscope.models.stored import value_of
 
 # In graphs of TensorFlow 2.0 to 2.3, by the name of the operation; the inputs stand in the order of the function's arguments.
 _GRAPH_NAMES = {
@@ -76,7 +77,9 @@ def operate_on_constants(config: Mapping[str, Any], values: list[Any]) -> Any:
         UserError: as of `operate`.
     """
     node = config.get("node_def")
-    node = json.loads(node) if isinstance(node, str) and node.startswith("{") else node
+    if isinstance(node, str) and node.startswith("{"):
+        with contextlib.suppress(ValueError):
+            node = value_of(node)
     if not isinstance(node, Mapping):
         raise UserError(f"layer '{config['name']}' is an operation of TensorFlow's that is not understood")
     args = list(values)

@@ -1,11 +1,11 @@
 """What a SavedModel folder says of the network of Keras's that it was made of. Its graph and its functions are never loaded."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from convscope.errors import UserError
+from convscope.models.stored import value_of
 
 _MOST_BYTES = 2_000_000_000
 _KINDS = ("_tf_keras_sequential", "_tf_keras_network", "_tf_keras_model", "_tf_keras_layer")
@@ -43,7 +43,7 @@ def config_of_saved_model(folder: Path) -> tuple[dict[str, Any] | None, str | No
 
 def _config_in(text: bytes) -> tuple[dict[str, Any] | None, str | None]:
     try:
-        told = json.loads(text)
+        told = value_of(text)
     except ValueError:
         return None, None
     if not isinstance(told, dict):

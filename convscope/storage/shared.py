@@ -192,7 +192,10 @@ def _read(entry: Path) -> dict[str, Any]:
         OSError: it cannot be read.
         ValueError, TypeError, LookupError, AttributeError: it is damaged.
     """
-    told: dict[str, Any] = json.loads((entry / ENTRY).read_bytes())
+    try:
+        told: dict[str, Any] = json.loads((entry / ENTRY).read_bytes())
+    except RecursionError:
+        raise ValueError(f"{ENTRY} is nested too deeply") from None
     seal = told.pop("seal")
     if digest_of_bytes(json.dumps(told, sort_keys=True).encode()) != seal:
         raise ValueError(f"{ENTRY} is not as it was written")

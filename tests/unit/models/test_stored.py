@@ -25,6 +25,7 @@ from convscope.models import load
 from convscope.models.names import layers_of
 from convscope.models.places import check_model_file
 from convscope.models.saved import load_file
+from convscope.models.saved_model_config import config_of_saved_model
 from convscope.models.settings import model_settings
 from convscope.models.stored import labels_in, stored
 from convscope.notebook.models import canonical
@@ -119,6 +120,18 @@ def test_a_zip_of_two_saved_models_or_of_half_a_one_is_told(tmp_path: Path) -> N
     assert "holds no weights (variables/variables.index)" in told(members_in(tmp_path / "half.zip", half))
     (tmp_path / "m/variables/variables.index").unlink()
     assert "holds no weights (variables/variables.index)" in told(tmp_path / "m")
+
+
+@pytest.mark.parametrize("text", [b"[" * 200_000, b"{", b"[]", b'{"config": 3}'])
+def test_what_a_saved_model_says_of_its_network_may_be_anything(tmp_path: Path, text: bytes) -> None:
+    def field(number: int, content: bytes) -> bytes:
+        size = len(content)
+        return bytes([number << 3 | 2, *(size >> 7 * k & 127 | 128 for k in range(3)), size >> 21]) + content
+
+    node = field(4, b"_tf_keras_network") + field(5, text)
+    (tmp_path / "keras_metadata.pb").write_bytes(field(1, node))
+    config, version = config_of_saved_model(tmp_path)
+    assert version is None and (config is None or config == {"class_name": None, "config": {}})
 
 
 def members_in(path: Path, members: dict[str, bytes]) -> Path:

@@ -85,6 +85,7 @@ DAMAGES: dict[str, Callable[[Path], object]] = {
     "a bit of what it says": lambda entry: flipped(entry / "entry.json"),
     "it says nothing": lambda entry: os.truncate(entry / "entry.json", 0),
     "it says something else": lambda entry: (entry / "entry.json").write_text("[]"),
+    "it says too much": lambda entry: (entry / "entry.json").write_text("[" * 200_000),
     "another facts, without their seal": lambda entry: (entry / "entry.json").write_text(
         (entry / "entry.json").read_text().replace('"seed": 3', '"seed": 4')
     ),
