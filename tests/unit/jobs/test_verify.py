@@ -94,6 +94,23 @@ def test_a_job_takes_nothing_that_is_damaged_and_the_next_run_knows(study: Path,
     assert damaged_before(study) == []  # told once
 
 
+def test_the_pictures_of_ones_own_concepts_are_looked_at_too(study: Path, root: Path) -> None:
+    (study / "said" / "quiet.txt").write_text("wordS")
+    needed = ("model", "spec", "layers", "images", "settings", "out", "vectors", "found")
+    done = subprocess.run(
+        [
+            *(sys.executable, root / "scripts" / "concept_vectors.py", "--own", study / "said" / "quiet.txt", "--named", "mine"),
+            *(word for name in needed for word in (f"--{name}", study / name)),
+            *("--log", study / "logs" / "concept_vectors" / "one.log"),
+        ],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert "quiet.txt is damaged (its content has changed; made by whisper one): the next run" in done.stderr
+
+
 def test_a_damaged_seal_stops_a_job_too(study: Path, root: Path) -> None:
     place = seal_file(study, "said/quiet.txt")
     place.write_text(place.read_text().replace("5,", "6,"))
