@@ -31,6 +31,11 @@ class BadImage(Exception):
     """A file that cannot be read as a picture; its text is the reason listed in the image set's table."""
 
 
+def in_one_line(text: str) -> str:
+    """A text to show on a terminal: names of files, which strangers chose, may hold line breaks, and what moves its cursor."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
 def said_by_keras(error: Exception) -> str:
     """What an error of Keras or of what it runs on says, in one short line: of a layer's call the reason, which Keras puts second."""
     lines = [re.sub(r"\x1b\[\d*m|\{\{.*?\}\} ?", "", line).strip() for line in str(error).splitlines()]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from convscope.backends.names import BACKENDS, DEFAULT, choose
-from convscope.errors import ChangedFile, UserError
+from convscope.errors import ChangedFile, UserError, in_one_line
 from convscope.jobs import lack_of_memory
 from convscope.jobs.disk_errors import told
 from convscope.jobs.lean_imports import collect_rarely, keras_alone, leave_the_garbage
@@ -202,7 +202,7 @@ def this_sealing() -> Sealing:
 
 
 def _fail(message: str) -> NoReturn:
-    line = without_secrets(f"{_title}: error: {message}")
+    line = in_one_line(without_secrets(f"{_title}: error: {message}"))
     for stream in (sys.stderr, _terminal):
         with contextlib.suppress(OSError):  # who would read it may be gone, or the log's disk is full
             if stream:

@@ -43,11 +43,11 @@ def study(tmp_path: Path) -> Path:
     return folder
 
 
-def shout(study: Path, root: Path) -> "subprocess.CompletedProcess[str]":
+def shout(study: Path, root: Path, source: str = "quiet.txt") -> "subprocess.CompletedProcess[str]":
     said = study / "said"
     arguments = [
         "--source",
-        said / "quiet.txt",
+        said / source,
         "--folder",
         said,
         "--out",
@@ -119,6 +119,23 @@ def test_a_damaged_seal_stops_a_job_too(study: Path, root: Path) -> None:
     found = verify(study)
     assert [(fault.file, fault.what) for fault in found.faults] == [("said/quiet.txt", "its seal is damaged")]
     assert damaged_before(study) == ["said/quiet.txt"]
+
+
+NAMES = ["a\nresults: none damaged", "\x1b[2J", "\u202egnp.exe", "caf\udce9", "猫"]
+
+
+def test_names_that_strangers_chose_are_told_in_one_line_each(study: Path, root: Path) -> None:
+    for name in NAMES:
+        (study / "said" / name).write_text("whole")
+        seal(study, study / "said" / name, "logs/whisper/one.log")
+        (study / "said" / name).write_text("wholE")
+        (study / name).write_text("mine")
+        said = shout(study, root, name).stderr
+        assert said.count("\n") == 1 and said.startswith("shout: error: ") and "the next run makes it again" in said
+        assert said[:-1].isprintable()
+    lines = told(study, verify(study))
+    assert len(lines) == 2 * len(NAMES) and all(line.isprintable() for line in lines)
+    assert any(r"said/a\nresults: none damaged: its content" in line for line in lines) and "猫" in " ".join(lines)
 
 
 def test_what_is_seen_at_a_glance(study: Path) -> None:
