@@ -137,7 +137,7 @@ NEEDS: dict[str, Need] = {
     "compared_cams": Need(1000),
     "compared_filters": Need(1000),
     "figure": Need(1000, s=2),
-    "gallery": _figures(1000, s=5),
+    "gallery": Need(1000, mb_thousand=6, s=5, s_thousand=1),
     "index": Need(500, s=1),
 }
 
