@@ -28,7 +28,16 @@ class ChangedFile(UserError):
 
 
 class BadImage(Exception):
-    """A file that cannot be read as a picture; its text is the reason listed in the image set's table."""
+    """A file that cannot be read as a picture; its text is the reason listed in the image set's table.
+
+    Args:
+        what: the reason.
+        file: the file, where it is known.
+    """
+
+    def __init__(self, what: str, file: str | os.PathLike[str] = "") -> None:
+        super().__init__(what)
+        self.file = file
 
 
 def in_one_line(text: str) -> str:

@@ -200,6 +200,24 @@ def test_a_picture_of_the_study_that_is_not_as_it_was_listed_is_made_again(study
     assert damaged_before(study) == ["said/drawn"]
 
 
+def test_a_picture_that_is_gone_is_told_by_its_name_and_made_again_where_it_is_the_studys(
+    study: Path, root: Path
+) -> None:
+    pictures, mine = study / "said" / "drawn", study.parent.parent / "mine.png"
+    pictures.mkdir()
+    (pictures / "a.png").write_bytes(b"picture")
+    seal(study, pictures, "logs/draw/pets.log")
+    (pictures / "a.png").unlink()
+    script = study.parent.parent / "shout.py"
+    for path in (mine, pictures / "a.png"):
+        reads = f"    from convscope.pictures.read import read_image\n    read_image({str(path)!r}, sha256='0' * 16)\n"
+        script.write_text(SCRIPT.replace("    args.out.write", f"{reads}    args.out.write", 1))
+        said = shout(study, root).stderr.strip()
+        assert str(path) in said and "\n" not in said and "unexpected" not in said
+    assert "a.png is damaged (missing; made by draw pets): the next run makes it again" in said
+    assert damaged_before(study) == ["said/drawn"]
+
+
 def test_waves_follow_what_was_made_from_what() -> None:
     made_from = {"a": [], "b": ["a"], "c": ["b"], "d": ["c", "a"], "e": [], "gallery": []}
     seals = {name: Seal(name, "", {}, inputs=tuple(inputs)) for name, inputs in made_from.items()}
