@@ -28,7 +28,21 @@ class ChangedFile(UserError):
 
 
 class BadImage(Exception):
-    """A file that cannot be read as a picture; its text is the reason listed in the image set's table."""
+    """A file that cannot be read as a picture; its text is the reason listed in the image set's table.
+
+    Args:
+        what: the reason.
+        file: the file, where it is known.
+    """
+
+    def __init__(self, what: str, file: str | os.PathLike[str] = "") -> None:
+        super().__init__(what)
+        self.file = file
+
+
+def in_one_line(text: str) -> str:
+    """A text to show on a terminal: names of files, which strangers chose, may hold line breaks, and what moves its cursor."""
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
 
 
 def said_by_keras(error: Exception) -> str:

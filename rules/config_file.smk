@@ -18,7 +18,7 @@ if "convscope" not in sys.modules:
 import convscope
 from convscope.storage.addresses import without_secrets
 from convscope.storage.config_file import located, read_config_file
-from convscope.errors import UserError
+from convscope.errors import UserError, in_one_line
 
 CONFIG_FILES = []
 # A module is given its config by the workflow that uses it.
@@ -30,7 +30,7 @@ def stop(error, where="config"):
     line = str(error)
     if where == "config":
         line = located(line, CONFIG_FILES, workflow.config_settings.config)
-    print(without_secrets(f"{where}: {line}"), file=sys.stderr)
+    print(in_one_line(without_secrets(f"{where}: {line}")), file=sys.stderr)
     sys.stderr.flush()
     sys.exit(1)
 

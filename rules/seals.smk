@@ -75,13 +75,12 @@ def damaged_results():
             if output in seen
             else "a job found it damaged"
         )
-        if is_made(file):
-            print(f"{file} is made again: {what}", file=sys.stderr)
-        else:
-            print(
-                f"{file} is damaged, and the study does not make it any more: {what}",
-                file=sys.stderr,
-            )
+        where = (
+            f"{file} is made again"
+            if is_made(file)
+            else f"{file} is damaged, and the study does not make it any more"
+        )
+        print(in_one_line(f"{where}: {what}"), file=sys.stderr)
     return [IOFile(file) for file in files.values() if is_made(file)]
 
 

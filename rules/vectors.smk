@@ -20,11 +20,14 @@ def own_concepts(wildcards):
 def own_options(wildcards):
     """The same as options of the command."""
     part = config["concepts"][wildcards.model]
-    named = [
-        f"{name}={STUDY}/image_sets/{images}.csv"
-        for name, images in part["pictures"].items()
+    tables = [
+        f"{STUDY}/image_sets/{images}.csv" for images in part["pictures"].values()
     ]
-    own = f"--own {' '.join(map(shlex.quote, named))}" if named else ""
+    own = (
+        f"--own {shlex.join(tables)} --named {shlex.join(part['pictures'])}"
+        if tables
+        else ""
+    )
     random = f"{STUDY}/image_sets/{part['random']}.csv" if "random" in part else ""
     return f"{own} {option('random', random)}".strip()
 

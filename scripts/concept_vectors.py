@@ -56,7 +56,8 @@ def main(args: argparse.Namespace) -> None:
 
     # Whole pictures: of the set, of the user's own concepts, and random ones.
     own = {
-        name: spread_rows(without_copies(read_rows(path)), settings["examples"]) for name, path in map(_named, args.own)
+        name: spread_rows(without_copies(read_rows(path)), settings["examples"])
+        for name, path in zip(args.named, args.own, strict=True)
     }
     taken = {content_of(row) for some in own.values() for row in some}
     pool = without_copies(read_rows(args.random) if args.random else rows, taken) if own else []
@@ -145,11 +146,6 @@ def main(args: argparse.Namespace) -> None:
     )
 
 
-def _named(text: str) -> tuple[str, Path]:
-    name, _, path = text.partition("=")
-    return name, Path(path)
-
-
 if __name__ == "__main__":
     arguments = parser(__doc__)
     arguments.add_argument("--model", type=Path, required=True)
@@ -158,9 +154,8 @@ if __name__ == "__main__":
     arguments.add_argument("--images", type=Path, required=True, help="the image set's table")
     arguments.add_argument("--masks", type=Path, help="the dataset's table of part masks (CSV)")
     arguments.add_argument("--parts", type=Path, help="names of the masks' values (JSON)")
-    arguments.add_argument(
-        "--own", nargs="*", default=[], help="NAME=TABLE: a concept of the user's own, its image set"
-    )
+    arguments.add_argument("--own", type=Path, nargs="*", default=[], help="the image sets of the user's own concepts")
+    arguments.add_argument("--named", nargs="*", default=[], help="what these concepts are called")
     arguments.add_argument("--random", type=Path, help="the image set of random pictures for those")
     arguments.add_argument("--settings", required=True, help="JSON of the model's concepts: settings")
     arguments.add_argument("--out", type=output, required=True, help="vectors and found concepts (HDF5)")

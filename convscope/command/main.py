@@ -15,7 +15,7 @@ import yaml
 
 from convscope.backends.names import DEFAULT, choose
 from convscope.config import WORKFLOW, complete
-from convscope.errors import UserError
+from convscope.errors import UserError, in_one_line
 from convscope.jobs.lean_imports import collect_rarely, keras_alone, leave_the_garbage
 from convscope.storage.places import is_file
 
@@ -72,7 +72,7 @@ def main(given: Sequence[str] | None = None) -> None:
     try:
         raise SystemExit(args.act(args, rest))
     except UserError as error:
-        print(f"convscope: {error}", file=sys.stderr)
+        print(f"convscope: {in_one_line(str(error))}", file=sys.stderr)
         raise SystemExit(1) from None
 
 

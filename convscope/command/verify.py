@@ -8,7 +8,7 @@ import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from convscope.errors import UserError
+from convscope.errors import UserError, in_one_line
 from convscope.jobs.sealing import note
 from convscope.jobs.verify import (
     PERHAPS_LOST,
@@ -213,11 +213,13 @@ def _leave(study: Path, name: str) -> None:
     """Of a result that cannot be made again: leave what is there, and forget what is not."""
     path, seal = place_of(study, name), seal_file(study, name)
     if is_there(path):
-        print(f"{path} is left as it is: the study does not make it any more; delete it, and {seal}", file=sys.stderr)
+        said = f"{path} is left as it is: the study does not make it any more; delete it, and {seal}"
+        print(in_one_line(said), file=sys.stderr)
         return
     seal.unlink(missing_ok=True)
     seal.with_suffix(".chunks.npy").unlink(missing_ok=True)
-    print(f"{path} is forgotten: it is gone, and the study does not make it any more", file=sys.stderr)
+    said = f"{path} is forgotten: it is gone, and the study does not make it any more"
+    print(in_one_line(said), file=sys.stderr)
 
 
 def _portions(names: Sequence[str]) -> list[list[str]]:

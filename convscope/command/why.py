@@ -14,7 +14,7 @@ from convscope.cams.names import METHODS as CAMS
 from convscope.check import check_study
 from convscope.config import complete
 from convscope.data.folders import picture_files
-from convscope.errors import UserError, nearest
+from convscope.errors import UserError, in_one_line, nearest
 from convscope.models.settings import model_settings
 from convscope.storage.files import sha256_of, write_json
 
@@ -69,7 +69,7 @@ def why(
             read(str(path), spec)
             good.append(str(path))
         except UserError as error:
-            print(f"left out: {error}")
+            print(in_one_line(f"left out: {error}"))
     if not good:
         raise UserError("none of the pictures can be read")
     found = explanation(network, spec, good, method, target, dict(own))
@@ -79,14 +79,14 @@ def why(
         raise UserError(f"--out: '{out}' cannot be made ({error.strerror}); name another folder") from None
     title = CAMS.get(method) or ATTRIBUTIONS[method].title
     for text in spec.warnings:
-        print(f"warning: {text}")
+        print(in_one_line(f"warning: {text}"))
     for index, picture in enumerate(good):
         one = found.of(index)
         ranked = ranking(spec.head, one.predictions[0], spec.classes, top)
-        print(f"{picture}: {spec.source}")
+        print(in_one_line(f"{picture}: {spec.source}"))
         for row in ranked:
             value = f"{row['value']:.4g}" if spec.head == "regression" else f"{row['value']:6.1%}"
-            print(f"  {value}  {row['class']}")
+            print(in_one_line(f"  {value}  {row['class']}"))
         place = out / f"{found.ids[index]}_{method}"
         one.save(place.with_name(f"{place.name}.png"))
         one.save(place.with_name(f"{place.name}.npz"))
@@ -107,7 +107,7 @@ def why(
         }
         write_json(place.with_name(f"{place.name}.json"), facts)
         at = f" at {one.layer}" if one.layer else ""
-        print(f"  {title}{at}: {place}.png, numbers in {place.name}.json and .npz")
+        print(in_one_line(f"  {title}{at}: {place}.png, numbers in {place.name}.json and .npz"))
     return len(paths) - len(good)
 
 

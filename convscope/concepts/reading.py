@@ -60,7 +60,7 @@ class Reader:
         try:
             pixels = read_pixels(row["path"], self.channels, sha256=row["sha256"])
         except BadImage as error:
-            raise BadImage(f"{row['path']}: {error}") from None
+            raise BadImage(f"{row['path']}: {error}", row["path"]) from None
         box = fitted_box((pixels.shape[0], pixels.shape[1]), self.size, self.resize)
         picture = self.channels.for_people(fit_image(pixels, self.size, self.resize))
         if row["path"] not in self.masks:
@@ -69,5 +69,5 @@ class Reader:
         try:
             numbers = read_mask(mask["mask"], named=bool(self.part_names), sha256=mask["sha256"])
         except BadImage as error:
-            raise BadImage(f"{mask['mask']}: {error}") from None
+            raise BadImage(f"{mask['mask']}: {error}", mask["mask"]) from None
         return Shown(picture, box, fit_mask(numbers, self.size, self.resize), np.unique(numbers), classes_of(row))

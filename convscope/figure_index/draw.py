@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from convscope.errors import UserError
+from convscope.errors import BadImage, UserError
 from convscope.figure_index.sources import Source
 from convscope.jobs.job import check
 from convscope.pictures.channels import Channels
@@ -78,7 +78,11 @@ def _photo(source: Source, files: Sequence[Path], stem: Path, most: int | None) 
     if not rows:
         return []
     made = stem.with_name(f"{stem.name}.png")
-    save_png(made, enlarged(read_image(rows[0]["path"], sha256=rows[0]["sha256"])), image=rows[0]["id"])
+    try:
+        photo = read_image(rows[0]["path"], sha256=rows[0]["sha256"])
+    except BadImage as error:
+        raise UserError(f"{rows[0]['path']}: {error}; run the study, and its pictures are listed anew") from None
+    save_png(made, enlarged(photo), image=rows[0]["id"])
     return [made]
 
 

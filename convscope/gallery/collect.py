@@ -337,9 +337,11 @@ class _ModelResults:
         shown = self.asked.watched_filters and self._one(
             "Filter patterns while it learned", "", lambda: patterns, [patterns], patterns
         )
-        board = self.asked.watched_board
+        log = folder / entry / "tensorboard" / "events.out.tfevents.watch"
+        # Another job's: where it failed, an older run's log may lie there.
+        board = self.asked.watched_board and self._one("Log for TensorBoard", entry, lambda: log, [log])
         read = functools.partial(
-            watching, folder / entry, self.folder / "history.csv", patterns if shown else None, board
+            watching, folder / entry, self.folder / "history.csv", patterns if shown else None, bool(board)
         )
         return self._one("While it learned", entry, read, files, facts, entry)
 

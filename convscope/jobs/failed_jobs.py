@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from convscope.errors import in_one_line
 from convscope.jobs.disk_errors import trouble_at
 
 # How `convscope.jobs.job` ends the log of a job: "ascend: error: what is wrong".
@@ -65,8 +66,8 @@ def why(logs: Iterable[str], since: float) -> tuple[str, str]:
 
 
 def _readable(text: str) -> str:
-    """A text to show on a terminal: names of files may hold what moves its cursor, and some libraries complain by the page."""
-    shown = "".join(sign if sign.isprintable() else "?" for sign in text)
+    """A text to show on a terminal: some libraries complain by the page."""
+    shown = in_one_line(text)
     return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]} ..."
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn
 
 from convscope.backends.names import BACKENDS, DEFAULT, choose
-from convscope.errors import ChangedFile, UserError
+from convscope.errors import BadImage, ChangedFile, UserError, in_one_line
 from convscope.jobs import lack_of_memory
 from convscope.jobs.disk_errors import told
 from convscope.jobs.lean_imports import collect_rarely, keras_alone, leave_the_garbage
@@ -146,7 +146,7 @@ def run(
             place.keep(say)
         for function in _last:
             function()
-    except UserError as error:
+    except (UserError, BadImage) as error:
         _fail(_told_by_seals(error))
     except runs.RunEnded as error:
         _fail(str(error))
@@ -198,14 +198,17 @@ def check(paths: Iterable[Path]) -> None:
     _sealing.check(paths)
 
 
-def _told_by_seals(error: UserError) -> str:
+def _told_by_seals(error: UserError | BadImage) -> str:
     """What a mistake says; of a picture that the study made itself, what its seal says, for then it is made again."""
     try:
-        if isinstance(error, ChangedFile) and error.file:
+        if isinstance(error, ChangedFile | BadImage) and error.file:
             check([Path(error.file)])
     except UserError as damage:
         return str(damage)
-    return str(error)
+    if not isinstance(error, BadImage):
+        return str(error)
+    named = str(error) if not error.file or str(error.file) in str(error) else f"{error.file}: {error}"
+    return f"{named}; run again, and the pictures are listed anew"
 
 
 def this_sealing() -> Sealing:
@@ -214,7 +217,7 @@ def this_sealing() -> Sealing:
 
 
 def _fail(message: str) -> NoReturn:
-    line = without_secrets(f"{_title}: error: {message}")
+    line = in_one_line(without_secrets(f"{_title}: error: {message}"))
     for stream in (sys.stderr, _terminal):
         with contextlib.suppress(OSError):  # who would read it may be gone, or the log's disk is full
             if stream:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from convscope.errors import UserError
+from convscope.errors import UserError, in_one_line
 from convscope.jobs.sealing import is_planned_from
 from convscope.storage.fingerprints import is_ignored
 from convscope.storage.seals import TOUCHED, UNSEALED, Fault, Seal, every_seal, faults, job_of, output_of, place_of
@@ -160,6 +160,7 @@ def told(study: Path, found: Verified, most: int = 200) -> list[str]:
         for fault in sorted(found.faults, key=lambda fault: (fault.kind, fault.file))
     ]
     lines += [f"foreign: {study / name}: no job of the study made it" for name in found.strangers]
+    lines = list(map(in_one_line, lines))
     return lines[:most] + ([f"... and {len(lines) - most} more"] if len(lines) > most else [])
 
 

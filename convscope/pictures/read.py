@@ -94,7 +94,7 @@ def read_pixels(
     except UnidentifiedImageError:
         raise BadImage("damaged: what follows its first bytes is no picture") from None
     except FileNotFoundError:
-        raise BadImage("no such file") from None
+        raise BadImage("no such file", path) from None
     except IsADirectoryError:
         raise BadImage("a folder, not a file") from None
     except PermissionError:
@@ -267,7 +267,7 @@ def load_images(
             listed = digests[index] if digests else ""
             batch[index] = fit_image(read_pixels(paths[index], channels, sha256=listed), size, resize)
         except BadImage as error:
-            raise BadImage(f"{paths[index]}: {error}") from None
+            raise BadImage(f"{paths[index]}: {error}", paths[index]) from None
 
     if digests and len(digests) != len(paths):
         raise ValueError(f"{len(digests)} digests for {len(paths)} pictures")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.attributions.names import METHODS as ATTRIBUTIONS
+from convscope.attributions.names import chosen_methods
 from convscope.cams.names import OWN_PASS
 from convscope.data.drawn.kinds import CLASSES as DRAWN
 from convscope.filters.presets import for_preset, preset_names, settings_from
@@ -37,6 +38,10 @@ _EPOCHS_WATCHED = 9
 _CONCEPTS, _CROPS, _LAYERS, _WEAKENED, _UPPER = 20, 16, 40, 16, 0.1
 # Real pictures that are looked at for each filter's patterns: of its best ones most are another one's, too.
 _BEST_SHARED = 4
+# Stages whose pictures the pages show.
+_SHOWN = (
+    "activations", "units", "concepts", "segmentation", "cams", "attributions", "judging", "strategies", "watching",
+)  # fmt: skip
 # Training an auto-encoder, whatever network its pictures are of: what all its passes cost.
 _AUTOENCODER = 2.0
 
@@ -223,6 +228,17 @@ def _watched(study: Study, names: Mapping[str, str]) -> Work:
     return study.through(names["model"], part["limit"] * _EPOCHS_WATCHED, 3, part["limit"])
 
 
+def _watched_pictures(study: Study, names: Mapping[str, str]) -> Work:
+    """A picture and epoch each."""
+    most = study.config["watching"][names["model"]]["limit"]
+    return Work(pictures=min(most, study.set(names)) * _EPOCHS_WATCHED)
+
+
+def _watched_patterns(study: Study, names: Mapping[str, str]) -> Work:
+    filters = study.filters(names["model"], study.config["watching"][names["model"]]["filters"])
+    return Work(pictures=filters * _EPOCHS_WATCHED)
+
+
 def _watched_filters(study: Study, names: Mapping[str, str]) -> Work:
     once = study.ascent(names["model"], {"preset": "textbook", **study.config["watching"][names["model"]]["filters"]})
     return Work(held=once.held, seen=_EPOCHS_WATCHED * once.seen)
@@ -271,6 +287,36 @@ def _pattern_paths(study: Study, names: Mapping[str, str]) -> Work:
     return study.through(names["model"], filters, 1, 16)
 
 
+def _of_judged(study: Study, names: Mapping[str, str]) -> Work:
+    return Work(pictures=min(study.config["judging"][names["model"]]["limit"], study.set(names)))
+
+
+def _of_region(study: Study, names: Mapping[str, str]) -> Work:
+    most = study.config["segmentation"][names["model"]]["gradcam"]["limit"]
+    return Work(pictures=min(most, study.set(names)))
+
+
+def _comparison(study: Study, names: Mapping[str, str]) -> Work:
+    """The answers of every training to a split, of which no more is known than that it is not all."""
+    part = study.config["comparisons"][names["comparison"]]
+    pictures = study.dataset(part["split"].partition("/")[0]) // 2
+    return Work(pictures=pictures * len(part["models"]) * part["seeds"])
+
+
+def _gallery(study: Study, names: Mapping[str, str]) -> Work:
+    """Every picture as often as a stage shows it, and a method; what was tested is listed."""
+    shown = 0
+    for stage in _SHOWN:
+        for part in study.config[stage].values():
+            # "all" of a stage that has no methods of its own is told by the stages whose maps it takes.
+            asked = chosen_methods(part["methods"]) if stage == "attributions" else part.get("methods")
+            count = len(asked) if isinstance(asked, list) else 1
+            sets = [study.set({"images": images}) for images in part["images"]]
+            shown += count * sum(min(part.get("limit", size), size) for size in sets)
+    tested = [part.partition("/")[0] for parts in study.config["evaluations"].values() for part in parts]
+    return Work(pictures=shown, listed=sum(study.dataset(name) // 2 for name in tested))
+
+
 def _segmented(stage: str) -> Callable[[Study, Mapping[str, str]], Work]:
     return lambda study, names: study.through(
         names["model"], study.set(names), 3, study.config[stage][names["model"]]["batch"]
@@ -311,4 +357,17 @@ _WORK: dict[str, Callable[[Study, Mapping[str, str]], Work]] = {
     "ascend_objective": _objective,
     "watch": _watched,
     "watch_filters": _watched_filters,
+    **dict.fromkeys(("watch_figures", "watch_board"), _watched_pictures),
+    "watch_filter_figures": _watched_patterns,
+    "classifier_report": lambda study, names: Work(pictures=study.dataset(names["dataset"]) // 2),
+    "channel_sheets": lambda study, names: Work(
+        pictures=min(study.config["activations"][names["model"]]["sheets"], study.set(names))
+    ),
+    "filter_grid": lambda study, names: Work(
+        pictures=study.filters(names["model"], study.config["filters"][names["model"]])
+    ),
+    **dict.fromkeys(("judging_report", "judging_against"), _of_judged),
+    "segmentation_cam_figure": _of_region,
+    "comparison": _comparison,
+    "gallery": _gallery,
 }

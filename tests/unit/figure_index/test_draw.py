@@ -146,3 +146,11 @@ def test_what_is_missing_is_told_in_one_line(tmp_path: Path) -> None:
         with pytest.raises(UserError, match="gone") as raised:
             draw(Source("a", ("gone.csv",), drawn, ("jet",)), tmp_path, tmp_path / "a")
         assert "\n" not in str(raised.value)
+
+
+def test_a_photo_that_was_taken_away_is_told_by_its_name(tmp_path: Path) -> None:
+    """The pages are made after all else: a user may have moved the pictures by then."""
+    rows = [{"id": "cat", "path": str(tmp_path / "cat.png"), "sha256": "0" * 16}]
+    write_table(tmp_path / "few.csv", rows, ["id", "path", "sha256"])
+    with pytest.raises(UserError, match=r"cat\.png: no such file; run the study"):
+        draw(Source("few", ("few.csv",), "photo"), tmp_path, tmp_path / "few")

@@ -7,6 +7,7 @@ import pytest
 
 from convscope.gallery import build_gallery
 from convscope.gallery.collect import collect
+from convscope.gallery.unfinished import Unfinished
 from convscope.gallery.watched import WIDTH, watching
 from tests import gallery_fixture as fixture
 
@@ -69,6 +70,18 @@ def test_what_is_of_another_model_is_not_shown(results: Path) -> None:
     (results / "watching" / "convnet" / fixture.SETS[0] / "frames.json").unlink()
     study = collect(results, config)
     assert study.models[0].watched == () and any(gap.kind == "While it learned" for gap in study.gaps)
+
+
+def test_a_log_that_could_not_be_made_is_not_an_older_runs(results: Path) -> None:
+    config = fixture.add_watching(results)
+    config["watching"]["convnet"]["tensorboard"] = True
+    log = results / "watching" / "convnet" / fixture.SETS[0] / "tensorboard" / "events.out.tfevents.watch"
+    log.parent.mkdir()
+    log.touch()
+    assert log in collect(results, config).models[0].watched[0].files
+    study = collect(results, config, Unfinished((), {str(log): "no TensorBoard"}))
+    assert log not in study.models[0].watched[0].files
+    assert ("Log for TensorBoard", "no TensorBoard") in [(gap.kind, gap.reason) for gap in study.gaps]
 
 
 def test_no_filters(results: Path) -> None:

@@ -113,6 +113,6 @@ def test_older_files_that_would_be_taken_for_present_ones(tmp_path: Path) -> Non
 
 def test_a_reason_is_one_short_line_that_moves_no_cursor(log: Path) -> None:
     log.write_text("cam: error: \x1b[31mred\x07 caf\u00e9\n")
-    assert why([str(log)], 0)[0] == "?[31mred? caf\u00e9"
+    assert why([str(log)], 0)[0] == "\\x1b[31mred\\x07 caf\u00e9"
     log.write_text(f"cam: error: {'shape ' * 2000}\n")
     assert len(why([str(log)], 0)[0]) < 510 and why([str(log)], 0)[0].startswith("shape shape")

@@ -43,11 +43,11 @@ def study(tmp_path: Path) -> Path:
     return folder
 
 
-def shout(study: Path, root: Path) -> "subprocess.CompletedProcess[str]":
+def shout(study: Path, root: Path, source: str = "quiet.txt") -> "subprocess.CompletedProcess[str]":
     said = study / "said"
     arguments = [
         "--source",
-        said / "quiet.txt",
+        said / source,
         "--folder",
         said,
         "--out",
@@ -94,6 +94,23 @@ def test_a_job_takes_nothing_that_is_damaged_and_the_next_run_knows(study: Path,
     assert damaged_before(study) == []  # told once
 
 
+def test_the_pictures_of_ones_own_concepts_are_looked_at_too(study: Path, root: Path) -> None:
+    (study / "said" / "quiet.txt").write_text("wordS")
+    needed = ("model", "spec", "layers", "images", "settings", "out", "vectors", "found")
+    done = subprocess.run(
+        [
+            *(sys.executable, root / "scripts" / "concept_vectors.py", "--own", study / "said" / "quiet.txt", "--named", "mine"),
+            *(word for name in needed for word in (f"--{name}", study / name)),
+            *("--log", study / "logs" / "concept_vectors" / "one.log"),
+        ],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert "quiet.txt is damaged (its content has changed; made by whisper one): the next run" in done.stderr
+
+
 def test_a_damaged_seal_stops_a_job_too(study: Path, root: Path) -> None:
     place = seal_file(study, "said/quiet.txt")
     place.write_text(place.read_text().replace("5,", "6,"))
@@ -102,6 +119,23 @@ def test_a_damaged_seal_stops_a_job_too(study: Path, root: Path) -> None:
     found = verify(study)
     assert [(fault.file, fault.what) for fault in found.faults] == [("said/quiet.txt", "its seal is damaged")]
     assert damaged_before(study) == ["said/quiet.txt"]
+
+
+NAMES = ["a\nresults: none damaged", "\x1b[2J", "\u202egnp.exe", "caf\udce9", "猫"]
+
+
+def test_names_that_strangers_chose_are_told_in_one_line_each(study: Path, root: Path) -> None:
+    for name in NAMES:
+        (study / "said" / name).write_text("whole")
+        seal(study, study / "said" / name, "logs/whisper/one.log")
+        (study / "said" / name).write_text("wholE")
+        (study / name).write_text("mine")
+        said = shout(study, root, name).stderr
+        assert said.count("\n") == 1 and said.startswith("shout: error: ") and "the next run makes it again" in said
+        assert said[:-1].isprintable()
+    lines = told(study, verify(study))
+    assert len(lines) == 2 * len(NAMES) and all(line.isprintable() for line in lines)
+    assert any(r"said/a\nresults: none damaged: its content" in line for line in lines) and "猫" in " ".join(lines)
 
 
 def test_what_is_seen_at_a_glance(study: Path) -> None:
@@ -163,6 +197,24 @@ def test_a_picture_of_the_study_that_is_not_as_it_was_listed_is_made_again(study
     (pictures / "a.png").write_bytes(b"Picture")
     said = shout(study, root).stderr.strip()
     assert "a.png is damaged (its content has changed; made by draw pets): the next run" in said and "\n" not in said
+    assert damaged_before(study) == ["said/drawn"]
+
+
+def test_a_picture_that_is_gone_is_told_by_its_name_and_made_again_where_it_is_the_studys(
+    study: Path, root: Path
+) -> None:
+    pictures, mine = study / "said" / "drawn", study.parent.parent / "mine.png"
+    pictures.mkdir()
+    (pictures / "a.png").write_bytes(b"picture")
+    seal(study, pictures, "logs/draw/pets.log")
+    (pictures / "a.png").unlink()
+    script = study.parent.parent / "shout.py"
+    for path in (mine, pictures / "a.png"):
+        reads = f"    from convscope.pictures.read import read_image\n    read_image({str(path)!r}, sha256='0' * 16)\n"
+        script.write_text(SCRIPT.replace("    args.out.write", f"{reads}    args.out.write", 1))
+        said = shout(study, root).stderr.strip()
+        assert str(path) in said and "\n" not in said and "unexpected" not in said
+    assert "a.png is damaged (missing; made by draw pets): the next run makes it again" in said
     assert damaged_before(study) == ["said/drawn"]
 
 

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from convscope.config import complete
-from convscope.planning.needs import NEEDS
+from convscope.planning.needs import NEEDS, Need, seconds
 from convscope.planning.work import UNKNOWN_PICTURES, Study
 from scripts.needs_page import ROOT
 
@@ -85,3 +85,48 @@ def test_every_rule_of_every_ready_study_is_known(path: Path) -> None:
     for model, part in asked.config["models"].items():
         rule = {"train": "train_model", "transfer": "transfer_model"}.get(part["source"], "import_model")
         assert rule in NEEDS and asked.work(rule, {"model": model}).seen >= 0
+
+
+NAMES = {
+    "model": "net", "images": "few", "dataset": "pets", "split": "test", "shard": "0000", "layer": "stem_conv",
+    "preset": "textbook", "family": "shared", "method": "integrated_gradients", "region": "predicted", "objective": "cat",
+    "comparison": "all", "number": "1",
+}  # fmt: skip
+
+
+def every_stage(times: int) -> Study:
+    """A study of every stage, so many times as large in all that a config can say."""
+    own, sets = {"layers": ["stem_conv"]}, {"images": ["few"]}
+    filters = {"filters": 2 * times, "objectives": {"cat": {"class": "cat", "patterns": times}}}
+    return study(
+        datasets={"pets": {"source": "drawn_pets", "images_per_class": dict.fromkeys(("train", "validation", "test"), 9 * times)}},
+        models={
+            "net": {"source": "train", "architecture": "encoder_decoder", "dataset": "pets", "epochs": times},
+            "new": {"source": "transfer", "base": "net", "dataset": "pets"},
+        },
+        image_sets={"few": {"dataset": "pets", "split": "test"}},
+        activations={"net": {**own, **sets, "sheets": times}},
+        filters={"net": {**own, **filters}},
+        units={"net": sets},
+        concepts={"net": {**sets, "found": times}},
+        segmentation={"net": {**sets, "gradcam": {"limit": times}}},
+        cams={"net": sets},
+        attributions={"net": {**sets, "methods": ["integrated_gradients"]}},
+        judging={"net": {**sets, "limit": times}},
+        strategies={"net": sets},
+        comparisons={"all": {"models": ["net", "new"], "split": "pets/test"}},
+        watching={"net": {**sets, "limit": times, "filters": {"filters": times}}},
+    )  # fmt: skip
+
+
+def _grows(need: Need) -> bool:
+    return bool(need.mb_held or need.mb_thousand or need.s_thousand or need.gpu)
+
+
+@pytest.mark.parametrize("rule", [rule for rule, need in NEEDS.items() if _grows(need)])
+def test_what_takes_more_for_more_work_is_told_how_much_there_is(rule: str) -> None:
+    """A line of the table that says "so much a thousand pictures" asks for nothing by it where nobody counts them."""
+    need = NEEDS[rule]
+    works = [every_stage(times).work(rule, NAMES) for times in (1, 5)]
+    small, large = (seconds(rule, work) + need.mb_held * work.held + need.mb_thousand * work.pictures for work in works)
+    assert need.s < small < large
