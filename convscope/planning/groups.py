@@ -173,8 +173,9 @@ def _watching(study: Study, rule: str, names: Mapping[str, str], position: Calla
 def _segmentation(study: Study, rule: str, names: Mapping[str, str], position: Callable[[], int]) -> str | None:
     model = names["model"]
     part = study.config["segmentation"][model]
-    once = sum(_takes(study, "segment", model=model, images=images) for images in part["images"])
-    return f"segmentation.{model}" if once <= ALONE else None
+    makers = ["segment", *["segmentation_cam"] * len(part.get("gradcam", {}).get("regions", []))]
+    jobs = [_takes(study, maker, model=model, images=images) for images in part["images"] for maker in makers]
+    return f"segmentation.{model}" if max(jobs) <= ALONE and sum(jobs) <= TOGETHER else None
 
 
 def _concepts(study: Study, rule: str, names: Mapping[str, str], position: Callable[[], int]) -> str | None:
@@ -190,7 +191,10 @@ def _units(study: Study, rule: str, names: Mapping[str, str], position: Callable
 
 
 def _vectors(study: Study, rule: str, names: Mapping[str, str], position: Callable[[], int]) -> str | None:
-    return f"vectors.{names['model']}.{names['images']}" if _small(study, "concept_vectors", names) else None
+    patterns = study.config["concepts"][names["model"]]["patterns"] != "none"
+    makers = ["concept_vectors", *(["concept_patterns"] if patterns else [])]
+    small = all(_small(study, maker, names) for maker in makers)
+    return f"vectors.{names['model']}.{names['images']}" if small else None
 
 
 def _pattern_paths(study: Study, rule: str, names: Mapping[str, str], position: Callable[[], int]) -> str | None:

@@ -104,3 +104,17 @@ def test_what_waits_for_an_evaluation_goes_with_it_or_apart_from_what_does_not()
     slow = study(models={"net": model}, datasets={"pets": pets}, watching={})
     assert of(slow, "evaluate", dataset="pets", split="test") is None
     assert of(slow, "layers") != of(slow, "classifier_report", dataset="pets", split="test")
+
+
+def test_where_one_job_of_a_stage_is_long_they_are_not_one_submission() -> None:
+    tiny = study()
+    stages = ("evaluations", "activations", "cams", "attributions", "judging", "watching", "filters")
+
+    def concepts(found: int) -> set[str | None]:
+        part = {"images": ["few"], "found": found, "patterns": "textbook", "base_points": 8, "limit": 1}
+        few = {"few": tiny.config["image_sets"]["few"]}
+        asked = study(concepts={"net": part}, image_sets=few, **{stage: {} for stage in stages})
+        return {of(asked, rule, images="few") for rule in ("concept_vectors", "concept_patterns", "concept_sheets")}
+
+    assert len(concepts(6)) == 1 and None not in concepts(6)
+    assert concepts(64) == {None}
