@@ -251,7 +251,7 @@ def _end_with_the_run(why: str) -> None:
 
 def say(message: str) -> None:
     """Write one line to the job's log."""
-    print(f"{time.strftime('%H:%M:%S')} {without_secrets(message)}", flush=True)
+    print(f"{time.strftime('%H:%M:%S')} {in_one_line(without_secrets(message))}", flush=True)
 
 
 class Progress:

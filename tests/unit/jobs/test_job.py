@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from convscope.jobs.job import Progress, set_threads
+from convscope.jobs.job import Progress, say, set_threads
 
 SCRIPT = """
 import os
@@ -147,3 +147,9 @@ def test_threads_are_given_to_operations_or_to_work_side_by_side(monkeypatch: py
     assert [os.environ[name] for name in names] == ["3", "3", "1"]
     set_threads(3, side_by_side=True)
     assert [os.environ[name] for name in names] == ["1", "1", "3"]
+
+
+def test_a_line_of_the_log_is_one_whatever_a_name_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    say("left out: a\n12:00:00 all is well\x1b[2J.png")
+    said = capsys.readouterr().out
+    assert said.count("\n") == 1 and said.endswith("left out: a\\n12:00:00 all is well\\x1b[2J.png\n")
