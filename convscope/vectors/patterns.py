@@ -8,11 +8,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from convscope.filters import store
 from convscope.filters.many import Wanted, ascend_many
 from convscope.filters.presets import AscentSettings
 from convscope.filters.run import FilterPatterns
 from convscope.models.spec import ModelSpec
-from convscope.storage import store
 
 # Of the largest singular value: what is below is noise of two parts that are nearly one, and they share a pattern.
 _LEAST = 0.05
@@ -64,14 +64,10 @@ def patterns_of(
 
 
 def write_patterns(group: h5py.Group, found: FilterPatterns, settings: AscentSettings) -> None:
-    """Write them: `patterns` (concept, height, width, colour), black -1 and white 1; `objective` (concept, step); `dead` (concept).
+    """Write them (see `filters.store`), along the axis `concept`.
 
     The settings that they were made with are the group's attribute `settings`: another size than was asked for, where the network
     takes no other.
     """
     group.attrs["settings"] = json.dumps(settings.as_dict(), sort_keys=True)
-    patterns = np.clip(found.patterns, -6e4, 6e4).astype(np.float16)
-    options = {"chunks": (1, *patterns.shape[1:])}
-    store.write_array(group, "patterns", patterns, ("concept", "height", "width", "colour"), **options)
-    store.write_array(group, "objective", found.objective, ("concept", "step"))
-    store.write_array(group, "dead", found.dead, ("concept",))
+    store.write_patterns(group, found, settings, "concept")
