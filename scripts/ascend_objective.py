@@ -31,7 +31,7 @@ def main(args: argparse.Namespace) -> None:
                 f"({error})"
             ) from None
     wanted = wanted_of(network, spec, args.name, part, direction)
-    found, settings = ascend_many(network, spec, args.name, wanted, settings_from(given), args.seed)
+    found, settings = ascend_many(network, spec, args.name, wanted, settings_from(given), args.seed, report=say)
     for label, rise in zip(wanted.labels, found.objective, strict=True):
         say(f"{args.name}, {label}: from {rise[0]:.3g} to {rise[-1]:.3g}")
     attributes = {

@@ -41,7 +41,7 @@ def main(args: argparse.Namespace) -> None:
             if not len(directions):
                 continue
             try:
-                found, used = patterns_of(flat, spec, cuts[number], directions, settings, args.seed, progress.step)
+                found, used = patterns_of(flat, spec, cuts[number], directions, settings, args.seed, progress.step, say)
             except UserError as error:
                 say(f"{layers[number]}: no patterns, for {str(error).partition('; set ')[0]}")
                 progress.step(len(directions), instant=True)

@@ -223,9 +223,9 @@ def _alike(maps: Any) -> Any:
 
 def ascend_many(
     network: keras.Model, spec: ModelSpec, name: str, wanted: Wanted, settings: AscentSettings, seed: int,
-    step: Callable[[int], None] = lambda count: None,
+    step: Callable[[int], None] = lambda count: None, report: Callable[[str], None] = lambda line: None,
 ) -> tuple[FilterPatterns, AscentSettings]:  # fmt: skip
-    """Find the patterns of one objective; those that are kept apart all in one batch.
+    """Find the patterns of one objective; those that are kept apart all in one batch, of others as many as the memory holds.
 
     Args:
         network: flat functional model whose input is model space.
@@ -235,6 +235,7 @@ def ascend_many(
         settings: see `AscentSettings`. Where the network takes pictures of its own size alone, that size is taken.
         seed: the run's seed.
         step: called with how many patterns were found.
+        report: takes lines for the log.
 
     Returns:
         The patterns, whose `channels` are their numbers, and the settings that they were made with.
@@ -252,11 +253,18 @@ def ascend_many(
         )  # fmt: skip
     ascent = Ascent(spec, name, settings, seed, objective, None)
     channels = list(range(objective.filters))
-    batch = len(channels) if wanted.diversity else min(len(channels), _AT_ONCE)
+    apart = bool(wanted.diversity) and objective.filters > 1
+    batch = len(channels) if apart else min(len(channels), _AT_ONCE)
+    start_of = channels[0] if wanted.same_start else None
     parts = []
     for start in range(0, len(channels), batch):
         some = channels[start : start + batch]
-        found = ascent.run(some, batch, channels[0] if wanted.same_start else None)
+        # Of those that are kept apart, half would be kept from half of the others.
+        found = (
+            ascent.run(some, batch, start_of)
+            if apart
+            else ascent.run_where_it_fits(some, batch, report, start_of, "patterns", "")
+        )
         parts.append(FilterPatterns(np.asarray(some, np.int64), *(values[: len(some)] for values in found)))
         step(len(some))
     return joined(parts), settings

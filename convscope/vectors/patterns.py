@@ -41,6 +41,7 @@ def patterns_of(
     settings: AscentSettings,
     seed: int,
     step: Callable[[int], None] = lambda count: None,
+    report: Callable[[str], None] = lambda line: None,
 ) -> tuple[FilterPatterns, AscentSettings]:
     """Find the patterns of the concepts of a class at a layer: the mean over places of the concept's amount is what rises.
 
@@ -52,6 +53,7 @@ def patterns_of(
         settings: of the ascent.
         seed: the run's seed.
         step: called with how many were found.
+        report: takes lines for the log.
 
     Returns:
         The patterns, and the settings that they were made with: see `ascend_many`.
@@ -60,7 +62,7 @@ def patterns_of(
         UserError: the network takes no picture of that size.
     """
     wanted = Wanted(cut, towards(parts), [str(number + 1) for number in range(len(parts))])
-    return ascend_many(network, spec, f"concepts at {cut}", wanted, settings, seed, step)
+    return ascend_many(network, spec, f"concepts at {cut}", wanted, settings, seed, step, report)
 
 
 def write_patterns(group: h5py.Group, found: FilterPatterns, settings: AscentSettings) -> None:
