@@ -16,7 +16,7 @@ from convscope.vectors.craft import Importance, importance
 from convscope.vectors.examples import Concept, RandomSets, pixels_of
 from convscope.vectors.factors import BelowZeroError, amounts, bank_of
 from convscope.vectors.network import CutNetwork
-from convscope.vectors.sobol import designs
+from convscope.vectors.sobol import designs, standard_error
 from convscope.vectors.store import Found
 from convscope.vectors.tcav import Examples, Runs, Tested, against_random, judged, random_concepts
 from convscope.vectors.windows import Windows, grid_windows
@@ -194,10 +194,12 @@ class Asked:
             np.stack([getattr(one, key) for one, _ in known]) if known else np.zeros((0, width))
             for key, width in (("total", len(bank.parts)), ("removed", len(bank.parts)), ("kept", 2))
         )
+        uncertain = standard_error(np.stack([one.values for one, _ in known], axis=2)) if known else total.sum(axis=0)
         order = np.argsort(-total.sum(axis=0), kind="stable")
         found = Found(
             parts=bank.parts[order],
             importance=total[:, order],
+            importance_error=uncertain[order],
             removed=removed[:, order],
             kept=kept,
             asked=asked[: len(known)],

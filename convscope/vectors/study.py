@@ -154,6 +154,7 @@ def _rows(
                 class_=name,
                 number=number + 1,
                 importance=float(found.importance[:, number].mean()) if len(found.importance) else 0.0,
+                importance_error=float(found.importance_error[number]),
                 removed=float(found.removed[:, number].mean()) if len(found.removed) else 0.0,
                 words=words or "nothing that has a name here",
                 kind=kind,

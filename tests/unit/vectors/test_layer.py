@@ -107,6 +107,7 @@ def test_what_is_found_is_red_and_is_scored_against_masks(tmp_path) -> None:
         rows = found_of_layer(file.create_group("a"), "planted", asked, masks, [(1, np.arange(COUNT))], settings, 1)
     assert [row.number for row in rows] == [1, 2, 3] and rows[0].importance > 0.9 and rows[0].same == 1
     assert rows[0].concept == "red square" and rows[0].words.startswith("looks like red square (IoU 1.00, chance 0.")
+    assert 0 < rows[0].importance_error < 0.3 and rows[0].importance_error > rows[-1].importance_error
     assert rows[0].iou > 2 * rows[0].chance and rows[0].removed > 0
     found, _ = asked.found(np.arange(COUNT), 1, 3, 0.4, 64, 1)
     like, _ = like_masks(found, asked.network, masks, 1)
