@@ -6,6 +6,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from convscope.filters.many import tokens_beside
 from convscope.filters.presets import settings_from
 from convscope.models.graphs import flatten
 from convscope.models.spec import ModelSpec
@@ -115,3 +116,41 @@ def test_of_tokens_the_mean_is_what_rises() -> None:
     assert not found.dead.any() and (found.objective[:, -1] > found.objective[:, 0]).all()
     mean = found.patterns.mean(axis=(1, 2))
     assert mean[0].argmax() == 0 and mean[1].argmax() == 1
+
+
+class WithClassToken(keras.layers.Layer):
+    """A token in front that begins as nothing: what it has of the picture it reads later."""
+
+    def call(self, tokens):  # type: ignore[no-untyped-def]
+        return keras.ops.pad(tokens, [[0, 0], [1, 0], [0, 0]])
+
+    def compute_output_shape(self, shape):  # type: ignore[no-untyped-def]
+        return shape[0], shape[1] + 1, shape[2]
+
+
+class Reading(keras.layers.Layer):
+    """A class token that takes a hundred times the mean of the others with its channels turned round, as attention may."""
+
+    def call(self, tokens):  # type: ignore[no-untyped-def]
+        mean = keras.ops.mean(tokens[:, 1:], axis=1, keepdims=True)
+        return keras.ops.concatenate([100 * keras.ops.flip(mean, axis=-1), tokens[:, 1:]], axis=1)
+
+    def compute_output_shape(self, shape):  # type: ignore[no-untyped-def]
+        return shape
+
+
+def test_the_token_of_the_class_is_no_place() -> None:
+    """What is found is of the picture's places; a class token would have the pattern show something else."""
+    image = keras.Input((24, 24, 3))
+    weights = np.repeat(np.eye(3, dtype=np.float32)[None, None] / 16, 4, axis=0).repeat(4, axis=1)
+    patches = keras.layers.Conv2D(3, 4, 4, use_bias=False, name="patches")
+    every = WithClassToken(name="with_class")(keras.layers.Reshape((36, 3))(patches(image)))
+    tokens = keras.layers.ReLU(name="tokens")(Reading(name="reading")(every))
+    patches.set_weights([weights])
+    answer = keras.layers.Dense(2, name="logits")(keras.layers.GlobalAveragePooling1D()(tokens))
+    network, spec = keras.Model(image, answer), planted()[1]
+    assert tokens_beside(network, spec, "tokens") == (1, 0) and tokens_beside(network, spec, "patches") == (0, 0)
+    found, _ = patterns_of(network, spec, "tokens", np.eye(3, dtype=np.float32)[:1], SETTINGS, 1)
+    assert found.patterns.mean(axis=(1, 2))[0].argmax() == 0
+    # The mean over places of the first channel, of red.
+    np.testing.assert_allclose(found.objective[0, -1], np.maximum(found.patterns[0, ..., 0].mean(), 0), rtol=0.05)
