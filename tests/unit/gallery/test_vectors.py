@@ -100,7 +100,7 @@ def test_the_page_and_the_table_beside_it(results: Path) -> None:
 def test_a_found_concept_without_a_pattern_beside_one_that_has_one(results: Path) -> None:
     config = add_concepts(results)
     sheets = results / "concepts" / "convnet" / fixture.SETS[0] / "sheets"
-    said = "No pattern: no step made the layer answer with it."
+    said = "No pattern: none was found that the layer answers with as much of it as to these pictures."
 
     def page() -> str:
         build_gallery(results, config, results / "gallery" / "index.html")

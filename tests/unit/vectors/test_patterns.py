@@ -13,7 +13,7 @@ from convscope.models.spec import ModelSpec
 from convscope.storage import store
 from convscope.vectors.factors import amounts
 from convscope.vectors.figures import CELL, patterns_drawn
-from convscope.vectors.patterns import patterns_of, towards, write_patterns
+from convscope.vectors.patterns import amounts_in, patterns_of, towards, write_patterns
 
 SETTINGS = dataclasses.replace(settings_from({"preset": "textbook"}), size=24, steps=20, crop=0, border=0)
 
@@ -81,7 +81,7 @@ def test_a_layer_that_takes_one_size_is_shown_that_and_drawn_whole(tmp_path: Pat
     found, used = patterns_of(flatten(fixed), spec, "colours", np.eye(3, dtype=np.float32)[:1], textbook, 1)
     assert found.patterns.shape == (1, 24, 24, 3) and (used.size, used.crop) == (24, 3)
     with store.create(tmp_path / "patterns.h5", settings=textbook.as_dict()) as file:
-        write_patterns(file.create_group("a"), found, used)
+        write_patterns(file.create_group("a"), found, used, np.ones(1), np.zeros(1))
     with store.open_file(tmp_path / "patterns.h5") as file:
         (drawn,) = patterns_drawn(file, "a", spec.reads)
     assert drawn is not None and drawn.shape == (CELL, CELL, 3)
@@ -96,11 +96,28 @@ def test_a_pattern_that_nothing_moved_is_not_drawn(tmp_path: Path) -> None:
     found, used = patterns_of(network, spec, "colours", parts, SETTINGS, 1)
     assert found.dead.tolist() == [False, True]
     with store.create(tmp_path / "patterns.h5") as file:
-        write_patterns(file.create_group("a"), found, used)
+        failed = write_patterns(file.create_group("a"), found, used, np.array([0.3, 0]), np.zeros(2))
+        assert failed.tolist() == [False, True]
     with store.open_file(tmp_path / "patterns.h5") as file:
         first, second = patterns_drawn(file, "a", spec.reads)
         assert patterns_drawn(file, "another", spec.reads) == patterns_drawn(None, "a", spec.reads) == []
     assert first is not None and second is None
+
+
+def test_what_a_pattern_has_is_counted_as_in_pictures(tmp_path: Path) -> None:
+    """The amount that is ascended also rises where others fall below 0: a pattern may have less of its concept than pictures have."""
+    network, spec = planted()
+    parts = np.random.default_rng(1).random((3, 3)).astype(np.float32)
+    found, used = patterns_of(network, spec, "colours", parts, SETTINGS, 1)
+    had = amounts_in(network, spec, "colours", parts, found.patterns)
+    maps = np.maximum(found.patterns, 0)  # the layer's answers are the colours above grey
+    np.testing.assert_allclose(had, amounts(maps, parts).mean(axis=(1, 2)), rtol=1e-3, atol=1e-4)
+    assert (had >= 0).all()
+    own = np.diag(had)
+    with store.create(tmp_path / "patterns.h5") as file:
+        assert write_patterns(file.create_group("a"), found, used, own, own * [1, 1.1, 0.9]).tolist() == [0, 1, 0]
+    with store.open_file(tmp_path / "patterns.h5") as file:
+        assert [each is None for each in patterns_drawn(file, "a", spec.reads)] == [False, True, False]
 
 
 def test_of_tokens_the_mean_is_what_rises() -> None:
