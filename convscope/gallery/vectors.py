@@ -67,8 +67,8 @@ class ClassConcepts:
 
     @property
     def same(self) -> float | None:
-        """Share of pictures that are taken for the class by what its found concepts make up alone."""
-        return self.found[0].row.same if self.found else None
+        """Share of pictures that are taken for the class by what its found concepts make up alone; None of numbers."""
+        return None if not self.found or math.isnan(self.found[0].row.same) else self.found[0].row.same
 
 
 @dataclass(frozen=True)

@@ -65,14 +65,17 @@ class Asked:
     ) -> None:
         self.network, self._spec, self._shown, self._pooled, self._step = network, spec, shown, pooled, step
 
-    def gradients(self) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+    def gradients(
+        self, target: int | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
         """Of every picture of the set the class that it is taken for, (N,), all logits (N, classes), and the gradient of that class's
-        by the layer's numbers, (N, d)."""
+        by the layer's numbers, (N, d); of the class `target` where one is given, an output of numbers."""
         logits, gradients = [], []
         for images in self._batches(self._shown.pixels[: len(self._shown.boxes)]):
             _, scores = self.network(images)
             logits.append(scores)
-            parts = self.network.gradients(self._spec.predicted(scores))
+            wanted = self._spec.predicted(scores) if target is None else np.full(len(scores), target)
+            parts = self.network.gradients(wanted)
             # To move the mean over places by a vector is to move every place by it.
             gradients.append(parts.sum(axis=(1, 2)) if self._pooled else parts.reshape(len(parts), -1))
         scores = np.concatenate(logits)

@@ -46,7 +46,7 @@ class FoundRow:
     standard error for the few points that each is asked at; `removed` by how much the logit falls without it. `words` is
     what it looks like: of all mask concepts the one its map is most like, beyond chance; `kind`, `concept`, `iou`, `low`, `high`,
     `chance` are its, as of units. `crops` were taken apart, with the relative `error`; `same` is the share of pictures that are
-    taken for the same class with the found concepts alone.
+    taken for the same class with the found concepts alone; NaN of numbers, which are no classes.
     """
 
     layer: str
