@@ -127,6 +127,33 @@ def test_amounts_are_the_least_squares_that_are_not_negative() -> None:
     np.testing.assert_allclose(amounts(maps, parts).reshape(-1, 4), expected, atol=2e-3)
 
 
+@pytest.mark.parametrize("apart", [1.0, 0.2, 0.05])
+def test_amounts_of_parts_that_are_nearly_alike(apart: float) -> None:
+    """Descent alone leaves most with whichever part comes first."""
+    from scipy.optimize import nnls
+
+    rng = np.random.default_rng(0)
+    parts = (rng.random((1, 32)) + apart * rng.random((10, 32))).astype(np.float32)
+    parts /= np.linalg.norm(parts, axis=1, keepdims=True)
+    maps = (rng.exponential(size=(200, 10)) @ parts + 0.2 * rng.random((200, 32))).astype(np.float32)
+    expected = np.array([nnls(parts.T.astype(float), place)[0] for place in maps.astype(float)])
+    found = amounts(maps, parts)
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.9999
+    np.testing.assert_allclose(found, expected, atol=0.02)
+
+
+def test_amounts_of_the_same_part_twice_and_of_more_parts_than_channels() -> None:
+    rng = np.random.default_rng(3)
+    for parts in (np.repeat(rng.random((2, 9)), 2, axis=0), rng.random((12, 4)), rng.random((1, 5))):
+        parts = (parts / np.linalg.norm(parts, axis=1, keepdims=True)).astype(np.float32)
+        maps = (rng.random((40, len(parts))) @ parts).astype(np.float32)
+        found = amounts(maps, parts)
+        assert (found >= 0).all()
+        np.testing.assert_allclose(found @ parts, maps, rtol=1e-3)
+    assert amounts(np.ones((2, 3, 5), np.float32), np.zeros((0, 5), np.float32)).shape == (2, 3, 0)
+    assert (amounts(np.zeros((2, 5), np.float32), parts) == 0).all()
+
+
 def test_importance_of_a_linear_upper_part() -> None:
     parts = np.eye(3, 5, dtype=np.float32)
     own = np.zeros((2, 2, 3), np.float32)
