@@ -8,12 +8,11 @@ from convscope.jobs.job import Progress, output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
-    import numpy as np
-
     from convscope.backends.running import NAME
     from convscope.filters.kept import KeptBatches
     from convscope.filters.presets import settings_from
     from convscope.filters.run import FilterPatterns, ascend, joined, own_precision
+    from convscope.filters.store import write_patterns
     from convscope.filters.strength import WEAK, filter_strength
     from convscope.models.layer_table import read_layers, wanted_filters
     from convscope.models.load import load_model
@@ -83,13 +82,7 @@ def main(args: argparse.Namespace) -> None:
     }
     with store.create(args.out, **attributes) as file:
         store.write_array(file, "filter", found.channels, ("filter",))
-        patterns = np.clip(found.patterns, -6e4, 6e4).astype(np.float16)
-        options = {"chunks": (1, *patterns.shape[1:])}
-        store.write_array(file, "patterns", patterns, ("filter", "height", "width", "colour"), **options)
-        bounded = settings.parameterisation != "pixels"
-        file["patterns"].attrs["range"] = "black is -1, white is 1" + ("" if bounded else "; values beyond are common")
-        store.write_array(file, "objective", found.objective, ("filter", "step"))
-        store.write_array(file, "dead", found.dead, ("filter",))
+        write_patterns(file, found, settings, "filter")
         store.write_array(file, "opened_steps", found.opened, ("filter",))
         store.write_array(file, "strength", strength[found.channels], ("filter",))
     kept.forget()

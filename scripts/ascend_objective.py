@@ -9,12 +9,11 @@ from convscope.jobs.job import output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
-    import numpy as np
-
     from convscope.errors import UserError
     from convscope.filters.figures import labelled_patterns
     from convscope.filters.many import ascend_many, wanted_of
     from convscope.filters.presets import settings_from
+    from convscope.filters.store import write_patterns
     from convscope.models.load import load_model
     from convscope.pictures.render import pattern_picture
     from convscope.storage import store
@@ -32,7 +31,7 @@ def main(args: argparse.Namespace) -> None:
                 f"({error})"
             ) from None
     wanted = wanted_of(network, spec, args.name, part, direction)
-    found, settings = ascend_many(network, spec, args.name, wanted, settings_from(given), args.seed)
+    found, settings = ascend_many(network, spec, args.name, wanted, settings_from(given), args.seed, report=say)
     for label, rise in zip(wanted.labels, found.objective, strict=True):
         say(f"{args.name}, {label}: from {rise[0]:.3g} to {rise[-1]:.3g}")
     attributes = {
@@ -50,13 +49,8 @@ def main(args: argparse.Namespace) -> None:
     with store.create(args.out, **attributes) as file:
         store.write_array(file, "label", wanted.labels, ("pattern",), dtype=store.TEXT)
         store.write_array(file, "weights", wanted.weights, ("pattern", "channel"))
-        patterns = np.clip(found.patterns, -6e4, 6e4).astype(np.float16)
-        options = {"chunks": (1, *patterns.shape[1:])}
-        store.write_array(file, "patterns", patterns, ("pattern", "height", "width", "colour"), **options)
-        file["patterns"].attrs["range"] = "black is -1, white is 1" + ("" if bounded else "; values beyond are common")
-        store.write_array(file, "objective", found.objective, ("pattern", "step"))
-        store.write_array(file, "dead", found.dead, ("pattern",))
-    pictures = [pattern_picture(each, settings.crop, bounded, spec.reads) for each in patterns.astype(np.float32)]
+        patterns = write_patterns(file, found, settings, "pattern")
+    pictures = [pattern_picture(each, settings.crop, bounded, spec.reads) for each in patterns.astype("float32")]
     title = f"{spec.name}: {args.name}" + (f", {wanted.layer}" if wanted.layer else "")
     labelled_patterns(args.figure, title, pictures, wanted.labels)
 

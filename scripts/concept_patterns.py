@@ -7,12 +7,14 @@ from convscope.jobs.job import Progress, output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
+    import numpy as np
+
     from convscope.errors import UserError
     from convscope.filters.presets import settings_from
     from convscope.models.graphs import flatten, is_flat
     from convscope.models.load import load_model
     from convscope.storage import store
-    from convscope.vectors.patterns import patterns_of, write_patterns
+    from convscope.vectors.patterns import amounts_in, patterns_of, write_patterns
 
     with store.open_file(args.concepts) as file:
         layers = store.read_text(file["layer"])
@@ -22,6 +24,11 @@ def main(args: argparse.Namespace) -> None:
             (number, index): group[f"found/{index}/parts"][()]
             for number, group in enumerate(groups)
             for index in group.get("found", {})
+        }
+        usual = {
+            (number, index): groups[number][f"found/{index}/maps"][()].astype(np.float32).mean(axis=(0, 1, 2))
+            * groups[number][f"found/{index}/maps"].attrs["scale"]
+            for number, index in parts
         }
     network, spec = load_model(args.model, args.spec)
     flat = network if is_flat(network) else flatten(network)
@@ -41,16 +48,19 @@ def main(args: argparse.Namespace) -> None:
             if not len(directions):
                 continue
             try:
-                found, used = patterns_of(flat, spec, cuts[number], directions, settings, args.seed, progress.step)
+                found, used = patterns_of(flat, spec, cuts[number], directions, settings, args.seed, progress.step, say)
             except UserError as error:
                 say(f"{layers[number]}: no patterns, for {str(error).partition('; set ')[0]}")
                 progress.step(len(directions), instant=True)
                 continue
-            if found.dead.any():
+            own = np.diag(amounts_in(flat, spec, cuts[number], directions, found.patterns))
+            group = file.create_group(f"layers/{number:04d}/found/{index}")
+            failed = write_patterns(group, found, used, own, usual[number, index])
+            if failed.any():
                 say(
-                    f"{layers[number]}, {spec.classes[int(index)]}: nothing moves concepts {(found.channels[found.dead] + 1).tolist()}"
+                    f"{layers[number]}, {spec.classes[int(index)]}: patterns of concepts {(found.channels[failed] + 1).tolist()} have "
+                    "less of them than the class's pictures, and are not shown"
                 )
-            write_patterns(file.create_group(f"layers/{number:04d}/found/{index}"), found, used)
 
 
 if __name__ == "__main__":

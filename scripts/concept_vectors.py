@@ -23,7 +23,7 @@ def main(args: argparse.Namespace) -> None:
     from convscope.storage.prefetch import ahead
     from convscope.storage.tables import read_rows, write_table
     from convscope.vectors.examples import as_many, masked_concepts, own_concept, random_crops, random_pictures
-    from convscope.vectors.names import LAST
+    from convscope.vectors.names import LAST, LEAST_PICTURES
     from convscope.vectors.report import adjusted
     from convscope.vectors.rows import FoundRow, VectorRow
     from convscope.vectors.selection import chosen_classes, content_of, spread_rows, without_copies
@@ -115,7 +115,12 @@ def main(args: argparse.Namespace) -> None:
     }
     examples = sum(each.windows.size // 5 for each in randoms.values()) + sum(len(each.windows) for each in concepts)
     crops = len(grid_windows(boxes, settings["crop"], spec.input_size)) if settings["found"] else 0
-    steps = len(layers) * (examples + crops + (2 if settings["found"] else 1) * len(rows))
+    numbers = spec.head == "regression"  # each of its outputs is asked with all pictures
+    outputs = (
+        len(chosen_classes(spec, np.zeros(len(rows), int), settings["classes"], f"{key}.classes")) if numbers else 1
+    )
+    passes = 1 + (outputs if numbers else 0) + (outputs if settings["found"] else 0)
+    steps = len(layers) * (examples + outputs * crops + passes * len(rows))
     progress = Progress(steps, f"what {spec.name} makes of concepts", "pictures")
     with store.create(args.out, **attributes) as file:
         for column in ("id", "path", "class", "sha256"):
@@ -131,8 +136,17 @@ def main(args: argparse.Namespace) -> None:
             predicted, _, gradients = one.gradients()
             if classes is None:
                 classes = chosen_classes(spec, predicted, settings["classes"], f"{key}.classes")
+                wanted = (
+                    [] if settings["classes"] == "all" else [spec.class_index(each) for each in settings["classes"]]
+                )
+                if few := [spec.classes[index] for index in wanted if index not in dict(classes)]:
+                    say(f"nothing is said of {', '.join(few)}: fewer than {LEAST_PICTURES} pictures are taken for it")
+            if numbers:
+                of_classes = [one.gradients(index)[2] for index, _ in classes]
+            else:
+                of_classes = [gradients[pictures] for _, pictures in classes]
             group = file.create_group(f"layers/{number:04d}")
-            vectors += vectors_of_layer(group, name, one, concepts, randoms, classes, gradients, args.seed)
+            vectors += vectors_of_layer(group, name, one, concepts, randoms, classes, of_classes, args.seed)
             if settings["found"]:
                 found += found_of_layer(group, name, one, found_masks, classes, settings, args.seed)
         store.write_array(file, "layer", names, ("layer",), dtype=store.TEXT)

@@ -11,6 +11,7 @@ def main(args: argparse.Namespace) -> None:
     import numpy as np
 
     from convscope.filters.run import ascend
+    from convscope.filters.store import in_halves, range_of
     from convscope.models.epoch_networks import networks_of
     from convscope.models.epochs import read_epochs
     from convscope.models.layer_table import read_layers, select_layers, wanted_filters
@@ -49,12 +50,12 @@ def main(args: argparse.Namespace) -> None:
     with store.create(args.out, **attributes) as file:
         write_epoch_numbers(file, kept)
         store.write_array(file, "filter", np.array(channels, np.int64), ("filter",))
-        patterns = np.clip(np.stack([part.patterns for part in found]), -6e4, 6e4).astype(np.float16)
+        patterns = in_halves(np.stack([part.patterns for part in found]))
         store.write_array(file, "patterns", patterns, ("epoch", "filter", "height", "width", "colour"))
         store.write_array(
             file, "objective_by_step", np.stack([part.objective for part in found]), ("epoch", "filter", "step")
         )
-        file["patterns"].attrs["range"] = "black is -1, white is 1; values beyond are common"
+        file["patterns"].attrs["range"] = range_of(settings)
         store.write_array(file, "dead", np.stack([part.dead for part in found]), ("epoch", "filter"))
 
 

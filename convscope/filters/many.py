@@ -18,8 +18,10 @@ from convscope.filters.keras_objective import summed_gradient
 from convscope.filters.presets import AscentSettings
 from convscope.filters.response import border_that_fits, inner
 from convscope.filters.run import Ascent, FilterPatterns, joined
-from convscope.models.nodes import node_of, nodes_in_order
+from convscope.models.graphs import flatten
+from convscope.models.nodes import node_of, nodes_in_order, tensor_of
 from convscope.models.spec import ModelSpec
+from convscope.models.tokens import grid_of
 
 # The layer of what is wanted of the network's own output.
 _OUTPUT = ""
@@ -131,6 +133,8 @@ class ManyObjective:
         network: flat functional model, image (N, H, W, C) -> anything.
         wanted: what for.
         border: positions to drop.
+        beside: of a layer of tokens, how many in front of those of the picture's places and how many behind belong to none
+            (see `tokens_beside`): they are dropped, too.
 
     Attributes:
         filters: how many patterns.
@@ -140,8 +144,8 @@ class ManyObjective:
 
     gated = False
 
-    def __init__(self, network: keras.Model, wanted: Wanted, border: int) -> None:
-        self._wanted, self._border = wanted, border
+    def __init__(self, network: keras.Model, wanted: Wanted, border: int, beside: tuple[int, int] = (0, 0)) -> None:
+        self._wanted, self._border, self._beside = wanted, border, beside
         self.filters = len(wanted.weights)
         tensor = node_of(network, wanted.layer).outputs[0] if wanted.layer else network.outputs[0]
         self._image, self._tensor = id(network.inputs[0]), id(tensor)
@@ -159,7 +163,7 @@ class ManyObjective:
         """Whether the network takes a square image of that side, and leaves something of it."""
         if side not in self._known:
             try:
-                found = self._maps(ops.zeros((1, side, side, self._depth)))
+                found = self.maps(ops.zeros((1, side, side, self._depth)))
                 self._known[side] = tuple(int(size) for size in found.shape[1:])
             except REFUSALS as error:
                 if out_of_memory(error):
@@ -182,15 +186,18 @@ class ManyObjective:
         known = self._known[side]
         return (known[0], known[1]) if known is not None and len(known) == 3 else (1, 1)
 
-    def _maps(self, images: Any) -> Any:
+    def maps(self, images: Any) -> Any:
+        """What the layer answers to images (N, H, W, C) in model space: (N, h, w, channels) or (N, tokens, channels) float32."""
         values = {self._image: images}
         for call, outputs in self._calls:
             values.update(zip(outputs, call(values), strict=True))
-        return ops.cast(values[self._tensor], "float32")
+        found = ops.cast(values[self._tensor], "float32")
+        before, after = self._beside
+        return found[:, before : found.shape[1] - after] if before or after else found
 
     def __call__(self, images: Any, channels: Any, opened: Any) -> Any:
         """Objective of each image, (N,) float32: that of the pattern whose number stands in `channels`, (N,) int32."""
-        maps = self._maps(images)
+        maps = self.maps(images)
         if len(maps.shape) == 4:
             border = min(border_that_fits(side, self._border) for side in maps.shape[1:3])
             maps = inner(maps, border)
@@ -221,11 +228,32 @@ def _alike(maps: Any) -> Any:
     return ops.sum(cosines, axis=1) / (count - 1)
 
 
+def tokens_beside(network: keras.Model, spec: ModelSpec, layer: str) -> tuple[int, int]:
+    """How many tokens of a layer, in front of those of the picture's places and behind them, are of its class or of none.
+
+    Args:
+        network: flat functional model, model space -> anything.
+        spec: of it; its size tells which tokens are places.
+        layer: of feature maps, of tokens, or "".
+
+    Returns:
+        0, 0 where all are places, or nothing is known to be one.
+    """
+    if not layer or len(node_of(network, layer).outputs[0].shape) != 3:
+        return 0, 0
+    sized = flatten(network, input_shape=(*spec.input_size, spec.depth))
+    try:
+        grid = grid_of(sized, tensor_of(sized, layer))
+    except UserError:
+        return 0, 0
+    return grid.before, grid.after
+
+
 def ascend_many(
     network: keras.Model, spec: ModelSpec, name: str, wanted: Wanted, settings: AscentSettings, seed: int,
-    step: Callable[[int], None] = lambda count: None,
+    step: Callable[[int], None] = lambda count: None, report: Callable[[str], None] = lambda line: None,
 ) -> tuple[FilterPatterns, AscentSettings]:  # fmt: skip
-    """Find the patterns of one objective; those that are kept apart all in one batch.
+    """Find the patterns of one objective; those that are kept apart all in one batch, of others as many as the memory holds.
 
     Args:
         network: flat functional model whose input is model space.
@@ -235,6 +263,7 @@ def ascend_many(
         settings: see `AscentSettings`. Where the network takes pictures of its own size alone, that size is taken.
         seed: the run's seed.
         step: called with how many patterns were found.
+        report: takes lines for the log.
 
     Returns:
         The patterns, whose `channels` are their numbers, and the settings that they were made with.
@@ -242,7 +271,7 @@ def ascend_many(
     Raises:
         UserError: the network takes no picture of that size.
     """
-    objective = ManyObjective(network, wanted, settings.border)
+    objective = ManyObjective(network, wanted, settings.border, tokens_beside(network, spec, wanted.layer))
     height, width = spec.input_size
     if height == width and not objective.fits(settings.size):
         share = height / settings.size
@@ -252,11 +281,18 @@ def ascend_many(
         )  # fmt: skip
     ascent = Ascent(spec, name, settings, seed, objective, None)
     channels = list(range(objective.filters))
-    batch = len(channels) if wanted.diversity else min(len(channels), _AT_ONCE)
+    apart = bool(wanted.diversity) and objective.filters > 1
+    batch = len(channels) if apart else min(len(channels), _AT_ONCE)
+    start_of = channels[0] if wanted.same_start else None
     parts = []
     for start in range(0, len(channels), batch):
         some = channels[start : start + batch]
-        found = ascent.run(some, batch, channels[0] if wanted.same_start else None)
+        # Of those that are kept apart, half would be kept from half of the others.
+        found = (
+            ascent.run(some, batch, start_of)
+            if apart
+            else ascent.run_where_it_fits(some, batch, report, start_of, "patterns", "")
+        )
         parts.append(FilterPatterns(np.asarray(some, np.int64), *(values[: len(some)] for values in found)))
         step(len(some))
     return joined(parts), settings

@@ -304,15 +304,29 @@ class Ascent:
             np.zeros(count, np.int64),
         )
 
-    def run_where_it_fits(self, living: list[int], batch: int, report: Callable[[str], None]) -> tuple[np.ndarray, ...]:
-        """As `run`, for as many at once as the memory holds: half as many from where it does not, down to one."""
+    def run_where_it_fits(
+        self,
+        living: list[int],
+        batch: int,
+        report: Callable[[str], None],
+        start: int | None = None,
+        called: str = "filters",
+        key: str = " (`batch` under `filters`)",
+    ) -> tuple[np.ndarray, ...]:
+        """As `run`, for as many at once as the memory holds: half as many from where it does not, down to one.
+
+        Args:
+            living, batch, start: as in `run`.
+            report: takes a line each time that the memory was too small.
+            called, key: of the line: what ascends, and what says how many at once.
+        """
         found: list[tuple[np.ndarray, ...]] = []
         left = living
         while left:
             size = min(batch, self._most)
             now, behind = left[:size], left[size:]
             try:
-                found.append(tuple(part[: len(now)] for part in self.run(now, size)))
+                found.append(tuple(part[: len(now)] for part in self.run(now, size, start)))
             except Exception as error:
                 if size == 1 or not out_of_memory(error):
                     raise
@@ -322,9 +336,7 @@ class Ascent:
             # Here the error is gone, and with it what it held of the failed step.
             gc.collect()
             self._most = -(-size // 2)
-            report(
-                f"memory for {size} filters at once is lacking: {self._most} at once from here on (`batch` under `filters`)"
-            )
+            report(f"memory for {size} {called} at once is lacking: {self._most} at once from here on{key}")
         return tuple(np.concatenate(parts) for parts in zip(*found, strict=True))
 
     def run(

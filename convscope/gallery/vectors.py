@@ -66,14 +66,9 @@ class ClassConcepts:
         return [bar.row.concept for bar in self.bars if bar.row.verdict == "lowers"]
 
     @property
-    def has_patterns(self) -> bool:
-        """Whether there is a pattern of any of its found concepts; one that has none is dead then."""
-        return any(concept.pattern for concept in self.found)
-
-    @property
     def same(self) -> float | None:
-        """Share of pictures that are taken for the class by what its found concepts make up alone."""
-        return self.found[0].row.same if self.found else None
+        """Share of pictures that are taken for the class by what its found concepts make up alone; None of numbers."""
+        return None if not self.found or math.isnan(self.found[0].row.same) else self.found[0].row.same
 
 
 @dataclass(frozen=True)
@@ -92,6 +87,11 @@ class Vectors:
     def counted(self) -> int:
         """How many tests show that a class depends on a concept."""
         return sum(len(one.raising) + len(one.lowering) for one in self.classes)
+
+    @property
+    def has_patterns(self) -> bool:
+        """Whether there is a pattern of any found concept; that of one that has none failed then."""
+        return any(concept.pattern for one in self.classes for concept in one.found)
 
     @property
     def hero(self) -> Path | None:

@@ -20,6 +20,9 @@ KEYS = {
     "watch_filters": ("watching", "filters"),
 }
 
+# Jobs whose stage has no number to lower: what to write there instead.
+INSTEAD = {"concept_patterns": "write 'patterns: fast' or 'patterns: none' under 'concepts:'"}
+
 
 def told(error: BaseException, script: str) -> str:
     """What to do about a lack of memory, in one line; "" where an error is another one.
@@ -31,7 +34,8 @@ def told(error: BaseException, script: str) -> str:
     if not out_of_memory(error):
         return ""
     stage, key = KEYS.get(script, ("", ""))
-    lower = f"write a smaller '{key}' under '{stage}:'" if stage else "give the model smaller pictures ('image_size')"
+    smaller = f"write a smaller '{key}' under '{stage}:'" if stage else "give the model smaller pictures ('image_size')"
+    lower = INSTEAD.get(script, smaller)
     return (
         f"too little memory is left on the processor that computes; {lower}, or end what else uses it (with 'gpu: true' jobs of a "
         "study take turns on a graphics processor)"

@@ -16,6 +16,7 @@ from convscope.data.drawn.kinds import CLASSES as DRAWN
 from convscope.filters.presets import for_preset, preset_names, settings_from
 from convscope.models.settings import image_size
 from convscope.planning.needs import Work
+from convscope.vectors.names import MOST_CLASSES
 
 # Pictures of a dataset of which nothing is known, and the side of a network's pictures where the model says.
 UNKNOWN_PICTURES, UNKNOWN_SIDE = 20_000, 299
@@ -90,6 +91,14 @@ class Study:
     def _classes(data: Mapping[str, Any]) -> int:
         """Classes of a dataset; 0 where the config does not tell."""
         return len(DRAWN.get(data["source"], ()) or data.get("classes") or ())
+
+    def concept_classes(self, model: str) -> int:
+        """Classes whose concepts are looked at; two where the config does not tell."""
+        wanted = self.config["concepts"][model]["classes"]
+        if isinstance(wanted, list):
+            return len(wanted)
+        data = self.config["datasets"].get(self.config["models"][model].get("dataset", ""))
+        return min((self._classes(data) if data else 0) or 2, MOST_CLASSES)
 
     def pixels(self, model: str) -> float:
         """Millions of pixels of one picture in a network."""
@@ -254,17 +263,17 @@ def _concept_vectors(study: Study, names: Mapping[str, str]) -> Work:
     images = _limited(study, names)
     layers = len(part["layers"]) if isinstance(part["layers"], list) else 1 if part["layers"] == "last" else _LAYERS
     examples = part["examples"] * (2 * part["random_sets"] + _CONCEPTS)
-    weakened = 2 * _WEAKENED * (part["found"] + 1) * part["base_points"] * _UPPER
+    weakened = study.concept_classes(names["model"]) * _WEAKENED * (part["found"] + 1) * part["base_points"] * _UPPER
     crops = images * _CROPS * bool(part["found"])
     seen = study.through(names["model"], layers * (3 * images + examples + crops + weakened), 1, 32)
     return replace(seen, pictures=images)
 
 
 def _concept_patterns(study: Study, names: Mapping[str, str]) -> Work:
-    """A pattern of each concept of two classes: of more than that the config says nothing."""
+    """A pattern of each concept of each class."""
     part = study.config["concepts"][names["model"]]
     layers = len(part["layers"]) if isinstance(part["layers"], list) else 1 if part["layers"] == "last" else _LAYERS
-    classes = len(part["classes"]) if isinstance(part["classes"], list) else 2
+    classes = study.concept_classes(names["model"])
     preset = "textbook" if part["patterns"] == "none" else part["patterns"]
     return study.ascent(
         names["model"], {"preset": preset, "filters": layers * classes * max(part["found"], 1), "batch": 8}

@@ -14,14 +14,16 @@ class Importance:
     """What of a class's logit hangs on each concept, in one picture.
 
     Attributes:
-        total: (r,) float64, total Sobol indices; 0 none of it.
+        total: (r,) float64, estimates of total Sobol indices; 0 none of it.
         removed: (r,) float64, by how much the logit falls when a concept is taken away; negative where it rises.
         kept: (2,) float64, the logit of the picture and that of its maps as the concepts make them up.
+        values: (r + 1, n) float64, the logits at the points, of which `total` is estimated.
     """
 
     total: NDArray[np.float64]
     removed: NDArray[np.float64]
     kept: NDArray[np.float64]
+    values: NDArray[np.float64]
 
 
 def importance(
@@ -54,4 +56,4 @@ def importance(
     )
     whole = float(values[-1])
     asked = values[: len(flat)].reshape(points.shape[:2])
-    return Importance(total_indices(asked), whole - values[len(flat) : -1], np.array([logit, whole]))
+    return Importance(total_indices(asked), whole - values[len(flat) : -1], np.array([logit, whole]), asked)

@@ -163,7 +163,7 @@ def draw_found(
 def patterns_drawn(file: "h5py.File | None", name: str, reads: Channels) -> list[Pixels | None]:
     """The patterns of the concepts that were found for a class, each as high as a row of crops at most; empty where there are none.
 
-    None stands for one that is dead: no step moved it, and what there is of it is the noise that it began with.
+    None stands for one that failed (see `patterns.write_patterns`): it does not show the concept.
 
     Args:
         file: as `scripts.concept_patterns` writes it.
@@ -176,8 +176,8 @@ def patterns_drawn(file: "h5py.File | None", name: str, reads: Channels) -> list
     settings = json.loads(group.attrs["settings"])
     bounded = settings["parameterisation"] != "pixels"
     return [
-        None if dead else _resized(pattern_picture(each, settings["crop"], bounded, reads), (CELL, CELL))
-        for each, dead in zip(group["patterns"][()].astype(np.float32), group["dead"][()], strict=True)
+        None if failed else _resized(pattern_picture(each, settings["crop"], bounded, reads), (CELL, CELL))
+        for each, failed in zip(group["patterns"][()].astype(np.float32), group["failed"][()], strict=True)
     ]
 
 

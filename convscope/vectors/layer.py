@@ -16,7 +16,7 @@ from convscope.vectors.craft import Importance, importance
 from convscope.vectors.examples import Concept, RandomSets, pixels_of
 from convscope.vectors.factors import BelowZeroError, amounts, bank_of
 from convscope.vectors.network import CutNetwork
-from convscope.vectors.sobol import designs
+from convscope.vectors.sobol import designs, standard_error
 from convscope.vectors.store import Found
 from convscope.vectors.tcav import Examples, Runs, Tested, against_random, judged, random_concepts
 from convscope.vectors.windows import Windows, grid_windows
@@ -65,14 +65,17 @@ class Asked:
     ) -> None:
         self.network, self._spec, self._shown, self._pooled, self._step = network, spec, shown, pooled, step
 
-    def gradients(self) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
+    def gradients(
+        self, target: int | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
         """Of every picture of the set the class that it is taken for, (N,), all logits (N, classes), and the gradient of that class's
-        by the layer's numbers, (N, d)."""
+        by the layer's numbers, (N, d); of the class `target` where one is given, an output of numbers."""
         logits, gradients = [], []
         for images in self._batches(self._shown.pixels[: len(self._shown.boxes)]):
             _, scores = self.network(images)
             logits.append(scores)
-            parts = self.network.gradients(self._spec.predicted(scores))
+            wanted = self._spec.predicted(scores) if target is None else np.full(len(scores), target)
+            parts = self.network.gradients(wanted)
             # To move the mean over places by a vector is to move every place by it.
             gradients.append(parts.sum(axis=(1, 2)) if self._pooled else parts.reshape(len(parts), -1))
         scores = np.concatenate(logits)
@@ -194,10 +197,12 @@ class Asked:
             np.stack([getattr(one, key) for one, _ in known]) if known else np.zeros((0, width))
             for key, width in (("total", len(bank.parts)), ("removed", len(bank.parts)), ("kept", 2))
         )
+        uncertain = standard_error(np.stack([one.values for one, _ in known], axis=2)) if known else total.sum(axis=0)
         order = np.argsort(-total.sum(axis=0), kind="stable")
         found = Found(
             parts=bank.parts[order],
             importance=total[:, order],
+            importance_error=uncertain[order],
             removed=removed[:, order],
             kept=kept,
             asked=asked[: len(known)],

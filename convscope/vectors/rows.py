@@ -42,16 +42,18 @@ class VectorRow:
 class FoundRow:
     """A concept that was found for a class at a layer; `number` 1 is the most important.
 
-    `importance` is the total Sobol index, mean over `asked` pictures, `removed` by how much the logit falls without it. `words` is
+    `importance` is the estimate of the total Sobol index, mean over `asked` pictures, which may be above 1, and `importance_error` its
+    standard error for the few points that each is asked at; `removed` by how much the logit falls without it. `words` is
     what it looks like: of all mask concepts the one its map is most like, beyond chance; `kind`, `concept`, `iou`, `low`, `high`,
     `chance` are its, as of units. `crops` were taken apart, with the relative `error`; `same` is the share of pictures that are
-    taken for the same class with the found concepts alone.
+    taken for the same class with the found concepts alone; NaN of numbers, which are no classes.
     """
 
     layer: str
     class_: str
     number: int
     importance: float
+    importance_error: float
     removed: float
     words: str
     kind: str

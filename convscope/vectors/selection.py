@@ -39,12 +39,12 @@ def without_copies(rows: Sequence[Row], but: Iterable[str] = ()) -> list[Row]:
 def chosen_classes(
     spec: ModelSpec, predicted: NDArray[np.integer], wanted: Any, key: str
 ) -> list[tuple[int, NDArray[np.int64]]]:
-    """The classes that are looked at, each with the pictures that the model takes for it.
+    """The classes that are looked at, each with the pictures that the model takes for it; of numbers each with all pictures.
 
     Args:
         spec: of the model.
         predicted: (N,), what each picture is taken for.
-        wanted: "all", or names and indices; of all those that most pictures are taken for.
+        wanted: "all", or names and indices; of all those that most pictures are taken for, of numbers the first ones.
         key: of the config, for messages.
 
     Returns:
@@ -54,9 +54,16 @@ def chosen_classes(
         UserError: there is no such class.
     """
     counts = np.bincount(predicted, minlength=len(spec.classes))
+    if spec.head == "regression":  # no picture is one output's rather than another's
+        counts = np.full(len(spec.classes), len(predicted))
     if wanted == "all":
         order = np.argsort(-counts, kind="stable")[:MOST_CLASSES]
         indices = sorted(int(index) for index in order)
     else:
         indices = list(dict.fromkeys(spec.class_index(each) for each in wanted))
-    return [(index, np.flatnonzero(predicted == index)) for index in indices if counts[index] >= LEAST_PICTURES]
+    every = np.arange(len(predicted))
+    return [
+        (index, every if spec.head == "regression" else np.flatnonzero(predicted == index))
+        for index in indices
+        if counts[index] >= LEAST_PICTURES
+    ]

@@ -20,6 +20,7 @@ class Found:
     Attributes:
         parts: (r, C) float32, the directions, of length 1.
         importance, removed: (asked, r) float64, of each picture asked (see `craft.Importance`).
+        importance_error: (r,) float64, standard error of the importance's mean over the pictures, for the few points.
         kept: (asked, 2) float64, logits of each picture asked: its own, and of what the concepts make up.
         asked: (asked,) int64, which pictures were.
         same: (asked,) bool, whether a picture is taken for the same class by what the concepts make up.
@@ -31,6 +32,7 @@ class Found:
 
     parts: NDArray[np.float32]
     importance: NDArray[np.float64]
+    importance_error: NDArray[np.float64]
     removed: NDArray[np.float64]
     kept: NDArray[np.float64]
     asked: NDArray[np.int64]
@@ -58,6 +60,7 @@ def write_found(group: h5py.Group, found: Found) -> None:
     axes = {
         "parts": ("concept", "channel"),
         "importance": ("asked", "concept"),
+        "importance_error": ("concept",),
         "removed": ("asked", "concept"),
         "kept": ("asked", "logit"),
         "asked": ("asked",),

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from convscope.concepts.masks import ConceptMasks
 from convscope.jobs.job import say
+from convscope.models.spec import ModelSpec
 from convscope.storage import store
 from convscope.units.results import Dissected
 from convscope.units.store import write_field
@@ -33,7 +34,7 @@ def vectors_of_layer(
     concepts: Sequence[Concept],
     randoms: dict[float, RandomSets],
     classes: Classes,
-    gradients: NDArray[np.float32],
+    gradients: Sequence[NDArray[np.float32]],
     seed: int,
 ) -> list[VectorRow]:
     """Test the concepts that have examples at a layer; write their vectors.
@@ -44,7 +45,7 @@ def vectors_of_layer(
         asked: the layer.
         concepts, randoms: with their examples.
         classes: indices, each with its pictures.
-        gradients: (N, d), of every picture.
+        gradients: of each class (n, d), of its pictures.
         seed: tells which examples are held out.
 
     Returns:
@@ -53,7 +54,7 @@ def vectors_of_layer(
     names = asked.network.spec.classes
     write_field(group, asked.network.field)
     group.attrs["cut"] = asked.network.cut
-    found, vectors = asked.tested(concepts, randoms, [gradients[pictures] for _, pictures in classes], seed)
+    found, vectors = asked.tested(concepts, randoms, gradients, seed)
     known = [k for k, one in enumerate(found) if one is not None]
     numbers: dict[str, Any] = {"accuracy": np.array([found[k].accuracy for k in known])}  # type: ignore[union-attr]
     for name in ("sensitivity", "score"):
@@ -117,6 +118,13 @@ def _label(like: Dissected, number: int, masks: ConceptMasks) -> Label:
     return Label() if weak else label
 
 
+def _same(found: Found, spec: ModelSpec) -> float:
+    """Share of pictures that keep their class; numbers have none to keep."""
+    if spec.head == "regression":
+        return float("nan")
+    return float(found.same.mean()) if len(found.same) else 0.0
+
+
 def _rows(
     group: h5py.Group,
     layer: str,
@@ -154,6 +162,7 @@ def _rows(
                 class_=name,
                 number=number + 1,
                 importance=float(found.importance[:, number].mean()) if len(found.importance) else 0.0,
+                importance_error=float(found.importance_error[number]),
                 removed=float(found.removed[:, number].mean()) if len(found.removed) else 0.0,
                 words=words or "nothing that has a name here",
                 kind=kind,
@@ -162,7 +171,7 @@ def _rows(
                 asked=len(found.asked),
                 crops=len(found.windows),
                 error=error,
-                same=float(found.same.mean()) if len(found.same) else 0.0,
+                same=_same(found, asked.network.spec),
                 **numbers,
             )
         )

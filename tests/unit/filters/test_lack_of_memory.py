@@ -7,6 +7,7 @@ import pytest
 import tensorflow as tf
 
 from convscope.filters import run
+from convscope.filters.many import Wanted, ascend_many
 from convscope.filters.run import ascend
 from tests.unit.filters.test_ascent import linear_model, small, spec
 
@@ -42,6 +43,35 @@ def test_half_a_batch_goes_on_and_finds_the_same(monkeypatch: pytest.MonkeyPatch
     np.testing.assert_array_equal(found.channels, expected.channels)
     np.testing.assert_allclose(found.patterns, expected.patterns, atol=1e-5)
     np.testing.assert_allclose(found.objective, expected.objective, atol=1e-5)
+
+
+def many(report: Any = lambda line: None, **wanted: Any) -> np.ndarray:
+    """The patterns of ten weighted sums of a layer's filters."""
+    weights = np.random.default_rng(4).normal(size=(10, 11)).astype(np.float32)
+    labels = [str(number) for number in range(10)]
+    asked = Wanted("conv", weights, labels, **wanted)
+    found, _ = ascend_many(linear_model(11), spec(), "sums", asked, small(), 1, report=report)
+    assert found.channels.tolist() == list(range(10))
+    return found.patterns
+
+
+@pytest.mark.parametrize("same_start", [False, True])
+def test_half_of_many_goes_on_and_finds_the_same(monkeypatch: pytest.MonkeyPatch, same_start: bool) -> None:
+    expected = many(same_start=same_start)
+    tried, lines = holding(3, FULL, monkeypatch), []  # type: ignore[var-annotated]
+    np.testing.assert_allclose(many(lines.append, same_start=same_start), expected, atol=1e-5)
+    assert tried == [8, 4, 2, 2, 2, 2, 2]
+    assert lines == [
+        "memory for 8 patterns at once is lacking: 4 at once from here on",
+        "memory for 4 patterns at once is lacking: 2 at once from here on",
+    ]
+
+
+def test_patterns_that_are_kept_apart_are_not_halved(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = holding(3, FULL, monkeypatch)
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        many(diversity=1.0)
+    assert tried == [10]
 
 
 def test_where_not_even_one_fits_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """The page of the concepts that a model's classes depend on: what it says, and that names of strangers are words there."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 from convscope.gallery import build_gallery
 from convscope.gallery.collect import collect
 from convscope.storage import store
-from convscope.storage.tables import write_table
+from convscope.storage.tables import read_table, write_table
 from convscope.vectors.rows import FoundRow, VectorRow
 from tests import gallery_fixture as fixture
 
@@ -40,7 +41,7 @@ def add_concepts(results: Path, refused: bool = False) -> dict:
     words = f"looks like {HOSTILE} (IoU 0.30, chance 0.04)"
     found = [
         FoundRow(
-            "conv2", fixture.CLASSES[0], k + 1, 0.5 / (k + 1), 0.4, words if not k else "nothing that has a name here", "part",
+            "conv2", fixture.CLASSES[0], k + 1, 1.3 / (k + 1), 0.25, 0.4, words if not k else "nothing that has a name here", "part",
             HOSTILE, 0.3, 0.2, 0.4, 0.04, 6, 6, 54, 0.2, 0.75,
         )
         for k in range(0 if refused else 2)
@@ -88,18 +89,30 @@ def test_the_page_and_the_table_beside_it(results: Path) -> None:
         and "&lt; 0.0001" in page
         and "not told from random" in page
     )
+    assert "importance 1.30 ± 0.25;" in page and "130" not in page and "may sum to more than 1" in page
     assert "nan" not in page.lower().replace("inference", "")
     model = next((results / "gallery").glob("model_convnet*.html")).read_text(encoding="utf-8")
     assert place.name in model and "less with white" in model
     table = json.loads((results / "gallery" / "data" / f"{place.stem}.json").read_text(encoding="utf-8"))
     assert table["rows"] == 7 and table["columns"]["found"] == [False] * 5 + [True] * 2
-    assert table["columns"]["class"] == [fixture.CLASSES[0]] * 7 and np.isclose(table["columns"]["importance"][5], 0.5)
+    assert table["columns"]["class"] == [fixture.CLASSES[0]] * 7 and np.isclose(table["columns"]["importance"][5], 1.3)
+
+
+def test_of_numbers_no_picture_keeps_a_class(results: Path) -> None:
+    config = add_concepts(results)
+    table = results / "concepts" / "convnet" / fixture.SETS[0] / "found.csv"
+    rows = [dataclasses.replace(row, same=NOTHING) for row in read_table(table, FoundRow)]
+    write_table(table, rows, FoundRow)
+    build_gallery(results, config, results / "gallery" / "index.html")
+    (place,) = (results / "gallery").glob("concepts_*.html")
+    page = place.read_text(encoding="utf-8")
+    assert "54 crops of 6 pictures.</p>" in page and "With these concepts alone" not in page
 
 
 def test_a_found_concept_without_a_pattern_beside_one_that_has_one(results: Path) -> None:
     config = add_concepts(results)
     sheets = results / "concepts" / "convnet" / fixture.SETS[0] / "sheets"
-    said = "No pattern: no step made the layer answer with it."
+    said = "No pattern: none was found that the layer answers with as much of it as to these pictures."
 
     def page() -> str:
         build_gallery(results, config, results / "gallery" / "index.html")

@@ -34,6 +34,12 @@ def test_what_is_none_is_left_to_others() -> None:
     assert "'image_size'" in told(FULL, "activations")
 
 
+def test_patterns_of_concepts_have_the_size_of_their_preset_not_that_of_the_pictures(root: Path) -> None:
+    assert "; write 'patterns: fast' or 'patterns: none' under 'concepts:', or end" in told(FULL, "concept_patterns")
+    written = (root / "schemas" / "concepts.yaml").read_text(encoding="utf-8")
+    assert re.search(r"patterns: {enum: \[sharp, fast, textbook, none\]", written)
+
+
 def test_every_key_is_one_of_the_config(root: Path) -> None:
     for stage, key in KEYS.values():
         written = (root / "schemas" / f"{stage}.yaml").read_text(encoding="utf-8")

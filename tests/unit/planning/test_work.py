@@ -71,6 +71,21 @@ def test_more_images_more_steps_more_work() -> None:
     assert tiny.work("attribution", names).pictures == 3, "a shard, for the set has four images"
 
 
+def test_concepts_of_more_classes_take_longer() -> None:
+    """As many as are looked at: those that most pictures are taken for."""
+    names = {"model": "net", "images": "few"}
+
+    def asked(classes: int, wanted: Any = "all") -> Study:
+        found = study(concepts={"net": {"images": ["few"], "classes": wanted}})
+        data = {**found.config["datasets"]["pets"], "source": "folder", "classes": [f"c{k}" for k in range(classes)]}
+        return Study({**found.config, "datasets": {"pets": data}})
+
+    two, six, hundred = (asked(count).work("concept_patterns", names).seen for count in (2, 6, 100))
+    assert six == pytest.approx(3 * two) and hundred == pytest.approx(4 * two)
+    assert asked(100, ["cat", "dog"]).work("concept_patterns", names).seen == pytest.approx(two)
+    assert asked(6).work("concept_vectors", names).seen > 1.05 * asked(2).work("concept_vectors", names).seen
+
+
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
 def test_every_rule_of_every_ready_study_is_known(path: Path) -> None:
     asked = study(path)

@@ -5,7 +5,7 @@ import pytest
 
 from convscope.vectors.craft import importance
 from convscope.vectors.factors import amounts, bank_of
-from convscope.vectors.sobol import designs, total_indices
+from convscope.vectors.sobol import designs, standard_error, total_indices
 
 
 def ishigami(points: np.ndarray) -> np.ndarray:
@@ -22,6 +22,59 @@ def test_total_indices_of_the_ishigami_function() -> None:
     found = total_indices(ishigami(designs(3, 2048, 1)))
     np.testing.assert_allclose(found, expected, atol=0.02)
     np.testing.assert_allclose(found, scipys(ishigami), atol=0.03)
+
+
+def test_what_inputs_do_together_counts_for_each() -> None:
+    """The variance of x y is 7/144; x takes part in 4/144 of it, and so does y."""
+    found = total_indices(designs(2, 2048, 3).prod(axis=-1))
+    np.testing.assert_allclose(found, [4 / 7, 4 / 7], atol=0.02)
+    # By few points one estimate alone may be above 1; it is not cut off there.
+    weights = np.array([5.0, *[0.3] * 9])
+    assert max(total_indices(designs(10, 8, seed) @ weights)[0] for seed in range(10)) > 1.1
+
+
+def said_of(function, expected: float, count: int) -> tuple[float, float]:
+    """Of 300 estimates of the first index the share above 1, and the share within two standard errors, in per cent."""
+    values = np.stack([function(designs(10, count, seed)) for seed in range(300)], axis=2)
+    found = total_indices(values)[0]
+    errors = np.array([standard_error(each[..., None])[0] for each in np.moveaxis(values, 2, 0)])
+    return round(100 * np.mean(found > 1)), round(100 * np.mean(abs(found - expected) <= 2 * errors))
+
+
+def test_what_the_docs_say_of_few_points() -> None:
+    weights = np.array([5.0, *[0.3] * 9])
+    index = 25 / (weights @ weights)
+    assert said_of(lambda points: points @ weights, index, 8)[0] == pytest.approx(48, abs=3)
+    assert said_of(lambda points: points @ weights, index, 32) == pytest.approx((39, 97), abs=3)
+    assert said_of(lambda points: points @ weights, index, 128)[0] <= 3
+    assert said_of(ishigami, 0.558, 8)[1] == pytest.approx(74, abs=6)
+
+
+def bootstrapped(values: np.ndarray, times: int = 2000) -> np.ndarray:
+    """The standard deviation of the mean index of points drawn again, as SciPy reckons its intervals."""
+    rng = np.random.default_rng(0)
+    count = values.shape[1]
+    drawn = [total_indices(values[:, rng.integers(count, size=count)]).mean(axis=1) for _ in range(times)]
+    return np.std(drawn, axis=0)
+
+
+def test_the_error_is_that_of_points_drawn_again() -> None:
+    points = designs(3, 256, 4)
+    functions = np.stack([ishigami(points), points @ np.array([3.0, 1.0, 0.5]), np.full(points.shape[:2], 7.3)], axis=2)
+    np.testing.assert_allclose(standard_error(functions), bootstrapped(functions), rtol=0.15)
+
+
+def test_the_error_covers_what_is_known_and_is_no_smaller_of_more_functions_at_the_same_points() -> None:
+    weights = np.array([3.0, 0.0, -1.0, 2.0])
+    expected = weights**2 / (weights**2).sum()
+    within = []
+    for seed in range(100):
+        values = (designs(4, 32, seed) @ weights)[..., None]
+        error = standard_error(values)
+        within.append(abs(total_indices(values)[:, 0] - expected) <= 2 * error)
+        np.testing.assert_allclose(standard_error(np.repeat(values, 9, axis=2)), error)
+    assert np.mean(within) > 0.95
+    assert (standard_error(np.full((4, 32, 2), 7.3, np.float32)) == 0).all()
 
 
 def scipys(function) -> np.ndarray:
@@ -72,6 +125,33 @@ def test_amounts_are_the_least_squares_that_are_not_negative() -> None:
     parts, maps = rng.uniform(size=(4, 9)).astype(np.float32), rng.uniform(size=(3, 2, 9)).astype(np.float32)
     expected = [nnls(parts.T.astype(float), place)[0] for place in maps.reshape(-1, 9).astype(float)]
     np.testing.assert_allclose(amounts(maps, parts).reshape(-1, 4), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("apart", [1.0, 0.2, 0.05])
+def test_amounts_of_parts_that_are_nearly_alike(apart: float) -> None:
+    """Descent alone leaves most with whichever part comes first."""
+    from scipy.optimize import nnls
+
+    rng = np.random.default_rng(0)
+    parts = (rng.random((1, 32)) + apart * rng.random((10, 32))).astype(np.float32)
+    parts /= np.linalg.norm(parts, axis=1, keepdims=True)
+    maps = (rng.exponential(size=(200, 10)) @ parts + 0.2 * rng.random((200, 32))).astype(np.float32)
+    expected = np.array([nnls(parts.T.astype(float), place)[0] for place in maps.astype(float)])
+    found = amounts(maps, parts)
+    assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.9999
+    np.testing.assert_allclose(found, expected, atol=0.02)
+
+
+def test_amounts_of_the_same_part_twice_and_of_more_parts_than_channels() -> None:
+    rng = np.random.default_rng(3)
+    for parts in (np.repeat(rng.random((2, 9)), 2, axis=0), rng.random((12, 4)), rng.random((1, 5))):
+        parts = (parts / np.linalg.norm(parts, axis=1, keepdims=True)).astype(np.float32)
+        maps = (rng.random((40, len(parts))) @ parts).astype(np.float32)
+        found = amounts(maps, parts)
+        assert (found >= 0).all()
+        np.testing.assert_allclose(found @ parts, maps, rtol=1e-3)
+    assert amounts(np.ones((2, 3, 5), np.float32), np.zeros((0, 5), np.float32)).shape == (2, 3, 0)
+    assert (amounts(np.zeros((2, 5), np.float32), parts) == 0).all()
 
 
 def test_importance_of_a_linear_upper_part() -> None:

@@ -78,7 +78,7 @@ def test_a_class_depends_on_red_and_not_on_blue(tmp_path, head: str, pooled: boo
     classes = chosen_classes(asked.network.spec, predicted, "all", "concepts.planted.classes")
     assert [index for index, _ in classes] == [1]
     with h5py.File(tmp_path / "x.h5", "w") as file:
-        rows = vectors_of_layer(file.create_group("a"), "planted", asked, concepts, randoms, classes, gradients, 1)
+        rows = vectors_of_layer(file.create_group("a"), "planted", asked, concepts, randoms, classes, [gradients], 1)
         vectors = file["a/vectors/vector"][()]
     red, blue = adjusted(rows)
     assert red.verdict == "raises" and red.score > 0.9 and red.accuracy > 0.9
@@ -107,6 +107,7 @@ def test_what_is_found_is_red_and_is_scored_against_masks(tmp_path) -> None:
         rows = found_of_layer(file.create_group("a"), "planted", asked, masks, [(1, np.arange(COUNT))], settings, 1)
     assert [row.number for row in rows] == [1, 2, 3] and rows[0].importance > 0.9 and rows[0].same == 1
     assert rows[0].concept == "red square" and rows[0].words.startswith("looks like red square (IoU 1.00, chance 0.")
+    assert 0 < rows[0].importance_error < 0.3 and rows[0].importance_error > rows[-1].importance_error
     assert rows[0].iou > 2 * rows[0].chance and rows[0].removed > 0
     found, _ = asked.found(np.arange(COUNT), 1, 3, 0.4, 64, 1)
     like, _ = like_masks(found, asked.network, masks, 1)
@@ -151,6 +152,27 @@ def test_few_pictures_and_classes() -> None:
     with pytest.raises(UserError, match="did you mean 'warm'"):
         chosen_classes(spec(), np.array([1, 1, 1]), ["wram"], "k")
     assert spread_rows(list(range(10)), 4) == [0, 3, 6, 9] and spread_rows([1], 4) == [1]
+
+
+def test_of_numbers_each_output_is_asked_with_all_pictures(tmp_path) -> None:
+    """Outputs of a regression are not compared: no picture is taken for the first rather than for the second."""
+    facts = ModelSpec("planted", (SIDE, SIDE), classes=("minus", "heat"), head="regression")
+    asked, masks, boxes = asked_of(network(), facts)
+    predicted, _, first = asked.gradients()
+    classes = chosen_classes(facts, predicted, ["heat"], "k")
+    assert [(index, len(pictures)) for index, pictures in classes] == [(1, COUNT)]
+    assert [index for index, _ in chosen_classes(facts, predicted, "all", "k")] == [0, 1]
+    second = asked.gradients(1)[2]
+    np.testing.assert_allclose(second, -first, rtol=1e-4)  # as the head is planted
+    concepts = masked_concepts(masks, (SIDE, SIDE), 20)
+    randoms = {each.share: random_crops(boxes, each.share, (SIDE, SIDE), 8, 20, 1) for each in concepts}
+    settings = {"found": 3, "crop": 0.4, "base_points": 8}
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        group = file.create_group("a")
+        red, _ = adjusted(vectors_of_layer(group, "planted", asked, concepts, randoms, classes, [second], 1))
+        rows = found_of_layer(group, "planted", asked, masks, classes, settings, 1)
+    assert red.verdict == "raises" and red.class_ == "heat" and red.of_class == COUNT
+    assert rows[0].removed > 0 and np.isnan(rows[0].same)
 
 
 def test_of_a_picture_that_is_there_twice_no_copy_is_held_out_of_the_other(monkeypatch) -> None:

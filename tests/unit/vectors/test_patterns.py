@@ -6,13 +6,14 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from convscope.filters.many import tokens_beside
 from convscope.filters.presets import settings_from
 from convscope.models.graphs import flatten
 from convscope.models.spec import ModelSpec
 from convscope.storage import store
 from convscope.vectors.factors import amounts
 from convscope.vectors.figures import CELL, patterns_drawn
-from convscope.vectors.patterns import patterns_of, towards, write_patterns
+from convscope.vectors.patterns import amounts_in, patterns_of, towards, write_patterns
 
 SETTINGS = dataclasses.replace(settings_from({"preset": "textbook"}), size=24, steps=20, crop=0, border=0)
 
@@ -80,7 +81,7 @@ def test_a_layer_that_takes_one_size_is_shown_that_and_drawn_whole(tmp_path: Pat
     found, used = patterns_of(flatten(fixed), spec, "colours", np.eye(3, dtype=np.float32)[:1], textbook, 1)
     assert found.patterns.shape == (1, 24, 24, 3) and (used.size, used.crop) == (24, 3)
     with store.create(tmp_path / "patterns.h5", settings=textbook.as_dict()) as file:
-        write_patterns(file.create_group("a"), found, used)
+        write_patterns(file.create_group("a"), found, used, np.ones(1), np.zeros(1))
     with store.open_file(tmp_path / "patterns.h5") as file:
         (drawn,) = patterns_drawn(file, "a", spec.reads)
     assert drawn is not None and drawn.shape == (CELL, CELL, 3)
@@ -95,11 +96,28 @@ def test_a_pattern_that_nothing_moved_is_not_drawn(tmp_path: Path) -> None:
     found, used = patterns_of(network, spec, "colours", parts, SETTINGS, 1)
     assert found.dead.tolist() == [False, True]
     with store.create(tmp_path / "patterns.h5") as file:
-        write_patterns(file.create_group("a"), found, used)
+        failed = write_patterns(file.create_group("a"), found, used, np.array([0.3, 0]), np.zeros(2))
+        assert failed.tolist() == [False, True]
     with store.open_file(tmp_path / "patterns.h5") as file:
         first, second = patterns_drawn(file, "a", spec.reads)
         assert patterns_drawn(file, "another", spec.reads) == patterns_drawn(None, "a", spec.reads) == []
     assert first is not None and second is None
+
+
+def test_what_a_pattern_has_is_counted_as_in_pictures(tmp_path: Path) -> None:
+    """The amount that is ascended also rises where others fall below 0: a pattern may have less of its concept than pictures have."""
+    network, spec = planted()
+    parts = np.random.default_rng(1).random((3, 3)).astype(np.float32)
+    found, used = patterns_of(network, spec, "colours", parts, SETTINGS, 1)
+    had = amounts_in(network, spec, "colours", parts, found.patterns)
+    maps = np.maximum(found.patterns, 0)  # the layer's answers are the colours above grey
+    np.testing.assert_allclose(had, amounts(maps, parts).mean(axis=(1, 2)), rtol=1e-3, atol=1e-4)
+    assert (had >= 0).all()
+    own = np.diag(had)
+    with store.create(tmp_path / "patterns.h5") as file:
+        assert write_patterns(file.create_group("a"), found, used, own, own * [1, 1.1, 0.9]).tolist() == [0, 1, 0]
+    with store.open_file(tmp_path / "patterns.h5") as file:
+        assert [each is None for each in patterns_drawn(file, "a", spec.reads)] == [False, True, False]
 
 
 def test_of_tokens_the_mean_is_what_rises() -> None:
@@ -115,3 +133,41 @@ def test_of_tokens_the_mean_is_what_rises() -> None:
     assert not found.dead.any() and (found.objective[:, -1] > found.objective[:, 0]).all()
     mean = found.patterns.mean(axis=(1, 2))
     assert mean[0].argmax() == 0 and mean[1].argmax() == 1
+
+
+class WithClassToken(keras.layers.Layer):
+    """A token in front that begins as nothing: what it has of the picture it reads later."""
+
+    def call(self, tokens):  # type: ignore[no-untyped-def]
+        return keras.ops.pad(tokens, [[0, 0], [1, 0], [0, 0]])
+
+    def compute_output_shape(self, shape):  # type: ignore[no-untyped-def]
+        return shape[0], shape[1] + 1, shape[2]
+
+
+class Reading(keras.layers.Layer):
+    """A class token that takes a hundred times the mean of the others with its channels turned round, as attention may."""
+
+    def call(self, tokens):  # type: ignore[no-untyped-def]
+        mean = keras.ops.mean(tokens[:, 1:], axis=1, keepdims=True)
+        return keras.ops.concatenate([100 * keras.ops.flip(mean, axis=-1), tokens[:, 1:]], axis=1)
+
+    def compute_output_shape(self, shape):  # type: ignore[no-untyped-def]
+        return shape
+
+
+def test_the_token_of_the_class_is_no_place() -> None:
+    """What is found is of the picture's places; a class token would have the pattern show something else."""
+    image = keras.Input((24, 24, 3))
+    weights = np.repeat(np.eye(3, dtype=np.float32)[None, None] / 16, 4, axis=0).repeat(4, axis=1)
+    patches = keras.layers.Conv2D(3, 4, 4, use_bias=False, name="patches")
+    every = WithClassToken(name="with_class")(keras.layers.Reshape((36, 3))(patches(image)))
+    tokens = keras.layers.ReLU(name="tokens")(Reading(name="reading")(every))
+    patches.set_weights([weights])
+    answer = keras.layers.Dense(2, name="logits")(keras.layers.GlobalAveragePooling1D()(tokens))
+    network, spec = keras.Model(image, answer), planted()[1]
+    assert tokens_beside(network, spec, "tokens") == (1, 0) and tokens_beside(network, spec, "patches") == (0, 0)
+    found, _ = patterns_of(network, spec, "tokens", np.eye(3, dtype=np.float32)[:1], SETTINGS, 1)
+    assert found.patterns.mean(axis=(1, 2))[0].argmax() == 0
+    # The mean over places of the first channel, of red.
+    np.testing.assert_allclose(found.objective[0, -1], np.maximum(found.patterns[0, ..., 0].mean(), 0), rtol=0.05)
