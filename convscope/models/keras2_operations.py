@@ -13,7 +13,7 @@ import numpy as np
 from keras import layers, ops
 
 from convscope.errors import UserError
-from convscope.models.stored import value_of
+from convscope.models.json_text import value_of
 
 # In graphs of TensorFlow 2.0 to 2.3, by the name of the operation; the inputs stand in the order of the function's arguments.
 _GRAPH_NAMES = {

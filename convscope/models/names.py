@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from convscope.models.json_text import value_of
 from convscope.models.keras2 import modern
 from convscope.models.settings import image_size
-from convscope.models.stored import stored_or_none, value_of
+from convscope.models.stored import stored_or_none
 from convscope.storage.places import is_file
 
 # The 41-layer Xception (Chollet, 1610.02357): filters of each block's convolutions, and which blocks halve the size.

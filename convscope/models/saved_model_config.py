@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from convscope.errors import UserError
-from convscope.models.stored import value_of
+from convscope.models.json_text import value_of
 
 _MOST_BYTES = 2_000_000_000
 _KINDS = ("_tf_keras_sequential", "_tf_keras_network", "_tf_keras_model", "_tf_keras_layer")

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import io
-import json
 import re
 import tempfile
 import zipfile
@@ -13,6 +12,7 @@ from typing import Any
 
 from convscope.errors import UserError
 from convscope.models.hdf5 import check_end, check_links
+from convscope.models.json_text import value_of
 from convscope.models.keras2 import is_old
 from convscope.models.strange_files import strange_zip, stranger
 from convscope.storage.places import is_file
@@ -21,7 +21,6 @@ _HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK\x03\x04"
 _JSON_BYTES = 100_000_000
 _TEACHABLE, _TEACHABLE_FOLDER = "keras_model.h5", "model.savedmodel"
 _OF_SAVED_MODEL = re.compile(r"(saved_model|keras_metadata)\.pb|variables/variables\.(index|data-\d{5}-of-\d{5})")
-_DEEPEST = 250
 _NETWORK_BYTES = 8_000_000_000
 # Weights hardly pack: what becomes a hundred times as large was made to fill a disk or a memory.
 _PACKED = 100
@@ -236,27 +235,6 @@ def _json_of(path: Path, name: str) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         raise UserError(f"'{path}' holds no Keras model: its {name} is damaged; get it again")
-    return value
-
-
-def value_of(text: str | bytes) -> Any:
-    """What JSON says.
-
-    Raises:
-        ValueError: it is none, or nested deeper than any network's, and than can be walked through.
-    """
-    try:
-        value = json.loads(text)
-    except RecursionError:
-        raise ValueError("too deep") from None
-    level = [value]
-    for _ in range(_DEEPEST):
-        inner = [
-            outer.values() if isinstance(outer, dict) else outer for outer in level if isinstance(outer, dict | list)
-        ]
-        level = [part for parts in inner for part in parts]
-    if level:
-        raise ValueError("too deep")
     return value
 
 

@@ -321,7 +321,7 @@ def _gallery(study: Study, names: Mapping[str, str]) -> Work:
             asked = chosen_methods(part["methods"]) if stage == "attributions" else part.get("methods")
             count = len(asked) if isinstance(asked, list) else 1
             sets = [study.set({"images": images}) for images in part["images"]]
-            shown += count * sum(min(part.get("limit", size), size) for size in sets)
+            shown += count * sum(min(part.get("limit") or size, size) for size in sets)
     tested = [part.partition("/")[0] for parts in study.config["evaluations"].values() for part in parts]
     return Work(pictures=shown, listed=sum(study.dataset(name) // 2 for name in tested))
 
