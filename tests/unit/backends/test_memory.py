@@ -88,6 +88,6 @@ def test_it_is_not_taken_for_a_size_that_a_network_refuses(monkeypatch: pytest.M
     def full(images: object) -> None:
         raise ValueError("CUDA out of memory. Tried to allocate 20.00 MiB.")
 
-    monkeypatch.setattr(objective, "_maps", full)
+    monkeypatch.setattr(objective, "maps", full)
     with pytest.raises(ValueError, match="out of memory"):
         objective.fits(64)
