@@ -29,7 +29,7 @@ _ZERO, _ONE = np.float32(0), np.float32(1)
 _LEAST = np.float32(-np.inf)
 _NOTHING = np.zeros(0, np.float32)
 # Numbers that are looked at together: with what they were made from they have room in the nearest cache but one.
-_HOT = 2**13
+_HOT = 2**12
 
 
 def works_here() -> bool:
@@ -109,41 +109,43 @@ def _pass(
     images, places, channels = maps.shape
     reset, update, digest, state = xxh[0], xxh[1], xxh[2], xxh[3]
     nothing = np.zeros(PAGE, np.uint8)
+    taken, hot = digests.shape[1] > 0, max(_HOT // channels, 1)
     for image in range(images):
         total, largest, zeros = np.zeros(channels), statistics[1, image], statistics[2, image]
         largest[:], zeros[:] = _LEAST, _ZERO
         before, values = maps[image], measured[image]
         kept = stored[image * apart : image * apart + places * channels].reshape(places, channels)
-        # Each of the short loops is made of the widest vector instructions; a loop that does all of it at once is not.
-        fed = 0
-        for place in range(places):
-            for c in range(channels):
-                kept[place, c] = _kept(before[place, c])
-            if len(after):
-                for c in range(channels):
-                    value = before[place, c] * scale[c] + offset[c]
-                    after[image, place, c] = floor if value <= floor else value
-            for c in range(channels):
-                total[c] += values[place, c]
-            for c in range(channels):
-                largest[c] = max(largest[c], values[place, c])
-            for c in range(channels):
-                zeros[c] += _ONE if values[place, c] == _ZERO else _ZERO
-            if not digests.shape[1]:
-                continue
-            if place % chunk == 0:
+        for first in range(0, places, chunk):
+            last = min(first + chunk, places)
+            if taken:
                 _call(reset, state)  # type: ignore[call-arg]
-                fed = place
-            ends = (place + 1) % chunk == 0 or place + 1 == places
-            if ends or (place + 1 - fed) * channels >= _HOT:
-                _feed(update, state, kept[fed].ctypes.data, (place + 1 - fed) * channels * 2)  # type: ignore[call-arg]
-                fed = place + 1
-            if ends:
-                left = -(place + 1) % chunk * channels * 2
+            for begin in range(first, last, hot):
+                end = min(begin + hot, last)
+                # Each of the short loops is made of the widest vector instructions; a loop that does all of it at once is not.
+                for place in range(begin, end):
+                    for c in range(channels):
+                        kept[place, c] = _kept(before[place, c])
+                    if len(after):
+                        for c in range(channels):
+                            value = before[place, c] * scale[c] + offset[c]
+                            after[image, place, c] = floor if value <= floor else value
+                    for c in range(channels):
+                        total[c] += values[place, c]
+                    for c in range(channels):
+                        largest[c] = max(largest[c], values[place, c])
+                    for c in range(channels):
+                        zeros[c] += _ONE if values[place, c] == _ZERO else _ZERO
+                # What was written last may still be on its way into the cache, where its digest would wait for it.
+                if taken and begin > first:
+                    _feed(update, state, kept[begin - hot].ctypes.data, hot * channels * 2)  # type: ignore[call-arg]
+            if taken:
+                begin = first + (last - first - 1) // hot * hot
+                _feed(update, state, kept[begin].ctypes.data, (last - begin) * channels * 2)  # type: ignore[call-arg]
+                left = (first + chunk - last) * channels * 2
                 while left:
                     _feed(update, state, nothing.ctypes.data, min(left, PAGE))  # type: ignore[call-arg]
                     left -= min(left, PAGE)
-                digests[image, place // chunk] = _call(digest, state)  # type: ignore[call-arg]
+                digests[image, first // chunk] = _call(digest, state)  # type: ignore[call-arg]
         statistics[0, image], statistics[2, image] = total / places, zeros / places
 
 
