@@ -1,27 +1,30 @@
-"""What sealing costs: activations to HDF5 with digests taken, checked in and sealed, and the same work without any of it.
+"""What sealing costs: activations to HDF5 with digests taken and sealed, and the same work without any of it.
 
 `python -m bench.seals --images 48`: the real Xception where it is, or one of random weights, its every layer over drawn pets, all as
-the job does it, in turns, in one process. What is compared is processor time, of all threads.
+the job does it, in turns, in one process. Rounds of such work differ by more than digests take, so what is compared is each layer's
+own pass over its maps, in which the digests are taken, by the processor time of its thread; what else sealing does is timed as it is.
 """
 
 import argparse
 import contextlib
-import os
 import statistics
 import tempfile
-from collections.abc import Iterator
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from unittest import mock
 
 from bench.lines import Line, table
 from bench.network import SIZE, real_preset, save_random, save_real
-from bench.numbers import interleaved, spread
+from bench.numbers import Spread, interleaved, spread
 from bench.studies import write_jpegs
 from convscope.jobs.job import say
 
 _BAR = 0.02
 _SIDES = ("sealed", "not sealed")
+Seconds = defaultdict[Any, list[float]]
 
 
 class _NoDigest:
@@ -44,6 +47,20 @@ def _nothing_taken() -> Iterator[None]:
         mock.patch("convscope.storage.chunks.ShortDigest", _NoDigest),
     ):
         yield
+
+
+def _timed(function: Callable[..., Any], seconds: Seconds, kind: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*args: Any) -> Any:
+        began = time.thread_time()
+        result = function(*args)
+        seconds[kind(*args)].append(time.thread_time() - began)
+        return result
+
+    return run
+
+
+def _shape(maps: Any, scale: Any, offset: Any, floor: Any, after: Any, *rest: Any) -> Any:
+    return maps.shape, len(after) > 0
 
 
 class Stage:
@@ -70,21 +87,29 @@ class Stage:
         self._folder, self._threads = folder, threads
         self._rows = [{"path": str(path), "sha256": sha256_of(path)} for path in sorted(pictures.iterdir())]
 
-    def run(self, side: str) -> tuple[float, float, int]:
-        """Make the file; processor seconds without those of the system, all of them, and the file's bytes."""
-        began = os.times()
-        path = self._folder / "study" / "activations.h5"
-        if side == "sealed":
-            self._make(side, path)
-        else:
-            with _nothing_taken():
-                self._make(side, path)
-        ended, size = os.times(), path.stat().st_size
-        path.unlink()
-        own = ended.user - began.user
-        return own, own + ended.system - began.system, size
+    def run(self, side: str) -> tuple[Seconds, float, float, int]:
+        """Make the file.
 
-    def _make(self, side: str, path: Path) -> None:
+        Returns:
+            By shape the seconds of passes over maps; those of what sealing does else; processor seconds of all; the file's bytes.
+        """
+        from convscope.activations import observed
+        from convscope.storage import chunks
+
+        passes: Seconds = defaultdict(list)
+        beside: Seconds = defaultdict(list)
+        path, began = self._folder / "study" / "activations.h5", time.process_time()
+        with (
+            mock.patch.object(observed, "_pass", _timed(observed._pass, passes, _shape)),
+            mock.patch.object(chunks, "short_digest", _timed(chunks.short_digest, beside, len)),
+            contextlib.nullcontext() if side == "sealed" else _nothing_taken(),
+        ):
+            sealing = self._make(side, path)
+        took, size = time.process_time() - began, path.stat().st_size
+        path.unlink()
+        return passes, sealing + sum(map(sum, beside.values())), took, size
+
+    def _make(self, side: str, path: Path) -> float:
         from convscope.activations.extract import Answers, ShardWriter
         from convscope.pictures.read import load_rows
         from convscope.storage import store
@@ -98,13 +123,18 @@ class Stage:
             images = load_rows(rows[start : start + batch], spec.input_size, spec.resize, channels=spec.reads)
             return model(spec.preprocess(images))
 
+        took = 0.0
         with store.create(path, page_aligned=True, model=spec.name) as file:
             with ShardWriter(file, len(rows)) as writer, behind(writer, depth=1) as write:
                 for answers in ahead(answer, range(0, len(rows), batch), self._threads, depth=self._threads + 1):
                     write(answers)
-            chunks = writer.digests() if side == "sealed" else None
-        if chunks is not None:
-            seal(path.parent, path, "logs/activations/bench.log", (), chunks)
+            began = time.thread_time()
+            known = writer.digests() if side == "sealed" else None
+            took += time.thread_time() - began
+        began = time.thread_time()
+        if known is not None:
+            seal(path.parent, path, "logs/activations/bench.log", (), known)
+        return took + time.thread_time() - began
 
 
 def main() -> int:
@@ -116,6 +146,9 @@ def main() -> int:
     parser.add_argument("--preset", type=Path, help="keras-hub preset folder of the real Xception")
     args = parser.parse_args()
     preset = real_preset(args.preset)
+    passes: dict[str, list[Seconds]] = {side: [] for side in _SIDES}
+    beside: list[float] = []
+    whole: list[float] = []
     with tempfile.TemporaryDirectory(prefix="bench-") as temporary:
         folder = Path(temporary)
         if preset:
@@ -126,21 +159,41 @@ def main() -> int:
         stage = Stage(folder, folder / "pictures", args.threads)
         for side in _SIDES:  # compiled, and the memory taken that is used again
             stage.run(side)
-        own: dict[str, list[float]] = {side: [] for side in _SIDES}
-        every: list[float] = []
         for _, side in interleaved(_SIDES, args.rounds):
-            user, took, size = stage.run(side)
-            own[side].append(user)
-            every += [took] if side == "not sealed" else []
-            say(f"{side}: {took:.2f} s of processor time, {took - user:.2f} of them the system's, {size / 1e6:.0f} MB")
-    # A digest asks nothing of the system, whose time for a gigabyte differs from round to round by more than all digests take.
-    more = [(with_ - without) / statistics.median(every) for with_, without in zip(*own.values(), strict=True)]
+            found, sealing, took, size = stage.run(side)
+            passes[side].append(found)
+            beside += [sealing] if side == "sealed" else []
+            whole += [took] if side == "not sealed" else []
+            say(f"{side}: {took:.2f} s of processor time, {size / 1e6:.0f} MB")
+    digests = [_more(with_, without) for with_, without in zip(*passes.values(), strict=True)]
+    # A shape has a few passes a round: the medians of all rounds are the surer ones.
+    every = {side: _together(rounds) for side, rounds in passes.items()}
+    more, work = _more(*every.values()) / args.rounds, statistics.median(whole)
+    shares = spread([(one + sealing) / work for one, sealing in zip(digests, beside, strict=True)])
+    share = (more + statistics.median(beside)) / work
     what = f"sealing, over activations of {args.images} pictures at {SIZE} px"
-    line = Line(what, spread(more), "%", _BAR, True, note="real weights" if preset else "random weights")
+    note = "real weights" if preset else "random weights"
+    line = Line(what, Spread(share, shares.low, shares.high), "%", _BAR, True, note=note)
     print(table([line]))
-    least = (min(own["sealed"]) - min(own["not sealed"])) / statistics.median(every)
-    print(f"median {line.value.median:.2%}; of the least seconds of each {least:.2%}")
+    print(
+        f"{share:.2%}: digests {more:.3f} s, the rest {statistics.median(beside):.3f} s, of {work:.2f} s without the start of a job"
+    )
     return 0 if line.passed else 1
+
+
+def _together(rounds: list[Seconds]) -> Seconds:
+    found: Seconds = defaultdict(list)
+    for one in rounds:
+        for kind, seconds in one.items():
+            found[kind] += seconds
+    return found
+
+
+def _more(with_: Seconds, without: Seconds) -> float:
+    """By how many seconds passes are longer with digests, each shape by its medians."""
+    return sum(
+        len(found) * (statistics.median(found) - statistics.median(without[kind])) for kind, found in with_.items()
+    )
 
 
 if __name__ == "__main__":
