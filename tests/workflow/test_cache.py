@@ -249,7 +249,9 @@ def test_a_training_that_ends_while_it_is_kept_goes_on_from_its_end(
 ) -> None:
     """A cache on a slow disk: Snakemake removes the model of an interrupted job, and hours of training must not go with it."""
     fresh.python = None  # a server's process would outlive what is killed here
-    quick, slow = "        made.mkdir()\n", "        made.mkdir()\n        time.sleep(300)\n"
+    # A signal that comes just before a long sleep is heard after it.
+    quick = "        made.mkdir()\n"
+    slow = f"{quick}        for _ in range(6000):\n            time.sleep(0.05)\n"
     fresh.edit("convscope/storage/shared.py", quick, slow)
     target = "results/study/models/net/model.keras"
     (fresh.folder / "study.yaml").write_text(STUDY.replace("NAME", "study").replace("epochs: 1", "epochs: 2"))
