@@ -1,7 +1,5 @@
 """The list of studies: one page for all that lies in a results folder, whichever runs write to it."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ from convscope.gallery.build import CARD, UNFINISHED_CARD
 from convscope.gallery.names import link
 from convscope.gallery.site import page_templates
 from convscope.gallery.tables import read_object
+from convscope.storage.files import write_text
 
 _STYLES = Path(__file__).parent / "static" / "gallery.css"
 
@@ -42,7 +41,7 @@ def build_index(studies: list[Path], out: Path) -> list[Path]:
         cards.sort(key=lambda card: (card["title"], card["study"], card["href"]))
         # One file that stands alone: the page has no folder of its own to keep styles in.
         styles = Markup(_STYLES.read_text(encoding="utf-8"))  # noqa: S704 (our own file)
-        _replace(out, page_templates().get_template("index.html.j2").render(cards=cards, styles=styles))
+        write_text(out, page_templates().get_template("index.html.j2").render(cards=cards, styles=styles))
         if _state(studies, out) == before:
             return [card["file"] for card in cards]
 
@@ -59,22 +58,6 @@ def _state(studies: list[Path], out: Path) -> list[tuple[Path, int, int]]:
             continue
         state.append((path, facts.st_mtime_ns, facts.st_ino))
     return sorted(state)
-
-
-def _replace(out: Path, text: str) -> None:
-    """Write the page in one step. `files.atomic_path` is for one writer a file: it clears away what a killed one left."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=out.parent, prefix=f".{out.stem}-", suffix=".part")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
-        temporary.replace(out)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _card(path: Path, out: Path, required: bool) -> list[dict[str, Any]]:

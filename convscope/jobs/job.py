@@ -168,6 +168,7 @@ def run(
             )
         _fail(f"unexpected {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}{where}")
     finally:
+        files.remove_unfinished()  # an interrupt between making a file and entering its block leaves the block for later
         if args.backend != "torch":  # whose compiler lists in the log what is left
             leave_the_garbage()
 

@@ -5,8 +5,8 @@ import functools
 import hashlib
 import json
 import os
+import secrets
 import shutil
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,11 +72,11 @@ def _temporary(target: Path) -> Iterator[Path]:
         if leftover.startswith(start) and _is_left(target.parent / leftover, leftover.removeprefix(start)):
             with contextlib.suppress(OSError):  # another user's, in a folder where only its owner removes
                 (target.parent / leftover).unlink(missing_ok=True)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f"{start}{this_process().tag}.", suffix=f".part{suffix}")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = target.parent / f"{start}{this_process().tag}.{secrets.token_hex(4)}.part{suffix}"
+    # Noted before it is there: an interrupt may come between any two steps, and what is not noted is left behind.
     _unfinished.add(temporary)
     try:
+        os.close(os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
@@ -94,7 +94,7 @@ def put_in_place(temporary: Path, target: Path) -> None:
 
 
 def remove_unfinished() -> None:
-    """Remove the temporary files of this process: before it ends without leaving the blocks it is in."""
+    """Remove the temporary files of this process: before it ends, perhaps without having left the blocks it was in."""
     for temporary in list(_unfinished):
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

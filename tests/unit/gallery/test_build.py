@@ -335,7 +335,7 @@ def test_index_lists_what_another_run_wrote_meanwhile(
     root = tmp_path / "results"
     shutil.copytree(made, root)
     own, other = root / fixture.STUDY / "gallery" / "study.json", root / "zoo" / "gallery" / "study.json"
-    write, times = index._replace, []
+    write, times = index.write_text, []
 
     def replace(out: Path, text: str) -> None:
         """The other run writes its page after this one has read the cards, and before it writes."""
@@ -345,7 +345,7 @@ def test_index_lists_what_another_run_wrote_meanwhile(
             build_index([other], out)
         write(out, text)
 
-    monkeypatch.setattr(index, "_replace", replace)
+    monkeypatch.setattr(index, "write_text", replace)
     assert build_index([own], root / "index.html") == [other, own]
     words = Page(root / "index.html").words
     assert "A zoo" in words and "3 jobs failed" in " ".join(words.split()) and "Pets <b>& friends</b>" in words

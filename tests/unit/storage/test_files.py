@@ -137,6 +137,22 @@ def test_a_process_that_ends_at_once_removes_what_it_was_writing(tmp_path: Path)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_interrupt_just_after_a_temporary_file_is_made_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(handle: int) -> None:
+        closed(handle)
+        assert len(list(tmp_path.iterdir())) == 1
+        raise KeyboardInterrupt
+
+    closed = os.close
+    monkeypatch.setattr(os, "close", interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / "file.txt"):
+        pytest.fail("the block was entered")
+    monkeypatch.undo()
+    assert list(tmp_path.iterdir()) == [] and not files._unfinished
+
+
 def test_what_a_killed_writer_left_is_removed_by_the_next(tmp_path: Path) -> None:
     target, other = tmp_path / "few.csv", tmp_path / "few.bad.csv"
     for path in (target, other):

@@ -28,6 +28,10 @@ def main(args):
     if args.how == "deaf":
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,)).start()
+    if args.how == "between":
+        sys.held = atomic_path(args.out)
+        sys.held.__enter__()
+        raise KeyboardInterrupt
     with atomic_path(args.out) as temporary:
         temporary.write_text("half")
         print("at work", file=sys.__stdout__, flush=True)
@@ -117,6 +121,12 @@ def test_a_job_whose_run_is_gone_before_it_starts_does_nothing(
     sleeper.wait()
     assert start(root, tmp_path, run, "--seconds", "5").wait(timeout=10) == 1
     assert left(tmp_path) == []
+
+
+def test_a_job_interrupted_between_a_file_and_its_block_leaves_nothing(root: Path, tmp_path: Path) -> None:
+    assert start(root, tmp_path, None, "--how", "between").wait(timeout=10) == 1
+    assert left(tmp_path) == []
+    assert "interrupted" in (tmp_path / "log").read_text()
 
 
 def elsewhere() -> Process:
