@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from convscope.jobs.job import Progress, output, parser, run, say
+from convscope.jobs.job import Progress, last_of_all, output, parser, run, say
 
 
 def main(args: argparse.Namespace) -> None:
@@ -85,7 +85,7 @@ def main(args: argparse.Namespace) -> None:
         write_patterns(file, found, settings, "filter")
         store.write_array(file, "opened_steps", found.opened, ("filter",))
         store.write_array(file, "strength", strength[found.channels], ("filter",))
-    kept.forget()
+    last_of_all(kept.forget)
 
 
 if __name__ == "__main__":

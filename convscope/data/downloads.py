@@ -9,6 +9,7 @@ import glob
 import os
 import re
 import shutil
+import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -56,9 +57,10 @@ def fetch(
             "or remove the link"
         )
     say = settings.get("say", print)
-    if folder.is_dir() and not os.access(folder, os.W_OK | os.X_OK):
+    if folder.is_dir() and (not os.access(folder, os.W_OK | os.X_OK) or _is_fixed(store)):
         # Somebody else's: what is whole there is taken, and anything else is this study's alone.
-        if not os.access(store, os.R_OK) or _is_damaged(store) or _objection(store, sha256, settings.get("check")):
+        readable = os.access(store, os.R_OK) and store.is_file()
+        if not readable or _is_damaged(store) or _objection(store, sha256, settings.get("check")):
             return download(url, path, sha256, **settings)
         say(f"taken from {store}")
         _share(store, path)
@@ -74,6 +76,16 @@ def fetch(
             write_text(_digest_beside(store), digest_of_file(store))
         _share(store, path)
     return path
+
+
+def _is_fixed(store: Path) -> bool:
+    """Whether a store that all may write to holds a file that this user cannot read, or not replace: many remove only their own."""
+    try:
+        file, folder = store.stat(), store.parent.stat()
+    except OSError:
+        return False
+    alone = bool(folder.st_mode & stat.S_ISVTX) and os.geteuid() not in (0, file.st_uid, folder.st_uid)
+    return alone or not os.access(store, os.R_OK)
 
 
 def _digest_beside(store: Path) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 from convscope.data.datasets import ImageRow, listing_in, masks_folder, pictures_root
 from convscope.data.masks import check_mask, read_mask
 from convscope.data.places import LEARNED
-from convscope.errors import BadImage
+from convscope.errors import BadImage, UserError
 from convscope.jobs.job import say
 from convscope.pictures.apart import Readers
 from convscope.storage.files import read_json, sha256_of, write_json
@@ -130,6 +130,13 @@ def why_not(mask: str, sha256: str, size: Sequence[int], parts: list[str]) -> st
 def _parts(root: Path, masks: str) -> list[str]:
     for place in (root / masks / "parts.json", root / "parts.json"):
         if place.is_file():
-            value = read_json(place)
-            return [str(name) for name in (value["parts"] if isinstance(value, dict) else value)]
+            try:
+                value = read_json(place)
+            except (ValueError, RecursionError):
+                value = None
+            names = value.get("parts") if isinstance(value, dict) else value
+            if not isinstance(names, list):
+                # Of an archive nobody has looked at it before.
+                raise UserError(f'\'{place}\' names no parts; it is a JSON list of names, ["none", "animal"]')
+            return [str(name) for name in names]
     return []

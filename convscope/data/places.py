@@ -273,7 +273,7 @@ def _check_parts(key: str, places: list[Path]) -> None:
     for place in filter(is_file, places):
         try:
             value = json.loads(start_of(key, place, -1))
-        except ValueError:
+        except (ValueError, RecursionError):
             value = None
         names = value.get("parts") if isinstance(value, dict) else value
         if not isinstance(names, list) or not all(isinstance(name, str) for name in names):

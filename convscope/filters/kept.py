@@ -60,5 +60,5 @@ class KeptBatches:
             np.savez(file, **arrays)
 
     def forget(self) -> None:
-        """Delete all batches: the result is written."""
+        """Delete all batches: the result is written, and sealed."""
         shutil.rmtree(self._root, ignore_errors=True)

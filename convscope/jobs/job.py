@@ -287,6 +287,7 @@ class Progress:
     def _show(self, text: str) -> None:
         if _terminal is None:
             return
+        text = in_one_line(without_secrets(text))
         now = time.monotonic()
         finished = self.done >= self.total
         if _terminal.isatty():

@@ -1,6 +1,5 @@
 """Where a keras-hub preset is found (a folder on disk, then its mirrors), and what it holds."""
 
-import json
 import os
 import re
 import time
@@ -118,11 +117,17 @@ def load_preset(place: Path) -> tuple[Any, Any | None, bool]:
     """
     import keras_hub
 
+    configs: dict[str, dict[str, Any]] = {}
     for name in CONFIGS:  # of a downloaded one nobody has looked at them
-        check_parts(read_json_config(place / name) or {}, place / name, {})
-    task = place / "task.json"
-    kind = json.loads(task.read_text()).get("class_name", "") if task.is_file() else ""
-    config = json.loads((place / "config.json").read_text())
+        if name != "config.json" and not (place / name).is_file():
+            continue
+        config = read_json_config(place / name)
+        if config is None:
+            # keras-hub may read what is not read here: nested too deeply, it would be loaded unseen.
+            raise UserError(f"'{place / name}' is no JSON; the preset is damaged, download it again")
+        check_parts(config, place / name, {})
+        configs[name] = config
+    kind = str(configs.get("task.json", {}).get("class_name", ""))
     classifier = kind.endswith(_CLASSIFIER_TASK)
     try:
         if classifier:
@@ -132,7 +137,7 @@ def load_preset(place: Path) -> tuple[Any, Any | None, bool]:
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0][:200]
         raise UserError(
-            f"preset '{place}' ({kind or config.get('class_name', '?')}) cannot be loaded: {reason}"
+            f"preset '{place}' ({kind or configs['config.json'].get('class_name', '?')}) cannot be loaded: {reason}"
         ) from None
     converter = getattr(getattr(network, "preprocessor", None), "image_converter", None)
     if converter is None:

@@ -74,7 +74,7 @@ def read_pixels(
         (H, W, channels.depth), 0..255: uint8, or float32 where bands have more than 8 bits or a window.
 
     Raises:
-        BadImage: the file cannot be read as a picture; the text is the reason, without the path.
+        BadImage: the file cannot be read as a picture; the text is the reason, without the path, which is its `file`.
         UserError: it is no longer the file that was listed.
     """
     path = Path(path)
@@ -89,23 +89,26 @@ def read_pixels(
                     f"{path}: the picture is not the one that was listed; run again, and it is listed anew", path
                 )
             return _decoded(stream, channels, max_pixels, path.name, window)
-    except (BadImage, UserError):
+    except UserError:
+        raise
+    except BadImage as error:
+        error.file = error.file or path
         raise
     except UnidentifiedImageError:
-        raise BadImage("damaged: what follows its first bytes is no picture") from None
+        raise BadImage("damaged: what follows its first bytes is no picture", path) from None
     except FileNotFoundError:
         raise BadImage("no such file", path) from None
     except IsADirectoryError:
-        raise BadImage("a folder, not a file") from None
+        raise BadImage("a folder, not a file", path) from None
     except PermissionError:
-        raise BadImage("no permission to read it") from None
+        raise BadImage("no permission to read it", path) from None
     except Image.DecompressionBombError:
-        raise BadImage(f"too large: more pixels than PIL decodes safely, the limit is {max_pixels}") from None
+        raise BadImage(f"too large: more pixels than PIL decodes safely, the limit is {max_pixels}", path) from None
     except MemoryError:
-        raise BadImage("too large for the memory of this machine") from None
+        raise BadImage("too large for the memory of this machine", path) from None
     except Exception as error:
         # Decoders of so many formats raise anything on damaged files; whatever it is, this one picture is bad and no more.
-        raise BadImage(f"damaged: {said_by_decoder(error).replace(str(path), path.name)}") from None
+        raise BadImage(f"damaged: {said_by_decoder(error).replace(str(path), path.name)}", path) from None
 
 
 def _checked(opened: IO[bytes], digest: str) -> tuple[IO[bytes], bool]:

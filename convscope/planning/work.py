@@ -39,6 +39,8 @@ _EPOCHS_WATCHED = 9
 _CONCEPTS, _CROPS, _LAYERS, _WEAKENED, _UPPER = 20, 16, 40, 16, 0.1
 # Real pictures that are looked at for each filter's patterns: of its best ones most are another one's, too.
 _BEST_SHARED = 4
+# Classes of pixels that are explained, where the config names none: background and a few parts.
+_CLASSES_OF_PIXELS = 4
 # Stages whose pictures the pages show.
 _SHOWN = (
     "activations", "units", "concepts", "segmentation", "cams", "attributions", "judging", "strategies", "watching",
@@ -305,6 +307,15 @@ def _of_region(study: Study, names: Mapping[str, str]) -> Work:
     return Work(pictures=min(most, study.set(names)))
 
 
+def _segmentation_cam(study: Study, names: Mapping[str, str]) -> Work:
+    """Some pictures of the set, each once there, and back for every class."""
+    part = study.config["segmentation"][names["model"]]
+    wanted = part["gradcam"]["classes"]
+    classes = len(wanted) if isinstance(wanted, list) else _CLASSES_OF_PIXELS
+    pictures = _of_region(study, names).pictures
+    return study.through(names["model"], pictures, 1 + 2 * classes, min(part["batch"], pictures))
+
+
 def _comparison(study: Study, names: Mapping[str, str]) -> Work:
     """The answers of every training to a split, of which no more is known than that it is not all."""
     part = study.config["comparisons"][names["comparison"]]
@@ -349,7 +360,8 @@ _WORK: dict[str, Callable[[Study, Mapping[str, str]], Work]] = {
     "pattern_paths": _pattern_paths,
     **dict.fromkeys(("evaluate", "evaluate_seed"), _of_split),
     **dict.fromkeys(("judge", "judge_controls"), _judge),
-    **dict.fromkeys(("segment", "segmentation_cam"), _segmented("segmentation")),
+    "segment": _segmented("segmentation"),
+    "segmentation_cam": _segmentation_cam,
     "transfer_model": _transfer,
     "image_set": _source_of_set,
     "train_autoencoder": lambda study, names: Work(

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from convscope.errors import UserError
+from convscope.errors import UserError, in_one_line
 
 Key = tuple[str | int, ...]
 
@@ -132,7 +132,7 @@ def check_command_line(arguments: Sequence[str]) -> None:
             try:
                 read_config_file(path)
             except UserError as error:
-                print(f"config: {error}", file=sys.stderr)
+                print(in_one_line(f"config: {error}"), file=sys.stderr)
                 raise SystemExit(1) from None
 
 

@@ -121,3 +121,13 @@ def is_module(name: str) -> bool:
         return importlib.util.find_spec(name) is not None
     except ModuleNotFoundError:  # its parent is a module and no package
         return False
+
+
+def test_what_a_killed_job_goes_on_from_ends_last_of_all() -> None:
+    """Snakemake removes what an interrupted job wrote: a script that forgets by itself loses all where it is killed while it seals."""
+    wrong = []
+    for path in sorted((ROOT / "scripts").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("forget", "forget_state"):
+                wrong.append(f"{path.name}:{node.lineno}")
+    assert wrong == []

@@ -20,7 +20,7 @@ from convscope.data.datasets import (
     scan_dataset,
 )
 from convscope.data.part_masks import MaskRow, list_masks
-from convscope.data.places import learned_masks
+from convscope.data.places import check_dataset_folder, learned_masks
 from convscope.errors import UserError
 from convscope.pictures.kinds import NAMES
 from convscope.storage.files import sha256_of
@@ -373,3 +373,17 @@ def test_a_training_looks_at_the_masks_of_its_own_splits_alone(tmp_path):
     listed = {"source": "table", "path": str(root / "list.csv"), "folder": "."}
     found = learned_masks(listed)
     assert found == ([str(root / "parts.json")] * 2 + [str(root / "train.png"), str(root / "validation.png")], [])
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, "{", "3", '{"names": []}', '"body"'])
+def test_names_of_parts_that_are_none_are_told_in_a_line(text, tmp_path):
+    """Of an archive nobody has looked at them before the job."""
+    draw(tmp_path / "pets/cat/0.png")
+    draw_mask(tmp_path / "pets/masks/cat/0.png")
+    (tmp_path / "pets/masks/parts.json").write_text(text)
+    settings = {"source": "path", "path": str(tmp_path / "pets"), "masks": "masks"}
+    images = scan_dataset(tmp_path / "pets", settings).images
+    with pytest.raises(UserError, match=r"parts.json' names no parts"):
+        list_masks(tmp_path / "pets", settings, images)
+    with pytest.raises(UserError, match=r"parts.json' names no parts"):
+        check_dataset_folder("datasets.pets", settings)

@@ -407,6 +407,25 @@ def test_from_somebody_elses_store_what_is_whole_is_taken_and_the_rest_is_the_st
     assert only(other) and not store.exists() and len(server.seen) == 4
 
 
+@pytest.mark.parametrize("unreadable", [True, False])
+def test_a_file_that_only_its_owner_reads_or_removes_is_the_stores(unreadable, server, tmp_path, monkeypatch):
+    """In a store that all may write to, as folders of a group are, or those where each removes only what is their own."""
+    (path, store), (other, _) = study(tmp_path, "a"), study(tmp_path, "b")
+    fetch(server.url, path, store)
+    path.unlink()
+    store.write_bytes(b"damaged")
+    if unreadable:
+        access = os.access
+        monkeypatch.setattr(os, "access", lambda of, mode: access(of, mode) and not (of == store and mode & os.R_OK))
+    else:
+        store.parent.chmod(0o1777)
+        monkeypatch.setattr(os, "geteuid", lambda: store.stat().st_uid + 1)
+    for wanted in (SHA, None):
+        fetch(server.url, other, store, wanted)
+        assert only(other) and store.read_bytes() == b"damaged"
+        other.unlink()
+
+
 def alone_outside_of(folder):
     def lock(url, path, *more):
         if path.parent == folder:

@@ -1,5 +1,6 @@
 """What every script does around its work, run as the workflow runs it."""
 
+import io
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from convscope.jobs import job
 from convscope.jobs.job import Progress, say, set_threads
 
 SCRIPT = """
@@ -153,3 +155,12 @@ def test_a_line_of_the_log_is_one_whatever_a_name_holds(capsys: pytest.CaptureFi
     say("left out: a\n12:00:00 all is well\x1b[2J.png")
     said = capsys.readouterr().out
     assert said.count("\n") == 1 and said.endswith("left out: a\\n12:00:00 all is well\\x1b[2J.png\n")
+
+
+def test_a_line_on_the_terminal_is_one_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(job, "_terminal", terminal)
+    Progress(1, "layer a\nsheep: error: nothing\x1b[2J of http://host/x?token=SESAME", "steps").step(1)
+    shown = terminal.getvalue()
+    assert shown.startswith("  layer a\\nsheep: error: nothing\\x1b[2J of ") and shown.count("\n") == 1
+    assert "SESAME" not in shown and capsys.readouterr().out.count("\n") == 2

@@ -236,9 +236,16 @@ def test_a_preset_brings_no_more_than_a_file(inner: dict[str, Any], said: str, t
             with pytest.raises(UserError, match=said):
                 look()
         (tmp_path / name).write_text(json.dumps({**whole, "config": {}}))
-    (tmp_path / "config.json").write_text('{"a": ' + "[" * 400 + "]" * 400 + "}")
-    with pytest.raises(UserError, match="is no JSON"):
-        check_preset_folder("models.m.preset", tmp_path)
+    # What nests too deeply to be looked at is not loaded unseen, which keras-hub would do; what is damaged ends in a line.
+    deep = json.dumps({**whole, "config": {}, "more": 0}).replace("0}", "[" * 400 + "]" * 400 + "}")
+    for name in ("config.json", "task.json"):
+        before = (tmp_path / name).read_text()
+        for text in (deep, "[" * 100_000, "{", "[]"):
+            (tmp_path / name).write_text(text)
+            for look in (lambda: check_preset_folder("models.m.preset", tmp_path), lambda: load_preset(tmp_path)):
+                with pytest.raises(UserError, match="is no JSON"):
+                    look()
+        (tmp_path / name).write_text(before)
 
 
 class TheirLoss(keras.losses.Loss):

@@ -134,7 +134,7 @@ def test_save_and_load_give_the_same_spec(tmp_path) -> None:
     assert ModelSpec.load(tmp_path / "model.json") == THREE
 
 
-@pytest.mark.parametrize("text", ["", "nope", "[]", "{}", '{"name": "x", "input_size": 3}'])
+@pytest.mark.parametrize("text", ["", "nope", "[]", "{}", "[" * 100_000, '{"name": "x", "input_size": 3}'])
 def test_a_damaged_spec_is_said(text: str, tmp_path) -> None:
     (tmp_path / "m.json").write_text(text)
     with pytest.raises(UserError, match=r"m.json' holds no facts of a model"):

@@ -176,6 +176,7 @@ def test_bad_files_are_refused_with_a_reason(tmp_path, photo):
         with pytest.raises(BadImage, match=reason) as error:
             read_image(tmp_path / name)
         assert str(tmp_path) not in str(error.value) and "\n" not in str(error.value)
+        assert error.value.file == tmp_path / name, "a job tells which, and looks whether it is a result of the study"
     Image.fromarray(photo).save(tmp_path / "a.png")
     content = bytearray((tmp_path / "a.png").read_bytes())
     (tmp_path / "cut.png").write_bytes(content[: len(content) * 2 // 3])
@@ -186,8 +187,9 @@ def test_bad_files_are_refused_with_a_reason(tmp_path, photo):
         ("none.png", "no such file"),
         (".", "folder"),
     ):
-        with pytest.raises(BadImage, match=reason):
+        with pytest.raises(BadImage, match=reason) as error:
             read_image(tmp_path / name)
+        assert error.value.file == tmp_path / name
 
 
 def test_every_truncation_is_an_error_or_a_picture_never_another_exception(tmp_path, photo):

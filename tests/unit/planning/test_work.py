@@ -145,3 +145,17 @@ def test_what_takes_more_for_more_work_is_told_how_much_there_is(rule: str) -> N
     works = [every_stage(times).work(rule, NAMES) for times in (1, 5)]
     small, large = (seconds(rule, work) + need.mb_held * work.held + need.mb_thousand * work.pictures for work in works)
     assert need.s < small < large
+
+
+def test_of_a_large_set_some_pictures_are_explained_by_regions_each_for_every_class() -> None:
+    def seen(pictures: int, limit: int, classes: Any = "all") -> float:
+        net = {"source": "train", "architecture": "encoder_decoder", "dataset": "pets"}
+        more = study(
+            models={"net": net},
+            image_sets={"many": {"dataset": "pets", "split": "test", "limit": pictures}},
+            segmentation={"net": {"images": ["many"], "gradcam": {"limit": limit, "classes": classes}}},
+        )
+        return more.work("segmentation_cam", {"model": "net", "images": "many", "region": "predicted"}).seen
+
+    assert seen(8, 2) == seen(2, 2) == seen(2, 8) == seen(8, 8) / 4
+    assert seen(8, 2, ["body"]) < seen(8, 2, ["body", "head"]) < seen(8, 2, list("abcdefgh"))

@@ -266,3 +266,12 @@ def test_numbers_of_json_are_numbers(tmp_path: Path) -> None:
         "str",
         "int",
     ]
+
+
+def test_a_name_of_a_config_is_told_in_one_line(tmp_path, capsys):
+    strange = tmp_path / "a\nb\x1b[2J.yaml"
+    strange.write_text("a: [\n")
+    with pytest.raises(SystemExit):
+        check_command_line(["snakemake", "--configfile", str(strange)])
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1 and "a\\nb\\x1b[2J.yaml, line 2" in said
