@@ -110,6 +110,17 @@ def test_of_numbers_no_picture_keeps_a_class(results: Path) -> None:
     assert "54 crops of 6 pictures.</p>" in page and "With these concepts alone" not in page
 
 
+def test_how_many_pictures_keep_their_class_is_said_of_those_that_were_asked(results: Path) -> None:
+    config = add_concepts(results)
+    table = results / "concepts" / "convnet" / fixture.SETS[0] / "found.csv"
+    rows = [dataclasses.replace(row, asked=4) for row in read_table(table, FoundRow)]
+    write_table(table, rows, FoundRow)
+    build_gallery(results, config, results / "gallery" / "index.html")
+    (place,) = (results / "gallery").glob("concepts_*.html")
+    page = place.read_text(encoding="utf-8")
+    assert "54 crops of 6 pictures." in page and "of the 4 pictures that were tried are still taken for" in page
+
+
 def test_a_found_concept_without_a_pattern_beside_one_that_has_one(results: Path) -> None:
     config = add_concepts(results)
     sheets = results / "concepts" / "convnet" / fixture.SETS[0] / "sheets"
