@@ -88,10 +88,12 @@ class Vectors:
         """How many tests show that a class depends on a concept."""
         return sum(len(one.raising) + len(one.lowering) for one in self.classes)
 
-    @property
-    def has_patterns(self) -> bool:
-        """Whether there is a pattern of any found concept; that of one that has none failed then."""
-        return any(concept.pattern for one in self.classes for concept in one.found)
+    def has_patterns(self, layer: str) -> bool:
+        """Whether there is a pattern of any found concept of a layer; that of one that has none failed then.
+
+        Of another layer there may be none at all: one of which a picture of the size of patterns leaves nothing is not ascended.
+        """
+        return any(concept.pattern for one in self.classes if one.layer == layer for concept in one.found)
 
     @property
     def hero(self) -> Path | None:

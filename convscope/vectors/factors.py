@@ -93,8 +93,12 @@ def amounts(maps: NDArray[np.float32], parts: NDArray[np.float32]) -> NDArray[np
     Returns:
         (..., r) float32.
     """
-    flat = np.asarray(maps.reshape(-1, maps.shape[-1]), np.float32)
-    towards, alike = np.asarray(flat @ parts.T, np.float64), np.asarray(parts, np.float64) @ parts.T
+    flat, exact = maps.reshape(-1, maps.shape[-1]), np.asarray(parts, np.float64)
+    towards, alike = np.zeros((len(flat), len(exact))), exact @ exact.T
+    # Single precision would lose what tells parts apart that are nearly alike; of maps it is asked a piece at a time.
+    at_once = max(_MOST_NUMBERS // max(flat.shape[1], 1), 1)
+    for start in range(0, len(flat), at_once):
+        towards[start : start + at_once] = np.asarray(flat[start : start + at_once], np.float64) @ exact.T
     found = np.zeros_like(towards)
     for _ in range(_ROUNDS):
         largest = 0.0

@@ -111,13 +111,14 @@ def write_patterns(
         usual: (r,), the mean of the class's pictures.
 
     Returns:
-        (r,), which ones fail: no step moved them, or they have less of the concept than pictures have that nobody made for it. The
-        amount that is ascended is that of the least squares, which also rises where those of other concepts fall below 0, and there
-        they are 0.
+        (r,), which ones fail: no step moved them, or they have nothing of the concept (or no number tells how much), or less than
+        pictures have that nobody made for it. The amount that is ascended is that of the least squares, which also rises where those
+        of other concepts fall below 0, and there they are 0.
     """
     group.attrs["settings"] = json.dumps(settings.as_dict(), sort_keys=True)
     write_found_patterns(group, found, settings, "concept")
-    failed = found.dead | (np.asarray(amount) < usual)
+    # Said of what succeeds, so that NaN does not.
+    failed = found.dead | ~((np.asarray(amount) >= usual) & (np.asarray(amount) > 0))
     for name, values in (("amount", amount), ("usual", usual), ("failed", failed)):
         store.write_array(group, name, values, ("concept",))
     return np.asarray(failed)

@@ -4,6 +4,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -109,6 +110,17 @@ def test_of_numbers_no_picture_keeps_a_class(results: Path) -> None:
     assert "54 crops of 6 pictures.</p>" in page and "With these concepts alone" not in page
 
 
+def test_how_many_pictures_keep_their_class_is_said_of_those_that_were_asked(results: Path) -> None:
+    config = add_concepts(results)
+    table = results / "concepts" / "convnet" / fixture.SETS[0] / "found.csv"
+    rows = [dataclasses.replace(row, asked=4) for row in read_table(table, FoundRow)]
+    write_table(table, rows, FoundRow)
+    build_gallery(results, config, results / "gallery" / "index.html")
+    (place,) = (results / "gallery").glob("concepts_*.html")
+    page = place.read_text(encoding="utf-8")
+    assert "54 crops of 6 pictures." in page and "of the 4 pictures that were tried are still taken for" in page
+
+
 def test_a_found_concept_without_a_pattern_beside_one_that_has_one(results: Path) -> None:
     config = add_concepts(results)
     sheets = results / "concepts" / "convnet" / fixture.SETS[0] / "sheets"
@@ -122,6 +134,21 @@ def test_a_found_concept_without_a_pattern_beside_one_that_has_one(results: Path
     assert said not in page()  # where none was asked for nothing is amiss
     fixture.picture(sheets / "0000.00000.01.pattern.jpg", 60, 60, 3)
     assert page().count(said) == 1 and page().count("answers with much of concept") == 1
+
+
+def test_of_a_layer_that_was_not_ascended_no_pattern_is_said_to_fail(results: Path) -> None:
+    config = add_concepts(results)
+    folder = results / "concepts" / "convnet" / fixture.SETS[0]
+    rows = read_table(folder / "found.csv", FoundRow)
+    write_table(folder / "found.csv", [rows[0], dataclasses.replace(rows[0], layer="conv1")], FoundRow)
+    with h5py.File(folder / "concepts.h5", "a") as file:
+        del file["layer"]
+        store.write_array(file, "layer", ["conv2", "conv1"], ("layer",), dtype=store.TEXT)
+        file.create_group("layers/0001")
+    fixture.picture(folder / "sheets" / "0000.00000.01.pattern.jpg", 60, 60, 3)
+    build_gallery(results, config, results / "gallery" / "index.html")
+    (place,) = (results / "gallery").glob("concepts_*.html")
+    assert "No pattern" not in place.read_text("utf-8")
 
 
 def test_what_was_refused_is_said(results: Path) -> None:

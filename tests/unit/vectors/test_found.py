@@ -142,6 +142,22 @@ def test_amounts_of_parts_that_are_nearly_alike(apart: float) -> None:
     np.testing.assert_allclose(found, expected, atol=0.02)
 
 
+def test_amounts_are_reckoned_more_exactly_than_the_maps_are_kept() -> None:
+    """What tells parts apart that differ by a hundredth is a thousandth of a thousandth of what they share."""
+    from scipy.optimize import nnls
+
+    rng = np.random.default_rng(0)
+    for parts, least in ((rng.random(64) + 0.01 * rng.random((6, 64)), 2e-3), (rng.random((40, 16)) ** 4, np.inf)):
+        parts = (parts / np.linalg.norm(parts, axis=1, keepdims=True)).astype(np.float32)
+        shares = rng.exponential(size=(200, len(parts))) * (rng.random((200, len(parts))) < 0.5)
+        maps = (shares @ parts + 0.1 * rng.random((200, parts.shape[1]))).astype(np.float32)
+        found = amounts(maps, parts).astype(float)
+        for place, mine in zip(maps.astype(float), found, strict=True):
+            expected, error = nnls(parts.T.astype(float), place, maxiter=5000)
+            assert np.linalg.norm(mine - expected) <= least * np.linalg.norm(expected)
+            assert np.linalg.norm(place - mine @ parts) <= error + 1e-5 * np.linalg.norm(place)
+
+
 def test_amounts_of_the_same_part_twice_and_of_more_parts_than_channels() -> None:
     rng = np.random.default_rng(3)
     for parts in (np.repeat(rng.random((2, 9)), 2, axis=0), rng.random((12, 4)), rng.random((1, 5))):

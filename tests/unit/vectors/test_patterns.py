@@ -120,6 +120,17 @@ def test_what_a_pattern_has_is_counted_as_in_pictures(tmp_path: Path) -> None:
         assert [each is None for each in patterns_drawn(file, "a", spec.reads)] == [False, True, False]
 
 
+def test_a_pattern_of_which_no_number_tells_what_it_has_fails_and_so_does_one_that_has_nothing(tmp_path: Path) -> None:
+    network, spec = planted()
+    found, used = patterns_of(network, spec, "colours", np.eye(3, dtype=np.float32), SETTINGS, 1)
+    found.patterns[0, 3, 3] = np.nan
+    own = np.diag(amounts_in(network, spec, "colours", np.eye(3, dtype=np.float32), found.patterns)).copy()
+    assert np.isnan(own[0]) and own[2] > 0
+    own[1] = 0
+    with store.create(tmp_path / "patterns.h5") as file:
+        assert write_patterns(file.create_group("a"), found, used, own, np.zeros(3)).tolist() == [True, True, False]
+
+
 def test_of_tokens_the_mean_is_what_rises() -> None:
     """Where patches are tokens and a ReLU is behind them concepts are found, too."""
     image = keras.Input((24, 24, 3))
