@@ -132,7 +132,7 @@ def _parts(root: Path, masks: str) -> list[str]:
         if place.is_file():
             try:
                 value = read_json(place)
-            except (ValueError, RecursionError):
+            except ValueError:
                 value = None
             names = value.get("parts") if isinstance(value, dict) else value
             if not isinstance(names, list):

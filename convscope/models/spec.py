@@ -289,7 +289,7 @@ class ModelSpec:
         try:
             values: Any = read_json(path)
             return cls._of(values)
-        except (ValueError, TypeError, AttributeError, RecursionError):
+        except (ValueError, TypeError, AttributeError):
             raise UserError(
                 f"'{os.fspath(path)}' holds no facts of a model; it is damaged: make it again, or get it again"
             ) from None

@@ -15,6 +15,7 @@ from convscope.models.settings import model_settings
 from convscope.models.spec import ModelSpec
 from convscope.models.tokens import is_tokens
 from convscope.notebook.settings import known_keywords, of_model
+from convscope.storage.files import read_json
 
 KEYWORDS = (
     *("classes", "head", "image_size", "resize", "preprocessing", "channels", "bands", "shown_bands"),
@@ -145,7 +146,7 @@ def _facts_beside(path: Path) -> Path | None:
     """The spec that the workflow writes beside a canonical network, if this is one."""
     beside = path.with_suffix(".json")
     try:
-        keys = json.loads(beside.read_text(encoding="utf-8")).keys() if path.is_file() else ()
+        keys = read_json(beside).keys() if path.is_file() else ()
     except (OSError, ValueError, AttributeError):
         return None
     return beside if {"name", "input_size", "head", "digest", "identity"} <= set(keys) else None

@@ -195,6 +195,9 @@ def test_json_is_stable_and_strict(tmp_path: Path) -> None:
     write_json(tmp_path / "b.json", {"a": "é", "b": [1, 2.5]})
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
     assert read_json(tmp_path / "a.json") == {"a": "é", "b": [1, 2.5]}
+    (tmp_path / "deep.json").write_text("[" * 200_000)
+    with pytest.raises(ValueError, match="nested too deeply"):
+        read_json(tmp_path / "deep.json")
     with pytest.raises(ValueError, match="JSON compliant"):
         write_json(tmp_path / "a.json", {"a": float("nan")})
     assert json.loads((tmp_path / "a.json").read_text())["a"] == "é"
