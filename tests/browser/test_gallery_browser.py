@@ -61,8 +61,14 @@ def fragment(page: Any) -> str:
     return page.evaluate("location.hash")
 
 
-@pytest.mark.parametrize("width", [390, 1600])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        ("light", 1600),
+        ("dark", 390),
+        *(pytest.param(*way, marks=pytest.mark.long) for way in (("light", 390), ("dark", 1600))),
+    ],
+)
 def test_every_page_loads_whole(browser: Any, gallery: Path, width: int, scheme: str) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     page = context.new_page()

@@ -76,13 +76,19 @@ def says(project: Project, logs: str, text: str) -> bool:
     return any(text in log.read_text() for log in project.study.glob(logs))
 
 
+KILLED = (
+    "models/net/curves.png",
+    *(f"filters/net/textbook/{name}.h5" for name in ("stem_conv", "block2_residual_conv")),
+)
+
+
 @pytest.mark.parametrize(
     "usually", [False, pytest.param(True, marks=pytest.mark.long)], ids=["preloaded", "usual start"]
 )
 def test_killed_again_and_again_it_goes_on_and_ends_with_the_same_bytes(
     finished: Project, fresh: Project, servers: Path, usually: bool
 ) -> None:
-    """What is killed begins as on a user's machine; what goes on is most of the study."""
+    """What is killed begins as on a user's machine; what goes on is all of the study, or the killed stages alone."""
     kill_when(fresh, lambda: any(fresh.study.glob("datasets/pets/.drawn*/train/cat/*.png")))
     assert not (fresh.study / "datasets/pets/drawn").exists()  # nothing half made under its final name
 
@@ -94,14 +100,15 @@ def test_killed_again_and_again_it_goes_on_and_ends_with_the_same_bytes(
     assert (fresh.folder / ".snakemake/runs/tiny.lock").exists()  # a dead run's, which stops nobody
 
     fresh.python = None if usually else servers
-    fresh.run()
+    targets = [] if usually else [f"results/tiny/{name}" for name in KILLED]
+    fresh.run(*targets)
     assert (fresh.study / "models/net/history.csv").read_bytes() == history  # not trained again
     wanted, found = finished.files(), fresh.files()
-    assert found.keys() == wanted.keys()
-    different = [name for name in wanted if without_seconds(name, wanted[name]) != without_seconds(name, found[name])]
+    assert found.keys() == wanted.keys() if usually else len(found) > 40 and found.keys() <= wanted.keys()
+    different = [name for name in found if without_seconds(name, wanted[name]) != without_seconds(name, found[name])]
     assert different == []
     assert says(fresh, "logs/train_model/net.log", "resumed")
-    assert fresh.would_run() == {}
+    assert fresh.would_run(*targets) == {}
 
 
 def test_killed_in_the_middle_of_an_ascent_it_goes_on_from_the_batches_it_kept(

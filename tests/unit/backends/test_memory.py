@@ -24,7 +24,9 @@ HUGE = {
 }
 
 
-@pytest.mark.parametrize("library", HUGE)
+@pytest.mark.parametrize(
+    "library", [pytest.param(name, marks=pytest.mark.long) if name == "keras" else name for name in HUGE]
+)
 def test_the_real_error_of_each_library(root: Path, library: str) -> None:
     for needed in BACKENDS.get(library, ()):
         if importlib.util.find_spec(needed) is None:

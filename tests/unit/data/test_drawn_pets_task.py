@@ -25,7 +25,7 @@ def pixels(folder: Path, split: str) -> tuple[np.ndarray, np.ndarray]:
     return np.stack(images), np.array(labels)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_linear_model_on_pixels_stays_under_75_percent(tmp_path: Path) -> None:
     folder = tmp_path / "pets"
     counts = json.dumps({"train": 500, "test": 200})

@@ -33,7 +33,7 @@ def test_a_row_that_says_something_wrong_is_not_whole() -> None:
         assert not is_whole(row | wrong)
 
 
-@pytest.mark.parametrize("name", ["keras-hub ViT", "keras-hub HGNetV2"])
+@pytest.mark.parametrize("name", ["keras-hub ViT", pytest.param("keras-hub HGNetV2", marks=pytest.mark.long)])
 def test_what_the_page_says_is_true_of(name: str) -> None:
     row = measure(next(family for family in FAMILIES if family.name == name))
     assert is_whole(row), row

@@ -138,7 +138,13 @@ def made(network: Network) -> tuple[Any, np.ndarray, np.ndarray]:
     return model, pictures, model.predict(pictures, verbose=0)
 
 
-@pytest.mark.parametrize("network", NETWORKS, ids=lambda network: network.__name__)
+@pytest.mark.parametrize(
+    "network",
+    [
+        pytest.param(one, marks=pytest.mark.long) if one is recurrent else one for one in NETWORKS
+    ],  # half a minute of traces
+    ids=lambda network: network.__name__,
+)
 def test_a_file_of_keras_2_answers_as_in_keras_2(network: Network, tmp_path: Path) -> None:
     model, pictures, expected = made(network)
     model.save(tmp_path / "m.h5")

@@ -130,7 +130,14 @@ assert np.isfinite(loss).all()
 """
 
 
-@pytest.mark.parametrize("size", ["(8, 3)", "(8, 4)", "(8, 5)", "(9, 32)", "(None, None)"])
+@pytest.mark.parametrize(
+    "size",
+    [
+        "(8, 3)",
+        "(None, None)",
+        *(pytest.param(size, marks=pytest.mark.long) for size in ("(8, 4)", "(8, 5)", "(9, 32)")),
+    ],
+)
 def test_one_channel_in_graphs_too(size: str, root: Path) -> None:
     """In a process of its own, which TensorFlow ends where it goes wrong: predict, fit and functions, with bias and ReLU."""
     done = subprocess.run(
