@@ -2,6 +2,9 @@
 
 import dataclasses
 
+# From this cosine on two concepts are said to be much alike: their maps and patterns can hardly be told apart.
+_MUCH_ALIKE = 0.9
+
 
 @dataclasses.dataclass(frozen=True)
 class VectorRow:
@@ -46,7 +49,8 @@ class FoundRow:
     standard error for the few points that each is asked at; `removed` by how much the logit falls without it. `words` is
     what it looks like: of all mask concepts the one its map is most like, beyond chance; `kind`, `concept`, `iou`, `low`, `high`,
     `chance` are its, as of units. `crops` were taken apart, with the relative `error`; `same` is the share of pictures that are
-    taken for the same class with the found concepts alone; NaN of numbers, which are no classes.
+    taken for the same class with the found concepts alone; NaN of numbers, which are no classes. `nearest` is the number of the
+    concept of the same class and layer whose part points most the same way, with their cosine `alike`, 0 .. 1; both 0 of one alone.
     """
 
     layer: str
@@ -67,3 +71,10 @@ class FoundRow:
     crops: int
     error: float
     same: float
+    nearest: int
+    alike: float
+
+    @property
+    def twin(self) -> str:
+        """Which other concept it is much like, in words; empty where it is like none."""
+        return f"much like concept {self.nearest} (cosine {self.alike:.2f})" if self.alike >= _MUCH_ALIKE else ""

@@ -47,4 +47,5 @@ def captioned(title: str, rows: Sequence[FoundRow], strips: Sequence[Sequence[ND
 
 def _words(row: FoundRow) -> list[str]:
     change = f"without it the logit {'falls' if row.removed >= 0 else 'rises'} by {abs(row.removed):.2g}"
-    return [f"{row.number}: importance {row.importance:.2f} ± {row.importance_error:.2f}", change, row.words]
+    told = [f"{row.number}: importance {row.importance:.2f} ± {row.importance_error:.2f}", change, row.words]
+    return [*told, row.twin] if row.twin else told

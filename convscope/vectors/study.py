@@ -125,6 +125,15 @@ def _same(found: Found, spec: ModelSpec) -> float:
     return float(found.same.mean()) if len(found.same) else 0.0
 
 
+def _nearest(parts: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Of each part, of length 1, the number (from 1) of the one that points most the same way, and their cosine; 0 of one alone."""
+    if len(parts) < 2:
+        return np.zeros(len(parts), np.int64), np.zeros(len(parts))
+    cosines = np.asarray(parts, np.float64) @ np.asarray(parts, np.float64).T
+    np.fill_diagonal(cosines, -1.0)
+    return cosines.argmax(axis=1) + 1, np.clip(cosines.max(axis=1), 0.0, 1.0)
+
+
 def _rows(
     group: h5py.Group,
     layer: str,
@@ -143,6 +152,7 @@ def _rows(
             store.write_array(group, key, getattr(like, key), ("concept", "mask"))
         masked = [concept.name for concept in masks.concepts]
         store.write_array(group, "mask", masked, ("mask",), dtype=store.TEXT)
+    nearest, alike = _nearest(found.parts)
     rows = []
     for number in range(count):
         numbers = dict.fromkeys(("iou", "low", "high", "chance"), float("nan"))
@@ -172,6 +182,8 @@ def _rows(
                 crops=len(found.windows),
                 error=error,
                 same=_same(found, asked.network.spec),
+                nearest=int(nearest[number]),
+                alike=float(alike[number]),
                 **numbers,
             )
         )

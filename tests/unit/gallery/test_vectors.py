@@ -43,7 +43,7 @@ def add_concepts(results: Path, refused: bool = False) -> dict:
     found = [
         FoundRow(
             "conv2", fixture.CLASSES[0], k + 1, 1.3 / (k + 1), 0.25, 0.4, words if not k else "nothing that has a name here", "part",
-            HOSTILE, 0.3, 0.2, 0.4, 0.04, 6, 6, 54, 0.2, 0.75,
+            HOSTILE, 0.3, 0.2, 0.4, 0.04, 6, 6, 54, 0.2, 0.75, 2 - k, 0.958 if not k else 0.7,
         )
         for k in range(0 if refused else 2)
     ]  # fmt: skip
@@ -91,6 +91,7 @@ def test_the_page_and_the_table_beside_it(results: Path) -> None:
         and "not told from random" in page
     )
     assert "importance 1.30 ± 0.25;" in page and "130" not in page and "may sum to more than 1" in page
+    assert page.count("much like concept") == 1 and "0.4; much like concept 2 (cosine 0.96)</p>" in page
     assert "nan" not in page.lower().replace("inference", "")
     model = next((results / "gallery").glob("model_convnet*.html")).read_text(encoding="utf-8")
     assert place.name in model and "less with white" in model

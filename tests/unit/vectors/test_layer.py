@@ -15,7 +15,7 @@ from convscope.vectors.layer import Asked, Shown, like_masks
 from convscope.vectors.network import CutNetwork, layer_to_cut
 from convscope.vectors.report import adjusted
 from convscope.vectors.selection import chosen_classes, spread_rows, without_copies
-from convscope.vectors.study import found_of_layer, vectors_of_layer
+from convscope.vectors.study import _nearest, found_of_layer, vectors_of_layer
 
 SIDE, COUNT, SQUARE = 24, 30, 10
 RED, BLUE, GREEN = range(3)
@@ -114,6 +114,15 @@ def test_what_is_found_is_red_and_is_scored_against_masks(tmp_path) -> None:
     assert like.iou.shape == (3, 2)
     # The parts make the answers up, so their logit is the pictures' own.
     np.testing.assert_allclose(found.kept[:, 0], found.kept[:, 1], rtol=0.02)
+
+
+def test_the_concept_that_each_is_most_like() -> None:
+    parts = np.array([[1, 0, 0], [0.8, 0.6, 0], [0.6, 0.8, 0], [0, 0, 1]], np.float32)
+    nearest, alike = _nearest(parts)
+    assert nearest.tolist()[:3] == [2, 3, 2]
+    np.testing.assert_allclose(alike, [0.8, 0.96, 0.96, 0], atol=1e-7)
+    assert [found.tolist() for found in _nearest(parts[:1])] == [[0], [0.0]]
+    assert len(_nearest(parts[:0])[0]) == 0
 
 
 def test_a_layer_that_answers_below_zero_is_refused_in_a_line(tmp_path) -> None:
