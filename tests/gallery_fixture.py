@@ -206,8 +206,11 @@ def _evaluation(folder: Path, right: int) -> None:
     write_csv(folder / "predictions.csv", columns, rows)
     write_object(
         folder / "metrics.json",
-        {"accuracy": right / 12, "no_information_rate": 0.5, "per_class": {"cat": {}}, "model_digest": DIGEST},
-    )
+        {
+            "accuracy": right / 12, "accuracy_interval": [0.3912, 0.8619], "no_information_rate": 0.5,
+            "per_class": {"cat": {}}, "model_digest": DIGEST,
+        },
+    )  # fmt: skip
 
 
 def _image_set(results: Path, name: str) -> None:
