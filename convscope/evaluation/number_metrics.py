@@ -38,7 +38,8 @@ def _of_output(truth: Array, output: Array) -> dict[str, float | None]:
     truth, output = truth.astype(np.float64), output.astype(np.float64)
     error = output - truth
     varies = len(truth) > 1 and np.ptp(truth) > 0 and np.ptp(output) > 0
-    spread = float(((truth - truth.mean()) ** 2).mean())
+    # The mean of three times 0.1 is not quite 0.1: what is left of it by rounding is no variance.
+    spread = float(((truth - truth.mean()) ** 2).mean()) if np.ptp(truth) > 0 else 0.0
     return {
         "mae": float(np.abs(error).mean()),
         "rmse": float(np.sqrt((error**2).mean())),

@@ -155,8 +155,10 @@ def _curves(found: NumberPredictions) -> list[tuple[str, Array, Array]]:
     result = []
     for c, name in enumerate(found.classes if len(found) else ()):
         errors = np.sort(np.abs(found.outputs[:, c] - found.truth[:, c]))
-        chosen = np.unique(np.linspace(0, len(errors) - 1, min(len(errors), _MOST_POINTS)).round().astype(int))
-        result.append((name, np.array([0, *errors[chosen]]), np.array([0, *(chosen + 1) / len(errors)])))
+        chosen = np.linspace(0, len(errors) - 1, min(len(errors), _MOST_POINTS)).round().astype(int)
+        # Of equal errors all are within that tolerance, those of 0 within none at all.
+        tolerances = np.unique([0, *errors[chosen]])
+        result.append((name, tolerances, np.searchsorted(errors, tolerances, "right") / len(errors)))
     return result
 
 

@@ -110,11 +110,10 @@ class LogOdds:
     def __init__(self, scores: Scores) -> None:
         self._scores, self.classes = scores, scores.classes
         count = len(scores)
-        self._best = np.zeros(count, np.int64)
-        self._total, self._rest = np.zeros(count), np.zeros(count)
+        self._top, self._total, self._rest = np.zeros(count), np.zeros(count), np.zeros(count)
         for place, part in scores.blocks():
             best, every = part.argmax(axis=1), np.arange(len(part))
-            self._best[place], self._total[place] = best, _log_sum(part)
+            self._top[place], self._total[place] = part[every, best], _log_sum(part)
             # The rest of the likeliest class is what is left when it is taken away: 1 - p would be 0 for a sure answer.
             part[every, best] = -np.inf
             self._rest[place] = _log_sum(part)
@@ -125,7 +124,8 @@ class LogOdds:
     def columns(self) -> Iterator[tuple[int, Floats]]:
         """Class after class: its number, and its log-odds (N,)."""
         for c, scores in self._scores.columns():
-            best = self._best == c
+            # Of equally likely classes each: by two ways of reckoning they would differ in the last digit, and not tie.
+            best = scores == self._top
             share = np.where(best, 0.0, np.exp(scores - self._total))
             yield c, scores - np.where(best, self._rest, self._total + np.log1p(-share))
 

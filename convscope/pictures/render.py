@@ -88,13 +88,11 @@ def _colours(name: str) -> np.ndarray:
 def upsample(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Bilinear with half-pixel centres: (h, w) float -> (H, W) float32; [0, 1] doubles to [0, .25, .75, 1].
 
-    A corner-aligned zoom would shift the map, and a cubic one would make negative values.
+    A corner-aligned zoom would shift the map, and a cubic one would make negative values. It is worked out in double precision:
+    between equal values lies just that value, and a map that is flat stays so, whatever points at its maximum.
     """
-    return (
-        _axis_weights(values.shape[0], size[0])
-        @ np.asarray(values, np.float32)
-        @ _axis_weights(values.shape[1], size[1]).T
-    )
+    rows, columns = (_axis_weights(*sides) for sides in zip(values.shape, size, strict=True))
+    return np.asarray(rows @ np.asarray(values, np.float64) @ columns.T, np.float32)
 
 
 @functools.cache
@@ -102,9 +100,9 @@ def _axis_weights(source: int, target: int) -> np.ndarray:
     centres = np.clip((np.arange(target) + 0.5) * source / target - 0.5, 0, source - 1)
     low = np.floor(centres).astype(int)
     high = np.minimum(low + 1, source - 1)
-    weights = np.zeros((target, source), np.float32)
-    weights[np.arange(target), low] += (1 - (centres - low)).astype(np.float32)
-    weights[np.arange(target), high] += (centres - low).astype(np.float32)
+    weights = np.zeros((target, source))
+    weights[np.arange(target), low] += 1 - (centres - low)
+    weights[np.arange(target), high] += centres - low
     return weights
 
 

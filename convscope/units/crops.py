@@ -64,15 +64,19 @@ def _span(axis: Axis, cell: int, length: int) -> tuple[float, float]:
 def _at(
     plane: np.ndarray, field: ReceptiveField, corner: tuple[float, float], scale: float, size: tuple[int, int]
 ) -> np.ndarray:
-    """A map at each pixel of a crop, bilinear between the middles of what its cells see."""
+    """A map at each pixel of a crop, bilinear between the middles of what its cells see.
+
+    In double precision: between two cells that just reach the threshold, as those of a saturated unit may, it is reached everywhere.
+    """
     weights = []
     for axis, start, wanted, cells in zip((field.rows, field.columns), corner, size, plane.shape, strict=True):
         before, share = axis.between(start + (np.arange(wanted) + 0.5) / scale - 0.5, cells)
-        matrix = np.zeros((wanted, cells), np.float32)
+        share = share.astype(np.float64)
+        matrix = np.zeros((wanted, cells))
         matrix[np.arange(wanted), before] += 1 - share
         matrix[np.arange(wanted), np.minimum(before + 1, cells - 1)] += share
         weights.append(matrix)
-    return np.asarray(weights[0] @ plane.astype(np.float32) @ weights[1].T)
+    return np.asarray(weights[0] @ plane.astype(np.float64) @ weights[1].T, np.float32)
 
 
 def _rim(region: np.ndarray) -> np.ndarray:

@@ -76,8 +76,8 @@ def patterns_by_depth(path: str | Path, title: str, counts: Sequence[PresetCount
     presets = list(dict.fromkeys(count.preset for count in counts))
     figure, axes = new_figure(9.5, 1.9 + 0.3 * max(len(layers), 1), columns=3)
     what = (
-        ("answer, of the largest to a real picture", "ratio", 1.0),
-        ("way: 0 random pictures, 1 the best", "path", 0.0),
+        ("answer, of the largest to a real picture (median)", "ratio", 1.0),
+        ("way: 0 random pictures, 1 the best (median)", "path", 0.0),
         ("share to be believed (dotted: not to be)", "share", None),
     )
     for place, (axis, (label, name, line)) in enumerate(zip(axes, what, strict=True)):

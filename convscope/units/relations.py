@@ -51,7 +51,8 @@ def alike_by_answers(maxima: Sequence[np.ndarray], numbers: Sequence[int]) -> li
     # Each by its own measure: answers of one layer may be a million times those of another.
     largest = np.abs(columns).max(axis=0, initial=0)
     columns /= np.where(largest > 0, largest, 1)
-    columns -= columns.mean(axis=0) if len(columns) else 0
+    # A float32 sum over many pictures loses digits; where units differ little from picture to picture, that alone makes them alike.
+    columns -= columns.mean(axis=0, dtype=np.float64) if len(columns) else 0
     lengths = np.sqrt(np.square(columns, dtype=np.float64).sum(axis=0))
     varies = lengths > 1e-6 * np.sqrt(max(len(columns), 1))
     columns = np.where(varies, columns / np.where(varies, lengths, 1), 0).astype(np.float32)

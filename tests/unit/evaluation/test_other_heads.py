@@ -76,6 +76,9 @@ def test_numbers_by_hand_and_by_scipy() -> None:
     assert of["r2"] == pytest.approx(sk.r2_score(truth, output))
     assert number_metrics(("age",), truth, np.full((4, 1), 3.0))["pearson"] is None
     assert number_metrics(("age",), truth[:0], output[:0])["mae"] is None
+    # Three times 0.1 have a mean that is not quite 0.1, and no variance for all that.
+    same = number_metrics(("age",), np.full((3, 1), 0.1), np.array([[0.2], [0.1], [0.3]]))
+    assert same["r2"] is None and same["outputs"]["age"]["baseline_rmse"] == 0
 
 
 def written(tmp_path: Path, spec: ModelSpec, truths: Truths, logits: np.ndarray) -> list[dict[str, str]]:
@@ -174,6 +177,15 @@ def test_report_of_numbers(tmp_path: Path, spec: ModelSpec) -> None:
     for name in ("confusion", "roc", "calibration"):
         options = {"normalised": True} if name == "confusion" else {}
         getattr(of_numbers, f"draw_{name}")(nothing, "t", tmp_path / "none.png", **options)
+
+
+def test_of_equal_errors_all_are_within_their_tolerance() -> None:
+    truth = np.repeat([20.0, 21.0, 23.0], [10, 20, 30])[:, None]
+    paths = tuple(map(str, range(60)))
+    error = np.abs(truth[:, 0] - 21)
+    found = of_numbers.NumberPredictions(("age",), paths, paths, truth, np.full((60, 1), 21.0), error)
+    rows = [(row["tolerance"], row["share_within"]) for row in of_numbers.roc_rows(found)]
+    assert rows == [(0.0, pytest.approx(1 / 3, abs=1e-6)), (1.0, 0.5), (2.0, 1.0)]
 
 
 def test_where_numbers_and_labels_come_from() -> None:

@@ -124,3 +124,13 @@ def test_many_pictures_of_many_classes_take_little_memory(tmp_path: Path) -> Non
     assert set(table[0]) == set(prediction_columns(spec)) and len(table[0]) == 9, "short rows"
     row = int(np.flatnonzero(found.correct)[0])
     assert table[row]["of_truth"] == table[row]["confidence"]
+
+
+def test_classes_of_equal_scores_tie_whichever_of_them_comes_first() -> None:
+    truth = np.repeat([0, 1, 2], [8, 1, 1])
+    # The classes of the first picture are equally likely, two of the others.
+    ranks = log_odds(np.array([[0.0, 0.0, 0.0], [0.1, 0.1, -3.0], [-3.0, 0.1, 0.1]]))
+    assert len(set(ranks[0])) == 1 and ranks[1, 0] == ranks[1, 1] and ranks[2, 1] == ranks[2, 2]
+    # A head that answers nothing tells no picture from another, however many there are of the first class.
+    of_class, micro = areas(Truth(truth), LogOdds(Scores(np.zeros((10, 3)))))
+    assert of_class == [0.5] * 3 and micro == 0.5

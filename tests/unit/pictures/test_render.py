@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from convscope.judging.agreement import is_constant
+from convscope.judging.localisation import pointing_game
 from convscope.pictures.render import colormap, grid, overlay, pattern_picture, save_png, standardise, upsample
 
 
@@ -18,6 +20,20 @@ def test_upsampling_is_bilinear_with_half_pixel_centres() -> None:
     assert np.unravel_index(big.argmax(), big.shape)[0] // 32 == 2
     rows, columns = np.nonzero(big > 0.9 * big.max())
     assert abs(rows.mean() + 0.5 - 2.5 * 32) < 0.6 and abs(columns.mean() + 0.5 - 5.5 * 16) < 0.6
+
+
+def test_what_is_flat_stays_flat_when_it_is_upsampled() -> None:
+    # Xception's maps have 10 x 10 cells of 299 x 299 pixels: the weights of such sides are no sums of powers of two.
+    mask = np.zeros((299, 200), bool)
+    mask[:150, :100] = True
+    for value in np.float32([0.3, 0.7713, 123.456]):
+        flat = upsample(np.full((10, 10), value, np.float32), mask.shape)
+        assert is_constant(flat) and flat[0, 0] == value and pointing_game(flat, mask) == 0
+    # Of several cells that are the highest all between their middles is.
+    ridge = np.zeros((10, 10), np.float32)
+    ridge[2:4, 2:8] = 0.7
+    rows, columns = np.nonzero(upsample(ridge, (299, 299)) == np.float32(0.7))
+    assert len(rows) == 30 * 149 and (rows.min(), rows.max(), columns.min(), columns.max()) == (75, 104, 75, 223)
 
 
 def test_standardise_is_the_textbooks_and_survives_constants() -> None:

@@ -53,6 +53,13 @@ def test_where_the_unit_fires_is_outlined_at_its_place_and_the_rest_dimmed():
     assert found[80, 10].tolist() == [156] * 3 and found[19, 75].tolist() == [200] * 3
 
 
+def test_a_saturated_unit_fires_between_its_cells_too():
+    # A ReLU6 at its end everywhere, and a threshold that is that end: shares of such cells do not add up to 1 to the last digit.
+    grey, plane = np.full((100, 100, 3), 200, np.uint8), np.full((7, 7), 6, np.float16)
+    for place in ((0, 0), (3, 2), (6, 2)):
+        assert (crop_of(grey, field(75, 14, 9.5), place, plane, 6.0) == 200).all()
+
+
 def test_nothing_is_marked_where_it_does_not_fire():
     grey = np.full((96, 96, 3), 200, np.uint8)
     assert (crop_of(grey, field(math.inf), (2, 9), np.zeros((12, 12)), 0.5) == 200).all()

@@ -42,6 +42,14 @@ def test_alike_are_found_in_layers_of_very_different_measures():
     assert (found.units[3] == -1).all()
 
 
+def test_of_very_many_pictures_units_that_differ_little_are_no_more_alike_than_they_are():
+    answers = (1 - 1e-3 * np.random.default_rng(0).random((50_000, 3))).astype(np.float32)
+    (found,) = alike_by_answers([answers], [0])
+    by_pairs = np.corrcoef(answers.T.astype(np.float64))
+    expected = [np.sort(row)[-2:-4:-1] for row in by_pairs]
+    np.testing.assert_allclose(found.weights[:, :2], expected, atol=1e-3)
+
+
 def test_of_no_pictures_none_are_alike():
     (found,) = alike_by_answers([np.zeros((0, 3), np.float32)], [0])
     assert (found.units == -1).all()
