@@ -52,7 +52,9 @@ def why(
         UserError: the model, the method or its settings are wrong, or there is no picture at all.
     """
     paths = [path for word in pictures for path in _files(word)]
-    settings = _checked(part, name, paths, method, target, own)
+    # A link in a folder that leads nowhere is a picture that cannot be read, and no mistake of what was asked.
+    present = [path for path in paths if path.exists()] or paths
+    settings = _checked(part, name, present, method, target, own)
     if out.exists() and not out.is_dir():
         raise UserError(f"--out: '{out}' is there and is no folder; name another one")
     with _quiet():

@@ -14,6 +14,8 @@ from convscope.models.nodes import graph_of, inside_a_network, nodes_in_order
 _HALF = ("float16", "bfloat16")
 # What rounding may change, of the largest number a layer answers: in float32, and in half precision with its 8 or 11 bits.
 _FLOAT_TOLERANCE, _HALF_TOLERANCE = 1e-4, 0.05
+# Of one picture and of several, sums may be added up in another order, and a number within may be rounded to its neighbour.
+_BATCH_TOLERANCE = 0.01
 _ANY_SIZE = 96
 
 
@@ -69,9 +71,10 @@ def check_same(
 
     Raises:
         UserError: it does not; the first layer that answers otherwise is named, or the network inside that does more than its
-            graph says.
+            graph says. Or it answers a picture otherwise beside another one.
     """
     half = any(getattr(layer, "compute_dtype", "") in _HALF for layer in model._flatten_layers())
+    alone = []
     for pixels in pictures:
         answer, different = _side_by_side(logits, result, pixels)
         if different is not None:
@@ -86,10 +89,25 @@ def check_same(
                 f"(class {own_call(model)}); rebuild it with keras.Model(inputs, outputs) and save that"
             )
         # Each layer answers as its original: what is left is how they are joined. Of half precision, errors add up.
-        if not half and not close(answer, result(pixels, training=False), half, 1e-3):
+        joined = result(pixels, training=False)
+        if not half and not close(answer, joined, half, 1e-3):
             raise UserError(
                 f"model '{model.name}': its layers cannot be joined anew; rebuild it with keras.Model(inputs, outputs)"
             )
+        alone.append((pixels, keras.ops.convert_to_numpy(joined)))
+    _check_each_for_itself(model, result, alone)
+
+
+def _check_each_for_itself(
+    model: keras.Model, result: keras.Model, alone: Sequence[tuple[np.ndarray, np.ndarray]]
+) -> None:
+    """Check that pictures answered together are answered as each alone: by `x / ops.max(x)`, what is said of one is of its batch."""
+    pixels, answers = (np.concatenate(some) for some in zip(*alone, strict=True))
+    if not close(answers, result(pixels, training=False), False, _BATCH_TOLERANCE):
+        raise UserError(
+            f"model '{model.name}': what it answers for a picture depends on the others of its batch, so nothing can be said of one; "
+            "let no operation run along the first axis (axis=(1, 2, 3) for ops.mean, ops.max and the like over a picture)"
+        )
 
 
 def _side_by_side(first: keras.Model, second: keras.Model, pixels: np.ndarray) -> tuple[Any, str | None]:

@@ -195,6 +195,8 @@ def _finish(
     whole, network = network, with_one_end(network, settings.get("inputs"), settings.get("output"), f"models.{name}")
     if network is not whole:
         facts["notes"] = (ends_note(settings),)
+    if not settings.get("bands"):
+        _check_colours_last(network, f"models.{name}")
     facts |= channel_facts(name, settings, _depth(network), facts)
     wanted, own = settings.get("image_size"), facts.pop("input_size", None) or _own_size(network)
     size = image_size(wanted) if wanted else own
@@ -220,6 +222,18 @@ def _finish(
     flat, spec = with_head(bare, flat, activation, settings, has_head, loss)
     spec = remarked(spec, flat)
     return flat, dataclasses.replace(spec, digest=graphs.network_digest(flat), requires=required_modules(flat))
+
+
+def _check_colours_last(network: keras.Model, where: str) -> None:
+    """Raises: UserError: the picture is given colours first (3x224x224), and turned round by the network itself, if at all."""
+    for tensor in getattr(graphs.graph_of(network), "inputs", ()):
+        first, *rest = tensor.shape[1:] if len(tensor.shape) == 4 else (None,)
+        if first in (1, 3, 4) and all(size is None or size > 4 for size in rest):
+            sizes = "x".join("any" if size is None else str(size) for size in (first, *rest))
+            raise UserError(
+                f"{where}: the network takes colours first ({sizes}); give it behind a layer that turns pictures round: "
+                "x = keras.Input((height, width, channels)); keras.Model(x, network(keras.layers.Permute((3, 1, 2))(x)))"
+            )
 
 
 def _check_numbers(network: keras.Model, where: str) -> None:

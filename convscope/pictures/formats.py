@@ -77,6 +77,8 @@ def open_picture(stream: IO[bytes], max_pixels: int, name: str = "", window: Win
     facts = _tiff_facts(picture) if kind == "TIFF" else None
     most = _ppm_most(picture) if kind == "PPM" else 0
     deep = deep or (most > 255 and len(picture.getbands()) > 1)
+    if kind == "PNG":
+        _scale_clear(picture)
     picture.load()
     if facts and facts.is_misread(picture):
         stream.seek(0)
@@ -146,6 +148,19 @@ def _raw_modes(picture: Image.Image) -> list[str]:
     """How the numbers lie in the file, in Pillow's words."""
     arguments = [tile[3] for tile in getattr(picture, "tile", ())]
     return [str(some[0] if isinstance(some, tuple) and some else some) for some in arguments]
+
+
+def _scale_clear(picture: Image.Image) -> None:
+    """Bring the colour that a PNG calls transparent to the numbers that its pixels are given as.
+
+    Pillow spreads 2 and 4 bits to 8 and cuts 16 bits of a colour to 8, but leaves this one as it is in the file: it would meet no
+    pixel, or another colour's.
+    """
+    clear, modes = picture.info.get("transparency"), _raw_modes(picture)
+    if isinstance(clear, int) and modes[:1] in (["L;2"], ["L;4"]):
+        picture.info["transparency"] = clear * (85 if modes[0] == "L;2" else 17)
+    elif isinstance(clear, tuple) and modes[:1] == ["RGB;16B"]:
+        picture.info["transparency"] = tuple(number >> 8 for number in clear)
 
 
 def check_size(width: int, height: int, max_pixels: int) -> None:

@@ -73,10 +73,13 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_others_are_explained(
 ) -> None:
     (here / "broken.png").write_bytes(b"no picture")
     (here / "a\n\x1b[2Jb.png").write_bytes(b"no picture")
+    (here / "links").mkdir()
+    (here / "links" / "gone.png").symlink_to("nowhere.png")
     code, said, _ = ran(
-        capsys, "broken.png", "a\n\x1b[2Jb.png", "photos/a.png", "--method", "saliency", "--target", "all"
+        capsys, "broken.png", "a\n\x1b[2Jb.png", "links", "photos/a.png", "--method", "saliency", "--target", "all"
     )
     assert code == 1 and "left out: broken.png: not a picture" in said
+    assert "left out: links/gone.png: no such file" in said
     assert "\nleft out: a\\n\\x1b[2Jb.png: not a picture" in said
     assert json.loads(Path("why/a_saliency.json").read_text())["explained"] == CLASSES
     assert len(list(Path("why").iterdir())) == 3

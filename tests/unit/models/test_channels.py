@@ -52,6 +52,20 @@ def test_other_depths_ask_for_bands_once(tmp_path: Path, depth: int) -> None:
     assert spec.scale == (1.0,) * depth
 
 
+def test_colours_first_are_told_with_what_to_do() -> None:
+    image = keras.Input((3, 8, 9))
+    maps = layers.Conv2D(4, 3, activation="relu")(layers.Permute((2, 3, 1))(image))
+    network = keras.Model(image, layers.Dense(3, "softmax")(layers.GlobalAveragePooling2D()(maps)))
+    part = model_part("file", path="x.keras")
+    with pytest.raises(UserError, match=r"takes colours first \(3x8x9\).*Permute\(\(3, 1, 2\)\)"):
+        load.import_network("x", network, part)
+    x = keras.Input((8, 9, 3))
+    found, spec = load.import_network("x", keras.Model(x, network(layers.Permute((3, 1, 2))(x))), part)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 9, 3)).astype(np.float32)
+    expected = np.asarray(network(pixels.transpose(0, 3, 1, 2)))
+    np.testing.assert_allclose(spec.probabilities(np.asarray(found(pixels))), expected, atol=1e-6)
+
+
 def test_one_value_a_channel_in_the_network_s_order(tmp_path: Path) -> None:
     part = saved(3, tmp_path) | {"channels": "bgr", "preprocessing": {"scale": [1, 2, 3], "offset": 5}}
     _, spec = load.import_model("x", part)

@@ -108,3 +108,18 @@ def test_quantised_weights_are_refused_in_one_line() -> None:
     ) as caught:
         canonical(model)
     assert "\n" not in str(caught.value)
+
+
+def test_what_depends_on_the_other_pictures_of_a_batch_is_refused() -> None:
+    """A picture made brighter by the darkest of its batch would get another class, another map, with each folder it lies in."""
+
+    def brightest(axis: tuple[int, ...] | None) -> keras.Model:
+        keras.utils.set_random_seed(3)
+        image = keras.Input((16, 16, 3))
+        x = image / keras.ops.max(image, axis=axis, keepdims=axis is not None)
+        x = layers.GlobalAveragePooling2D()(layers.Conv2D(4, 3, activation="relu")(x))
+        return keras.Model(image, layers.Dense(3, activation="softmax")(x))
+
+    canonical(brightest((1, 2, 3)))
+    with pytest.raises(UserError, match="depends on the others of its batch"):
+        canonical(brightest(None))

@@ -25,16 +25,19 @@ def photo():
     return np.stack([x * 6, y * 10, (x + y) * 4 % 256], axis=2).astype(np.uint8)
 
 
-def png_16_bit(values, color_type):
-    """A 16-bit PNG made by hand: (H, W) gray or (H, W, C) samples, which PIL cannot write for colours."""
-    height, width = values.shape[:2]
+def png_16_bit(values, color_type, clear=()):
+    """A 16-bit PNG made by hand: (H, W) gray or (H, W, C) samples, which PIL cannot write for colours; perhaps with a clear one."""
     rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    return png_by_hand(values.shape[1], values.shape[0], 16, color_type, rows, clear)
 
+
+def png_by_hand(width, height, bits, color_type, rows, clear=()):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    header = struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, color_type, 0, 0, 0))
+    header += chunk(b"tRNS", struct.pack(f">{len(clear)}H", *clear)) if clear else b""
+    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tif", ".webp"])
@@ -126,6 +129,21 @@ def test_transparency_is_laid_over_white(tmp_path):
 def test_the_transparent_number_of_sixteen_bit_gray_is_white(tmp_path):
     Image.fromarray(np.array([[0, 8000, 65535]], np.uint16)).save(tmp_path / "a.png", transparency=8000)
     assert read_image(tmp_path / "a.png")[0, :, 0].tolist() == [0, 255, 255]
+
+
+@pytest.mark.parametrize("bits, row", [(2, 0b00011011), (4, 0x0123)])
+def test_the_transparent_number_of_gray_of_few_bits_is_white(tmp_path, bits, row):
+    rows = b"\0" + row.to_bytes(bits // 2, "big")
+    (tmp_path / "a.png").write_bytes(png_by_hand(4, 1, bits, 0, rows, clear=(1,)))
+    step = 255 // (2**bits - 1)
+    assert read_image(tmp_path / "a.png")[0, :, 0].tolist() == [0, 255, 2 * step, 3 * step]
+
+
+def test_the_transparent_colour_of_sixteen_bits_is_white_and_no_other(tmp_path):
+    # The low bytes of the clear colour are those that another colour has as its high ones.
+    values = np.array([[[0x1234, 0x5678, 0x9ABC], [0x3400, 0x7800, 0xBC00]]], np.uint16)
+    (tmp_path / "a.png").write_bytes(png_16_bit(values, 2, clear=(0x1234, 0x5678, 0x9ABC)))
+    assert read_image(tmp_path / "a.png")[0].tolist() == [[255, 255, 255], [0x34, 0x78, 0xBC]]
 
 
 def test_cmyk_is_converted(tmp_path):
