@@ -95,15 +95,15 @@ def check_same(
                 f"model '{model.name}': its layers cannot be joined anew; rebuild it with keras.Model(inputs, outputs)"
             )
         alone.append((pixels, keras.ops.convert_to_numpy(joined)))
-    _check_each_for_itself(model, result, alone)
+    _check_each_for_itself(model, result, alone, half)
 
 
 def _check_each_for_itself(
-    model: keras.Model, result: keras.Model, alone: Sequence[tuple[np.ndarray, np.ndarray]]
+    model: keras.Model, result: keras.Model, alone: Sequence[tuple[np.ndarray, np.ndarray]], half: bool
 ) -> None:
     """Check that pictures answered together are answered as each alone: by `x / ops.max(x)`, what is said of one is of its batch."""
     pixels, answers = (np.concatenate(some) for some in zip(*alone, strict=True))
-    if not close(answers, result(pixels, training=False), False, _BATCH_TOLERANCE):
+    if not close(answers, result(pixels, training=False), half, _BATCH_TOLERANCE):
         raise UserError(
             f"model '{model.name}': what it answers for a picture depends on the others of its batch, so nothing can be said of one; "
             "let no operation run along the first axis (axis=(1, 2, 3) for ops.mean, ops.max and the like over a picture)"
