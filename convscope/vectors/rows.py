@@ -2,7 +2,7 @@
 
 import dataclasses
 
-# From this cosine on two concepts are said to be much alike: their maps and patterns can hardly be told apart.
+# From this cosine on two concepts are said to be much alike.
 _MUCH_ALIKE = 0.9
 
 
